@@ -1,0 +1,610 @@
+"""The pump: the loop that empties pipes into recordings.
+
+This file uses the standard library alone and imports nothing of the package, because the
+helper process runs it by its path (``python -I -S -E pump.py FD``) to start in milliseconds.
+The thread host calls `run` in a thread of the kernel instead; the loop is the same.
+
+A *recording*, as the pump writes it, is a pair of append-only files:
+
+- ``NAME.data``: the bytes, in the order in which they were read;
+- ``NAME.index``: one `ENTRY` for each chunk: when it was read (ns since the epoch), where it
+  starts, and which source it came from. A chunk runs to the start of the next, the last one to
+  the end of the data. An entry is written *before* its bytes, so every byte that reached the
+  data file has a time and a source, however suddenly the pump died.
+
+With ``max_bytes``, the data file holds the first half. What follows goes to two tail files,
+``NAME.tail0`` and ``NAME.tail1``, written in turn: when one is full, the other is emptied and
+written next. At any time the two hold at least the last half, in bounded space.
+
+Over its control socket the pump takes requests, one JSON object a line, descriptors attached
+(see `Pump` for each). A request with ``"reply": true`` is answered by one JSON line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from typing import Any
+
+#: Time (ns since the epoch), start of the chunk (bytes), number of its source.
+ENTRY = struct.Struct("<QQQ")
+
+#: Read at most this much of one pipe before looking at the others.
+CHUNK_BYTES = 1 << 20
+#: After a pipe becomes readable, let the writer run on for this long before reading: it saves
+#: a context switch for each line (1 M raw writes take 0.33 s with it, 0.50 s without).
+COALESCE_S = 0.0005
+#: A chunk of this size or more means that the writer is faster than the nap: read on at once.
+FLOOD_BYTES = 128 << 10
+#: A tail file is at least this long, so that a tiny limit does not mean tiny reads.
+MIN_TAIL_BYTES = 1 << 20
+#: An index longer than this is rewritten without the entries whose bytes are gone.
+MAX_STALE_INDEX_BYTES = 1 << 20
+#: Written at once to an original descriptor once poll() says it takes something (PIPE_BUF).
+FORWARD_BYTES = 4096
+
+_CAN_SPLICE = hasattr(os, "splice")  # Linux
+_RECEIVE_CLOSED_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+
+def split_limit(max_bytes: int) -> tuple[int, int]:
+    """Return how many bytes ``max_bytes`` leaves for the first part and for the last."""
+    return max_bytes - max_bytes // 2, max_bytes // 2
+
+
+def tail_file_bytes(max_bytes: int) -> int:
+    """Return the size of each of the two tail files, in bytes."""
+    return max(split_limit(max_bytes)[1], MIN_TAIL_BYTES)
+
+
+class RecordingWriter:
+    """Appends chunks to one recording, and resumes where another writer stopped.
+
+    Its whole state can be read back from the files, which is how a second pump takes over from
+    one that was killed.
+    """
+
+    def __init__(self, path: str, data_fd: int, index_fd: int, max_bytes: int | None) -> None:
+        self.path = path
+        self.max_bytes = max_bytes
+        self.dropped = 0
+        self.dropped_why: str | None = None
+        self._index_fd = index_fd
+        self._files = {"data": data_fd}
+        self._head = split_limit(max_bytes)[0] if max_bytes is not None else sys.maxsize
+        self._tail = tail_file_bytes(max_bytes) if max_bytes is not None else 0
+        self._can_splice = _CAN_SPLICE
+        self._resume()
+
+    def _resume(self) -> None:
+        index_size = os.fstat(self._index_fd).st_size
+        self._index_end = index_size - index_size % ENTRY.size
+        self._index_floor = self._index_end
+        self.end = os.fstat(self._files["data"]).st_size
+        if self.max_bytes is None or self.end < self._head or not self._index_end:
+            return
+        last = os.pread(self._index_fd, ENTRY.size, self._index_end - ENTRY.size)
+        start = ENTRY.unpack(last)[1]
+        if start >= self._head:
+            number = (start - self._head) // self._tail
+            with contextlib.suppress(OSError):
+                size = os.fstat(self._tail_fd(number % 2)).st_size
+                self.end = max(start, self._head + number * self._tail + size)
+
+    def _tail_fd(self, which: int) -> int:
+        name = f"tail{which}"
+        if name not in self._files:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._files[name] = os.open(f"{self.path}.{name}", flags, 0o600)
+        return self._files[name]
+
+    def _place(self) -> tuple[int, int, int]:
+        """Return the file that takes the next byte, the offset there, and the room left."""
+        if self.end < self._head:
+            return self._files["data"], self.end, self._head - self.end
+        number, offset = divmod(self.end - self._head, self._tail)
+        file = self._tail_fd(number % 2)
+        if offset == 0 and number >= 2:
+            os.ftruncate(file, 0)
+            self._drop_stale_entries(self._head + (number - 1) * self._tail)
+        return file, offset, self._tail - offset
+
+    def take(self, pipe: int, source: int) -> int | None:
+        """Move one chunk from ``pipe``.
+
+        Returns the bytes moved, 0 at the end of the file, None if nothing is there at present.
+        If the recording cannot grow, the bytes are read and dropped all the same: a full disk
+        must not stop the writer.
+        """
+        try:
+            file, offset, room = self._place()
+            self._write_entry(source)
+            taken = self._move(pipe, file, offset, min(room, CHUNK_BYTES))
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            try:
+                taken = len(os.read(pipe, CHUNK_BYTES))
+            except BlockingIOError:
+                return None
+            self._drop(taken, error)
+            return taken
+        if taken:
+            self._index_end += ENTRY.size
+            self.end += taken
+        return taken
+
+    def _write_entry(self, source: int) -> None:
+        entry = ENTRY.pack(time.time_ns(), self.end, source)
+        if os.pwrite(self._index_fd, entry, self._index_end) != ENTRY.size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _move(self, pipe: int, file: int, offset: int, room: int) -> int:
+        if self._can_splice:
+            # One system call that both takes the bytes and stores them: a pump that is killed
+            # has each byte either still in the pipe or already in the file.
+            try:
+                return os.splice(
+                    pipe, file, room, offset_dst=offset, flags=os.SPLICE_F_NONBLOCK
+                )
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                    raise
+                self._can_splice = False  # not on this file system, or not on this pipe
+        chunk = os.read(pipe, room)
+        written = 0
+        while written < len(chunk):
+            try:
+                written += os.pwrite(file, chunk[written:], offset + written)
+            except OSError as error:
+                self._drop(len(chunk) - written, error)
+                break
+        return written if written or not chunk else len(chunk)
+
+    def append(self, chunk: bytes, source: int) -> None:
+        """Append bytes that are already in memory (for captures that need no pipe)."""
+        view = memoryview(chunk)
+        while view:
+            try:
+                file, offset, room = self._place()
+                self._write_entry(source)
+                written = os.pwrite(file, view[:room], offset)
+            except OSError as error:
+                self._drop(len(view), error)
+                return
+            self._index_end += ENTRY.size
+            self.end += written
+            view = view[written:]
+
+    def _drop(self, count: int, error: OSError) -> None:
+        if count:
+            self.dropped += count
+            self.dropped_why = self.dropped_why or error.strerror
+
+    def _drop_stale_entries(self, kept_from: int) -> None:
+        """Rewrite the index without the chunks whose bytes the tail files no longer hold."""
+        if self._index_end - self._index_floor < MAX_STALE_INDEX_BYTES:
+            return
+        with contextlib.suppress(OSError):
+            old = os.pread(self._index_fd, self._index_end, 0)
+            entries = list(ENTRY.iter_unpack(old))
+            kept = bytearray()
+            for entry, following in zip(entries, [*entries[1:], (0, self.end, 0)], strict=True):
+                if entry[1] < self._head or following[1] > kept_from:
+                    kept += ENTRY.pack(*entry)
+            new_path = f"{self.path}.index.new"
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+            new = os.open(new_path, flags, 0o600)
+            try:
+                os.pwrite(new, kept, 0)
+                os.rename(new_path, f"{self.path}.index")
+                os.dup2(new, self._index_fd, inheritable=False)
+            finally:
+                os.close(new)
+            self._index_end = self._index_floor = len(kept)
+
+    def close(self) -> None:
+        for file in (*self._files.values(), self._index_fd):
+            os.close(file)
+        self._files = {}
+
+
+class _Pipe:
+    """One pipe that is being emptied: its read end, where it goes, and its source."""
+
+    def __init__(
+        self, fd: int, recording: _Recording, source: int, original: int | None
+    ) -> None:
+        self.fd = fd
+        self.recording = recording
+        self.source = source
+        self.original = original  # where bytes go once nobody keeps them any more
+
+    def close(self) -> None:
+        os.close(self.fd)
+        if self.original is not None:
+            os.close(self.original)
+
+
+class _Recording:
+    """What the pump knows of one recording: its writer and its open pipes, by source."""
+
+    def __init__(self, writer: RecordingWriter) -> None:
+        self.writer: RecordingWriter | None = writer
+        self.pipes: dict[int, _Pipe] = {}
+        self.active = True  # until the cell that it belongs to has ended
+
+
+class Pump:
+    """Empties the pipes it is handed until its owner is gone and the last writer has closed.
+
+    Requests (``id`` numbers a capture):
+
+    ``hello``    ``crash_dir``, ``spool_dir``: where a crash is kept, what to remove at the end;
+                 one descriptor, a lock that tells others that somebody still works there.
+    ``record``   ``id``, ``path``, ``max_bytes``, ``sources``, ``originals``: start. Descriptors:
+                 data, index, then for each source the read end, and its original if so listed.
+    ``add``      ``id``, ``sources``, ``originals``: more pipes for a capture.
+    ``sync``     ``id``, ``stopped``: move everything that was in the pipes when the request
+                 came. Answer: ``size``, ``dropped``, ``dropped_why``, ``open`` (sources whose
+                 writers live).
+    ``release``  ``id``: keep nothing more of it. A writer that lives on is passed through to
+                 its original descriptor.
+    ``bye``      the owner ends in peace: no crash to keep.
+    """
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control: socket.socket | None = control
+        self._control_fd = control.fileno()
+        self._recordings: dict[int, _Recording] = {}
+        self._pipes: dict[int, _Pipe] = {}
+        self._blocked: dict[int, _Pipe] = {}  # by the original descriptor they wait for
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        self._requests = _Requests(control)
+        self._peaceful = False
+        self._crash_dir: str | None = None
+        self._spool_dir: str | None = None
+        self._lock_fd: int | None = None
+        self._nap = True
+
+    # -- the loop ---------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Work until the control socket is closed and no writer is left."""
+        try:
+            while self._control is not None or self._pipes:
+                self._turn()
+        finally:
+            for pipe in list(self._pipes.values()):
+                self._forget_pipe(pipe)
+            for number in list(self._recordings):
+                self._release(number)
+            if self._lock_fd is not None:
+                os.close(self._lock_fd)
+
+    def _turn(self) -> None:
+        ready = self._ready_fds(None)
+        if self._nap and self._control_fd not in ready:
+            # Not time.sleep: a request, such as the end of a capture, ends the nap.
+            asker = [self._control] if self._control is not None else []
+            select.select(asker, [], [], COALESCE_S)
+            ready = self._ready_fds(0)
+        flood = False
+        for fd in ready:
+            if fd in self._pipes:
+                flood = self._empty(self._pipes[fd]) >= FLOOD_BYTES or flood
+            elif fd in self._blocked:
+                self._unblock(fd)
+        self._nap = not flood
+        if self._control_fd in ready:
+            self._answer_requests()
+
+    def _ready_fds(self, timeout_ms: int | None) -> set[int]:
+        return {fd for fd, _ in self._poll.poll(timeout_ms)}
+
+    def _empty(self, pipe: _Pipe) -> int:
+        """Move one chunk; forget the pipe at its end. Returns the bytes moved."""
+        writer = pipe.recording.writer
+        if writer is None:
+            moved = self._pass_through(pipe)
+        else:
+            moved = writer.take(pipe.fd, pipe.source)
+        if moved == 0:
+            self._forget_pipe(pipe)
+        return moved or 0
+
+    def _pass_through(self, pipe: _Pipe) -> int | None:
+        """Hand bytes that nobody keeps to the descriptor they would have gone to.
+
+        If its reader is slow, the writer waits for it, as it would have without us; the other
+        pipes do not.
+        """
+        original = pipe.original
+        if original is not None and not _is_writable(original):
+            self._poll.unregister(pipe.fd)
+            self._poll.register(original, select.POLLOUT)
+            self._blocked[original] = pipe
+            return None
+        try:
+            chunk = os.read(pipe.fd, FORWARD_BYTES if original is not None else CHUNK_BYTES)
+        except BlockingIOError:
+            return None
+        moved = len(chunk)
+        try:
+            while chunk and original is not None:
+                try:
+                    chunk = chunk[os.write(original, chunk) :]
+                except BlockingIOError:
+                    select.select([], [original], [])
+        except OSError:  # nobody reads there any more
+            os.close(pipe.original)  # type: ignore[arg-type]
+            pipe.original = None
+        return moved
+
+    def _unblock(self, original: int) -> None:
+        pipe = self._blocked.pop(original)
+        self._poll.unregister(original)
+        self._poll.register(pipe.fd, select.POLLIN)
+
+    def _forget_pipe(self, pipe: _Pipe) -> None:
+        if pipe.original in self._blocked:
+            self._unblock(pipe.original)
+        self._poll.unregister(pipe.fd)
+        del self._pipes[pipe.fd]
+        pipe.recording.pipes.pop(pipe.source, None)
+        pipe.close()
+
+    # -- requests ---------------------------------------------------------------------------
+
+    def _answer_requests(self) -> None:
+        assert self._control is not None
+        try:
+            for request, fds in self._requests.read():
+                answer = self._handle(request, fds)
+                if request.get("reply"):
+                    self._control.sendall(json.dumps(answer).encode() + b"\n")
+        except OSError:
+            self._requests.closed = True
+        if self._requests.closed:
+            self._owner_gone()
+
+    def _handle(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        try:
+            handler = getattr(self, f"_do_{request['do']}")
+            answer: dict[str, Any] = handler(request, fds)
+        except (OSError, LookupError) as error:
+            # One recording that cannot be served must not end the others.
+            return {"error": f"{type(error).__name__}: {error}"}
+        return answer
+
+    def _do_hello(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        self._crash_dir = request["crash_dir"]
+        self._spool_dir = request["spool_dir"]
+        self._lock_fd = fds[0] if fds else None
+        return {}
+
+    def _do_record(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        writer = RecordingWriter(request["path"], fds[0], fds[1], request["max_bytes"])
+        self._recordings[request["id"]] = _Recording(writer)
+        return self._do_add(request, fds[2:])
+
+    def _do_add(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        recording = self._recordings[request["id"]]
+        given = iter(fds)
+        for source in request["sources"]:
+            read_end = next(given)
+            original = next(given) if source in request["originals"] else None
+            os.set_blocking(read_end, False)
+            pipe = _Pipe(read_end, recording, source, original)
+            recording.pipes[source] = self._pipes[read_end] = pipe
+            self._poll.register(read_end, select.POLLIN)
+        return {}
+
+    def _do_sync(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        recording = self._recordings[request["id"]]
+        if request["stopped"]:
+            recording.active = False
+        self._empty_now(recording)
+        writer = recording.writer
+        assert writer is not None
+        return {
+            "size": writer.end,
+            "dropped": writer.dropped,
+            "dropped_why": writer.dropped_why,
+            "open": list(recording.pipes),
+        }
+
+    def _do_release(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        self._release(request["id"])
+        return {}
+
+    def _do_bye(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        self._peaceful = True
+        return {}
+
+    def _empty_now(self, recording: _Recording) -> None:
+        """Move what is in the recording's pipes at this moment, and no more: a writer that
+        never pauses must not keep the asker waiting."""
+        for pipe in list(recording.pipes.values()):
+            left = waiting_bytes(pipe.fd)
+            while left > 0 and pipe.source in recording.pipes:
+                left -= self._empty(pipe) or left
+            if pipe.source in recording.pipes and at_end(pipe.fd):
+                self._forget_pipe(pipe)
+
+    def _release(self, number: int) -> None:
+        recording = self._recordings.pop(number, None)
+        if recording is not None and recording.writer is not None:
+            recording.writer.close()
+            recording.writer = None
+
+    # -- the end of the owner -----------------------------------------------------------------
+
+    def _owner_gone(self) -> None:
+        assert self._control is not None
+        self._poll.unregister(self._control)
+        self._control.close()
+        self._control = None
+        self._control_fd = -1
+        for number, recording in list(self._recordings.items()):
+            if recording.active and not self._peaceful:
+                self._empty_now(recording)
+                self._keep_crash(recording)
+            self._release(number)
+        if self._spool_dir is not None:
+            remove_tree(self._spool_dir)
+
+    def _keep_crash(self, recording: _Recording) -> None:
+        """Mark the recording as from a crash and move it to where the next kernel looks."""
+        writer = recording.writer
+        if self._crash_dir is None or writer is None:
+            return
+        facts: dict[str, Any] = {"crashed": time.time_ns()}
+        if writer.dropped:
+            facts |= {"dropped": writer.dropped, "dropped_why": writer.dropped_why}
+        with contextlib.suppress(OSError):
+            append_facts(f"{writer.path}.json", facts)
+        with contextlib.suppress(OSError):
+            move_recording(writer.path, self._crash_dir)
+
+
+class _Requests:
+    """Reads JSON lines and the descriptors that came with them from a stream socket."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._buffer = b""
+        self._fds: list[int] = []
+        self.closed = False
+
+    def read(self) -> Iterator[tuple[dict[str, Any], list[int]]]:
+        data, fds, _, _ = socket.recv_fds(self._control, 1 << 16, 250, _RECEIVE_CLOSED_ON_EXEC)
+        self._buffer += data
+        self._fds += [out_of_the_way(fd) for fd in fds]
+        if not data:
+            self.closed = True
+        while b"\n" in self._buffer:
+            line, self._buffer = self._buffer.split(b"\n", 1)
+            request = json.loads(line)
+            count = request.get("fds", 0)
+            taken, self._fds = self._fds[:count], self._fds[count:]
+            yield request, taken
+
+
+def waiting_bytes(pipe: int) -> int:
+    """Return how many bytes lie in a pipe."""
+    answer = fcntl.ioctl(pipe, termios.FIONREAD, b"\0\0\0\0")
+    return int.from_bytes(answer, sys.byteorder)
+
+
+def at_end(pipe: int) -> bool:
+    """Tell whether a pipe is empty and has no writer left."""
+    waiter = select.poll()
+    waiter.register(pipe, 0)  # only "no writer left" is asked for
+    return bool(waiter.poll(0)) and not waiting_bytes(pipe)
+
+
+def out_of_the_way(fd: int) -> int:
+    """Return ``fd`` itself, or a duplicate in its place if it is one of 0, 1 and 2.
+
+    In a process that was started with those closed, a new descriptor would take their number.
+    """
+    if fd > 2:
+        os.set_inheritable(fd, False)
+        return fd
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(fd)
+    return high
+
+
+def _is_writable(fd: int) -> bool:
+    waiter = select.poll()
+    waiter.register(fd, select.POLLOUT)
+    return bool(waiter.poll(0))
+
+
+def append_facts(path: str, facts: dict[str, Any]) -> None:
+    """Add one line of facts to a recording's ``.json`` file; a later line overrides."""
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.write(fd, json.dumps(facts).encode() + b"\n")
+    finally:
+        os.close(fd)
+
+
+def recording_files(path: str) -> list[str]:
+    """Return the files that belong to the recording at ``path``, as far as they exist."""
+    suffixes = (".data", ".index", ".tail0", ".tail1", ".index.new", ".json")
+    return [path + suffix for suffix in suffixes if os.path.lexists(path + suffix)]
+
+
+def move_recording(path: str, directory: str) -> str:
+    """Move a recording into ``directory`` (made 0700 if missing); return its new path.
+
+    The ``.json`` file goes last: a recording without one is not there yet.
+    """
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    target = os.path.join(directory, os.path.basename(path))
+    for file in recording_files(path):
+        destination = target + file[len(path) :]
+        try:
+            os.rename(file, destination)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _copy_private(file, destination)
+            os.unlink(file)
+    return target
+
+
+def _copy_private(file: str, destination: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    target = os.open(destination, flags, 0o600)
+    with open(target, "wb") as out, open(file, "rb") as data:
+        while chunk := data.read(CHUNK_BYTES):
+            out.write(chunk)
+
+
+def remove_tree(directory: str) -> None:
+    """Remove a flat directory of recordings; what is gone already is no fault."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(directory):
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(directory, name))
+        os.rmdir(directory)
+
+
+def run(control: socket.socket) -> None:
+    """Run a pump over ``control`` until it is no longer needed."""
+    Pump(control).run()
+
+
+def _raise_descriptor_limit() -> None:
+    """A helper for many captures wants more descriptors than a soft limit meant for a shell."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    import signal
+
+    # An interrupt is for the kernel; a write to a closed terminal must not end the helper.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    os.chdir("/")
+    _raise_descriptor_limit()
+    run(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,381 @@
+"""The recording: what the drain wrote, as files, and how to read it.
+
+`ipyfdcapture.drain.pump` describes the format and writes it. This module makes new recordings,
+reads them (`Recording.snapshot`), and knows nothing of pipes or of who writes.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import mmap
+import os
+import tempfile
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .drain.pump import (
+    ENTRY,
+    RecordingWriter,
+    append_facts,
+    out_of_the_way,
+    recording_files,
+    split_limit,
+    tail_file_bytes,
+)
+
+_ENTRY_WORDS = ENTRY.size // 8
+_EMPTY = memoryview(b"")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A recording as it was at one moment: nothing in it changes afterwards.
+
+    It stays readable after the recording has grown or gone.
+    """
+
+    #: The bytes, in the order in which they were read.
+    data: memoryview
+    #: When each chunk was read: ns since the epoch. ``times[i]``, ``starts[i]`` and
+    #: ``source_numbers[i]`` belong together.
+    times: memoryview
+    #: Where each chunk starts in ``data``. It runs to the start of the next, the last to the end.
+    starts: memoryview
+    #: The source of each chunk, as a position in ``sources``.
+    source_numbers: memoryview
+    #: The names of the sources.
+    sources: tuple[str, ...]
+    #: Where in ``data`` bytes were left out because of ``max_bytes``; None if none were.
+    gap: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+@dataclass
+class State:
+    """What a drain tells of a recording when asked to bring it up to date."""
+
+    #: Bytes that were not kept, and the system's reason (None: only the limit).
+    dropped: int = 0
+    dropped_why: str | None = None
+    #: Whether a writer still lives.
+    writing: bool = False
+
+
+class Writing(Protocol):
+    """The side of a recording that still writes it, as the reading side sees it."""
+
+    def update(self) -> State:
+        """Have everything that was written so far recorded; tell how things stand."""
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait (s) until all writers are gone; tell whether they are."""
+
+    def release(self) -> None:
+        """Keep nothing more of what living writers write; do not disturb them."""
+
+
+class Recording:
+    """One recording on disk.
+
+    The files are private to the user, and go when the recording is closed or forgotten.
+
+    Attributes
+    ----------
+    path
+        What the names of all its files start with.
+    facts
+        What is known beside the bytes: ``started``, ``stopped`` and ``crashed`` (ns since the
+        epoch), ``sources``, ``max_bytes``, ``encoding``, ``errors``, ``cell``, ``first_line``,
+        ``process``, ``failed``. `add_facts` adds to it.
+    writing
+        The side that still writes, asked before each look; None once nothing is written any
+        more.
+    """
+
+    def __init__(self, path: str, facts: dict[str, Any]) -> None:
+        self.path = path
+        self.facts = facts
+        self.state = State()
+        self.writing: Writing | None = None
+        self._latest: Callable[[], Snapshot | None] = _no_snapshot
+        self._delete = weakref.finalize(self, _delete_files, path, os.getpid())
+
+    # -- making -------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, directory: str, facts: dict[str, Any]) -> tuple[Recording, int, int]:
+        """Make an empty recording in ``directory``.
+
+        Returns the recording and the descriptors of its data and index, which the caller owns.
+        Raises `OSError`, with nothing left behind, if that cannot be done.
+        """
+        data_fd, data_path = tempfile.mkstemp(".data", "", directory)
+        data_fd = out_of_the_way(data_fd)
+        path = data_path[: -len(".data")]
+        opened = [data_fd]
+        try:
+            for suffix in (".index", ".json"):
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                opened.append(out_of_the_way(os.open(path + suffix, flags, 0o600)))
+            os.write(opened[2], json.dumps(facts).encode() + b"\n")
+        except BaseException:
+            for fd in opened:
+                os.close(fd)
+            _delete_files(path, os.getpid())
+            raise
+        os.close(opened[2])
+        return cls(path, facts), data_fd, opened[1]
+
+    @classmethod
+    def open(cls, path: str) -> Recording:
+        """Open a recording that another process left. `close` deletes it."""
+        facts: dict[str, Any] = {}
+        with open(path + ".json", encoding="utf-8") as lines:
+            for line in lines:
+                with contextlib.suppress(ValueError):  # cut short by the crash
+                    facts |= json.loads(line)
+        recording = cls(path, facts)
+        recording.state.dropped = facts.get("dropped", 0)
+        recording.state.dropped_why = facts.get("dropped_why")
+        return recording
+
+    def add_facts(self, **facts: Any) -> None:
+        """Add facts, on disk too, so that a crash keeps them. A full disk is no reason to fail."""
+        self.facts |= facts
+        with contextlib.suppress(OSError):
+            append_facts(self.path + ".json", facts)
+
+    # -- reading --------------------------------------------------------------------------------
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the sources, in the order of their numbers."""
+        return tuple(self.facts["sources"])
+
+    def update(self) -> State:
+        """Have everything that was written so far recorded, and return the state."""
+        if self.writing is not None:
+            self.state = self.writing.update()
+            if not self.state.writing:
+                self.writing = None
+        return self.state
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait (s; None: as long as it takes) until all writers are gone; tell whether they are."""
+        if self.writing is not None and not self.writing.wait(timeout):
+            return False
+        return not self.update().writing
+
+    def snapshot(self) -> Snapshot:
+        """Return everything that was written so far. Its data is mapped, not read.
+
+        A mapping holds a descriptor: keep a snapshot for the time of one operation only. While
+        one is in use, a complete recording hands out the same again.
+        """
+        self.update()
+        snapshot = self._latest()
+        if snapshot is None:
+            snapshot = self._read()
+            if self.writing is None:
+                self._latest = weakref.ref(snapshot)
+        return snapshot
+
+    @property
+    def dropped(self) -> int:
+        """How many bytes were not kept, because of the limit or of a fault."""
+        return self.state.dropped + self.facts.get("dropped_at_gap", 0) + self._over_limit()
+
+    def _over_limit(self) -> int:
+        max_bytes = self.facts.get("max_bytes")
+        if max_bytes is None or self.closed or "gap" in self.facts:
+            return 0
+        return max(0, _end_of(self.path, max_bytes, _read_entries(self.path)) - max_bytes)
+
+    def _read(self) -> Snapshot:
+        if self.closed:
+            raise ValueError("the captured log was closed: its content is gone")
+        entries = _read_entries(self.path)
+        if "gap" in self.facts:  # joined before
+            end = os.stat(self.path + ".data").st_size
+            return self._build(_map_file(self.path + ".data", end), entries)
+        max_bytes = self.facts.get("max_bytes")
+        end = _end_of(self.path, max_bytes, entries)
+        if max_bytes is not None and end > split_limit(max_bytes)[0]:
+            return self._join_halves(max_bytes, entries, end)
+        return self._build(_map_file(self.path + ".data", end), entries)
+
+    def _join_halves(self, max_bytes: int, entries: memoryview, end: int) -> Snapshot:
+        """Put the first half and the last into one file, from wherever the last one lies.
+
+        Once nothing is written any more, the result takes the place of the parts.
+        """
+        head, tail = split_limit(max_bytes)
+        tail_start = max(head, end - tail)
+        gap = head if tail_start > head else None
+        joined_entries = _entries_around_gap(entries, head, tail_start, end)
+        with tempfile.NamedTemporaryFile(dir=os.path.dirname(self.path), delete=False) as joined:
+            try:
+                with open(self.path + ".data", "rb") as data:
+                    _copy(data.fileno(), 0, joined.fileno(), 0, head)
+                _copy_tail(self.path, max_bytes, tail_start, end, joined.fileno())
+                view = _map_fd(joined.fileno(), head + end - tail_start)
+                if self.writing is None:
+                    facts = {"gap": gap, "dropped_at_gap": tail_start - head}
+                    self._replace_parts(joined.name, joined_entries, facts)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(joined.name)
+        return self._build(view, memoryview(joined_entries.tobytes()).cast("Q"), gap)
+
+    def _replace_parts(
+        self, data: str, entries: array.array[int], facts: dict[str, int | None]
+    ) -> None:
+        with open(self.path + ".index.new", "wb") as index:
+            index.write(entries.tobytes())
+        os.rename(data, self.path + ".data")
+        os.rename(self.path + ".index.new", self.path + ".index")
+        self.add_facts(**facts)
+        for suffix in (".tail0", ".tail1"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path + suffix)
+
+    def _build(self, data: memoryview, entries: memoryview, gap: int | None = None) -> Snapshot:
+        # An entry at the end may have no bytes yet: the drain writes it before them.
+        count = len(entries) // _ENTRY_WORDS
+        while count and entries[_ENTRY_WORDS * count - 2] >= len(data):
+            count -= 1
+        entries = entries[: _ENTRY_WORDS * count]
+        return Snapshot(
+            data,
+            entries[0::_ENTRY_WORDS],
+            entries[1::_ENTRY_WORDS],
+            entries[2::_ENTRY_WORDS],
+            self.sources,
+            gap if gap is not None else self.facts.get("gap"),
+        )
+
+    # -- letting go -----------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        return not self._delete.alive
+
+    def keep_files(self) -> None:
+        """Leave the files where they are when this object goes."""
+        self._delete.detach()
+
+    def close(self) -> None:
+        """Delete the files. A snapshot that was taken stays readable; a writer lives on."""
+        self._latest = _no_snapshot
+        if self.writing is not None:
+            self.writing.release()
+            self.writing = None
+        self._delete()
+
+
+def record_bytes(directory: str, chunks: list[tuple[int, bytes, int]], facts: dict[str, Any]) -> Recording:
+    """Make a complete recording from ``(source number, bytes, time in ns)`` in memory."""
+    recording, data_fd, index_fd = Recording.create(directory, facts)
+    try:
+        position = 0
+        for source, chunk, time in chunks:
+            os.write(index_fd, ENTRY.pack(time, position, source))
+            position += len(chunk)
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(data_fd, view) :]
+    finally:
+        os.close(data_fd)
+        os.close(index_fd)
+    return recording
+
+
+def _no_snapshot() -> Snapshot | None:
+    return None
+
+
+def _delete_files(path: str, owner: int) -> None:
+    if os.getpid() != owner:
+        return  # a forked child lets go of its copy of the object, not of the parent's files
+    for file in recording_files(path):
+        with contextlib.suppress(OSError):
+            os.unlink(file)
+
+
+def _read_entries(path: str) -> memoryview:
+    with open(path + ".index", "rb") as index:
+        size = os.fstat(index.fileno()).st_size
+        return _map_fd(index.fileno(), size - size % ENTRY.size).cast("Q")
+
+
+def _end_of(path: str, max_bytes: int | None, entries: memoryview) -> int:
+    """Return how many bytes were recorded in all, those that are gone included."""
+    end = os.stat(path + ".data").st_size
+    if max_bytes is None or not len(entries):
+        return end
+    head = split_limit(max_bytes)[0]
+    start = entries[-2]
+    if start < head:
+        return end
+    size = tail_file_bytes(max_bytes)
+    number = (start - head) // size
+    with contextlib.suppress(FileNotFoundError):
+        end = max(start, head + number * size + os.stat(f"{path}.tail{number % 2}").st_size)
+    return end
+
+
+def _map_file(path: str, size: int) -> memoryview:
+    with open(path, "rb") as file:
+        return _map_fd(file.fileno(), size)
+
+
+def _map_fd(fd: int, size: int) -> memoryview:
+    if not size:
+        return _EMPTY
+    return memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ))
+
+
+def _copy(source: int, offset: int, target: int, target_offset: int, count: int) -> None:
+    while count:
+        chunk = os.pread(source, min(count, 1 << 20), offset)
+        if not chunk:
+            raise EOFError("the recording is shorter than its index says")
+        os.pwrite(target, chunk, target_offset)
+        offset += len(chunk)
+        target_offset += len(chunk)
+        count -= len(chunk)
+
+
+def _copy_tail(path: str, max_bytes: int, start: int, end: int, target: int) -> None:
+    """Copy the last half to where the first ends, from the two tail files in turn."""
+    head = split_limit(max_bytes)[0]
+    size = tail_file_bytes(max_bytes)
+    position = start
+    while position < end:
+        number, offset = divmod(position - head, size)
+        count = min(size - offset, end - position)
+        with open(f"{path}.tail{number % 2}", "rb") as part:
+            _copy(part.fileno(), offset, target, head + position - start, count)
+        position += count
+
+
+def _entries_around_gap(
+    entries: memoryview, head: int, tail_start: int, end: int
+) -> array.array[int]:
+    """Return the entries for a file in which ``head`` .. ``tail_start`` was left out."""
+    joined = array.array("Q")
+    for i in range(0, len(entries), _ENTRY_WORDS):
+        time, start, source = entries[i : i + _ENTRY_WORDS]
+        following = i + _ENTRY_WORDS + 1
+        stop = entries[following] if following < len(entries) else end
+        if start < head:
+            joined.extend((time, start, source))
+        if stop > tail_start:
+            joined.extend((time, head + max(start - tail_start, 0), source))
+    return joined
