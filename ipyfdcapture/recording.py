@@ -296,6 +296,26 @@ def record_bytes(directory: str, chunks: list[tuple[int, bytes, int]], facts: di
     return recording
 
 
+def copy_snapshot(snapshot: Snapshot, recording: Recording, data: int, index: int) -> None:
+    """Begin a new, empty recording with what a snapshot holds; the drain goes on after it.
+
+    ``data`` and ``index`` are the descriptors of the new recording's files. Its sources must
+    include those of the snapshot.
+    """
+    numbers = [recording.sources.index(name) for name in snapshot.sources]
+    own = [os.dup(data), os.dup(index)]
+    writer = RecordingWriter(recording.path, own[0], own[1], recording.facts["max_bytes"])
+    try:
+        for i, start in enumerate(snapshot.starts):
+            stop = snapshot.starts[i + 1] if i + 1 < len(snapshot.starts) else len(snapshot)
+            number = numbers[snapshot.source_numbers[i]]
+            writer.append(snapshot.data[start:stop], number, snapshot.times[i])
+    finally:
+        writer.close()
+    if writer.dropped:
+        raise OSError(writer.dropped_why or "the recording cannot grow")
+
+
 def _no_snapshot() -> Snapshot | None:
     return None
 

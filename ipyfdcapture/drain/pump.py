@@ -17,7 +17,7 @@ With ``max_bytes``, the data file holds the first half. What follows goes to two
 written next. At any time the two hold at least the last half, in bounded space.
 
 Over its control socket the pump takes requests, one JSON object a line, descriptors attached
-(see `Pump` for each). A request with ``"reply": true`` is answered by one JSON line.
+(see `Pump` for each). A request with a ``"reply"`` number gets one JSON line with that number.
 """
 
 from __future__ import annotations
@@ -144,8 +144,8 @@ class RecordingWriter:
             self.end += taken
         return taken
 
-    def _write_entry(self, source: int) -> None:
-        entry = ENTRY.pack(time.time_ns(), self.end, source)
+    def _write_entry(self, source: int, time_ns: int | None = None) -> None:
+        entry = ENTRY.pack(time_ns or time.time_ns(), self.end, source)
         if os.pwrite(self._index_fd, entry, self._index_end) != ENTRY.size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -171,13 +171,13 @@ class RecordingWriter:
                 break
         return written if written or not chunk else len(chunk)
 
-    def append(self, chunk: bytes, source: int) -> None:
-        """Append bytes that are already in memory (for captures that need no pipe)."""
+    def append(self, chunk: bytes | memoryview, source: int, time_ns: int | None = None) -> None:
+        """Append bytes that are already in memory, from now or from ``time_ns``."""
         view = memoryview(chunk)
         while view:
             try:
                 file, offset, room = self._place()
-                self._write_entry(source)
+                self._write_entry(source, time_ns)
                 written = os.pwrite(file, view[:room], offset)
             except OSError as error:
                 self._drop(len(view), error)
@@ -239,8 +239,9 @@ class _Pipe:
 class _Recording:
     """What the pump knows of one recording: its writer and its open pipes, by source."""
 
-    def __init__(self, writer: RecordingWriter) -> None:
+    def __init__(self, writer: RecordingWriter, crash_dir: str | None) -> None:
         self.writer: RecordingWriter | None = writer
+        self.crash_dir = crash_dir
         self.pipes: dict[int, _Pipe] = {}
         self.active = True  # until the cell that it belongs to has ended
 
@@ -248,13 +249,15 @@ class _Recording:
 class Pump:
     """Empties the pipes it is handed until its owner is gone and the last writer has closed.
 
-    Requests (``id`` numbers a capture):
+    Requests (``id`` numbers a recording):
 
-    ``hello``    ``crash_dir``, ``spool_dir``: where a crash is kept, what to remove at the end;
-                 one descriptor, a lock that tells others that somebody still works there.
-    ``record``   ``id``, ``path``, ``max_bytes``, ``sources``, ``originals``: start. Descriptors:
-                 data, index, then for each source the read end, and its original if so listed.
-    ``add``      ``id``, ``sources``, ``originals``: more pipes for a capture.
+    ``spool``    ``path``: a directory to remove once the owner is gone. Descriptor: the lock in
+                 it that tells others that it is in use.
+    ``record``   ``id``, ``path``, ``max_bytes``, ``stopped``: begin a recording, or go on with
+                 it. ``crash_dir``: where it goes if the owner crashes meanwhile (null: nowhere).
+                 Descriptors: data, index.
+    ``add``      ``id``, ``sources``, ``originals``: empty these pipes into it. Descriptors: for
+                 each source the read end, then its original descriptor if so listed.
     ``sync``     ``id``, ``stopped``: move everything that was in the pipes when the request
                  came. Answer: ``size``, ``dropped``, ``dropped_why``, ``open`` (sources whose
                  writers live).
@@ -273,9 +276,7 @@ class Pump:
         self._poll.register(control, select.POLLIN)
         self._requests = _Requests(control)
         self._peaceful = False
-        self._crash_dir: str | None = None
-        self._spool_dir: str | None = None
-        self._lock_fd: int | None = None
+        self._spools: dict[str, int] = {}  # by path: the lock that says they are in use
         self._nap = True
 
     # -- the loop ---------------------------------------------------------------------------
@@ -290,8 +291,8 @@ class Pump:
                 self._forget_pipe(pipe)
             for number in list(self._recordings):
                 self._release(number)
-            if self._lock_fd is not None:
-                os.close(self._lock_fd)
+            for lock_fd in self._spools.values():
+                os.close(lock_fd)
 
     def _turn(self) -> None:
         ready = self._ready_fds(None)
@@ -372,7 +373,8 @@ class Pump:
         try:
             for request, fds in self._requests.read():
                 answer = self._handle(request, fds)
-                if request.get("reply"):
+                if "reply" in request:
+                    answer["reply"] = request["reply"]
                     self._control.sendall(json.dumps(answer).encode() + b"\n")
         except OSError:
             self._requests.closed = True
@@ -388,16 +390,16 @@ class Pump:
             return {"error": f"{type(error).__name__}: {error}"}
         return answer
 
-    def _do_hello(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
-        self._crash_dir = request["crash_dir"]
-        self._spool_dir = request["spool_dir"]
-        self._lock_fd = fds[0] if fds else None
+    def _do_spool(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        self._spools[request["path"]] = fds[0]
         return {}
 
     def _do_record(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         writer = RecordingWriter(request["path"], fds[0], fds[1], request["max_bytes"])
-        self._recordings[request["id"]] = _Recording(writer)
-        return self._do_add(request, fds[2:])
+        recording = _Recording(writer, request["crash_dir"])
+        recording.active = not request["stopped"]
+        self._recordings[request["id"]] = recording
+        return {}
 
     def _do_add(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         recording = self._recordings[request["id"]]
@@ -462,13 +464,13 @@ class Pump:
                 self._empty_now(recording)
                 self._keep_crash(recording)
             self._release(number)
-        if self._spool_dir is not None:
-            remove_tree(self._spool_dir)
+        for path in self._spools:
+            remove_tree(path)
 
     def _keep_crash(self, recording: _Recording) -> None:
         """Mark the recording as from a crash and move it to where the next kernel looks."""
         writer = recording.writer
-        if self._crash_dir is None or writer is None:
+        if recording.crash_dir is None or writer is None:
             return
         facts: dict[str, Any] = {"crashed": time.time_ns()}
         if writer.dropped:
@@ -476,7 +478,7 @@ class Pump:
         with contextlib.suppress(OSError):
             append_facts(f"{writer.path}.json", facts)
         with contextlib.suppress(OSError):
-            move_recording(writer.path, self._crash_dir)
+            move_recording(writer.path, recording.crash_dir)
 
 
 class _Requests:

@@ -1,0 +1,401 @@
+"""The capture: the context manager that ties redirections, streams, drain and recording together.
+
+`capture_fd` is the front door. What a capture does at its start is undone in reverse at its end,
+each step on its own, so that one that fails leaves none of the others out.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any
+
+from . import cstdio, spool
+from .captured import Captured
+from .drain.client import KINDS, Draining, Pipe, get_drain
+from .drain.pump import out_of_the_way
+from .errors import CaptureError
+from .interrupts import deferred_interrupts
+from .recording import Recording, copy_snapshot
+from .redirect import Redirection
+from .streams import CaptureStream, Replacement, error_handler_of, flush_quietly
+from .threads import process_stream, put_before_own
+
+#: Asked of the system for each pipe: on bulk output four times as fast as the usual 64 KiB.
+PIPE_BYTES = 1 << 20
+_NAMES = {1: "stdout", 2: "stderr"}
+MERGED = "stdout+stderr"
+
+
+def capture_fd(
+    *,
+    stdout: bool = True,
+    stderr: bool = True,
+    fds: Iterable[int] = (),
+    python: bool = True,
+    display: bool = False,
+    merge: bool = False,
+    encoding: str = "utf-8",
+    errors: str = "replace",
+    max_bytes: int | None = None,
+    drain: str = "auto",
+    spool_dir: str = "",
+    facts: dict[str, Any] | None = None,
+) -> Capture:
+    """Capture what this process and its children write to descriptors 1 and 2.
+
+    Use it as a context manager; it gives a `Captured`, which may be read at once and for as long
+    as it is kept::
+
+        with capture_fd() as logs:
+            solver.run()
+        print(logs.stdout)
+
+    Parameters
+    ----------
+    stdout, stderr
+        Whether to capture descriptor 1, descriptor 2.
+    fds
+        Further descriptors to capture (above 2, open).
+    python
+        Whether ``sys.stdout`` and ``sys.stderr`` are captured too. If not, they go on to where
+        they wrote before, and native output alone is captured.
+    display
+        Whether to capture IPython's rich displays (``Captured.outputs``).
+    merge
+        One pipe for both streams: the exact order, but no telling apart.
+    encoding, errors
+        How Python writes text during the capture, and how `Captured` reads it.
+    max_bytes
+        Keep at most that many bytes, the first half and the last. None: keep all.
+    drain
+        Where the pipes are emptied: ``"process"`` (a helper, which native code that holds the
+        GIL cannot stop), ``"thread"``, or ``"auto"``: the helper where one can be started.
+    spool_dir
+        Where recordings are kept while they are in use. Empty: the system's temporary directory.
+    facts
+        More to keep with the recording.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not of the accepted kind. Nothing has changed then.
+    CaptureError
+        On entering, if the system does not allow it. Nothing has changed then.
+    """
+    wanted = [fd for fd, on in ((1, stdout), (2, stderr)) if on]
+    wanted += _checked_fds(fds)
+    if not wanted and not display:
+        raise ValueError("nothing to capture: stdout, stderr, fds and display are all off")
+    if drain not in KINDS:
+        raise ValueError(f"drain must be one of {', '.join(KINDS)}, not {drain!r}")
+    if max_bytes is not None and (not isinstance(max_bytes, int) or max_bytes < 1):
+        raise ValueError(f"max_bytes must be a positive number of bytes or None, not {max_bytes!r}")
+    check_encoding(encoding, errors)
+    return Capture(
+        wanted,
+        python=python,
+        display=display,
+        merge=merge and stdout and stderr,
+        encoding=encoding,
+        errors=errors,
+        max_bytes=max_bytes,
+        drain=drain,
+        spool_dir=spool_dir,
+        facts=facts or {},
+    )
+
+
+def check_encoding(encoding: str, errors: str) -> None:
+    """Raise `ValueError` unless Python knows both."""
+    try:
+        codecs.lookup(encoding)
+        codecs.lookup_error(errors)
+    except (LookupError, TypeError) as error:
+        raise ValueError(f"{error}: give an encoding and an error handler that Python has") from None
+
+
+def _checked_fds(fds: Iterable[int]) -> list[int]:
+    checked: list[int] = []
+    for fd in fds:
+        if not isinstance(fd, int) or isinstance(fd, bool) or fd < 3:
+            raise ValueError(
+                f"fds takes open descriptors above 2, not {fd!r} (for 1 and 2: stdout, stderr)"
+            )
+        if fd in checked:
+            raise ValueError(f"descriptor {fd} is given twice")
+        try:
+            fcntl.fcntl(fd, fcntl.F_GETFD)
+        except OSError:
+            raise ValueError(f"descriptor {fd} is not open") from None
+        checked.append(fd)
+    return checked
+
+
+class Capture:
+    """One capture, from `start` to `stop`; made by `capture_fd`.
+
+    Both may be called more than once and from any thread; a capture runs once.
+    """
+
+    def __init__(
+        self,
+        fds: list[int],
+        *,
+        python: bool,
+        display: bool,
+        merge: bool,
+        encoding: str,
+        errors: str,
+        max_bytes: int | None,
+        drain: str,
+        spool_dir: str,
+        facts: dict[str, Any],
+    ) -> None:
+        self._fds = fds
+        self._python = python
+        self._display = display
+        self._merge = merge
+        self._encoding = encoding
+        self._drain = drain
+        self._spool_dir = spool_dir
+        self._undo = contextlib.ExitStack()
+        self._started = False
+        self._job: Draining | None = None
+        self._outputs: list[dict[str, Any]] = []
+        self._redirections: dict[int, Redirection] = {}
+        #: How `ipyfdcapture.streams.outside` finds what was there before.
+        self.replacements: list[Replacement] = []
+        #: Where the recording is kept if this process crashes meanwhile (None: nowhere).
+        self.crash_dir: str | None = None
+        #: A log that the new one goes on from.
+        self.append_to: Captured | None = None
+        self._facts = {
+            "sources": self._source_names(),
+            "encoding": encoding,
+            "errors": errors,
+            "max_bytes": max_bytes,
+            "process": os.getpid(),
+            **facts,
+        }
+        self._captured: Captured | None = None
+
+    def _source_names(self) -> list[str]:
+        if self._merge:
+            return [MERGED, *(f"fd {fd}" for fd in self._fds if fd > 2)]
+        return [_NAMES.get(fd, f"fd {fd}") for fd in self._fds]
+
+    @property
+    def captured(self) -> Captured:
+        """What was captured so far. Raises `RuntimeError` before the start."""
+        if self._captured is None:
+            raise RuntimeError("the capture has not started")
+        return self._captured
+
+    # -- from start to stop ---------------------------------------------------------------------
+
+    def __enter__(self) -> Captured:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop(failed=error is not None)
+
+    def start(self) -> Captured:
+        """Begin. Raises `CaptureError`, with everything as it was, if that cannot be done."""
+        if self._started:
+            return self.captured
+        try:
+            with deferred_interrupts():
+                self._start()
+        except OSError as error:
+            self._roll_back()
+            raise CaptureError(f"cannot capture: {_reason(error)}") from error
+        except BaseException:
+            self._roll_back()
+            raise
+        return self.captured
+
+    def _start(self) -> None:
+        self._started = True
+        flush_quietly(process_stream("stdout"))
+        flush_quietly(process_stream("stderr"))
+        cstdio.flush_native()
+        place = spool.open_spool(self._spool_dir)
+        drain = get_drain(self._drain)
+        self._undo.callback(drain.rest)
+        recording, files = self._create_recording(place.path)
+        self._captured = Captured(recording, self._outputs)
+        self._job = drain.record(recording, place, files, self.crash_dir)
+        self._undo.callback(self._end_recording, recording)
+        self._job.add(self._swap_descriptors())
+        if self._python or any(fd in _NAMES for fd in self._fds):
+            self._swap_streams()
+        cstdio.install_hooks()
+        self._undo.callback(cstdio.remove_hooks)
+        if self._display:
+            from .display import CapturedDisplays
+
+            self._undo.enter_context(CapturedDisplays(self._outputs))
+        self._undo.callback(cstdio.flush_native)
+
+    def _create_recording(self, directory: str) -> tuple[Recording, tuple[int, int]]:
+        self._facts["started"] = time.time_ns()
+        before = None if self.append_to is None else self.append_to.recording.snapshot()
+        if before is not None:
+            names = self._facts["sources"]
+            names += [name for name in before.sources if name not in names]
+        recording, data, index = Recording.create(directory, self._facts)
+        if before is not None:
+            try:
+                copy_snapshot(before, recording, data, index)
+            except BaseException:
+                os.close(data)
+                os.close(index)
+                recording.close()
+                raise
+        return recording, (data, index)
+
+    def _swap_descriptors(self) -> list[Pipe]:
+        """Put a pipe in the place of each descriptor; return their read ends."""
+        pipes: list[Pipe] = []
+        closing = contextlib.ExitStack()
+        with closing:
+            write_end = -1
+            for fd in self._fds:
+                if not (self._merge and fd == 2):
+                    read_end, write_end = _open_pipe()
+                    closing.callback(os.close, read_end)
+                    pipes.append(Pipe(len(pipes), read_end))
+                    owned = write_end
+                else:
+                    owned = fcntl.fcntl(write_end, fcntl.F_DUPFD_CLOEXEC, 3)
+                redirection = self._redirect(fd, owned)
+                if pipes[-1].original is None:
+                    pipes[-1].original = _place_for_late_output(fd, redirection)
+                    if pipes[-1].original is not None:
+                        closing.callback(os.close, pipes[-1].original)
+            closing.pop_all()
+        return pipes
+
+    def _redirect(self, fd: int, write_end: int) -> Redirection:
+        try:
+            redirection = Redirection(fd, write_end)
+        except BaseException:
+            os.close(write_end)
+            raise
+        self._redirections[fd] = redirection
+        self._undo.callback(redirection.undo)
+        return redirection
+
+    def _swap_streams(self) -> None:
+        for fd in self._fds:
+            name = _NAMES.get(fd)
+            if name is None:
+                continue
+            found = process_stream(name)
+            redirection = self._redirections[fd]
+            if self._python:
+                target, owned = fd, False
+            else:
+                if not _writes_to(found, fd):
+                    continue  # it does not come by here
+                below = redirection.dup_below()
+                if below is None:
+                    continue
+                target, owned = below, True
+            stream = CaptureStream(
+                target, f"<{name}>", self._encoding, error_handler_of(found), owned
+            )
+            replacement = Replacement(name, fd, stream, self._stream_below(redirection, found))
+            self._undo.callback(replacement.undo)
+            self.replacements.append(replacement)
+            if self._python:
+                self._undo.callback(put_before_own(name, stream))
+
+    def _stream_below(self, redirection: Redirection, found: Any) -> Callable[[], Any]:
+        """Return a function that makes a stream on what the descriptor was before."""
+
+        def make() -> CaptureStream | None:
+            below = redirection.dup_below()
+            if below is None:
+                return None
+            encoding = getattr(found, "encoding", None) or self._encoding
+            return CaptureStream(
+                below, f"<{_NAMES[redirection.fd]}>", encoding, error_handler_of(found), owned=True
+            )
+
+        return make
+
+    def stop(self, failed: bool = False) -> Captured:
+        """End: put everything back, and have everything recorded that was written so far.
+
+        Does not wait for children that live on; what they write later arrives later.
+        """
+        captured = self.captured
+        with deferred_interrupts():
+            undo = self._undo.pop_all()
+            self.captured.recording.facts["failed"] = failed
+            undo.close()
+            # They refer to this object; without the circle it goes, with the log, once unused.
+            self.replacements.clear()
+        return captured
+
+    def _end_recording(self, recording: Recording) -> None:
+        """The last step: the descriptors are back, so what was written is in the pipes."""
+        if self._job is not None and self._job.owner == os.getpid():
+            recording.facts["stopped"] = time.time_ns()
+            self._job.stop()
+            recording.update()
+
+    def _roll_back(self) -> None:
+        with deferred_interrupts(), contextlib.suppress(OSError):
+            self._undo.close()
+        if self._captured is not None:
+            self._captured.close()
+
+
+def _open_pipe() -> tuple[int, int]:
+    """Return the ends of a pipe that is as large as the system allows."""
+    read_end, write_end = (out_of_the_way(fd) for fd in os.pipe())
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # over the user's quota: the usual size will do
+            fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return read_end, write_end
+
+
+def _place_for_late_output(fd: int, redirection: Redirection) -> int | None:
+    """Return a new descriptor for output that comes when nobody keeps it any more.
+
+    In a kernel, descriptors 1 and 2 lead to a pipe of ipykernel's that ends with it; what it
+    was started with is kept in its `OutStream`.
+    """
+    stream = process_stream(_NAMES[fd]) if fd in _NAMES else None
+    behind = getattr(stream, "_original_stdstream_copy", None)
+    if isinstance(behind, int):
+        with contextlib.suppress(OSError):
+            return fcntl.fcntl(behind, fcntl.F_DUPFD_CLOEXEC, 3)
+    return redirection.dup_below()
+
+
+def _writes_to(stream: Any, fd: int) -> bool:
+    try:
+        return bool(stream.fileno() == fd)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EMFILE:
+        return "this process has too many open files (see ulimit -n)"
+    return error.strerror or str(error)

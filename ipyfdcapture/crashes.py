@@ -1,0 +1,141 @@
+"""Recordings of kernels that crashed: where they are kept, which are ours, and for how long.
+
+The helper moves the recording of a cell that was being captured to the Jupyter runtime
+directory. If the helper died with its kernel, the recording still lies in the spool, and is
+moved from there by whoever looks next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from . import spool
+from .drain.pump import append_facts, move_recording, recording_files, remove_tree
+from .recording import Recording
+
+
+def notebook_key() -> str:
+    """Return what tells this notebook from others, also after its kernel was restarted.
+
+    Jupyter Server names the notebook in ``JPY_SESSION_NAME``. Elsewhere a restarted kernel keeps
+    its connection file; a terminal keeps its name.
+    """
+    name = os.environ.get("JPY_SESSION_NAME")
+    if name:
+        return "notebook " + os.path.join(os.getcwd(), name)
+    connection_file = _connection_file()
+    if connection_file:
+        return "kernel " + connection_file
+    for fd in (0, 1, 2):
+        with contextlib.suppress(OSError):
+            return f"terminal {os.ttyname(fd)} {os.getcwd()}"
+    return "directory " + os.getcwd()
+
+
+def _connection_file() -> str | None:
+    import sys
+
+    if "ipykernel" not in sys.modules:
+        return None
+    try:
+        from ipykernel.connect import get_connection_file
+
+        return os.path.abspath(get_connection_file())
+    except (ImportError, RuntimeError, OSError):
+        return None
+
+
+def directory(key: str) -> str:
+    """Return where recordings of crashed kernels of the notebook ``key`` are kept."""
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    name = hashlib.sha256(key.encode()).hexdigest()[:32]
+    return os.path.join(jupyter_runtime_dir(), "ipyfdcapture", name)
+
+
+def find(key: str, spool_dir: str = "") -> list[str]:
+    """Return the paths of the recordings that crashed kernels of this notebook left, newest first.
+
+    What lies in spools that nobody uses any more is moved to its place on the way.
+    """
+    _adopt_orphans(spool_dir or tempfile.gettempdir())
+    found = [str(facts)[: -len(".json")] for facts in Path(directory(key)).glob("*.json")]
+    return sorted(found, key=lambda path: os.stat(path + ".json").st_mtime_ns, reverse=True)
+
+
+def prune(key: str, keep: int, days: float, spool_dir: str = "") -> None:
+    """Delete the oldest recordings of this notebook's crashed kernels.
+
+    Keeps at most ``keep``, and none that is older than ``days``.
+    """
+    oldest = time.time() - days * 86400
+    for position, path in enumerate(find(key, spool_dir)):
+        with contextlib.suppress(OSError):
+            if position >= keep or os.stat(path + ".json").st_mtime < oldest:
+                delete(path)
+
+
+def delete(path: str) -> None:
+    """Delete the recording at ``path``."""
+    for file in recording_files(path):
+        with contextlib.suppress(OSError):
+            os.unlink(file)
+
+
+def load(path: str, spool_dir: str = "") -> Recording:
+    """Take the recording at ``path`` into this process's spool, where it lives while it is held."""
+    target = move_recording(path, spool.directory(spool_dir))
+    return Recording.open(target)
+
+
+def describe(path: str) -> str:
+    """Return one line: when, which cell, how much, the last words."""
+    recording = Recording.open(path)
+    try:
+        data = recording.snapshot().data
+        when = datetime.datetime.fromtimestamp(recording.facts.get("crashed", 0) / 1e9)
+        cell = recording.facts.get("cell")
+        first_line = recording.facts.get("first_line", "")
+        where = f"cell [{cell}] {first_line}" if cell else first_line or "a capture"
+        return (
+            f"{when:%Y-%m-%d %H:%M:%S}  {where.strip()}  {len(data):,} bytes"
+            f"  last line: {_last_line(bytes(data[-500:]))}"
+        )
+    finally:
+        recording.keep_files()
+
+
+def _last_line(end: bytes) -> str:
+    lines = [line.strip() for line in end.decode("utf-8", "replace").splitlines()]
+    last = next((line for line in reversed(lines) if line), "")
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in last)[-100:]
+
+
+def _adopt_orphans(base: str) -> None:
+    for path in Path(base).glob(spool.name_prefix() + "*"):
+        with contextlib.suppress(OSError):
+            status = os.lstat(path)
+            mine = status.st_uid == os.getuid() and not status.st_mode & 0o077
+            if mine and path.is_dir() and not path.is_symlink() and not spool.is_in_use(str(path)):
+                _adopt(path)
+
+
+def _adopt(orphan: Path) -> None:
+    """Keep what was being captured when process and helper died; delete the rest."""
+    for facts_file in orphan.glob("*.json"):
+        path = str(facts_file)[: -len(".json")]
+        recording = Recording.open(path)
+        recording.keep_files()
+        facts = recording.facts
+        if "stopped" not in facts and facts.get("notebook") and os.path.exists(path + ".data"):
+            if "crashed" not in facts:
+                died = os.stat(path + ".data").st_mtime_ns
+                append_facts(path + ".json", {"crashed": died})
+            move_recording(path, directory(facts["notebook"]))
+    remove_tree(str(orphan))

@@ -1,0 +1,95 @@
+"""From the bytes of a recording to text: each source is decoded on its own."""
+
+from __future__ import annotations
+
+import codecs
+from array import array
+from collections.abc import Iterator
+
+from .lines import RESIDENT_BYTES, Lines, release_pages
+from .recording import Snapshot
+
+#: Decode this much at a time.
+DECODE_BYTES = 1 << 20
+
+
+def is_wide(encoding: str) -> bool:
+    """Tell whether a line end is not simply the byte ``\\n`` in this encoding (UTF-16, say)."""
+    return "\n".encode(encoding) != b"\n"
+
+
+def decode(
+    lines: Lines, encoding: str, errors: str, wanted: set[int] | None = None
+) -> Iterator[str]:
+    """Decode data in order of arrival, each source on its own.
+
+    A character whose bytes came in two pieces is whole, whatever came between them.
+
+    Parameters
+    ----------
+    lines
+        What to decode.
+    encoding, errors
+        As for `bytes.decode`.
+    wanted
+        The numbers of the sources; None for all.
+    """
+    decoders: dict[int, codecs.IncrementalDecoder] = {}
+    data = lines.snapshot.data
+    for start in range(0, len(data), DECODE_BYTES):
+        for stream, begin, end in lines.pieces(start, min(start + DECODE_BYTES, len(data))):
+            if wanted is None or stream // 2 in wanted:
+                if stream not in decoders:
+                    decoders[stream] = codecs.getincrementaldecoder(encoding)(errors)
+                yield decoders[stream].decode(bytes(data[begin:end]))
+        if start % RESIDENT_BYTES == 0:
+            release_pages(data)
+    for decoder in decoders.values():
+        yield decoder.decode(b"", final=True)
+
+
+def transcode(snapshot: Snapshot, encoding: str, errors: str, complete: bool) -> Snapshot:
+    """Return the same log in UTF-8, in memory: in a wide encoding, lines cannot be seen in bytes.
+
+    Parameters
+    ----------
+    snapshot
+        The log as it was written.
+    encoding, errors
+        As for `bytes.decode`. What an error handler makes of bad bytes is kept (surrogates as
+        with ``surrogatepass``).
+    complete
+        Whether bytes that end in the middle of a character are bad, rather than unfinished.
+    """
+    decoders: dict[tuple[int, bool], codecs.IncrementalDecoder] = {}
+    data, times, starts, sources = bytearray(), array("Q"), array("Q"), array("Q")
+    gap = None
+
+    def add(text: str, time: int, source: int) -> None:
+        times.append(time)
+        starts.append(len(data))
+        sources.append(source)
+        data.extend(text.encode("utf-8", "surrogatepass"))
+
+    ends = [*snapshot.starts[1:], len(snapshot.data)]
+    chunks = zip(snapshot.times, snapshot.starts, ends, snapshot.source_numbers, strict=True)
+    for time, start, end, source in chunks:
+        after_gap = snapshot.gap is not None and start >= snapshot.gap
+        if after_gap and gap is None:
+            gap = len(data)
+        key = (source, after_gap)
+        if key not in decoders:
+            decoders[key] = codecs.getincrementaldecoder(encoding)(errors)
+        add(decoders[key].decode(bytes(snapshot.data[start:end])), time, source)
+    for (source, after_gap), decoder in decoders.items():
+        rest = decoder.decode(b"", final=True) if complete else ""
+        if rest and after_gap == (gap is not None):
+            add(rest, times[-1], source)
+    return Snapshot(
+        memoryview(bytes(data)),
+        memoryview(times),
+        memoryview(starts),
+        memoryview(sources),
+        snapshot.sources,
+        gap,
+    )

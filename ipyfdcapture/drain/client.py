@@ -1,0 +1,426 @@
+"""The kernel's side of the drain.
+
+A `Drain` hands pipes to a pump over a control socket, asks it to bring a recording up to date,
+and takes over when the pump dies.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import errno
+import itertools
+import json
+import os
+import select
+import socket
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import CaptureError
+from ..recording import Recording, State
+from ..spool import Spool
+from .hosts import Host, ProcessHost, ThreadHost
+from .pump import out_of_the_way
+
+#: Descriptors that go with one request at most (the system's limit is 253).
+_FDS_PER_REQUEST = 240
+
+KINDS = ("auto", "process", "thread")
+
+
+@dataclass
+class Pipe:
+    """The kernel's hold on one pipe: where it is read, where else its bytes could go."""
+
+    source: int
+    read_end: int
+    #: Where bytes go that nobody keeps any more. None: nowhere.
+    original: int | None = None
+
+    def close(self) -> None:
+        os.close(self.read_end)
+        if self.original is not None:
+            os.close(self.original)
+
+
+@dataclass
+class Draining:
+    """One recording that a drain writes: the `ipyfdcapture.recording.Writing` side of it."""
+
+    drain: Drain
+    number: int
+    path: str
+    max_bytes: int | None
+    crash_dir: str | None
+    pipes: dict[int, Pipe] = field(default_factory=dict)
+    stopped: bool = False
+    state: State = field(default_factory=lambda: State(writing=True))
+    #: Dropped by a pump that has died since.
+    dropped_before: int = 0
+    owner: int = field(default_factory=os.getpid)
+
+    def update(self) -> State:
+        """Have everything that is in the pipes recorded."""
+        if self.owner != os.getpid():
+            # A forked child sees what is recorded; asking for more is its parent's affair.
+            return State(self.state.dropped, self.state.dropped_why, writing=True)
+        return self.drain.update(self)
+
+    def stop(self) -> State:
+        """Like `update`, for the end of the capture. Writers that live on are still recorded."""
+        self.stopped = True
+        return self.update()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait (s) until all writers are gone; tell whether they are."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for pipe in list(self.pipes.values()):
+            # No event is asked for: the poll ends when the last writer has closed.
+            waiter = select.poll()
+            try:
+                waiter.register(pipe.read_end, 0)
+            except ValueError:
+                continue
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not waiter.poll(None if left is None else left * 1000):
+                return False
+        return True
+
+    def add(self, pipes: list[Pipe]) -> None:
+        """Have more pipes emptied into this recording."""
+        self.drain.add(self, pipes)
+
+    def release(self) -> None:
+        """Keep nothing more; a writer that lives on is not disturbed."""
+        if self.owner == os.getpid():
+            self.drain.release(self)
+
+
+class Drain:
+    """The kernel's side of one pump.
+
+    Safe to use from any thread. Requests are answered one at a time; a pump that dies is
+    replaced by one in a thread, which goes on where it stopped.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self._lock = threading.RLock()
+        self._jobs: dict[int, Draining] = {}
+        self._numbers = itertools.count(1)
+        self._received = b""
+        self._watcher: _Watcher | None = None
+        self._spools: list[Spool] = []
+        self._owner = os.getpid()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether new recordings may be handed to it."""
+        return self.host.is_usable and self._owner == os.getpid()
+
+    # -- what a capture asks --------------------------------------------------------------------
+
+    def record(
+        self, recording: Recording, spool: Spool, files: tuple[int, int], crash_dir: str | None
+    ) -> Draining:
+        """Begin to write ``recording``; its pipes come with `Draining.add`.
+
+        Takes over ``files``, the descriptors of its data and index.
+        """
+        job = Draining(
+            self, next(self._numbers), recording.path, recording.facts["max_bytes"], crash_dir
+        )
+        try:
+            with self._lock:
+                self._watch()
+                self._announce(spool)
+                self._jobs[job.number] = job
+                self._send_record(job, files)
+        finally:
+            for fd in files:
+                os.close(fd)
+        recording.writing = job
+        weakref.finalize(recording, job.release)
+        return job
+
+    def add(self, job: Draining, pipes: list[Pipe]) -> None:
+        """Have ``pipes`` emptied into the recording of ``job``; takes them over."""
+        with self._lock:
+            for pipe in pipes:
+                job.pipes[pipe.source] = pipe
+            self._send_pipes(job, pipes)
+
+    def update(self, job: Draining) -> State:
+        with self._lock:
+            if job.number not in self._jobs:
+                return job.state
+            answer = self._ask("sync", id=job.number, stopped=job.stopped)
+            is_open = set(answer["open"])
+            for source in [source for source in job.pipes if source not in is_open]:
+                job.pipes.pop(source).close()
+            job.state = State(
+                answer["dropped"] + job.dropped_before,
+                answer["dropped_why"] or job.state.dropped_why,
+                writing=bool(is_open) or not job.stopped,
+            )
+        if not job.state.writing:
+            self.release(job)
+        return job.state
+
+    def release(self, job: Draining) -> None:
+        with self._lock:
+            if self._jobs.pop(job.number, None) is None:
+                return
+            self._tell("release", id=job.number)
+            for pipe in job.pipes.values():
+                pipe.close()
+            job.pipes.clear()
+        self.rest()
+
+    # -- talking to the pump --------------------------------------------------------------------
+
+    def _announce(self, spool: Spool) -> None:
+        if self.host.outlives_us and spool not in self._spools:
+            self._tell("spool", [spool.lock_fd], path=spool.path)
+            self._spools.append(spool)
+
+    def _send_record(self, job: Draining, files: tuple[int, int]) -> None:
+        self._tell(
+            "record",
+            list(files),
+            id=job.number,
+            path=job.path,
+            max_bytes=job.max_bytes,
+            crash_dir=job.crash_dir if self.host.outlives_us else None,
+            stopped=job.stopped,
+        )
+
+    def _send_pipes(self, job: Draining, pipes: list[Pipe]) -> None:
+        for start in range(0, len(pipes), _FDS_PER_REQUEST // 2):
+            some = pipes[start : start + _FDS_PER_REQUEST // 2]
+            fds: list[int] = []
+            for pipe in some:
+                fds += [pipe.read_end] if pipe.original is None else [pipe.read_end, pipe.original]
+            self._tell(
+                "add",
+                fds,
+                id=job.number,
+                sources=[pipe.source for pipe in some],
+                originals=[pipe.source for pipe in some if pipe.original is not None],
+            )
+
+    def _tell(self, what: str, fds: Iterable[int] = (), **fields: Any) -> None:
+        """Send a request that needs no answer."""
+        fds = list(fds)
+        line = json.dumps({"do": what, "fds": len(fds), **fields}).encode() + b"\n"
+        try:
+            _send_all(self.host.control, line, fds)
+        except OSError:
+            self._take_over()  # the new pump is told of everything, this included
+
+    def _ask(self, what: str, **fields: Any) -> dict[str, Any]:
+        """Send a request and return its answer."""
+        while True:
+            number = next(self._numbers)
+            control = self.host.control
+            try:
+                line = {"do": what, "fds": 0, "reply": number, **fields}
+                _send_all(control, json.dumps(line).encode() + b"\n", [])
+                answer = self._receive(control, number)
+            except OSError:
+                self._take_over()
+                continue
+            if "error" in answer:
+                raise RuntimeError(f"the drain failed: {answer['error']}")
+            return answer
+
+    def _receive(self, control: socket.socket, number: int) -> dict[str, Any]:
+        while True:
+            while b"\n" not in self._received:
+                data = control.recv(1 << 16)
+                if not data:
+                    raise ConnectionResetError("the pump is gone")
+                self._received += data
+            line, self._received = self._received.split(b"\n", 1)
+            answer: dict[str, Any] = json.loads(line)
+            if answer["reply"] == number:  # else: to a question that was interrupted
+                return answer
+
+    # -- when the pump dies ---------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        if self.host.outlives_us and self._watcher is None:
+            self._watcher = _Watcher(self)
+
+    def rest(self) -> None:
+        """If nothing is recorded, end what runs only while something is."""
+        with self._lock:
+            if self._jobs or self._owner != os.getpid():
+                return
+            watcher, self._watcher = self._watcher, None
+            if not self.host.outlives_us:
+                self.host.close()
+        if watcher is not None:
+            watcher.stop()
+
+    def pump_died(self, control: socket.socket) -> None:
+        """Take over if ``control`` is still the socket in use."""
+        with self._lock:
+            if control is self.host.control and self._owner == os.getpid():
+                self._take_over()
+
+    def _take_over(self) -> None:
+        """Go on in a thread with everything that the dead pump had in hand."""
+        dead = self.host
+        if dead.outlives_us:
+            warnings.warn(
+                "the ipyfdcapture helper process was killed; a thread has taken over and nothing "
+                "was lost. The next capture starts a new helper",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        self._received = b""
+        self.host = ThreadHost()
+        dead.close()
+        for job in list(self._jobs.values()):
+            job.dropped_before = job.state.dropped
+            data = out_of_the_way(os.open(job.path + ".data", os.O_RDWR | os.O_CLOEXEC))
+            index = out_of_the_way(os.open(job.path + ".index", os.O_RDWR | os.O_CLOEXEC))
+            self._send_record(job, (data, index))
+            self._send_pipes(job, list(job.pipes.values()))
+            os.close(data)
+            os.close(index)
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def say_goodbye(self) -> None:
+        """The process ends in peace: what is being captured is not kept."""
+        with self._lock, contextlib.suppress(OSError):
+            if self.host.outlives_us and self._owner == os.getpid():
+                _send_all(self.host.control, b'{"do": "bye", "fds": 0}\n', [])
+
+    def forget_after_fork(self) -> None:
+        """In a forked child: let go of the parent's pump without a word to it."""
+        self._lock = threading.RLock()
+        self._watcher = None
+        with contextlib.suppress(OSError):
+            self.host.control.close()
+        for job in self._jobs.values():
+            for pipe in job.pipes.values():
+                with contextlib.suppress(OSError):
+                    pipe.close()
+            job.pipes.clear()
+        self._jobs.clear()
+
+
+class _Watcher:
+    """A thread that notices the death of the helper, while something is recorded."""
+
+    def __init__(self, drain: Drain) -> None:
+        self._control = drain.host.control
+        self._drain = drain
+        self._wake, self._end = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, name="ipyfdcapture-watch", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._wake.close()
+            self._end.close()
+            raise OSError(errno.EAGAIN, str(error)) from error
+
+    def _run(self) -> None:
+        waiter = select.poll()
+        waiter.register(self._end, select.POLLIN)
+        waiter.register(self._control, 0)
+        ready = {fd for fd, _ in waiter.poll()}
+        if self._end.fileno() not in ready:
+            self._drain.pump_died(self._control)
+
+    def stop(self) -> None:
+        self._wake.close()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        self._end.close()
+
+
+def _send_all(control: socket.socket, line: bytes, fds: list[int]) -> None:
+    sent = socket.send_fds(control, [line], fds) if fds else control.send(line)
+    if sent < len(line):
+        control.sendall(line[sent:])
+
+
+# -- which drain ----------------------------------------------------------------------------------
+
+_drains: dict[str, Drain] = {}
+_guard = threading.Lock()
+_told_of_fallback = False
+
+
+def get_drain(kind: str) -> Drain:
+    """Return the drain for ``kind``: ``"auto"``, ``"process"`` or ``"thread"``.
+
+    Raises `ValueError` for another kind, `CaptureError` if it cannot be had.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"drain must be one of {', '.join(KINDS)}, not {kind!r}")
+    with _guard:
+        if kind == "auto":
+            return _helper_or_thread()
+        try:
+            return _existing_or_new(kind)
+        except OSError as error:
+            raise CaptureError(
+                f'drain="{kind}" is not possible here: {error.strerror or error}'
+            ) from error
+
+
+def _helper_or_thread() -> Drain:
+    global _told_of_fallback
+    try:
+        return _existing_or_new("process")
+    except OSError as error:
+        if not _told_of_fallback:
+            _told_of_fallback = True
+            warnings.warn(
+                f"no helper process can be started ({error.strerror or error}); captures use a "
+                "thread, which cannot read while native code holds the GIL",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+    try:
+        return _existing_or_new("thread")
+    except (OSError, RuntimeError) as error:
+        raise CaptureError(f"neither a helper process nor a thread can be had: {error}") from error
+
+
+def _existing_or_new(kind: str) -> Drain:
+    drain = _drains.get(kind)
+    if drain is None or not drain.is_usable:
+        hosts: dict[str, Callable[[], Host]] = {"process": ProcessHost, "thread": ThreadHost}
+        drain = _drains[kind] = Drain(hosts[kind]())
+        _all_drains.add(drain)
+    return drain
+
+
+def _say_goodbye() -> None:
+    for drain in list(_all_drains):
+        drain.say_goodbye()
+
+
+def _forget_after_fork() -> None:
+    global _guard
+    _guard = threading.Lock()
+    for drain in list(_all_drains):
+        drain.forget_after_fork()
+    _drains.clear()
+
+
+_all_drains: weakref.WeakSet[Drain] = weakref.WeakSet()
+atexit.register(_say_goodbye)
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,115 @@
+"""Where a pump runs: in a helper process of its own, or in a thread of this one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+import threading
+from typing import Protocol
+
+from . import pump
+
+#: How long to wait for the pump's thread to see that it is no longer needed.
+_THREAD_END_S = 5.0
+#: How long to wait for the shell that starts the helper (it ends at once).
+_LAUNCH_S = 30.0
+
+
+class Host(Protocol):
+    """A running pump, reached through ``control``."""
+
+    control: socket.socket
+    #: Whether the pump goes on when this process has ended.
+    outlives_us: bool
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the pump can take new recordings."""
+
+    def close(self) -> None:
+        """Let go of the pump: it ends when the last writer has closed."""
+
+
+class ProcessHost:
+    """The helper: one small process that serves all captures of this one.
+
+    It is started without waiting for it, in its own session (Jupyter interrupts whole process
+    groups), with nothing of Python's environment, and orphaned at once, so that ``os.wait()`` in
+    the user's code never meets a child that is not the user's.
+
+    Raises `OSError` if no process can be started.
+    """
+
+    outlives_us = True
+
+    def __init__(self) -> None:
+        self.control, theirs = socket.socketpair()
+        try:
+            self._launch(theirs)
+        except BaseException:
+            self.control.close()
+            raise
+        finally:
+            theirs.close()
+
+    def _launch(self, theirs: socket.socket) -> None:
+        fd = theirs.fileno()
+        python = [sys.executable, "-I", "-S", "-E", pump.__file__, str(fd), str(os.getpid())]
+        # The shell puts the helper into the background and ends, which makes it an orphan.
+        launcher = subprocess.Popen(
+            ["/bin/sh", "-c", '"$0" "$@" &', *python],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[fd],
+            start_new_session=True,
+            cwd="/",
+        )
+        try:
+            failed = launcher.wait(_LAUNCH_S)
+        except subprocess.TimeoutExpired:
+            launcher.kill()
+            launcher.wait()
+            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from None
+        if failed:
+            raise OSError(errno.EAGAIN, "the system allows no further process")
+
+    @property
+    def is_usable(self) -> bool:
+        return self.control.fileno() >= 0
+
+    def close(self) -> None:
+        self.control.close()
+
+
+class ThreadHost:
+    """A pump in a thread of this process. It cannot read while native code holds the GIL.
+
+    Raises `OSError` if no thread can be started.
+    """
+
+    outlives_us = False
+
+    def __init__(self) -> None:
+        self.control, theirs = socket.socketpair()
+        self._thread = threading.Thread(
+            target=pump.run, args=(theirs,), name="ipyfdcapture-drain", daemon=True
+        )
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # how threading says that there is no thread to be had
+            self.control.close()
+            theirs.close()
+            raise OSError(errno.EAGAIN, str(error)) from error
+
+    @property
+    def is_usable(self) -> bool:
+        return self.control.fileno() >= 0 and self._thread.is_alive()
+
+    def close(self) -> None:
+        self.control.close()
+        if self._thread is not threading.current_thread():
+            self._thread.join(_THREAD_END_S)

@@ -1,0 +1,300 @@
+"""Where the lines of a recording are, found without reading what was not asked for.
+
+A line belongs to one source: bytes of another source between its start and its end do not cut
+it. Lines are ordered by where their first byte lies. So, at any place in the data,
+
+    lines started = newlines so far + sources that are in the middle of a line
+
+which is what `LineIndex` keeps for every `BLOCK_BYTES` of data. From there each block can be
+read on its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import mmap
+import threading
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .recording import Snapshot
+
+#: One entry of the index covers this much: a line is found by splitting this many bytes.
+BLOCK_BYTES = 1 << 16
+#: Give mapped pages back after touching this much, so that a scan does not fill the memory.
+RESIDENT_BYTES = 16 << 20
+
+_NEWLINE = 0x0A
+
+
+class Row(NamedTuple):
+    """One line as it lies in the recording."""
+
+    #: Counted from 0.
+    nth: int
+    #: Its bytes, with the line end if it has one.
+    raw: bytes
+    #: The number of its source.
+    source: int
+    #: When its first byte was read: ns since the epoch.
+    time: int
+
+
+class Piece(NamedTuple):
+    """A stretch of data that is all of one stream.
+
+    A stream is a source before the gap (even number) or after it (odd number), where bytes over
+    the limit are missing: what stands on either side of the gap is not one line.
+    """
+
+    stream: int
+    start: int
+    stop: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """Lines that start in one piece."""
+
+    #: The index of the first.
+    first: int
+    #: Where it starts in the data.
+    start: int
+    #: The number of their source.
+    source: int
+    #: Whole lines, each with its newline.
+    body: bytes
+    #: One more line, if the piece ends in the middle of it: all of it, from later pieces too.
+    tail: bytes
+
+    @property
+    def count(self) -> int:
+        return self.body.count(b"\n") + bool(self.tail)
+
+    def lines(self) -> list[bytes]:
+        """Return the lines without their newlines."""
+        lines = self.body.split(b"\n")
+        lines[-1] = self.tail.removesuffix(b"\n")
+        if not self.tail:
+            lines.pop()
+        return lines
+
+    def contents(self) -> list[bytes]:
+        r"""Return the lines without their line ends, be they ``\n`` or ``\r\n``."""
+        lines = self.lines()
+        if b"\r\n" in self.body or self.tail.endswith(b"\r\n"):
+            unended = [lines.pop()] if self.tail and not self.tail.endswith(b"\n") else []
+            lines = [line.removesuffix(b"\r") for line in lines] + unended
+        return lines
+
+
+class LineIndex:
+    """For each block of a recording, how many lines start before it and which are open there.
+
+    It belongs to a recording that only grows, and holds nothing of it: a few bytes a block.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        #: Lines that start before block ``i``.
+        self.started = array("Q", [0])
+        #: The streams that are in the middle of a line where block ``i`` starts: one bit each.
+        self.open = [0]
+
+
+class Lines:
+    """The lines of one snapshot.
+
+    Parameters
+    ----------
+    snapshot
+        What to read. It is held for as long as this object lives.
+    index
+        What is known already from earlier snapshots of the same recording; it is extended.
+    """
+
+    def __init__(self, snapshot: Snapshot, index: LineIndex) -> None:
+        self.snapshot = snapshot
+        self.index = index
+        self._data = snapshot.data
+        self._touched = 0
+        self._blocks = len(self._data) // BLOCK_BYTES + 1
+        with index.lock:
+            for block in range(len(index.open) - 1, self._blocks - 1):
+                started, open_streams = self._advance(block, (block + 1) * BLOCK_BYTES)
+                index.started.append(started)
+                index.open.append(open_streams)
+        self._count = self._advance(self._blocks - 1, len(self._data))[0]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def started_before(self, position: int) -> int:
+        """Return how many lines start before ``position`` in the data."""
+        return self._advance(position // BLOCK_BYTES, position)[0]
+
+    def read(self, indices: Iterable[int]) -> Iterator[Row]:
+        """Yield the lines with the given indices, in the order given; neighbours are cheap."""
+        first, rows = 0, list[Row]()
+        for index in indices:
+            if not 0 <= index - first < len(rows):
+                rows = list(self._rows(self._block_of(index)))
+                first = rows[0].nth
+            yield rows[index - first]
+
+    def batches(self, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        """Yield the lines ``start`` .. ``stop``, and neighbours, a piece at a time."""
+        stop = len(self) if stop is None else stop
+        if start < stop:
+            for block in range(self._block_of(start), self._block_of(stop - 1) + 1):
+                yield from self.batches_in(block)
+
+    def batches_in(self, block: int) -> Iterator[Batch]:
+        """Yield the lines that start in one block."""
+        first = self.index.started[block]
+        open_streams = self.index.open[block]
+        start = block * BLOCK_BYTES
+        for stream, begin, end in self.pieces(start, min(start + BLOCK_BYTES, len(self._data))):
+            piece = self._read(begin, end)
+            skipped = 0
+            if open_streams >> stream & 1:
+                skipped = piece.find(b"\n") + 1
+                if not skipped:
+                    continue  # all of it belongs to a line that started earlier
+                open_streams &= ~(1 << stream)
+            body_end = piece.rfind(b"\n") + 1
+            tail = piece[body_end:]
+            if tail:
+                open_streams |= 1 << stream
+                tail += self._rest_of_line(stream, end)
+            if tail or skipped < body_end:
+                body = piece[skipped:body_end]
+                batch = Batch(first, begin + skipped, stream // 2, body, tail)
+                yield batch
+                first += batch.count
+
+    def ranges_by_source(self, wanted: set[int]) -> Iterator[range]:
+        """Yield the indices of the lines of some sources, in order."""
+        for block in range(self._blocks):
+            start = block * BLOCK_BYTES
+            stop = min(start + BLOCK_BYTES, len(self._data))
+            sources = {piece.stream // 2 for piece in self.pieces(start, stop)}
+            if sources <= wanted:
+                end = self.index.started[block + 1] if block + 1 < self._blocks else len(self)
+                yield range(self.index.started[block], end)
+            elif sources & wanted:
+                for batch in self.batches_in(block):
+                    if batch.source in wanted:
+                        yield range(batch.first, batch.first + batch.count)
+
+    def pieces(self, start: int, stop: int) -> Iterator[Piece]:
+        """Cut a stretch of the data where the stream changes."""
+        if start >= stop:
+            return
+        starts = self.snapshot.starts
+        first = bisect_right(starts, start) - 1
+        last = bisect_left(starts, stop)
+        sources = self.snapshot.source_numbers[first:last].tolist()
+        if self.snapshot.gap is None and sources.count(sources[0]) == len(sources):
+            yield Piece(2 * sources[0], start, stop)
+            return
+        gap = len(self._data) if self.snapshot.gap is None else self.snapshot.gap
+        begins = starts[first:last].tolist()
+        begins[0] = start
+        streams = [2 * source + (begin >= gap) for source, begin in zip(sources, begins, strict=True)]
+        begins.append(stop)
+        position = 0
+        for stream, group in itertools.groupby(streams):
+            following = position + len(list(group))
+            if begins[position] < begins[following]:
+                yield Piece(stream, begins[position], begins[following])
+            position = following
+
+    def time_at(self, position: int) -> int:
+        """Return when the byte at ``position`` was read: ns since the epoch."""
+        return int(self.snapshot.times[bisect_right(self.snapshot.starts, position) - 1])
+
+    def _block_of(self, index: int) -> int:
+        """Return the block in which a line starts."""
+        return bisect_right(self.index.started, index, 0, self._blocks) - 1
+
+    def _advance(self, block: int, stop: int) -> tuple[int, int]:
+        """Return the lines started, and the streams open, at ``stop``, which lies in ``block``."""
+        open_streams = self.index.open[block]
+        newlines = self.index.started[block] - open_streams.bit_count()
+        start = block * BLOCK_BYTES
+        newlines += self._read(start, stop).count(b"\n")
+        for stream, _, end in self.pieces(start, stop):
+            if self._data[end - 1] == _NEWLINE:
+                open_streams &= ~(1 << stream)
+            else:
+                open_streams |= 1 << stream
+        return newlines + open_streams.bit_count(), open_streams
+
+    def _rows(self, block: int) -> Iterator[Row]:
+        starts, times = self.snapshot.starts, self.snapshot.times
+        for batch in self.batches_in(block):
+            position, chunk_end = batch.start, 0
+            lines = batch.lines()
+            ended = len(lines) - (bool(batch.tail) and not batch.tail.endswith(b"\n"))
+            for i, line in enumerate(lines):
+                if position >= chunk_end:
+                    chunk = bisect_right(starts, position)
+                    chunk_end = starts[chunk] if chunk < len(starts) else len(self._data)
+                    time = times[chunk - 1]
+                raw = line + b"\n" if i < ended else line
+                yield Row(batch.first + i, raw, batch.source, time)
+                position += len(line) + 1
+
+    def _rest_of_line(self, stream: int, position: int) -> bytes:
+        """Return the bytes of ``stream`` from ``position`` up to its next newline."""
+        parts = []
+        for start in range(position, len(self._data), BLOCK_BYTES):
+            for piece in self.pieces(start, min(start + BLOCK_BYTES, len(self._data))):
+                if piece.stream == stream:
+                    part = self._read(piece.start, piece.stop)
+                    newline = part.find(b"\n")
+                    if newline >= 0:
+                        parts.append(part[: newline + 1])
+                        return b"".join(parts)
+                    parts.append(part)
+        return b"".join(parts)
+
+    def _read(self, start: int, stop: int) -> bytes:
+        self._touched += stop - start
+        if self._touched > RESIDENT_BYTES:
+            self._touched = 0
+            release_pages(self._data)
+        return bytes(self._data[start:stop])
+
+
+def release_pages(data: memoryview) -> None:
+    """Tell the system that the pages of mapped data need not stay in memory."""
+    if isinstance(data.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        data.obj.madvise(mmap.MADV_DONTNEED)
+
+
+def content(raw: bytes) -> bytes:
+    r"""Return a line without its line end, ``\n`` or ``\r\n``; a ``\r`` alone is no line end."""
+    return raw[:-2] if raw.endswith(b"\r\n") else raw.removesuffix(b"\n")
+
+
+def joined(ranges: Iterable[range]) -> Sequence[int]:
+    """Return the numbers in some ascending ranges: as one range if there is no hole in them."""
+    single = range(0)
+    found = array("I")
+    for part in ranges:
+        if not single:
+            single = part
+        elif part and single.stop == part.start:
+            single = range(single.start, part.stop)
+        elif part:
+            found.extend(single)
+            single = part
+    if not found:
+        return single
+    found.extend(single)
+    return found

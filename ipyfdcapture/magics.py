@@ -1,0 +1,549 @@
+"""``%%capture_fd`` and ``%capture_fd``: parse the line, run the capture, bind the variable.
+
+A ``%%capture_fd`` cell is not run by a magic. An input transformer turns its first line into a
+statement on that line that begins the capture, leaves the rest of the cell alone, and the end of
+the cell ends the capture. So the cell runs as itself: ``await``, errors, results, line numbers
+and history are IPython's own. The registered cell magic serves where a transformer does not
+reach: under another cell magic, such as ``%%time``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import keyword
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.inputtransformer2 import cell_magic as ipython_cell_magic
+from IPython.core.inputtransformer2 import leading_indent
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic_arguments import MagicArgumentParser
+from IPython.utils.process import arg_split
+
+from . import crashes
+from .capture import Capture, capture_fd
+from .captured import Captured
+from .config import SIZE_HELP, CaptureFd, parse_size
+from .drain.client import KINDS, get_drain
+from .errors import CaptureError
+from .streams import flush_quietly, outside
+
+MAGIC = "capture_fd"
+LATEST = "_logs"
+_MAGIC_LINE = re.compile(r"%%capture_fd(?=\s|$)")
+
+
+# -- options --------------------------------------------------------------------------------------
+
+
+class _Parser(MagicArgumentParser):
+    """Says what is accepted when it does not accept something."""
+
+    def error(self, message: str) -> Any:  # type: ignore[override]
+        options = ", ".join(
+            "/".join(action.option_strings) + (f" {action.metavar}" if action.nargs != 0 else "")
+            for action in self._actions
+            if action.option_strings
+        )
+        raise UsageError(f"{message} (accepted: {options}, NAME)")
+
+
+def _make_parser() -> _Parser:
+    parser = _Parser(prog=f"%%{MAGIC}", add_help=False)
+    parser.allow_abbrev = False
+    add = parser.add_argument
+    add("name", nargs="?", metavar="NAME", help="the same as -v NAME")
+    add("-v", "--var", metavar="NAME", help=f"the variable; without one, {LATEST}")
+    add("--no-stdout", action="store_true", help="leave descriptor 1 alone")
+    add("--no-stderr", action="store_true", help="leave descriptor 2 alone")
+    add(
+        "--no-python",
+        action="store_true",
+        help="leave sys.stdout and sys.stderr writing where they did; take native output only",
+    )
+    add(
+        "--display",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="capture rich display output too (NAME.outputs)",
+    )
+    add(
+        "--merge",
+        action="store_true",
+        help="one pipe for both streams: the exact order, no telling apart",
+    )
+    add("--append", action="store_true", help="add to what NAME already holds")
+    add(
+        "--max-bytes",
+        metavar="SIZE",
+        help=f"keep at most that, the first half and the last: {SIZE_HELP}",
+    )
+    add(
+        "--on-error",
+        metavar="show|hide",
+        choices=("show", "hide"),
+        help="when the cell raises, show the last lines under the traceback (default: show)",
+    )
+    add(
+        "--drain",
+        metavar="auto|process|thread",
+        choices=KINDS,
+        help="where the pipes are emptied (default: auto, a helper process)",
+    )
+    add(
+        "--recover",
+        nargs="?",
+        const=0,
+        metavar="N",
+        help="list what crashed kernels of this notebook left; with N or -v, load it",
+    )
+    return parser
+
+
+PARSER = _make_parser()
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    args = PARSER.parse_args(argv)
+    if args.var is not None and args.name is not None:
+        raise UsageError(f"two names, {args.var!r} and {args.name!r}: give one")
+    args.name = args.var if args.var is not None else args.name
+    if args.name is not None and (not args.name.isidentifier() or keyword.iskeyword(args.name)):
+        raise UsageError(f"{args.name!r} cannot be a variable: give a Python name, such as logs")
+    if args.append and args.name is None:
+        raise UsageError("--append needs the NAME to add to, such as -v logs")
+    if args.max_bytes is not None:
+        try:
+            args.max_bytes = parse_size(args.max_bytes)
+        except ValueError as error:
+            raise UsageError(f"--max-bytes: {error}") from None
+    return args
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return arg_split(line, posix=True)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise UsageError(f"cannot read the options {line!r}: {error}") from None
+
+
+def _split_statement(line: str) -> tuple[list[str], str]:
+    """Split what follows ``%capture_fd`` into options and the statement after them."""
+    takes_value = {
+        option: action.nargs != 0 and action.dest != "recover"
+        for action in PARSER._actions
+        for option in action.option_strings
+    }
+    argv: list[str] = []
+    rest = line.strip()
+    while rest.startswith("-"):
+        word, _, rest = rest.partition(" ")
+        rest = rest.lstrip()
+        argv.append(word)
+        if takes_value.get(word):
+            value, _, rest = rest.partition(" ")
+            rest = rest.lstrip()
+            argv += [value] if value else []
+    return argv, rest
+
+
+# -- the extension --------------------------------------------------------------------------------
+
+
+@dataclass
+class _CellCapture:
+    """A capture that runs until the end of its cell, and what becomes of it then."""
+
+    capture: Capture
+    args: argparse.Namespace
+
+
+@dataclass
+class _Cell:
+    """A cell that is running in one thread."""
+
+    info: Any = None  # IPython's ExecutionInfo; None for a silent cell
+    captures: list[_CellCapture] = field(default_factory=list)
+
+
+class _Cells(threading.local):
+    """The cells that run in this thread, the outermost first."""
+
+    def __init__(self) -> None:
+        self.running: list[_Cell] = []
+
+
+class CaptureFdExtension:
+    """All that is added to one shell: magics, transformer, events, configuration."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.config = CaptureFd(parent=shell)
+        self._cells = _Cells()
+        self._shadowed: dict[str, Any] = {}
+        self._showing = _ShellShowsOutside(self)
+        self._key = crashes.notebook_key()
+
+    # -- coming and going -----------------------------------------------------------------------
+
+    def load(self) -> None:
+        shell = self.shell
+        for kind, function in (("line", self.line_magic), ("cell", self.cell_magic)):
+            table = shell.magics_manager.magics[kind]
+            self._shadowed[kind] = table.get(MAGIC)
+            table[MAGIC] = function
+        shell.input_transformers_cleanup.append(self.transform)
+        shell.configurables.append(self.config)
+        for event, callback in self._callbacks():
+            shell.events.register(event, callback)
+
+    def unload(self) -> None:
+        shell = self.shell
+        for cell in self._cells.running:  # in a captured cell, of all places
+            self._end(cell, failed=False)
+            cell.captures.clear()
+        for event, callback in self._callbacks():
+            with contextlib.suppress(ValueError):
+                shell.events.unregister(event, callback)
+        with contextlib.suppress(ValueError):
+            shell.configurables.remove(self.config)
+        with contextlib.suppress(ValueError):
+            shell.input_transformers_cleanup.remove(self.transform)
+        for kind, before in self._shadowed.items():
+            table = shell.magics_manager.magics[kind]
+            if before is None:
+                table.pop(MAGIC, None)
+            else:
+                table[MAGIC] = before
+
+    def _callbacks(self) -> list[tuple[str, Callable[..., None]]]:
+        return [
+            ("pre_execute", self._cell_begins),
+            ("pre_run_cell", self._cell_has_info),
+            ("post_execute", self._silent_cell_ends),
+            ("post_run_cell", self._cell_ends),
+        ]
+
+    def warm_up(self) -> None:
+        """Start the helper, so that no capture waits for it, and tell of crashed kernels."""
+        with contextlib.suppress(CaptureError):
+            get_drain(self.config.drain)
+        config = self.config
+        crashes.prune(self._key, config.keep_crashed, config.keep_crashed_days, config.spool_dir)
+        found = crashes.find(self._key, config.spool_dir)
+        if found:
+            many = f"{len(found)} recordings" if len(found) > 1 else "a recording"
+            print(
+                f"ipyfdcapture: {many} of a kernel that crashed here: "
+                f"%{MAGIC} --recover lists, %{MAGIC} --recover -v logs loads the newest"
+            )
+
+    # -- the cell as itself ---------------------------------------------------------------------
+
+    def transform(self, lines: list[str]) -> list[str]:
+        """Turn the ``%%capture_fd`` line into a statement that begins the capture."""
+        if self._cells.running:
+            return lines  # a magic transforms the cell below it: this is the cell magic's work
+        return _transform(lines)
+
+    # Not for completeness checks: those know a cell magic by its first line.
+    transform.has_side_effects = True  # type: ignore[attr-defined]
+
+    def begin(self, line: str, is_empty: bool) -> None:
+        """Begin the capture of the cell that is running. Raises `UsageError`."""
+        if not self._cells.running:
+            raise UsageError(f"%%{MAGIC} is for a cell")
+        line = self.shell.var_expand(line, depth=2)
+        args = _parse(_split(line))
+        if args.recover is not None:
+            raise UsageError(f"--recover is for the line magic: %{MAGIC} --recover")
+        if is_empty:
+            raise UsageError(f"%%{MAGIC}: the cell is empty; put the code to capture below the line")
+        cell = self._cells.running[-1]
+        capture = self._make_capture(args, cell)
+        self._start(capture)
+        cell.captures.append(_CellCapture(capture, args))
+        self._showing.install()
+
+    def _cell_begins(self) -> None:
+        self._cells.running.append(_Cell())
+
+    def _cell_has_info(self, info: Any) -> None:
+        if self._cells.running:
+            self._cells.running[-1].info = info
+
+    def _silent_cell_ends(self) -> None:
+        running = self._cells.running
+        if running and running[-1].info is None:
+            self._end(running.pop(), failed=not self.shell.last_execution_succeeded)
+
+    def _cell_ends(self, result: Any) -> None:
+        if result is not None and not result.info.raw_cell.strip():
+            return  # a blank cell does not begin either
+        if self._cells.running:
+            self._end(self._cells.running.pop(), failed=result is None or not result.success)
+
+    def _end(self, cell: _Cell, failed: bool) -> None:
+        for each in reversed(cell.captures):
+            self._showing.remove()
+            captured = each.capture.stop(failed)
+            self._bind(captured, each.args)
+            if failed:
+                self._show_last_lines(captured, each.args)
+
+    def replacements(self) -> list[Any]:
+        """Return what stands in for ``sys.stdout`` and ``sys.stderr`` in this thread's cells."""
+        captures = [each for cell in self._cells.running for each in cell.captures]
+        return [r for each in captures[:1] for r in each.capture.replacements]
+
+    # -- the magics -----------------------------------------------------------------------------
+
+    def line_magic(self, line: str) -> Any:
+        argv, statement = _split_statement(line)
+        if "--recover" in argv:
+            return self._recover(_parse(_split(line)))
+        args = _parse(argv)
+        if not statement:
+            raise UsageError(f"%{MAGIC} needs a statement: %{MAGIC} -v logs solve()")
+        return self._run(args, statement)
+
+    def cell_magic(self, line: str, cell: str) -> Any:
+        args = _parse(_split(line))
+        if not cell.strip():
+            raise UsageError(f"%%{MAGIC}: the cell is empty; put the code to capture below the line")
+        return self._run(args, cell, is_cell=True)
+
+    def _run(self, args: argparse.Namespace, code: str, is_cell: bool = False) -> Any:
+        capture = self._make_capture(args, None)
+        self._start(capture)
+        failed = True
+        try:
+            result = self._execute(code, is_cell)
+            failed = False
+        finally:
+            self._bind(capture.stop(failed), args)
+        return result
+
+    def _execute(self, code: str, is_cell: bool) -> Any:
+        """Run code in the user's namespace; the value of a last expression is returned."""
+        shell = self.shell
+        source = shell.transform_cell(code)
+        name = shell.compile.cache(source, shell.execution_count, raw_code=code)
+        tree = shell.transform_ast(shell.compile.ast_parse(source, filename=name))
+        last: ast.expr | None = None
+        if tree.body and isinstance(tree.body[-1], ast.Expr):
+            last = tree.body.pop().value
+        exec(shell.compile(tree, name, "exec"), shell.user_global_ns, shell.user_ns)
+        if last is None:
+            return None
+        expression = ast.Expression(last)
+        return eval(shell.compile(expression, name, "eval"), shell.user_global_ns, shell.user_ns)
+
+    def _recover(self, args: argparse.Namespace) -> None:
+        found = crashes.find(self._key, self.config.spool_dir)
+        if not found:
+            print("No crashed kernel of this notebook has left a recording.")
+            return
+        if args.recover == 0 and args.name is None:
+            for position, path in enumerate(found, 1):
+                print(f"{position}  {crashes.describe(path)}")
+            return
+        try:
+            position = int(args.recover or 1)
+            if not 1 <= position <= len(found):
+                raise ValueError
+        except ValueError:
+            raise UsageError(
+                f"--recover {args.recover}: give a number from 1 to {len(found)}"
+            ) from None
+        recording = crashes.load(found[position - 1], self.config.spool_dir)
+        self._bind(Captured(recording), args)
+
+    # -- pieces ---------------------------------------------------------------------------------
+
+    def _make_capture(self, args: argparse.Namespace, cell: _Cell | None) -> Capture:
+        config = self.config
+        facts: dict[str, Any] = {"notebook": self._key}
+        if cell is not None and cell.info is not None:
+            if cell.info.store_history:
+                facts["cell"] = self.shell.execution_count - 1
+            facts["first_line"] = _first_line(cell.info.raw_cell)
+        before = self.shell.user_ns.get(args.name) if args.append else None
+        if before is not None and not isinstance(before, Captured):
+            raise UsageError(f"--append: {args.name} is not a captured log")
+        try:
+            capture = capture_fd(
+                stdout=not args.no_stdout,
+                stderr=not args.no_stderr,
+                python=not args.no_python,
+                display=args.display,
+                merge=args.merge,
+                encoding=config.encoding,
+                errors=config.errors,
+                max_bytes=config.max_bytes if args.max_bytes is None else args.max_bytes,
+                drain=args.drain or config.drain,
+                spool_dir=config.spool_dir,
+                facts=facts,
+            )
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        capture.append_to = before
+        if config.keep_crashed:
+            capture.crash_dir = crashes.directory(self._key)
+        return capture
+
+    def _start(self, capture: Capture) -> None:
+        try:
+            capture.start()
+        except CaptureError as error:
+            raise UsageError(f"{MAGIC}: {error}") from None
+
+    def _bind(self, captured: Captured, args: argparse.Namespace) -> None:
+        self.shell.user_ns[LATEST] = captured
+        if args.name is not None:
+            self.shell.user_ns[args.name] = captured
+
+    def _show_last_lines(self, captured: Captured, args: argparse.Namespace) -> None:
+        if (args.on_error or self.config.on_error) == "hide" or not len(captured):
+            return
+        last = captured.tail(self.config.tail_lines)
+        name = args.name or LATEST
+        flush_quietly(sys.stdout)
+        print(f"--- the last {len(last):,} of {len(captured):,} captured lines, all in {name} ---")
+        last.show()
+
+
+class _ShellShowsOutside:
+    """While cells are captured, what the shell shows of its own goes outside.
+
+    Results and tracebacks belong under the cell, not in the log. In a terminal the shell prints
+    them to ``sys.stdout``.
+    """
+
+    def __init__(self, extension: CaptureFdExtension) -> None:
+        self._extension = extension
+        self._users = 0
+        self._undo = contextlib.ExitStack()
+        self._lock = threading.Lock()
+
+    def install(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                shell = self._extension.shell
+                self._wrap(shell, "showtraceback")
+                self._wrap(shell.display_pub, "publish")
+                self._wrap(shell.display_pub, "clear_output")
+            if sys.displayhook is self._extension.shell.displayhook:
+                self._wrap_displayhook()
+
+    def remove(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._undo.close()
+
+    def _wrap(self, owner: Any, name: str) -> None:
+        usual = getattr(owner, name)
+        missing = object()
+        before = owner.__dict__.get(name, missing)
+
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self._outside():
+                return usual(*args, **kwargs)
+
+        def unwrap() -> None:
+            if owner.__dict__.get(name) is wrapped:
+                if before is missing:
+                    del owner.__dict__[name]
+                else:
+                    owner.__dict__[name] = before
+
+        owner.__dict__[name] = wrapped
+        self._undo.callback(unwrap)
+
+    def _wrap_displayhook(self) -> None:
+        usual = sys.displayhook
+
+        def wrapped(value: object) -> Any:
+            with self._outside():
+                return usual(value)
+
+        def unwrap() -> None:
+            # At the end of a cell, the shell has put back what was there before it.
+            if sys.displayhook is wrapped:
+                sys.displayhook = usual
+
+        sys.displayhook = wrapped
+        self._undo.callback(unwrap)
+
+    @contextlib.contextmanager
+    def _outside(self) -> Iterator[None]:
+        with outside(self._extension.replacements()):
+            yield
+
+
+# -- text -----------------------------------------------------------------------------------------
+
+
+def _transform(lines: list[str]) -> list[str]:
+    if not lines or not _MAGIC_LINE.match(lines[0]):
+        return lines
+    options = lines[0][len(f"%%{MAGIC}") :].strip()
+    body = lines[1:]
+    is_empty = not "".join(body).strip()
+    begin = f'__import__("{__package__}").magics.begin_cell({options!r}, is_empty={is_empty})\n'
+    return [begin, *_transform_body(body)]
+
+
+def _transform_body(body: list[str]) -> list[str]:
+    """Do to a body what would be done to it as a cell of its own, line by line."""
+    blank = 0
+    while blank < len(body) and not body[blank].strip():
+        blank += 1
+    code = leading_indent(body[blank:])
+    if code and _MAGIC_LINE.match(code[0]):
+        return body[:blank] + _transform(code)
+    return body[:blank] + ipython_cell_magic(code)
+
+
+def _first_line(cell: str) -> str:
+    lines = (line.strip() for line in cell.splitlines())
+    return next((line for line in lines if line and not line.startswith("%%")), "")[:200]
+
+
+# -- loading --------------------------------------------------------------------------------------
+
+_extensions: dict[int, CaptureFdExtension] = {}
+
+
+def begin_cell(line: str, is_empty: bool = False) -> None:
+    """Begin the capture of the running cell: what a ``%%capture_fd`` line is turned into."""
+    from IPython.core.getipython import get_ipython
+
+    extension = _extensions.get(id(get_ipython()))  # type: ignore[no-untyped-call]
+    if extension is None:
+        raise UsageError(f"%%{MAGIC}: the extension is not loaded: %load_ext ipyfdcapture")
+    extension.begin(line, is_empty)
+
+
+def load(shell: InteractiveShell) -> None:
+    """Add the magics to ``shell``."""
+    unload(shell)
+    extension = _extensions[id(shell)] = CaptureFdExtension(shell)
+    extension.load()
+    extension.warm_up()
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take away what `load` added."""
+    extension = _extensions.pop(id(shell), None)
+    if extension is not None:
+        extension.unload()

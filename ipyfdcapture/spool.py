@@ -1,0 +1,115 @@
+"""The spool: the private directory in which this process keeps its recordings.
+
+Each process has its own, made at first use (0700, with a name that cannot be foreseen) and
+removed when the process ends. A lock file in it is held by the process and its helper, so that
+others can tell a spool that is in use from one that was left behind.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import os
+import tempfile
+import threading
+from dataclasses import dataclass
+
+from .drain.pump import out_of_the_way, remove_tree
+from .errors import CaptureError
+
+LOCK_NAME = "lock"
+
+
+@dataclass
+class Spool:
+    """One spool directory of this process."""
+
+    path: str
+    lock_fd: int
+    owner: int  # the process
+
+
+_spools: dict[str, Spool] = {}
+_guard = threading.Lock()
+
+
+def directory(base: str = "") -> str:
+    """Return the path of this process's spool below ``base`` (default: the system's temporary
+    directory), making it if need be.
+
+    Raises `CaptureError` if no private directory can be made there.
+    """
+    return open_spool(base).path
+
+
+def open_spool(base: str = "") -> Spool:
+    """Like `directory`, with the lock."""
+    with _guard:
+        try:
+            base = base or tempfile.gettempdir()
+            spool = _spools.get(base)
+            if spool is None or spool.owner != os.getpid() or not os.path.isdir(spool.path):
+                spool = _spools[base] = _make(base)
+        except OSError as error:
+            where = base or "the temporary directory"
+            raise CaptureError(
+                f"cannot keep a recording in {where}: {error.strerror or error}. "
+                "Set CaptureFd.spool_dir (or TMPDIR) to a directory that you can write to"
+            ) from error
+        return spool
+
+
+def name_prefix() -> str:
+    """Return what the names of this user's spool directories start with."""
+    return f"ipyfdcapture-{os.getuid()}-"
+
+
+def _make(base: str) -> Spool:
+    os.makedirs(base, mode=0o700, exist_ok=True)
+    path = tempfile.mkdtemp(prefix=name_prefix(), dir=base)
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        lock_fd = out_of_the_way(os.open(os.path.join(path, LOCK_NAME), flags, 0o600))
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        remove_tree(path)
+        raise
+    return Spool(path, lock_fd, os.getpid())
+
+
+def is_in_use(path: str) -> bool:
+    """Tell whether the process of the spool at ``path``, or its helper, is still there."""
+    try:
+        lock_fd = os.open(os.path.join(path, LOCK_NAME), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock_fd)
+    return False
+
+
+def _forget_after_fork() -> None:
+    """A forked child has no spool of its own yet, and must not hold its parent's lock."""
+    global _guard
+    _guard = threading.Lock()
+    for spool in _spools.values():
+        with contextlib.suppress(OSError):
+            os.close(spool.lock_fd)
+    _spools.clear()
+
+
+def _remove_at_exit() -> None:
+    for spool in _spools.values():
+        if spool.owner == os.getpid():
+            remove_tree(spool.path)
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+atexit.register(_remove_at_exit)

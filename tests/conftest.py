@@ -1,0 +1,199 @@
+"""Fixtures: kernels and terminals with the extension loaded, native code, leak checks."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+TESTS_DIR = Path(__file__).resolve().parent
+for place in (str(TESTS_DIR), str(TESTS_DIR.parent)):
+    if place not in sys.path:
+        sys.path.insert(0, place)
+
+from helpers.kernel import Kernel  # noqa: E402
+from helpers.leaks import no_leaks as _no_leaks  # noqa: E402
+from helpers.native import Native  # noqa: E402
+from helpers.process import check_python  # noqa: E402
+from helpers.terminal import Terminal  # noqa: E402
+
+_TEST_LIMIT_S = 180
+#: With IPYFDCAPTURE_FULL=1 the loops run as often as the issues ask for (some minutes each).
+FULL = os.environ.get("IPYFDCAPTURE_FULL") == "1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Nothing of the user's own is read or written, in this process either.
+    private = tempfile.mkdtemp(prefix="ipyfdcapture-tests-")
+    config.add_cleanup(lambda: _remove(private))
+    for name in ("TMPDIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+        os.environ[name] = os.path.join(private, name.lower())
+        os.mkdir(os.environ[name], 0o700)
+    tempfile.tempdir = None
+
+
+def _remove(directory: str) -> None:
+    import shutil
+
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_TEST_LIMIT_S * (20 if FULL else 1)))
+
+
+class Rounds(Protocol):
+    def __call__(self, few: int, *, full: int) -> int: ...
+
+
+@pytest.fixture(scope="session")
+def rounds() -> Rounds:
+    """How often to go round a loop: a few times, or with IPYFDCAPTURE_FULL=1 in full."""
+
+    def choose(few: int, *, full: int) -> int:
+        return full if FULL else few
+
+    return choose
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    """Fail if the test leaves anything behind in this process."""
+    with _no_leaks():
+        yield
+
+
+@pytest.fixture(scope="session")
+def native(tmp_path_factory: pytest.TempPathFactory) -> Native:
+    return Native(tmp_path_factory.mktemp("native"))
+
+
+# -- kernels --------------------------------------------------------------------------------
+
+
+class StartKernel(Protocol):
+    def __call__(self, name: str = "kernel", *, load: bool = True, **options: object) -> Kernel: ...
+
+
+@pytest.fixture
+def start_kernel(tmp_path: Path) -> Iterator[StartKernel]:
+    """Start kernels that end with the test. Those of one name share all their directories."""
+    started: list[Kernel] = []
+
+    def start(name: str = "kernel", *, load: bool = True, **options: object) -> Kernel:
+        directory = tmp_path / name
+        directory.mkdir(exist_ok=True)
+        started.append(Kernel(directory, **options))  # type: ignore[arg-type]
+        if load:
+            started[-1].load()
+        return started[-1]
+
+    yield start
+    for kernel in started:
+        kernel.close()
+
+
+@pytest.fixture
+def fresh_kernel(start_kernel: StartKernel) -> Kernel:
+    """A kernel of the test's own, with the extension loaded."""
+    return start_kernel()
+
+
+class _SharedKernel:
+    """One kernel for many tests, started again if one of them broke it."""
+
+    def __init__(self, make_directory: Callable[[], Path]) -> None:
+        self._make_directory = make_directory
+        self._kernel: Kernel | None = None
+
+    def get(self) -> Kernel:
+        if self._kernel is None:
+            self._kernel = Kernel(self._make_directory())
+            self._kernel.load()
+            self._fds = self._kernel.value(_FDS)
+        return self._kernel
+
+    def clean(self) -> None:
+        """Empty the namespace; what cannot be cleaned is thrown away."""
+        assert self._kernel is not None
+        try:
+            self._kernel.ok("%reset -f", timeout=10)
+            if self._kernel.value(_FDS) != self._fds:
+                self.drop()
+        except AssertionError:
+            self.drop()
+
+    def drop(self) -> None:
+        if self._kernel is not None:
+            self._kernel.close()
+            self._kernel = None
+
+
+#: Where the descriptors lead: a test after one that left a capture open would fail without fault.
+_FDS = (
+    "[__import__('os').fstat(1)[:3], __import__('os').fstat(2)[:3],"
+    " type(__import__('sys').stdout).__name__, type(__import__('sys').stderr).__name__]"
+)
+
+
+@pytest.fixture(scope="session")
+def _shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_SharedKernel]:
+    shared = _SharedKernel(lambda: tmp_path_factory.mktemp("shared-kernel"))
+    yield shared
+    shared.drop()
+
+
+@pytest.fixture
+def kernel(_shared_kernel: _SharedKernel) -> Iterator[Kernel]:
+    """A kernel with the extension loaded and an empty namespace; shared between tests."""
+    yield _shared_kernel.get()
+    _shared_kernel.clean()
+
+
+# -- terminals and plain processes ------------------------------------------------------------
+
+
+class StartTerminal(Protocol):
+    def __call__(self, *, load: bool = True) -> Terminal: ...
+
+
+@pytest.fixture
+def start_terminal(tmp_path: Path) -> Iterator[StartTerminal]:
+    started: list[Terminal] = []
+
+    def start(*, load: bool = True) -> Terminal:
+        directory = tmp_path / f"terminal{len(started)}"
+        directory.mkdir()
+        started.append(Terminal(directory, load=load))
+        return started[-1]
+
+    yield start
+    for terminal in started:
+        terminal.close()
+
+
+@pytest.fixture
+def terminal(start_terminal: StartTerminal) -> Terminal:
+    """Terminal IPython with the extension loaded."""
+    return start_terminal()
+
+
+class Python(Protocol):
+    def __call__(self, code: str, *arguments: str, **options: object) -> str: ...
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Python:
+    """Run code in a plain Python process that must end well; return what it printed."""
+
+    def run(code: str, *arguments: str, **options: object) -> str:
+        return check_python(code, *arguments, directory=tmp_path / "python", **options)  # type: ignore[arg-type]
+
+    return run

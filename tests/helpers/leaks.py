@@ -1,0 +1,159 @@
+"""Whether something was left behind: in this process, or in a kernel that imports this file."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+
+_FD_DIR = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
+_SETTLE_S = 10.0
+
+
+def open_fds() -> dict[str, str]:
+    """Return what each open descriptor leads to, and whether it is closed on exec."""
+    fds = {}
+    for name in os.listdir(_FD_DIR):
+        with contextlib.suppress(OSError):  # the one that lists the directory has gone
+            flags = fcntl.fcntl(int(name), fcntl.F_GETFD)
+            closed = "closed on exec" if flags & fcntl.FD_CLOEXEC else "inherited"
+            fds[name] = f"{fd_target(int(name))} {closed}"
+    return fds
+
+
+def fd_target(fd: int) -> str:
+    """Return which file, pipe or socket ``fd`` leads to; the same for a duplicate."""
+    if os.path.isdir("/proc/self/fd"):
+        return os.readlink(f"/proc/self/fd/{fd}")
+    status = os.fstat(fd)
+    return f"{status.st_dev}:{status.st_ino}"
+
+
+def _files_in(directory: str | None) -> list[str]:
+    if directory is None:
+        return []
+    found = [
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(directory)
+        for name in names
+        if not name.startswith("kernel-")  # connection files
+    ]
+    return sorted(found)
+
+
+def hooks() -> dict[str, str]:
+    """Return the identity of everything a capture may replace for a time."""
+    found: dict[str, Any] = {
+        "sys.stdout": sys.stdout,
+        "sys.stderr": sys.stderr,
+        "sys.__stdout__": sys.__stdout__,
+        "sys.__stderr__": sys.__stderr__,
+        "sys.displayhook": sys.displayhook,
+        "os.write": os.write,
+        "os.system": os.system,
+        "os.fork": os.fork,
+        "os.dup2": os.dup2,
+        "subprocess.Popen": subprocess.Popen,
+        "subprocess.Popen.__init__": subprocess.Popen.__init__,
+        "print": print,
+    }
+    for number in signal.valid_signals():
+        found[f"handler of signal {int(number)}"] = signal.getsignal(number)
+    shown = {name: f"{type(hook).__name__} at {id(hook):#x}" for name, hook in found.items()}
+    shown["blocked signals"] = str(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+    shown["working directory"] = os.getcwd()
+    # Methods and IPython's wrappers of them are new objects each time: their names must do.
+    for name in ("sys.excepthook", "threading.excepthook"):
+        module, _, attribute = name.partition(".")
+        shown[name] = _function_name(getattr(sys.modules[module], attribute))
+    for stream in ("stdout", "stderr"):
+        held = getattr(sys, stream)
+        for name in ("write", "flush", "fileno", "isatty", "writelines"):
+            shown[f"sys.{stream}.{name}"] = _function_name(getattr(held, name, None))
+    return shown
+
+
+def _function_name(function: Any) -> str:
+    module = getattr(function, "__module__", None)
+    return f"{module}.{getattr(function, '__qualname__', repr(function))}"
+
+
+def _shell_hooks() -> dict[str, Any]:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None:
+        return {}
+    events = {name: [repr(f) for f in held] for name, held in shell.events.callbacks.items()}
+    return {
+        "events": events,
+        "input_transformers_cleanup": [repr(f) for f in shell.input_transformers_cleanup],
+        "input_transformers_post": [repr(f) for f in shell.input_transformers_post],
+        "ast_transformers": [repr(f) for f in shell.ast_transformers],
+        "displayhook": f"{type(shell.displayhook).__name__} at {id(shell.displayhook):#x}",
+        "display_pub": f"{type(shell.display_pub).__name__} at {id(shell.display_pub):#x}",
+        "showtraceback": repr(shell.showtraceback),
+        "run_cell": repr(shell.run_cell),
+        "system": repr(shell.system),
+        "custom_exceptions": repr(shell.custom_exceptions),
+    }
+
+
+def snapshot() -> dict[str, Any]:
+    """Return everything that a capture must leave as it was, as plain data."""
+    gc.collect()
+    children = psutil.Process().children(recursive=True)
+    return {
+        "descriptors": open_fds(),
+        "threads": sorted(
+            f"{thread.name} {thread.ident}" for thread in threading.enumerate()
+        ),
+        "children": sorted(child.pid for child in children),
+        "temporary files": _files_in(os.environ.get("TMPDIR")),
+        "runtime files": _files_in(os.environ.get("JUPYTER_RUNTIME_DIR")),
+        "hooks": hooks(),
+        "shell": _shell_hooks(),
+    }
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Return what changed, one line each."""
+    found = []
+    for part, was in before.items():
+        now = after[part]
+        if was == now:
+            continue
+        if isinstance(was, dict):
+            for name in {**was, **now}:
+                if was.get(name) != now.get(name):
+                    found.append(f"{part}, {name}: {was.get(name)!r} became {now.get(name)!r}")
+        else:
+            found += [f"{part}: {item} is gone" for item in was if item not in now]
+            found += [f"{part}: {item} is new" for item in now if item not in was]
+    return found
+
+
+def settled_difference(before: dict[str, Any], timeout: float = _SETTLE_S) -> list[str]:
+    """Return what is different from ``before``; give a thread that is on its way out time."""
+    deadline = time.monotonic() + timeout
+    while (left := difference(before, snapshot())) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return left
+
+
+@contextlib.contextmanager
+def no_leaks() -> Iterator[None]:
+    """Fail if anything is different at the end from what it was at the start."""
+    before = snapshot()
+    yield
+    left = settled_difference(before)
+    assert not left, "left behind:\n" + "\n".join(left)

@@ -1,0 +1,123 @@
+"""Plain Python processes, and the helper process of any process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from .wait import LIMIT_S, eventually
+
+TESTS_DIR = Path(__file__).resolve().parent.parent
+REPO_DIR = TESTS_DIR.parent
+LOAD = "%load_ext ipyfdcapture"
+
+
+def private_env(directory: Path, **changes: str) -> dict[str, str]:
+    """Return an environment in which nothing of the user's own is read or written."""
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("JPY_", "JUPYTER_", "IPYTHON", "PYTEST_", "COV_", "COLUMNS"))
+    }
+    path = [str(REPO_DIR), str(TESTS_DIR), env.get("PYTHONPATH", "")]
+    env["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
+    for name in ("TMPDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "HOME"):
+        place = directory / name.lower()
+        place.mkdir(mode=0o700, exist_ok=True)
+        env[name] = str(place)
+    env["PYTHONUNBUFFERED"] = ""
+    env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+    return {**env, **changes}
+
+
+def run_python(
+    code: str,
+    *arguments: str,
+    directory: Path,
+    env: Mapping[str, str] | None = None,
+    timeout: float = LIMIT_S,
+    preexec_fn: Callable[[], Any] | None = None,
+    **options: Any,
+) -> subprocess.CompletedProcess[str]:
+    """Run ``code`` in a new Python process, in its own session, with a private environment.
+
+    What it leaves running is not waited for: its output goes through files.
+    """
+    directory.mkdir(exist_ok=True)
+    script = directory / "script.py"
+    script.write_text(textwrap.dedent(code))
+    out_path, err_path = directory / "script.out", directory / "script.err"
+    with open(out_path, "wb") as out, open(err_path, "wb") as err:
+        process = subprocess.Popen(
+            [sys.executable, str(script), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=options.pop("stdout", out),
+            stderr=options.pop("stderr", err),
+            env={**private_env(directory), **(env or {})},
+            start_new_session=True,
+            preexec_fn=preexec_fn,
+            cwd=directory,
+            **options,
+        )
+        try:
+            status = process.wait(timeout)
+        finally:
+            end_process(process.pid)
+            process.wait()
+    return subprocess.CompletedProcess(
+        [str(script)], status, out_path.read_text("utf-8", "replace"), err_path.read_text()
+    )
+
+
+def check_python(code: str, *arguments: str, directory: Path, **options: Any) -> str:
+    """Run ``code`` as `run_python` does; it must end well. Returns what it printed."""
+    done = run_python(code, *arguments, directory=directory, **options)
+    assert done.returncode == 0, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def end_process(pid: int) -> None:
+    """Kill one process; it may be gone already."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).kill()
+
+
+def pumps(owner: int) -> list[psutil.Process]:
+    """Return the helper processes that serve the process ``owner``."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            line = process.cmdline()
+            at = next((i for i, word in enumerate(line) if word.endswith("pump.py")), None)
+            if at is None or "ipyfdcapture" not in line[at]:
+                continue
+            if line[-1] == str(owner) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def the_pump(owner: int) -> psutil.Process:
+    """Return the one helper process of ``owner``, which may still be starting."""
+    found = eventually(lambda: pumps(owner), f"a helper process of {owner}")
+    assert len(found) == 1, found
+    return found[0]
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def await_end(pid: int) -> None:
+    """Wait until the process has ended, whoever its parent is."""
+    eventually(lambda: is_gone(pid), f"the end of process {pid}")

@@ -1,0 +1,98 @@
+"""Terminal IPython behind a pseudo-terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import IPython
+import pexpect
+
+from .process import LOAD, private_env
+from .wait import LIMIT_S
+
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>]|\r")
+_NO_COLOUR = "NoColor" if IPython.version_info[0] < 9 else "nocolor"
+
+
+class Terminal:
+    """``ipython`` with its simple prompt.
+
+    There a cell of several lines ends at an empty one, a cell magic's at two.
+    """
+
+    def __init__(self, directory: Path, *, load: bool = True) -> None:
+        env = private_env(directory, TERM="dumb", PAGER="cat")
+        self._child = pexpect.spawn(
+            sys.executable,
+            [
+                *("-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit"),
+                f"--colors={_NO_COLOUR}",
+                *("--no-autoindent", "--no-term-title", "--HistoryManager.enabled=True"),
+            ],
+            env=env,
+            cwd=str(directory),
+            encoding="utf-8",
+            codec_errors="replace",
+            timeout=LIMIT_S,
+            echo=False,
+            dimensions=(50, 200),
+        )
+        self._count = 1
+        self._await_prompt()
+        if load:
+            self.run(LOAD)
+
+    @property
+    def pid(self) -> int:
+        return int(self._child.pid)
+
+    def _await_prompt(self) -> str:
+        self._child.expect(r"In \[(\d+)\]: $")
+        self._count = int(self._child.match.group(1))
+        return _CONTROL.sub("", self._child.before)
+
+    def send(self, cell: str) -> None:
+        """Type a cell, and do not wait for its end."""
+        first, *rest = cell.split("\n")
+        self._child.sendline(first)
+        magic = first.startswith("%%")
+        for line in [*rest, *([""] if magic else []), *([""] if rest or magic else [])]:
+            self._child.expect(r" {3,}\.\.\.: $")
+            self._child.sendline(line)
+
+    def finish(self) -> str:
+        """Return all that the terminal showed until the next prompt."""
+        return self._await_prompt()
+
+    def run(self, cell: str) -> str:
+        """Type a cell; return what the terminal showed for it."""
+        self.send(cell)
+        return self.finish()
+
+    def interrupt(self) -> None:
+        self._child.sendintr()
+
+    def expect(self, pattern: str) -> None:
+        self._child.expect(pattern)
+
+    def value(self, expression: str) -> str:
+        """Return the repr of an expression, which must be on one line."""
+        shown = self.run(f"print('<<' + repr({expression}) + '>>')")
+        found = re.search(r"<<(.*)>>", shown, re.S)
+        assert found, shown
+        return found.group(1).replace("\n", "")
+
+    def leave(self) -> int | None:
+        """Type ``exit``; return the status of the process."""
+        self._child.sendline("exit")
+        self._child.expect(pexpect.EOF)
+        self._child.close()
+        return self._child.exitstatus
+
+    def close(self) -> None:
+        if self._child.isalive():
+            os.kill(self.pid, 9)
+        self._child.close(force=True)

@@ -1,0 +1,498 @@
+"""A captured cell behaves as if it were not captured (promise 4)."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from conftest import StartKernel
+from helpers.kernel import Kernel, Reply
+
+_HEADER = re.compile(r"^(Cell In\[\d+\]|File \S+)", re.M)
+_ARROW = re.compile(r"^-+> (\d+) (.*)$")
+
+
+def both(kernel: Kernel, body: str, options: str = "-v logs") -> tuple[Reply, Reply]:
+    """Run a cell as it is, then captured."""
+    return kernel.run(body), kernel.run(f"%%capture_fd {options}\n{body}")
+
+
+def places(reply: Reply, shift: int) -> list[tuple[str, int, str]]:
+    """Return where a traceback points: cell or file, line number, source line."""
+    found = []
+    where = ""
+    for line in reply.traceback.splitlines():
+        if header := _HEADER.match(line):
+            where = "cell" if header[1].startswith("Cell") else header[1]
+            if "ipykernel_" in where:
+                where = "cell"
+        if arrow := _ARROW.match(line):
+            number = int(arrow[1]) - (shift if where == "cell" else 0)
+            found.append((where, number, arrow[2]))
+    return found
+
+
+# -- what a cell gives ------------------------------------------------------------------------
+
+WELL_BEHAVED = {
+    "a value": "1 + 1",
+    "a value that is hidden": "1 + 1;",
+    "a statement": "x = 1",
+    "None": "None",
+    "only comments": "# nothing to see\n# here",
+    "a print and a value": "print('printed')\n'the value'",
+    "both streams": "import sys\nprint('o')\nprint('e', file=sys.stderr)",
+    "a print without a line end": "print('no end', end='')",
+    "carriage returns": "print('10%\\r20%\\r\\n', end='')",
+    "text in many scripts": "print('h\\xe9llo \\u20ac \\u4e2d\\u6587 \\U0001f40d')",
+    "a display": "display('shown')",
+    "a rich display": "from IPython.display import HTML, display\ndisplay(HTML('<b>x</b>'))\n7",
+    "a display between prints": "print('a')\ndisplay({'k': 1})\nprint('b')",
+    "a class with a rich repr": (
+        "class R:\n    def _repr_html_(self): return '<i>r</i>'\n    def __repr__(self): return 'R'\nR()"
+    ),
+    "top-level await": "import asyncio\nawait asyncio.sleep(0)\nprint('awaited')\n'done'",
+    "top-level async for": (
+        "async def numbers():\n    yield 1\n    yield 2\n"
+        "async for n in numbers():\n    print(n)\n'end'"
+    ),
+    "top-level async with": (
+        "import contextlib\n@contextlib.asynccontextmanager\nasync def c():\n"
+        "    print('in')\n    yield 5\n    print('out')\nasync with c() as n:\n    print(n)\nn"
+    ),
+    "a future import first": "from __future__ import annotations\ndef f(x: undefined): ...\nf.__annotations__",
+    "a docstring first": "'''A docstring.'''\nprint(__doc__ is None)",
+    "a shell command": "!echo from the shell",
+    "a shell command's lines": "lines = !echo one; echo two\nlines",
+    "a shell command with a variable": "word = 'expanded'\n!echo {word} $word",
+    "a bash body": "%%bash\necho from bash\necho to stderr >&2",
+    "a capture inside": "%%capture inner\nprint('inner')",
+    "a nested run_cell": "r = get_ipython().run_cell('print(5)\\n6')\nr.result",
+    "a nested run_cell that fails": "r = get_ipython().run_cell('1/0')\nr.success",
+    "a line magic": "%pwd",
+    "an assigned magic": "where = %pwd\nwhere == %pwd",
+    "the previous value": "3\n_",
+    "the input history": "len(In) == get_ipython().execution_count",
+    "indented like a paste": "    print('indented')\n    4",
+    "blank lines first": "\n\nprint('after blanks')\n8",
+    "a line that looks like a magic in a string": "s = '''\n%%time\n'''\ns",
+    "a semicolon list": "print(1); print(2); 3",
+    "a decorator": "def d(f):\n    print('decorated')\n    return f\n@d\ndef g(): ...",
+    "a match of globals": "y = 3\n'y' in globals() and 'y' in locals()",
+}
+
+
+@pytest.mark.parametrize("body", WELL_BEHAVED.values(), ids=WELL_BEHAVED.keys())
+def test_a_captured_cell_gives_what_it_gives_uncaptured(kernel: Kernel, body: str) -> None:
+    plain, captured = both(kernel, body)
+    assert (captured.status, captured.result) == (plain.status, plain.result)
+    assert captured.displays == plain.displays
+    if "nested run_cell that fails" in body or "1/0" in body:
+        assert len(captured.errors) == len(plain.errors)
+    assert (captured.stream("stdout"), captured.stream("stderr")) == ("", "")
+    logs = kernel.value("(logs.stdout, logs.stderr)")
+    shown = (plain.stream("stdout"), plain.stream("stderr"))
+    assert [text.replace("\r\n", "\n") for text in logs] == [
+        text.replace("\r\n", "\n") for text in shown
+    ]
+    assert captured.count == plain.count + 1
+
+
+FAILING = {
+    "an error": "1/0",
+    "an error further down": "print('before')\n\nx = 1\nraise ValueError('why')\nprint('after')",
+    "an error in a function of the cell": "def f(n):\n    return 1 // n\nprint('in')\nf(0)",
+    "an error in a library": "import json\njson.loads('{')",
+    "an assertion": "assert 1 == 2, 'no'",
+    "an unknown name": "print('x')\nno_such_name",
+    "a syntax error": "x = 1\ndef broken(:\n    pass",
+    "an unfinished cell": "print('a'",
+    "an indentation error": "if True:\n1",
+    "an exit": "raise SystemExit(3)",
+    "an interrupt by hand": "raise KeyboardInterrupt('by hand')",
+    "an error of a base class": "class E(BaseException): ...\nraise E('base')",
+    "an error after await": "import asyncio\nawait asyncio.sleep(0)\nraise OSError(5, 'late')",
+    "a chain of errors": "try:\n    1/0\nexcept ZeroDivisionError as e:\n    raise KeyError('k') from e",
+    "a usage error": "%no_such_magic",
+    "an unknown cell magic": "%%no_such_magic\nbody",
+    "a usage error of a magic": "%alias",
+    "a failing bash body": "%%bash\necho out\nexit 3",
+    "a group of errors": "import sys\nraise (ExceptionGroup('g', [ValueError(1)]) if sys.version_info >= (3, 11) else ValueError(1))",  # noqa: E501
+}
+
+
+@pytest.mark.parametrize("body", FAILING.values(), ids=FAILING.keys())
+def test_a_captured_cell_fails_as_it_fails_uncaptured(kernel: Kernel, body: str) -> None:
+    plain, captured = both(kernel, body)
+    assert captured.status == plain.status
+    assert len(captured.errors) == len(plain.errors)
+    if plain.status == "error":
+        assert captured.error[0] == plain.error[0]
+        line_numbers = re.compile(r"line \d+|\.py, |ipykernel_\d+/\d+")
+        assert line_numbers.sub("", captured.error[1]) == line_numbers.sub("", plain.error[1])
+        assert places(captured, 1) == places(plain, 0)
+
+
+@pytest.mark.parametrize("body", FAILING.values(), ids=FAILING.keys())
+def test_after_a_failed_cell_everything_is_as_before(kernel: Kernel, body: str) -> None:
+    kernel.run(f"%%capture_fd -v logs\n{body}")
+    after = kernel.ok("import os, sys\nprint('shown again')\nos.write(1, b'native again\\n')")
+    assert "shown again" in after.stream("stdout")
+    assert kernel.value("(type(__import__('sys').stdout).__name__)") == "OutStream"
+
+
+def test_a_failing_cell_keeps_all_that_was_written_before_the_error(kernel: Kernel) -> None:
+    reply = kernel.run(
+        "%%capture_fd -v logs\nimport os, sys\nprint('printed')\nos.write(1, b'native\\n')\n"
+        "os.system('echo child')\nprint('complaint', file=sys.stderr)\n1/0"
+    )
+    assert reply.status == "error"
+    assert kernel.value("logs.stdout") == "printed\nnative\nchild\n"
+    assert kernel.value("logs.stderr") == "complaint\n"
+
+
+def test_the_traceback_goes_to_the_notebook_and_not_into_the_log(kernel: Kernel) -> None:
+    reply = kernel.run("%%capture_fd logs\nprint('a')\nraise ValueError('visible')")
+    assert "ValueError: visible" in reply.traceback
+    assert [error["ename"] for error in reply.errors] == ["ValueError"]
+    assert kernel.value("logs.text") == "a\n"
+
+
+def test_the_traceback_names_no_file_of_ours(kernel: Kernel) -> None:
+    reply = kernel.run("%%capture_fd logs\ndef f():\n    raise ValueError\nf()")
+    assert not re.search(r"ipyfdcapture/\w+\.py", reply.traceback), reply.traceback
+
+
+def test_a_failing_cell_stops_what_was_queued_after_it(kernel: Kernel) -> None:
+    first = kernel.send("%%capture_fd logs\n1/0", stop_on_error=True)
+    second = kernel.send("ran = True")
+    assert kernel.finish(first).status == "error"
+    assert kernel.finish(second).status in ("aborted", "error")
+    assert kernel.value("'ran' in globals()") is False
+
+
+def test_a_warning_points_at_the_line_that_gave_it(kernel: Kernel) -> None:
+    body = "import warnings\n\nwarnings.warn('careful')"
+    plain, _ = both(kernel, body)
+    number = re.compile(r"^\S+:(\d+): (.*)", re.M)
+    expected = number.search(plain.stream("stderr"))
+    found = number.search(kernel.value("logs.stderr"))
+    assert expected is not None and found is not None
+    assert (int(found[1]) - 1, found[2]) == (int(expected[1]), expected[2])
+
+
+# -- the cell and the shell -------------------------------------------------------------------
+
+
+def test_history_holds_the_cell_as_it_was_typed(kernel: Kernel) -> None:
+    cell = "%%capture_fd -v logs\nprint('remember me')"
+    kernel.ok(cell)
+    assert kernel.value("get_ipython().history_manager.input_hist_raw[-1]") == cell
+    kernel.ok("%recall -1")
+    shown = kernel.ok("%history -l 1").stream("stdout")
+    assert "begin_cell" not in shown
+
+
+def test_a_cell_can_be_run_again_from_history(kernel: Kernel) -> None:
+    count = kernel.ok("%%capture_fd -v logs\nprint('again')").count
+    kernel.ok("del logs")
+    kernel.ok(f"%rerun {count}")
+    assert kernel.value("logs.stdout") == "again\n"
+
+
+def test_out_holds_the_value_of_a_captured_cell(kernel: Kernel) -> None:
+    reply = kernel.ok("%%capture_fd -v logs\n6 * 7")
+    assert kernel.value(f"Out[{reply.count}]") == 42
+    assert kernel.value("_") == 42
+
+
+def test_user_expressions_of_the_same_request_see_the_variable(kernel: Kernel) -> None:
+    reply = kernel.ok(
+        "%%capture_fd -v logs\nprint('x')", user_expressions={"text": "logs.stdout"}
+    )
+    assert reply.content is not None
+    assert reply.content["user_expressions"]["text"]["data"]["text/plain"] == r"'x\n'"
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["silent", "spoken"])
+@pytest.mark.parametrize("store", [True, False], ids=["stored", "not stored"])
+@pytest.mark.parametrize("awaits", [True, False], ids=["async", "sync"])
+def test_a_capture_ends_with_its_cell_however_it_is_executed(
+    kernel: Kernel, silent: bool, store: bool, awaits: bool
+) -> None:
+    body = "import asyncio\nawait asyncio.sleep(0)\n" if awaits else ""
+    kernel.ok(
+        f"%%capture_fd -v logs\n{body}print('taken')", silent=silent, store_history=store
+    )
+    assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
+    assert kernel.value("logs.text") == "taken\n"
+
+
+def test_asking_whether_a_cell_is_complete_changes_nothing(kernel: Kernel) -> None:
+    kernel.ok("logs = 'untouched'")
+    answers = {}
+    for cell in ("%%capture_fd logs\nprint(1)\n\n", "%%capture_fd logs", "%%capture_fd --nope\nx\n\n"):
+        kernel.client.is_complete(cell)
+        message = kernel.client.get_shell_msg(timeout=30)
+        kernel.until(lambda messages: True)
+        answers[cell] = message["content"]["status"]
+    assert kernel.value("logs") == "untouched"
+    assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
+    time_magic = {}
+    for cell in answers:
+        kernel.client.is_complete(cell.replace("capture_fd", "time"))
+        time_magic[cell] = kernel.client.get_shell_msg(timeout=30)["content"]["status"]
+    assert answers == time_magic
+
+
+def test_asking_whether_a_cell_is_complete_during_a_capture_changes_nothing(
+    kernel: Kernel,
+) -> None:
+    kernel.ok(
+        "%%capture_fd -v logs\nprint('a')\n"
+        "get_ipython().check_complete('%%capture_fd other\\nx\\n')\n"
+        "get_ipython().transform_cell('%%capture_fd other\\nx\\n')\nprint('b')"
+    )
+    assert kernel.value("logs.text") == "a\nb\n"
+    assert kernel.value("'other' in globals()") is False
+
+
+def test_time_inside_the_capture_is_in_the_log(kernel: Kernel) -> None:
+    reply = kernel.ok("%%capture_fd -v logs\n%%time\nprint('timed')\n'value'")
+    assert reply.result == "'value'"
+    text = kernel.value("logs.stdout")
+    assert text.startswith("timed\n") and "Wall time" in text
+
+
+def test_time_around_the_capture_is_shown(kernel: Kernel) -> None:
+    reply = kernel.ok("%%time\n%%capture_fd -v logs\nprint('captured')")
+    assert "Wall time" in reply.stream("stdout")
+    assert kernel.value("logs.stdout") == "captured\n"
+
+
+def test_an_error_in_a_timed_captured_cell_fails_it(kernel: Kernel) -> None:
+    reply = kernel.run("%%capture_fd -v logs\n%%time\nprint('timed')\n1/0")
+    assert reply.status == "error" and reply.error[0] == "ZeroDivisionError"
+    assert kernel.value("logs.stdout").startswith("timed\n")
+    reply = kernel.run("%%time\n%%capture_fd -v logs\nprint('again')\n1/0")
+    assert reply.status == "error" and reply.error[0] == "ZeroDivisionError"
+    assert kernel.value("logs.stdout") == "again\n"
+
+
+def test_timeit_in_a_captured_cell_works(kernel: Kernel) -> None:
+    kernel.ok("%%capture_fd -v logs\n%timeit -n1 -r1 None")
+    assert "loop" in kernel.value("logs.stdout")
+
+
+def test_run_of_a_script_is_captured(kernel: Kernel) -> None:
+    (kernel.directory / "a_script.py").write_text(
+        "import os, sys\nprint('script', __name__)\nsys.stdout.flush()\nos.write(1, b'raw\\n')\nz = 9\n"
+    )
+    kernel.ok("%%capture_fd -v logs\n%run a_script.py")
+    assert kernel.value("logs.stdout") == "script __main__\nraw\n"
+    assert kernel.value("z") == 9
+
+
+def test_help_in_a_captured_cell_is_paged_as_usual(kernel: Kernel) -> None:
+    plain, captured = both(kernel, "len?")
+    assert plain.content is not None and captured.content is not None
+    assert plain.content["payload"] != []
+    assert captured.content["payload"] == plain.content["payload"]
+
+
+def test_input_in_a_captured_cell_asks_the_user(kernel: Kernel) -> None:
+    asked = kernel.send("%%capture_fd -v logs\nanswer = input('name? ')\nprint(answer)", allow_stdin=True)
+    request = kernel.client.get_stdin_msg(timeout=30)
+    assert request["content"]["prompt"] == "name? "
+    kernel.client.input("Ada")
+    assert kernel.finish(asked).status == "ok"
+    assert kernel.value("(answer, logs.stdout)") == ("Ada", "Ada\n")
+
+
+def test_a_startup_file_may_capture(start_kernel: StartKernel, tmp_path: Path) -> None:
+    startup = tmp_path / "kernel" / "ipythondir" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "10-load.ipy").write_text(
+        "%load_ext ipyfdcapture\n"
+        "from IPython import get_ipython\n"
+        "get_ipython().run_cell('%%capture_fd -v early\\nimport os\\nos.write(1, b\"hello\\\\n\")')\n"
+    )
+    kernel = start_kernel(load=False)
+    assert kernel.value("early.stdout") == "hello\n"
+    assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
+
+
+def test_the_stream_objects_of_ipykernel_are_back_after_each_cell(fresh_kernel: Kernel) -> None:
+    fresh_kernel.ok("%%capture_fd -v logs\nprint('warm up')")
+    fresh_kernel.leak_baseline()
+    fresh_kernel.ok("%%capture_fd -v logs\nimport asyncio\nawait asyncio.sleep(0)\nprint('x')")
+    fresh_kernel.run("%%capture_fd -v logs\nprint('x')\n1/0")
+    fresh_kernel.run("%%capture_fd -v logs\ndef broken(:")
+    assert not [line for line in fresh_kernel.leaks() if "files" not in line]
+
+
+# -- interrupts -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        "while True: pass",
+        "import time; time.sleep(1000)",
+        "import subprocess; subprocess.run(['sleep', '1000'])",
+        "import asyncio; await asyncio.sleep(1000)",
+        "while True: print('y' * 1000)",
+        "!sleep 1000",
+    ],
+)
+def test_an_interrupt_interrupts_a_captured_cell(kernel: Kernel, wait: str) -> None:
+    (kernel.directory / "running").unlink(missing_ok=True)
+    asked = kernel.send(f"%%capture_fd -v logs\nprint('before')\nopen('running', 'w').close()\n{wait}")
+    kernel.await_file("running")
+    kernel.interrupt()
+    reply = kernel.finish(asked)
+    if wait.startswith("!"):
+        # As uncaptured: IPython's system() takes the interrupt for itself.
+        assert reply.status in ("ok", "error")
+    else:
+        assert reply.status == "error"
+        assert reply.error[0] in ("KeyboardInterrupt", "CancelledError")
+        assert len(reply.errors) == 1
+    assert kernel.value("logs.stdout[:7]") == "before\n"
+    assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
+
+
+def test_an_interrupt_does_not_reach_the_helper(kernel: Kernel) -> None:
+    (kernel.directory / "running").unlink(missing_ok=True)
+    asked = kernel.send("%%capture_fd -v logs\nopen('running', 'w').close()\nwhile True: pass")
+    kernel.await_file("running")
+    kernel.interrupt()
+    assert kernel.finish(asked).status == "error"
+    assert kernel.run("%%capture_fd -v logs\nprint('next')").shown == ""
+    assert kernel.value("logs.stdout") == "next\n"
+
+
+# -- whoever runs whole notebooks --------------------------------------------------------------
+
+
+def notebook(*cells: str) -> str:
+    return json.dumps(
+        {
+            "cells": [
+                {
+                    "cell_type": "code",
+                    "id": f"c{number}",
+                    "execution_count": None,
+                    "metadata": {},
+                    "outputs": [],
+                    "source": source,
+                }
+                for number, source in enumerate(cells)
+            ],
+            "metadata": {"kernelspec": {"name": "python3", "display_name": "p", "language": "python"}},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+    )
+
+
+FAILS_IN_THE_MIDDLE = notebook(
+    "%load_ext ipyfdcapture",
+    "%%capture_fd -v logs\nprint('first')\n1/0",
+    "open('ran-on', 'w').close()",
+)
+
+
+def test_nbclient_stops_at_a_failing_captured_cell(tmp_path: Path, python_env: dict[str, str]) -> None:
+    import nbclient
+    import nbformat
+
+    held = nbformat.reads(FAILS_IN_THE_MIDDLE, as_version=4)
+    client = nbclient.NotebookClient(
+        held, timeout=60, resources={"metadata": {"path": str(tmp_path)}}, kernel_name="python3"
+    )
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="ZeroDivisionError"):
+        client.execute(env=python_env)
+    assert not (tmp_path / "ran-on").exists()
+
+
+def _run_module(tmp_path: Path, env: dict[str, str], *words: str) -> tuple[int, str]:
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=tmp_path,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_papermill_stops_at_a_failing_captured_cell(tmp_path: Path, python_env: dict[str, str]) -> None:
+    pytest.importorskip("papermill")
+    (tmp_path / "fails.ipynb").write_text(FAILS_IN_THE_MIDDLE)
+    status, shown = _run_module(
+        tmp_path, python_env, "papermill", "-k", "python3", "fails.ipynb", "done.ipynb"
+    )
+    assert status != 0 and "ZeroDivisionError" in shown
+    assert not (tmp_path / "ran-on").exists()
+
+
+def test_jupyter_execute_stops_at_a_failing_captured_cell(
+    tmp_path: Path, python_env: dict[str, str]
+) -> None:
+    (tmp_path / "fails.ipynb").write_text(FAILS_IN_THE_MIDDLE)
+    status, shown = _run_module(tmp_path, python_env, "nbclient.cli", "fails.ipynb")
+    assert status != 0 and "ZeroDivisionError" in shown
+    assert not (tmp_path / "ran-on").exists()
+
+
+def test_nbval_reports_a_failing_captured_cell(tmp_path: Path, python_env: dict[str, str]) -> None:
+    pytest.importorskip("nbval")
+    (tmp_path / "fails.ipynb").write_text(FAILS_IN_THE_MIDDLE)
+    status, shown = _run_module(
+        tmp_path, python_env, "pytest", "-q", "--nbval-lax", "-p", "no:cacheprovider", "fails.ipynb"
+    )
+    assert status == 1
+    assert "Cell 1" in shown and "ZeroDivisionError" in shown
+
+
+def test_run_all_goes_on_past_a_good_captured_cell(tmp_path: Path, python_env: dict[str, str]) -> None:
+    import nbclient
+    import nbformat
+
+    held = nbformat.reads(
+        notebook(
+            "%load_ext ipyfdcapture",
+            "%%capture_fd -v logs\nimport os\nos.system('echo child')\n'the value'",
+            "print(logs.stdout, end='')",
+        ),
+        as_version=4,
+    )
+    nbclient.NotebookClient(
+        held, timeout=60, resources={"metadata": {"path": str(tmp_path)}}, kernel_name="python3"
+    ).execute(env=python_env)
+    assert held.cells[1].outputs[0]["data"]["text/plain"] == "'the value'"
+    assert [output["text"] for output in held.cells[2].outputs] == ["child\n"]
+
+
+@pytest.fixture
+def python_env(tmp_path: Path) -> dict[str, str]:
+    """An environment for tools that start kernels of this interpreter themselves."""
+    import sys
+
+    from helpers.process import private_env
+
+    spec = tmp_path / "share" / "jupyter" / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (spec / "kernel.json").write_text(
+        json.dumps({"argv": argv, "display_name": "p", "language": "python"})
+    )
+    return private_env(tmp_path, JUPYTER_PATH=str(tmp_path / "share" / "jupyter"))
