@@ -157,8 +157,12 @@ def _flush_iostreams(library: ctypes.CDLL) -> None:
     """Flush ``std::cout``, ``cerr`` and ``clog``: buffered of themselves after
     ``sync_with_stdio(false)``."""
     for stream in ("_ZSt4cout", "_ZSt4cerr", "_ZSt4clog"):
-        # std::basic_ostream<char>::flush(), by its name in the Itanium C++ ABI.
-        library["_ZNSo5flushEv"](ctypes.byref(ctypes.c_char.in_dll(library, stream)))
+        place = ctypes.c_void_p.in_dll(library, stream)
+        # An object's first word leads to its virtual functions. It is null until some library
+        # that includes <iostream> was loaded: nothing was constructed, nothing is to flush.
+        if place.value:
+            # std::basic_ostream<char>::flush(), by its name in the Itanium C++ ABI.
+            library["_ZNSo5flushEv"](ctypes.byref(place))
 
 
 class _Hook:

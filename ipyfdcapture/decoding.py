@@ -6,7 +6,7 @@ import codecs
 from array import array
 from collections.abc import Iterator
 
-from .lines import RESIDENT_BYTES, Lines, release_pages
+from .lines import Lines, release_pages
 from .recording import Snapshot
 
 #: Decode this much at a time.
@@ -42,8 +42,7 @@ def decode(
                 if stream not in decoders:
                     decoders[stream] = codecs.getincrementaldecoder(encoding)(errors)
                 yield decoders[stream].decode(bytes(data[begin:end]))
-        if start % RESIDENT_BYTES == 0:
-            release_pages(data)
+        release_pages(data)
     for decoder in decoders.values():
         yield decoder.decode(b"", final=True)
 

@@ -24,8 +24,8 @@ from .recording import Snapshot
 
 #: One entry of the index covers this much: a line is found by splitting this many bytes.
 BLOCK_BYTES = 1 << 16
-#: Give mapped pages back after touching this much, so that a scan does not fill the memory.
-RESIDENT_BYTES = 16 << 20
+#: Give mapped pages back after this many reads, so that a scan does not fill the memory.
+READS_BEFORE_RELEASE = 32
 
 _NEWLINE = 0x0A
 
@@ -120,7 +120,7 @@ class Lines:
         self.snapshot = snapshot
         self.index = index
         self._data = snapshot.data
-        self._touched = 0
+        self._reads = 0
         self._blocks = len(self._data) // BLOCK_BYTES + 1
         with index.lock:
             for block in range(len(index.open) - 1, self._blocks - 1):
@@ -138,23 +138,21 @@ class Lines:
 
     def read(self, indices: Iterable[int]) -> Iterator[Row]:
         """Yield the lines with the given indices, in the order given; neighbours are cheap."""
-        first, rows = 0, list[Row]()
-        for index in indices:
-            if not 0 <= index - first < len(rows):
-                rows = list(self._rows(self._block_of(index)))
-                first = rows[0].nth
-            yield rows[index - first]
+        reader = _Reader(self)
+        for nth in indices:
+            yield reader.row(nth)
 
     def batches(self, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield the lines ``start`` .. ``stop``, and neighbours, a piece at a time."""
         stop = len(self) if stop is None else stop
         if start < stop:
-            for block in range(self._block_of(start), self._block_of(stop - 1) + 1):
+            for block in range(self.block_of(start), self.block_of(stop - 1) + 1):
                 yield from self.batches_in(block)
 
     def batches_in(self, block: int) -> Iterator[Batch]:
         """Yield the lines that start in one block."""
         first = self.index.started[block]
+        batch: Batch | None = None
         open_streams = self.index.open[block]
         start = block * BLOCK_BYTES
         for stream, begin, end in self.pieces(start, min(start + BLOCK_BYTES, len(self._data))):
@@ -171,10 +169,11 @@ class Lines:
                 open_streams |= 1 << stream
                 tail += self._rest_of_line(stream, end)
             if tail or skipped < body_end:
+                if batch is not None:  # counted only if another follows: a scan is faster
+                    first += batch.count
                 body = piece[skipped:body_end]
                 batch = Batch(first, begin + skipped, stream // 2, body, tail)
                 yield batch
-                first += batch.count
 
     def ranges_by_source(self, wanted: set[int]) -> Iterator[range]:
         """Yield the indices of the lines of some sources, in order."""
@@ -213,11 +212,14 @@ class Lines:
                 yield Piece(stream, begins[position], begins[following])
             position = following
 
-    def time_at(self, position: int) -> int:
-        """Return when the byte at ``position`` was read: ns since the epoch."""
-        return int(self.snapshot.times[bisect_right(self.snapshot.starts, position) - 1])
+    def chunk_at(self, position: int) -> tuple[range, int]:
+        """Return where the chunk at ``position`` lies, and when it was read: ns since the epoch."""
+        starts = self.snapshot.starts
+        following = bisect_right(starts, position)
+        end = starts[following] if following < len(starts) else len(self._data)
+        return range(starts[following - 1], end), self.snapshot.times[following - 1]
 
-    def _block_of(self, index: int) -> int:
+    def block_of(self, index: int) -> int:
         """Return the block in which a line starts."""
         return bisect_right(self.index.started, index, 0, self._blocks) - 1
 
@@ -234,21 +236,6 @@ class Lines:
                 open_streams |= 1 << stream
         return newlines + open_streams.bit_count(), open_streams
 
-    def _rows(self, block: int) -> Iterator[Row]:
-        starts, times = self.snapshot.starts, self.snapshot.times
-        for batch in self.batches_in(block):
-            position, chunk_end = batch.start, 0
-            lines = batch.lines()
-            ended = len(lines) - (bool(batch.tail) and not batch.tail.endswith(b"\n"))
-            for i, line in enumerate(lines):
-                if position >= chunk_end:
-                    chunk = bisect_right(starts, position)
-                    chunk_end = starts[chunk] if chunk < len(starts) else len(self._data)
-                    time = times[chunk - 1]
-                raw = line + b"\n" if i < ended else line
-                yield Row(batch.first + i, raw, batch.source, time)
-                position += len(line) + 1
-
     def _rest_of_line(self, stream: int, position: int) -> bytes:
         """Return the bytes of ``stream`` from ``position`` up to its next newline."""
         parts = []
@@ -264,11 +251,47 @@ class Lines:
         return b"".join(parts)
 
     def _read(self, start: int, stop: int) -> bytes:
-        self._touched += stop - start
-        if self._touched > RESIDENT_BYTES:
-            self._touched = 0
+        self._reads += 1
+        if self._reads % READS_BEFORE_RELEASE == 0:
             release_pages(self._data)
         return bytes(self._data[start:stop])
+
+
+class _Reader:
+    """Reads single lines, and keeps the block of the last one at hand for its neighbours."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._batches: list[Batch] = []
+        self._batch = Batch(0, 0, 0, b"", b"")
+        self._contents: list[bytes] = []
+        self._positions: list[int] = []
+        self._chunk = range(0)
+        self._time = 0
+
+    def row(self, nth: int) -> Row:
+        """Return the line with this index, which must exist."""
+        i = nth - self._batch.first
+        if not 0 <= i < len(self._contents):
+            self._turn_to(nth)
+            i = nth - self._batch.first
+        position = self._positions[i] + i
+        if position not in self._chunk:
+            self._chunk, self._time = self._lines.chunk_at(position)
+        raw = self._contents[i] + b"\n"
+        if i == len(self._contents) - 1 and self._batch.tail:
+            raw = self._batch.tail
+        return Row(nth, raw, self._batch.source, self._time)
+
+    def _turn_to(self, nth: int) -> None:
+        batches = self._batches
+        if not batches or not batches[0].first <= nth < batches[-1].first + batches[-1].count:
+            batches = self._batches = list(self._lines.batches_in(self._lines.block_of(nth)))
+        self._batch = batches[bisect_right(batches, nth, key=lambda batch: batch.first) - 1]
+        self._contents = self._batch.lines()
+        # Where each starts, not counting the newlines before it.
+        lengths = map(len, self._contents)
+        self._positions = list(itertools.accumulate(lengths, initial=self._batch.start))
 
 
 def release_pages(data: memoryview) -> None:

@@ -16,6 +16,7 @@ import keyword
 import re
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,7 @@ from IPython.core.inputtransformer2 import leading_indent
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.utils.process import arg_split
+from traitlets import TraitError
 
 from . import crashes
 from .capture import Capture, capture_fd
@@ -109,6 +111,25 @@ def _make_parser() -> _Parser:
 
 PARSER = _make_parser()
 
+HELP = f"""Capture what a cell or a statement writes to file descriptors 1 and 2.
+
+From Python, from C, C++, Fortran, CUDA, Go and Rust code, and from child processes, in the order
+in which it is written, into a variable::
+
+    %%{MAGIC} [options] [NAME]
+    code
+
+    %{MAGIC} [options] STATEMENT
+    value = %{MAGIC} [options] EXPRESSION
+
+The cell behaves as if it were not captured: results, displays, errors, ``await`` and line numbers
+are its own. NAME is a `Captured`: a sequence of lines, with ``stdout``, ``stderr``, ``text``,
+``grep()``, ``tail()`` and more; without a NAME it is `{LATEST}`.
+
+Defaults are set with ``%config CaptureFd``.
+
+{PARSER.format_help()}"""
+
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     args = PARSER.parse_args(argv)
@@ -185,7 +206,7 @@ class CaptureFdExtension:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
-        self.config = CaptureFd(parent=shell)
+        self.config = _configured(shell)
         self._cells = _Cells()
         self._shadowed: dict[str, Any] = {}
         self._showing = _ShellShowsOutside(self)
@@ -345,6 +366,8 @@ class CaptureFdExtension:
             return None
         expression = ast.Expression(last)
         return eval(shell.compile(expression, name, "eval"), shell.user_global_ns, shell.user_ns)
+
+    line_magic.__doc__ = cell_magic.__doc__ = HELP
 
     def _recover(self, args: argparse.Namespace) -> None:
         found = crashes.find(self._key, self.config.spool_dir)
@@ -512,6 +535,21 @@ def _transform_body(body: list[str]) -> list[str]:
     if code and _MAGIC_LINE.match(code[0]):
         return body[:blank] + _transform(code)
     return body[:blank] + ipython_cell_magic(code)
+
+
+def _configured(shell: InteractiveShell) -> CaptureFd:
+    """Return the configuration; a trait with a bad value is told of and keeps its default."""
+    try:
+        return CaptureFd(parent=shell)
+    except TraitError:
+        config = CaptureFd()
+        config.parent = shell
+    for name, value in shell.config.get("CaptureFd", {}).items():
+        try:
+            setattr(config, name, value)
+        except TraitError as error:
+            warnings.warn(f"{error} It keeps its default.", RuntimeWarning, stacklevel=2)
+    return config
 
 
 def _first_line(cell: str) -> str:

@@ -126,6 +126,7 @@ def _find_in_range(
     lines: Lines, selection: range, search: Search, sources: set[int] | None
 ) -> Iterator[list[int]]:
     needle, matches = search.needle, search.matches
+    text = (needle or b"").decode("latin-1")
     for batch in lines.batches(selection.start, selection.stop):
         if sources is not None and batch.source not in sources:
             continue
@@ -136,12 +137,15 @@ def _find_in_range(
         skipped = max(0, selection.start - batch.first)
         wanted = slice(skipped, max(0, selection.stop - batch.first))
         first = batch.first + skipped - selection.start
-        if needle is not None:
-            candidates = enumerate(batch.lines()[wanted], first)
-            yield [position for position, line in candidates if needle in line]
-        else:
-            candidates = enumerate(batch.contents()[wanted], first)
-            yield [position for position, line in candidates if matches(line)]
+        if needle is None:
+            contents = enumerate(batch.contents()[wanted], first)
+            yield [position for position, line in contents if matches(line)]
+        else:  # as str, "in" is four times as fast as in bytes
+            texts = (batch.body + batch.tail).decode("latin-1").split("\n")
+            if not texts[-1]:
+                texts.pop()
+            texts = texts[wanted]
+            yield [position for position, line in enumerate(texts, first) if text in line]
 
 
 def with_context(positions: Iterator[Sequence[int]], context: int, count: int) -> Sequence[int]:

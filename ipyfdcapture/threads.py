@@ -46,6 +46,8 @@ __all__ = [
 
 _NAMES = ("stdout", "stderr")
 _ENCODING = "utf-8"
+#: An unfinished line longer than this is recorded as it is.
+_MAX_HELD_BYTES = 64 << 10
 
 
 # -- the public functions ---------------------------------------------------------------------
@@ -298,11 +300,20 @@ class _Delegating:
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("_proxied_"):
             object.__setattr__(self, name, value)
-        else:
+        elif name not in vars(_Delegating):
             setattr(self._target(), name, value)
+        elif value == getattr(self, name):
+            self.__delattr__(name)  # whoever replaced it before puts back what was there
+        else:
+            _Patch(self._target(), name, value)
 
     def __delattr__(self, name: str) -> None:
-        delattr(self._target(), name)
+        target = self._target()
+        patch = getattr(target, name, None)
+        if isinstance(patch, _Patch):
+            patch.undo()
+        else:
+            delattr(target, name)
 
     def __dir__(self) -> list[str]:
         return sorted({*object.__dir__(self), *dir(self._target())})
@@ -571,6 +582,10 @@ def _call_with(
 class _Sink:
     """Writes text streams into one recording, until released.
 
+    An unfinished line is held back for the thread that writes it, until it ends, is flushed, or
+    somebody looks: `print` writes a line and its end one after the other, and those of two
+    threads must not mix.
+
     It is the recording's `ipyfdcapture.recording.Writing`.
     """
 
@@ -578,6 +593,7 @@ class _Sink:
         self.recording = recording
         self._writer: RecordingWriter | None = writer
         self._lock = threading.Lock()
+        self._held: dict[int, tuple[int, bytes]] = {}  # source and bytes, by thread
         self._state = State(writing=True)
         self._released = threading.Event()
         recording.writing = self
@@ -604,17 +620,38 @@ class _Sink:
             write_through=True,
         )
 
-    def append(self, chunk: memoryview, source: int) -> bool:
+    def append(self, chunk: bytes, source: int) -> bool:
         """Append to the recording; return False if it has ended."""
+        thread = threading.get_ident()
         with self._lock:
             if self._writer is None:
                 return False
-            self._writer.append(cast(bytes, chunk), source)
+            held_source, held = self._held.pop(thread, (source, b""))
+            if held_source == source:
+                chunk = held + chunk
+            else:
+                self._writer.append(held, held_source)
+            if chunk.endswith(b"\n") or len(chunk) > _MAX_HELD_BYTES:
+                self._writer.append(chunk, source)
+            elif chunk:
+                self._held[thread] = (source, chunk)
             return True
+
+    def flush(self) -> None:
+        """Record this thread's unfinished line."""
+        with self._lock:
+            self._record_held(threading.get_ident())
+
+    def _record_held(self, thread: int) -> None:
+        if thread in self._held and self._writer is not None:
+            source, chunk = self._held.pop(thread)
+            self._writer.append(chunk, source)
 
     def update(self) -> State:
         with self._lock:
             if self._writer is not None:
+                for thread in list(self._held):
+                    self._record_held(thread)
                 self._state.dropped = self._writer.dropped
                 self._state.dropped_why = self._writer.dropped_why
             self._state.writing = self._writer is not None
@@ -656,19 +693,22 @@ class _SinkBuffer(io.BufferedIOBase):
         return True
 
     def write(self, data: Any, /) -> int:
-        chunk = memoryview(data).cast("B")
+        chunk = bytes(data)
         if not self._sink.append(chunk, self._source):
             self._write_past(chunk)
         return len(chunk)
 
-    def _write_past(self, chunk: memoryview) -> None:
+    def flush(self) -> None:
+        self._sink.flush()
+
+    def _write_past(self, chunk: bytes) -> None:
         """Another thread fetched this stream, and the capture ended before it wrote."""
         name = _NAMES[self._source]
         stream = _find(self._streams.before, name)
         if stream is None:
             stream = process_stream(name)
         if stream is not None:
-            stream.write(bytes(chunk).decode(_ENCODING, "replace"))
+            stream.write(chunk.decode(_ENCODING, "replace"))
 
 
 _sinks: weakref.WeakSet[_Sink] = weakref.WeakSet()

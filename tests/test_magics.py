@@ -1,0 +1,527 @@
+"""The extension and its magics: loading, options, variables, bad input."""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+import pytest
+from conftest import Python, StartKernel
+from helpers.kernel import Kernel, Reply
+from helpers.process import LOAD, pumps
+
+BODY = """import os, sys
+print('python out')
+print('python err', file=sys.stderr)
+sys.stdout.flush()
+os.write(1, b'native out\\n')
+os.write(2, b'native err\\n')
+'the value'"""
+
+
+def usage_error(reply: Reply) -> str:
+    """Return the text of a usage error, which is one line and not a traceback."""
+    assert reply.status == "error"
+    assert reply.error[0] == "UsageError", reply.error
+    assert "Traceback" not in reply.traceback and "Traceback" not in reply.shown
+    text = reply.error[1]
+    assert len(text.strip().splitlines()) == 1, text
+    return text
+
+
+# -- loading ----------------------------------------------------------------------------------
+
+
+def test_loading_and_unloading_leave_nothing_behind(start_kernel: StartKernel) -> None:
+    kernel = start_kernel(load=False)
+    kernel.load()
+    kernel.ok("%unload_ext ipyfdcapture")
+    kernel.leak_baseline()
+    for _ in range(5):
+        kernel.ok(LOAD)
+        kernel.ok("%%capture_fd -v logs\nprint('x')")
+        kernel.ok("%reload_ext ipyfdcapture")
+        kernel.ok("%%capture_fd -v logs\nprint('y')")
+        kernel.ok("%unload_ext ipyfdcapture")
+    kernel.ok("del logs")
+    assert kernel.leaks() == []
+
+
+def test_loading_twice_is_as_loading_once(fresh_kernel: Kernel) -> None:
+    fresh_kernel.leak_baseline()
+    fresh_kernel.ok(LOAD)
+    fresh_kernel.ok("%reload_ext ipyfdcapture")
+    hooks = [line for line in fresh_kernel.leaks() if " at 0x" not in line]
+    assert hooks == []
+    counts = fresh_kernel.value(
+        "{name: len(held) for name, held in get_ipython().events.callbacks.items()}"
+    )
+    fresh_kernel.ok("%reload_ext ipyfdcapture")
+    assert counts == fresh_kernel.value(
+        "{name: len(held) for name, held in get_ipython().events.callbacks.items()}"
+    )
+    fresh_kernel.ok("%%capture_fd -v logs\nprint('once')")
+    assert fresh_kernel.value("logs.text") == "once\n"
+
+
+def test_unloading_takes_the_magics_away(start_kernel: StartKernel) -> None:
+    kernel = start_kernel(load=False)
+    kernel.ok("before = [t.__name__ if hasattr(t, '__name__') else str(t)"
+              " for t in get_ipython().input_transformers_cleanup]")
+    kernel.load()
+    kernel.ok("%unload_ext ipyfdcapture")
+    assert kernel.value(
+        "before == [t.__name__ if hasattr(t, '__name__') else str(t)"
+        " for t in get_ipython().input_transformers_cleanup]"
+    )
+    for cell in ("%%capture_fd logs\nran = 1", "%capture_fd ran = 1"):
+        reply = kernel.run(cell)
+        assert reply.status == "error" or "not found" in reply.shown
+    assert kernel.value("'ran' in globals()") is False
+    assert kernel.value("'CaptureFd' in [type(c).__name__ for c in get_ipython().configurables]") is False
+
+
+def test_unloading_inside_a_captured_cell_restores(fresh_kernel: Kernel) -> None:
+    fresh_kernel.run("%%capture_fd -v logs\nprint('a')\n%unload_ext ipyfdcapture\nprint('b')")
+    assert fresh_kernel.ok("print('shown')").stream("stdout") == "shown\n"
+    fresh_kernel.ok(LOAD)
+    fresh_kernel.ok("%%capture_fd -v logs\nprint('c')")
+    assert fresh_kernel.value("logs.text") == "c\n"
+
+
+def test_reloading_inside_a_captured_cell_restores(fresh_kernel: Kernel) -> None:
+    fresh_kernel.run("%%capture_fd -v logs\nprint('a')\n%reload_ext ipyfdcapture\nprint('b')")
+    assert fresh_kernel.ok("print('shown')").stream("stdout") == "shown\n"
+    fresh_kernel.ok("%%capture_fd -v logs\nprint('c')")
+    assert fresh_kernel.value("logs.text") == "c\n"
+
+
+def test_loading_says_nothing(start_kernel: StartKernel) -> None:
+    reply = start_kernel(load=False).load()
+    assert reply.shown == ""
+
+
+def test_both_magics_are_listed(kernel: Kernel) -> None:
+    shown = kernel.ok("%lsmagic").shown
+    assert "%capture_fd" in shown and "%%capture_fd" in shown
+
+
+@pytest.mark.parametrize("magic", ["%%capture_fd", "%capture_fd"])
+def test_the_question_mark_shows_the_full_help(kernel: Kernel, magic: str) -> None:
+    reply = kernel.ok(f"{magic}?")
+    assert reply.content is not None
+    text = reply.content["payload"][0]["data"]["text/plain"]
+    for option in ("--var", "--no-stdout", "--no-stderr", "--no-python", "--display", "--merge"):
+        assert option in text
+    assert "_logs" in text
+
+
+def test_a_running_kernel_has_one_helper_and_it_goes_with_the_kernel(
+    fresh_kernel: Kernel,
+) -> None:
+    from helpers.process import await_end, the_pump
+
+    for _ in range(3):
+        fresh_kernel.ok("%%capture_fd -v logs\nprint('x')")
+    helper = the_pump(fresh_kernel.pid)
+    fresh_kernel.shutdown()
+    await_end(helper.pid)
+    assert pumps(fresh_kernel.pid) == []
+
+
+# -- what stays light -------------------------------------------------------------------------
+
+
+def test_importing_the_package_imports_nothing_heavy(python: Python) -> None:
+    loaded = python(
+        "import sys, ipyfdcapture\nprint(*sys.modules)"
+    ).split()
+    for heavy in ("IPython", "ipykernel", "asyncio", "pandas", "numpy", "jupyter_client", "zmq"):
+        assert heavy not in loaded
+
+
+def test_loading_the_extension_imports_nothing_heavy(python: Python) -> None:
+    loaded = python(
+        """
+        import sys
+        from IPython.core.interactiveshell import InteractiveShell
+        shell = InteractiveShell.instance()
+        before = set(sys.modules)
+        shell.run_line_magic("load_ext", "ipyfdcapture")
+        shell.run_cell("%%capture_fd -v logs\\nprint('x')")
+        print(*(set(sys.modules) - before))
+        """
+    ).split()
+    assert "ipyfdcapture.magics" in loaded
+    for heavy in ("ipykernel", "asyncio", "pandas", "numpy", "jupyter_client", "zmq", "pyarrow"):
+        assert heavy not in loaded
+
+
+def test_a_platform_without_such_descriptors_is_told_in_one_line(python: Python) -> None:
+    shown = python(
+        """
+        import contextlib, io, sys
+        from IPython.core.interactiveshell import InteractiveShell
+        import traitlets, subprocess, tempfile, asyncio, threading  # before they look
+        shell = InteractiveShell.instance()
+        before = (list(shell.input_transformers_cleanup), dict(shell.magics_manager.magics["cell"]),
+                  {n: list(c) for n, c in shell.events.callbacks.items()}, list(shell.configurables))
+        for platform in ("win32", "emscripten"):
+            for name in [m for m in sys.modules if m.startswith("ipyfdcapture")]:
+                del sys.modules[name]
+            really, sys.platform = sys.platform, platform
+            out, err = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                import ipyfdcapture
+                ipyfdcapture.load_ipython_extension(shell)
+                ipyfdcapture.unload_ipython_extension(shell)
+            sys.platform = really
+            print((out.getvalue() + err.getvalue()).strip())
+        after = (list(shell.input_transformers_cleanup), dict(shell.magics_manager.magics["cell"]),
+                 {n: list(c) for n, c in shell.events.callbacks.items()}, list(shell.configurables))
+        assert before == after
+        """
+    )
+    lines = shown.splitlines()
+    assert len(lines) == 2, shown
+    assert all("descriptor" in line for line in lines)
+
+
+# -- options ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", ["-v logs", "--var logs", "--var=logs", "logs", "-vlogs", "'logs'"])
+def test_the_name_is_given_in_any_of_the_usual_ways(kernel: Kernel, line: str) -> None:
+    kernel.ok(f"%%capture_fd {line}\nprint('x')")
+    assert kernel.value("logs.text") == "x\n"
+
+
+def test_without_a_name_the_latest_is_in_logs_with_an_underscore(kernel: Kernel) -> None:
+    kernel.ok("%%capture_fd\nprint('first')")
+    assert kernel.value("_logs.text") == "first\n"
+    kernel.ok("%%capture_fd -v named\nprint('second')")
+    assert kernel.value("_logs.text") == "second\n"
+    assert kernel.value("named is _logs")
+
+
+def test_by_default_everything_but_displays_is_captured(kernel: Kernel) -> None:
+    reply = kernel.ok(f"%%capture_fd -v logs\ndisplay('shown')\n{BODY}")
+    assert kernel.value("logs.stdout") == "python out\nnative out\n"
+    assert kernel.value("logs.stderr") == "python err\nnative err\n"
+    assert (reply.stream("stdout"), reply.stream("stderr")) == ("", "")
+    assert reply.displays == [{"text/plain": "'shown'"}]
+    assert reply.result == "'the value'"
+    assert kernel.value("len(logs.outputs)") == 0
+
+
+def test_no_stdout_leaves_stdout_alone(kernel: Kernel) -> None:
+    reply = kernel.ok(f"%%capture_fd -v logs --no-stdout\n{BODY}")
+    assert kernel.value("(logs.stdout, logs.stderr)") == ("", "python err\nnative err\n")
+    assert "python out\n" in reply.stream("stdout")
+    assert reply.stream("stderr") == ""
+
+
+def test_no_stderr_leaves_stderr_alone(kernel: Kernel) -> None:
+    reply = kernel.ok(f"%%capture_fd -v logs --no-stderr\n{BODY}")
+    assert kernel.value("(logs.stdout, logs.stderr)") == ("python out\nnative out\n", "")
+    assert "python err\n" in reply.stream("stderr")
+    assert reply.stream("stdout") == ""
+
+
+def test_no_python_takes_native_output_only(kernel: Kernel) -> None:
+    reply = kernel.ok(f"%%capture_fd -v logs --no-python\n{BODY}")
+    assert kernel.value("(logs.stdout, logs.stderr)") == ("native out\n", "native err\n")
+    assert reply.stream("stdout") == "python out\n"
+    assert reply.stream("stderr") == "python err\n"
+    assert kernel.value("type(__import__('sys').stdout).__name__") == "OutStream"
+
+
+def test_with_both_streams_off_the_cell_still_runs_or_is_refused(kernel: Kernel) -> None:
+    reply = kernel.run(f"%%capture_fd -v logs --no-stdout --no-stderr\n{BODY}")
+    if reply.status == "error":
+        usage_error(reply)
+    else:
+        assert "python out\n" in reply.stream("stdout")
+    assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
+
+
+def test_display_captures_displays_too(kernel: Kernel) -> None:
+    reply = kernel.ok(
+        "%%capture_fd -v logs --display\nfrom IPython.display import HTML, display\n"
+        "print('text')\ndisplay(HTML('<b>bold</b>'))\n'the value'"
+    )
+    assert reply.displays == []
+    assert kernel.value("logs.stdout") == "text\n"
+    data = kernel.value("[output.data for output in logs.outputs]")
+    assert data[0]["text/html"] == "<b>bold</b>"
+    shown = kernel.ok("logs.show()")
+    assert shown.displays[0]["text/html"] == "<b>bold</b>"
+    assert shown.stream("stdout") == "text\n"
+
+
+def test_no_display_is_accepted_as_in_capture(kernel: Kernel) -> None:
+    reply = kernel.ok("%%capture_fd -v logs --no-display\ndisplay('shown')")
+    assert reply.displays == [{"text/plain": "'shown'"}]
+
+
+def test_merge_keeps_both_streams_in_one_exact_order(kernel: Kernel) -> None:
+    kernel.ok(
+        "%%capture_fd -v logs --merge\nimport os, sys\nfor i in range(500):\n"
+        "    print('o', i)\n    print('e', i, file=sys.stderr)\n    os.write(1 + i % 2, b'n %d\\n' % i)"
+    )
+    expected = "".join(f"o {i}\ne {i}\nn {i}\n" for i in range(500))
+    assert kernel.value("logs.text") == expected
+    assert kernel.value("len(logs)") == 1500
+
+
+@pytest.mark.parametrize("drain", ["auto", "process", "thread"])
+def test_each_drain_may_be_chosen(kernel: Kernel, drain: str) -> None:
+    kernel.ok(f"%%capture_fd -v logs --drain {drain}\n{BODY}")
+    assert kernel.value("logs.stdout") == "python out\nnative out\n"
+
+
+def test_the_options_line_expands_variables_as_other_magics_do(kernel: Kernel) -> None:
+    kernel.ok("which = 'chosen'")
+    kernel.ok("%%capture_fd -v {which}\nprint('a')")
+    assert kernel.value("chosen.text") == "a\n"
+    kernel.ok("%%capture_fd -v $which\nprint('b')")
+    assert kernel.value("chosen.text") == "b\n"
+
+
+def test_a_comment_that_looks_like_the_magic_is_only_a_comment(kernel: Kernel) -> None:
+    reply = kernel.ok("# %%capture_fd logs\nprint('shown')")
+    assert reply.stream("stdout") == "shown\n"
+    assert kernel.value("'logs' in globals()") is False
+
+
+def test_another_magic_whose_name_starts_alike_is_not_ours(kernel: Kernel) -> None:
+    reply = kernel.run("%%capture_fdx logs\nran = 1")
+    assert reply.status == "error" or "not found" in reply.shown
+    assert kernel.value("'ran' in globals()") is False
+
+
+def test_what_capture_accepts_works_here(kernel: Kernel) -> None:
+    for options in ("out", "--no-stderr out", "--no-stdout out", "--no-display out", "out --no-stderr"):
+        kernel.ok(f"%%capture {options}\nprint('x')")
+        kernel.ok(f"%%capture_fd {options}\nprint('x')")
+        assert kernel.value("type(out).__name__") == "Captured"
+
+
+def test_captured_serves_code_written_for_captured_io(kernel: Kernel) -> None:
+    kernel.ok("%%capture_fd --display out\nimport sys\nprint('o')\nprint('e', file=sys.stderr)\ndisplay(1)")
+    assert kernel.value("(out.stdout, out.stderr, str(out))") == ("o\n", "e\n", "o\n")
+    assert kernel.value("[type(o).__name__ for o in out.outputs]") == ["RichOutput"]
+    for replay in ("out.show()", "out()"):
+        shown = kernel.ok(replay)
+        assert (shown.stream("stdout"), shown.stream("stderr")) == ("o\n", "e\n")
+        assert shown.displays == [{"text/plain": "1"}]
+
+
+def test_the_repr_is_one_line(kernel: Kernel) -> None:
+    kernel.ok("%%capture_fd -v logs\nprint('x\\n' * 100)")
+    text = kernel.value("repr(logs)")
+    assert len(text.splitlines()) == 1 and len(text) < 200
+
+
+# -- variables --------------------------------------------------------------------------------
+
+
+def test_a_new_capture_replaces_the_variable(kernel: Kernel) -> None:
+    kernel.ok("%%capture_fd -v logs\nprint('one')")
+    kernel.ok("%%capture_fd -v logs\nprint('two')")
+    assert kernel.value("logs.text") == "two\n"
+
+
+def test_a_held_log_outlives_its_name(kernel: Kernel) -> None:
+    kernel.ok("%%capture_fd -v logs\nprint('one')")
+    kernel.ok("kept = logs")
+    kernel.ok("%%capture_fd -v logs\nprint('two')")
+    assert kernel.value("(kept.text, logs.text)") == ("one\n", "two\n")
+
+
+def test_a_name_that_the_cell_assigns_is_bound_to_the_log_afterwards(kernel: Kernel) -> None:
+    kernel.ok("%%capture_fd -v logs\nlogs = 'mine'\nprint('x')")
+    assert kernel.value("logs.text") == "x\n"
+
+
+def test_nested_cell_magics_each_have_their_own(kernel: Kernel) -> None:
+    kernel.ok("%%capture_fd outer\n%%capture_fd inner\nprint('x')")
+    assert kernel.value("(outer.text, inner.text)") == ("", "x\n")
+
+
+def test_a_nested_run_cell_with_a_capture_gets_its_part(kernel: Kernel) -> None:
+    kernel.ok(
+        "%%capture_fd outer\nprint('before')\n"
+        "get_ipython().run_cell('%%capture_fd inner\\nprint(5)')\nprint('after')"
+    )
+    assert kernel.value("(outer.text, inner.text)") == ("before\nafter\n", "5\n")
+
+
+# -- the line magic ---------------------------------------------------------------------------
+
+
+def test_the_line_magic_captures_one_statement(kernel: Kernel) -> None:
+    reply = kernel.ok("%capture_fd print('x')\nprint('shown')")
+    assert kernel.value("_logs.text") == "x\n"
+    assert reply.stream("stdout") == "shown\n"
+
+
+@pytest.mark.parametrize("options", ["-v logs", "--var logs", "--var=logs", "-v logs --merge"])
+def test_the_line_magic_takes_options_before_its_statement(kernel: Kernel, options: str) -> None:
+    kernel.ok(f"%capture_fd {options} print('x')")
+    assert kernel.value("logs.text") == "x\n"
+
+
+def test_the_line_magic_returns_the_value_of_its_statement(kernel: Kernel) -> None:
+    kernel.ok("def solve():\n    print('solving')\n    return 42")
+    kernel.ok("logs = %capture_fd solve()")
+    assert kernel.value("logs") == 42
+    assert kernel.value("_logs.text") == "solving\n"
+    assert kernel.ok("%capture_fd solve()").result == "42"
+
+
+def test_the_statement_may_hold_anything(kernel: Kernel) -> None:
+    kernel.ok("%capture_fd -v logs print('a -v b --merge', \"q'\" , {1: 2})")
+    assert kernel.value("logs.text") == "a -v b --merge q' {1: 2}\n"
+    kernel.ok("%capture_fd -v logs -1 if False else print('minus')") if False else None
+    kernel.ok("%capture_fd -v logs for i in range(3): print(i)")
+    assert kernel.value("logs.text") == "0\n1\n2\n"
+    kernel.ok("%capture_fd -v logs x = 5; print(x)")
+    assert kernel.value("(x, logs.text)") == (5, "5\n")
+
+
+def test_the_line_magic_captures_a_shell_command(kernel: Kernel) -> None:
+    kernel.ok("%capture_fd -v logs !echo from the shell")
+    assert kernel.value("logs.stdout").replace("\r", "") == "from the shell\n"
+
+
+def test_an_error_in_the_statement_is_raised_and_the_log_kept(kernel: Kernel) -> None:
+    kernel.ok("def fail():\n    print('before')\n    raise ValueError('why')")
+    reply = kernel.run("%capture_fd -v logs fail()")
+    assert (reply.status, reply.error) == ("error", ("ValueError", "why"))
+    assert len(reply.errors) == 1
+    assert kernel.value("logs.text") == "before\n"
+    assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
+
+
+def test_a_syntax_error_in_the_statement_is_one(kernel: Kernel) -> None:
+    reply = kernel.run("%capture_fd -v logs for for")
+    assert reply.status == "error" and reply.error[0] == "SyntaxError"
+    assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
+
+
+def test_the_line_magic_works_inside_a_function_and_a_loop(kernel: Kernel) -> None:
+    kernel.ok("all_logs = []\nfor i in range(3):\n    %capture_fd -v one print('n')\n    all_logs.append(one)")
+    assert kernel.value("[log.text for log in all_logs]") == ["n\n"] * 3
+
+
+def test_the_line_magic_inside_a_captured_cell_takes_its_part(kernel: Kernel) -> None:
+    kernel.ok("%%capture_fd outer\nprint('a')\n%capture_fd -v inner print('b')\nprint('c')")
+    assert kernel.value("(outer.text, inner.text)") == ("a\nc\n", "b\n")
+
+
+# -- bad input --------------------------------------------------------------------------------
+
+BAD_LINES = {
+    "an unknown option": ("--nope", "--no-stdout"),
+    "an abbreviation": ("--no-std", "--no-stdout"),
+    "a number as name": ("-v 1x", "name"),
+    "a number as bare name": ("1x", "name"),
+    "no name after -v": ("-v", "NAME"),
+    "a keyword as name": ("-v class", "name"),
+    "a bare keyword": ("None", "name"),
+    "two names": ("-v a b", "name"),
+    "three words": ("a b c", ""),
+    "an attribute as name": ("-v a.b", "name"),
+    "an unclosed quote": ("-v 'logs", ""),
+    "a bad drain": ("--drain magic", "thread"),
+    "a bad size": ("--max-bytes 12X", "64K"),
+    "a size of nothing": ("--max-bytes 0", ""),
+}
+
+
+@pytest.mark.parametrize(("line", "says"), BAD_LINES.values(), ids=BAD_LINES.keys())
+def test_a_bad_line_is_one_line_of_usage_error_and_the_cell_does_not_run(
+    kernel: Kernel, line: str, says: str
+) -> None:
+    before = kernel.value("[__import__('os').readlink(f'/proc/self/fd/{n}') for n in (1, 2)]")
+    text = usage_error(kernel.run(f"%%capture_fd {line}\nran = 1"))
+    assert says.lower() in text.lower()
+    assert kernel.value("'ran' in globals()") is False
+    assert before == kernel.value("[__import__('os').readlink(f'/proc/self/fd/{n}') for n in (1, 2)]")
+    assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
+
+
+@pytest.mark.parametrize("word", ["class", "None", "lambda", "await"])
+def test_no_keyword_may_be_the_name(kernel: Kernel, word: str) -> None:
+    assert keyword.iskeyword(word)
+    assert word in usage_error(kernel.run(f"%%capture_fd -v {word}\nran = 1"))
+
+
+@pytest.mark.parametrize("body", ["", "\n", "\n  \n\n"])
+def test_an_empty_body_is_a_usage_error(kernel: Kernel, body: str) -> None:
+    assert "empty" in usage_error(kernel.run(f"%%capture_fd logs{body}"))
+    assert kernel.value("'logs' in globals()") is False
+
+
+def test_a_bad_line_is_a_usage_error_under_time_too(kernel: Kernel) -> None:
+    usage_error(kernel.run("%%time\n%%capture_fd --nope\nran = 1"))
+    assert kernel.value("'ran' in globals()") is False
+
+
+def test_a_bad_line_of_the_line_magic_is_a_usage_error(kernel: Kernel) -> None:
+    for line in ("--nope print(1)", "-v 1x print(1)", "-v", "", "-v logs"):
+        usage_error(kernel.run(f"%capture_fd {line}"))
+    assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
+
+
+def test_the_message_names_what_is_accepted(kernel: Kernel) -> None:
+    text = usage_error(kernel.run("%%capture_fd --nope\nran = 1"))
+    for option in ("--var", "--no-stdout", "--no-stderr", "--no-python", "--display", "--merge"):
+        assert option in text
+
+
+# -- configuration ----------------------------------------------------------------------------
+
+
+def test_config_shows_the_traits_with_their_help(kernel: Kernel) -> None:
+    shown = kernel.ok("%config CaptureFd").shown
+    for trait in ("drain", "encoding", "errors", "spool_dir", "max_bytes"):
+        assert re.search(rf"CaptureFd\.{trait}\b", shown), shown
+    undocumented = kernel.value(
+        "[name for c in get_ipython().configurables if type(c).__name__ == 'CaptureFd'"
+        " for name, trait in type(c).class_own_traits(config=True).items() if not trait.help]"
+    )
+    assert undocumented == []
+
+
+@pytest.mark.parametrize(
+    ("trait", "value"),
+    [
+        ("drain", "'magic'"),
+        ("encoding", "'no-such'"),
+        ("errors", "'no-such'"),
+        ("max_bytes", "'12X'"),
+        ("max_bytes", "-1"),
+    ],
+)
+def test_a_bad_configuration_value_is_refused_in_words(kernel: Kernel, trait: str, value: str) -> None:
+    reply = kernel.run(f"%config CaptureFd.{trait} = {value}")
+    assert reply.status == "error"
+    assert trait in reply.error[1] or "CaptureFd" in reply.error[1], reply.error
+    kernel.ok("%%capture_fd -v logs\nprint('still works')")
+    assert kernel.value("logs.text") == "still works\n"
+
+
+def test_configuration_sets_the_defaults_of_the_magics(fresh_kernel: Kernel) -> None:
+    fresh_kernel.ok("%config CaptureFd.encoding = 'latin-1'")
+    fresh_kernel.ok("%config CaptureFd.drain = 'thread'")
+    fresh_kernel.ok("%%capture_fd -v logs\nimport os\nos.write(1, b'\\xe9\\n')\nprint('\\xe9')")
+    assert fresh_kernel.value("logs.text") == "\xe9\n\xe9\n"
+    assert fresh_kernel.value("logs.raw") == b"\xe9\n\xe9\n"
+
+
+def test_a_configuration_file_sets_them_too(start_kernel: StartKernel) -> None:
+    kernel = start_kernel(arguments=("--CaptureFd.encoding=latin-1",))
+    kernel.ok("%%capture_fd -v logs\nimport os\nos.write(1, b'\\xe9')")
+    assert kernel.value("logs.text") == "\xe9"
