@@ -118,7 +118,9 @@ def check_encoding(encoding: str, errors: str) -> None:
         codecs.lookup(encoding)
         codecs.lookup_error(errors)
     except (LookupError, TypeError) as error:
-        raise ValueError(f"{error}: give an encoding and an error handler that Python has") from None
+        raise ValueError(
+            f"{error}: give an encoding and an error handler that Python has"
+        ) from None
 
 
 def _checked_fds(fds: Iterable[int]) -> list[int]:
@@ -315,7 +317,12 @@ class Capture:
                     continue
                 target, owned = below, True
             stream = CaptureStream(
-                target, f"<{name}>", self._encoding, error_handler_of(found), owned
+                target,
+                f"<{name}>",
+                self._encoding,
+                error_handler_of(found),
+                owned=owned,
+                found=found,
             )
             replacement = Replacement(name, fd, stream, self._stream_below(redirection, found))
             self._undo.callback(replacement.undo)

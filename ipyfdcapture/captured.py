@@ -86,9 +86,7 @@ class Captured:
 
     __hash__ = None  # type: ignore[assignment]  # equal by content, and the content may grow
 
-    def __init__(
-        self, recording: Recording, outputs: list[dict[str, Any]] | None = None
-    ) -> None:
+    def __init__(self, recording: Recording, outputs: list[dict[str, Any]] | None = None) -> None:
         self.recording = recording
         self._outputs = outputs if outputs is not None else []
         self._index = LineIndex()

@@ -35,6 +35,7 @@ class Size(TraitType[Any, Any]):
     info_text = f"{SIZE_HELP}, or None for no limit"
 
     def validate(self, obj: Any, value: Any) -> int | None:
+        """Return the size in bytes; a `TraitError` says what is accepted."""
         if value is None or value == "None":
             return None
         try:
@@ -44,6 +45,7 @@ class Size(TraitType[Any, Any]):
             raise AssertionError("unreachable") from None
 
     def from_string(self, s: str) -> int | None:
+        """Read a size from a command line."""
         return self.validate(None, s)
 
 
@@ -56,9 +58,9 @@ class CaptureFd(Configurable):
         help="Where the pipes are emptied: 'process' (a helper process, which native code that "
         "holds the GIL cannot stop), 'thread', or 'auto': the helper where one can be started.",
     ).tag(config=True)
-    encoding = Unicode(
-        "utf-8", help="The encoding in which captured bytes are read as text."
-    ).tag(config=True)
+    encoding = Unicode("utf-8", help="The encoding in which captured bytes are read as text.").tag(
+        config=True
+    )
     errors = Unicode(
         "replace",
         help="What is done with bytes that are not valid in the encoding: 'replace', "

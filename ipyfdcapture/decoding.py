@@ -70,7 +70,7 @@ def transcode(snapshot: Snapshot, encoding: str, errors: str, complete: bool) ->
         sources.append(source)
         data.extend(text.encode("utf-8", "surrogatepass"))
 
-    ends = [*snapshot.starts[1:], len(snapshot.data)]
+    ends = [*snapshot.starts, len(snapshot.data)][1:]
     chunks = zip(snapshot.times, snapshot.starts, ends, snapshot.source_numbers, strict=True)
     for time, start, end, source in chunks:
         after_gap = snapshot.gap is not None and start >= snapshot.gap

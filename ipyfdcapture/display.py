@@ -22,7 +22,7 @@ class CapturedDisplays:
         from IPython.core.displaypub import CapturingDisplayPublisher
         from IPython.core.getipython import get_ipython
 
-        shell = get_ipython()  # type: ignore[no-untyped-call]
+        shell = get_ipython()
         if shell is None:
             return
         self._shell = shell

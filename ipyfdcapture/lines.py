@@ -203,7 +203,9 @@ class Lines:
         gap = len(self._data) if self.snapshot.gap is None else self.snapshot.gap
         begins = starts[first:last].tolist()
         begins[0] = start
-        streams = [2 * source + (begin >= gap) for source, begin in zip(sources, begins, strict=True)]
+        streams = [
+            2 * source + (begin >= gap) for source, begin in zip(sources, begins, strict=True)
+        ]
         begins.append(stop)
         position = 0
         for stream, group in itertools.groupby(streams):

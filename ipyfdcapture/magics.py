@@ -13,6 +13,7 @@ import argparse
 import ast
 import contextlib
 import keyword
+import linecache
 import re
 import sys
 import threading
@@ -26,7 +27,7 @@ from IPython.core.inputtransformer2 import cell_magic as ipython_cell_magic
 from IPython.core.inputtransformer2 import leading_indent
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic_arguments import MagicArgumentParser
-from IPython.utils.process import arg_split
+from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 from traitlets import TraitError
 
 from . import crashes
@@ -48,7 +49,7 @@ _MAGIC_LINE = re.compile(r"%%capture_fd(?=\s|$)")
 class _Parser(MagicArgumentParser):
     """Says what is accepted when it does not accept something."""
 
-    def error(self, message: str) -> Any:  # type: ignore[override]
+    def error(self, message: str) -> Any:
         options = ", ".join(
             "/".join(action.option_strings) + (f" {action.metavar}" if action.nargs != 0 else "")
             for action in self._actions
@@ -150,7 +151,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 def _split(line: str) -> list[str]:
     try:
-        return arg_split(line, posix=True)  # type: ignore[no-any-return]
+        return list(arg_split(line, posix=True))
     except ValueError as error:
         raise UsageError(f"cannot read the options {line!r}: {error}") from None
 
@@ -215,17 +216,20 @@ class CaptureFdExtension:
     # -- coming and going -----------------------------------------------------------------------
 
     def load(self) -> None:
+        """Add everything."""
         shell = self.shell
         for kind, function in (("line", self.line_magic), ("cell", self.cell_magic)):
             table = shell.magics_manager.magics[kind]
             self._shadowed[kind] = table.get(MAGIC)
             table[MAGIC] = function
+        configurables: list[Any] = shell.configurables  # type: ignore[assignment]
         shell.input_transformers_cleanup.append(self.transform)
-        shell.configurables.append(self.config)
+        configurables.append(self.config)
         for event, callback in self._callbacks():
             shell.events.register(event, callback)
 
     def unload(self) -> None:
+        """Take everything away again. A capture that is active ends here."""
         shell = self.shell
         for cell in self._cells.running:  # in a captured cell, of all places
             self._end(cell, failed=False)
@@ -233,8 +237,9 @@ class CaptureFdExtension:
         for event, callback in self._callbacks():
             with contextlib.suppress(ValueError):
                 shell.events.unregister(event, callback)
+        configurables: list[Any] = shell.configurables  # type: ignore[assignment]
         with contextlib.suppress(ValueError):
-            shell.configurables.remove(self.config)
+            configurables.remove(self.config)
         with contextlib.suppress(ValueError):
             shell.input_transformers_cleanup.remove(self.transform)
         for kind, before in self._shadowed.items():
@@ -286,7 +291,9 @@ class CaptureFdExtension:
         if args.recover is not None:
             raise UsageError(f"--recover is for the line magic: %{MAGIC} --recover")
         if is_empty:
-            raise UsageError(f"%%{MAGIC}: the cell is empty; put the code to capture below the line")
+            raise UsageError(
+                f"%%{MAGIC}: the cell is empty; put the code to capture below the line"
+            )
         cell = self._cells.running[-1]
         capture = self._make_capture(args, cell)
         self._start(capture)
@@ -326,7 +333,7 @@ class CaptureFdExtension:
 
     # -- the magics -----------------------------------------------------------------------------
 
-    def line_magic(self, line: str) -> Any:
+    def line_magic(self, line: str) -> Any:  # noqa: D102
         argv, statement = _split_statement(line)
         if "--recover" in argv:
             return self._recover(_parse(_split(line)))
@@ -335,10 +342,12 @@ class CaptureFdExtension:
             raise UsageError(f"%{MAGIC} needs a statement: %{MAGIC} -v logs solve()")
         return self._run(args, statement)
 
-    def cell_magic(self, line: str, cell: str) -> Any:
+    def cell_magic(self, line: str, cell: str) -> Any:  # noqa: D102
         args = _parse(_split(line))
         if not cell.strip():
-            raise UsageError(f"%%{MAGIC}: the cell is empty; put the code to capture below the line")
+            raise UsageError(
+                f"%%{MAGIC}: the cell is empty; put the code to capture below the line"
+            )
         return self._run(args, cell, is_cell=True)
 
     def _run(self, args: argparse.Namespace, code: str, is_cell: bool = False) -> Any:
@@ -361,11 +370,12 @@ class CaptureFdExtension:
         last: ast.expr | None = None
         if tree.body and isinstance(tree.body[-1], ast.Expr):
             last = tree.body.pop().value
-        exec(shell.compile(tree, name, "exec"), shell.user_global_ns, shell.user_ns)
+        compiled: Any = shell.compile  # with the __future__ imports of earlier cells
+        exec(compiled(tree, name, "exec"), shell.user_global_ns, shell.user_ns)
         if last is None:
             return None
-        expression = ast.Expression(last)
-        return eval(shell.compile(expression, name, "eval"), shell.user_global_ns, shell.user_ns)
+        code = compiled(ast.Expression(last), name, "eval")
+        return eval(code, shell.user_global_ns, shell.user_ns)
 
     line_magic.__doc__ = cell_magic.__doc__ = HELP
 
@@ -534,7 +544,7 @@ def _transform_body(body: list[str]) -> list[str]:
     code = leading_indent(body[blank:])
     if code and _MAGIC_LINE.match(code[0]):
         return body[:blank] + _transform(code)
-    return body[:blank] + ipython_cell_magic(code)
+    return [*body[:blank], *ipython_cell_magic(code)]
 
 
 def _configured(shell: InteractiveShell) -> CaptureFd:
@@ -566,10 +576,19 @@ def begin_cell(line: str, is_empty: bool = False) -> None:
     """Begin the capture of the running cell: what a ``%%capture_fd`` line is turned into."""
     from IPython.core.getipython import get_ipython
 
-    extension = _extensions.get(id(get_ipython()))  # type: ignore[no-untyped-call]
+    extension = _extensions.get(id(get_ipython()))
     if extension is None:
         raise UsageError(f"%%{MAGIC}: the extension is not loaded: %load_ext ipyfdcapture")
+    frame = sys._getframe(1)
+    _show_as_typed(frame.f_code.co_filename, frame.f_lineno, line)
     extension.begin(line, is_empty)
+
+
+def _show_as_typed(filename: str, number: int, options: str) -> None:
+    """Have tracebacks show the line that the user typed for the one it was turned into."""
+    entry = linecache.cache.get(filename)
+    if entry is not None and len(entry) == 4 and number <= len(entry[2]):
+        entry[2][number - 1] = f"# %%{MAGIC} {options}".rstrip() + "\n"
 
 
 def load(shell: InteractiveShell) -> None:

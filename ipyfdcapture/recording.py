@@ -189,7 +189,8 @@ class Recording:
     @property
     def dropped(self) -> int:
         """How many bytes were not kept, because of the limit or of a fault."""
-        return self.state.dropped + self.facts.get("dropped_at_gap", 0) + self._over_limit()
+        at_gap: int = self.facts.get("dropped_at_gap", 0)
+        return self.state.dropped + at_gap + self._over_limit()
 
     def _over_limit(self) -> int:
         max_bytes = self.facts.get("max_bytes")
@@ -264,6 +265,7 @@ class Recording:
 
     @property
     def closed(self) -> bool:
+        """Whether the files are gone."""
         return not self._delete.alive
 
     def keep_files(self) -> None:
@@ -279,7 +281,9 @@ class Recording:
         self._delete()
 
 
-def record_bytes(directory: str, chunks: list[tuple[int, bytes, int]], facts: dict[str, Any]) -> Recording:
+def record_bytes(
+    directory: str, chunks: list[tuple[int, bytes, int]], facts: dict[str, Any]
+) -> Recording:
     """Make a complete recording from ``(source number, bytes, time in ns)`` in memory."""
     recording, data_fd, index_fd = Recording.create(directory, facts)
     try:

@@ -66,7 +66,16 @@ _write = os.write  # kept: it needs none of the hooks that captures put on os.wr
 class CaptureStream(io.TextIOWrapper):
     """A text stream on a descriptor, written at once: each write is one system call."""
 
-    def __init__(self, fd: int, name: str, encoding: str, errors: str, owned: bool = False) -> None:
+    def __init__(
+        self,
+        fd: int,
+        name: str,
+        encoding: str,
+        errors: str,
+        *,
+        owned: bool = False,
+        found: Any = None,
+    ) -> None:
         super().__init__(
             cast(Any, _DescriptorWriter(fd, name, owned)),
             encoding=encoding,
@@ -74,7 +83,14 @@ class CaptureStream(io.TextIOWrapper):
             newline="\n",
             write_through=True,
         )
-        self.mode = "w"
+        self._found = found
+
+    def __getattr__(self, name: str) -> Any:
+        # What the object in whose place this is has beyond a text stream: ipykernel, for one,
+        # tells its streams which cell they belong to.
+        if name == "_found" or self._found is None:
+            raise AttributeError(name)
+        return getattr(self._found, name)
 
 
 class Forwarding:
@@ -91,6 +107,7 @@ class Forwarding:
             setattr(stream, name, getattr(target, name))
 
     def undo(self) -> None:
+        """Give the stream its own methods back."""
         for name, before in self._before.items():
             if before is _MISSING:
                 self._stream.__dict__.pop(name, None)
@@ -121,9 +138,7 @@ class Replacement:
     wrote before, made when first asked for, for use by `outside`.
     """
 
-    def __init__(
-        self, name: str, fd: int, stream: CaptureStream, below: Callable[[], Any]
-    ) -> None:
+    def __init__(self, name: str, fd: int, stream: CaptureStream, below: Callable[[], Any]) -> None:
         self.name = name
         self.stream = stream
         with _lock:

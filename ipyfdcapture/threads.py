@@ -239,7 +239,11 @@ class _Delegating:
     ``sys.stdout.write`` for later must not keep one user's stream for all.
     """
 
-    __slots__ = ()
+    __slots__ = ("_proxied_patches",)
+
+    def __init__(self) -> None:
+        self._proxied_patches: weakref.WeakValueDictionary[int, _Patch]
+        self._proxied_patches = weakref.WeakValueDictionary()
 
     def _target(self) -> Any:
         raise NotImplementedError
@@ -303,23 +307,64 @@ class _Delegating:
         elif name not in vars(_Delegating):
             setattr(self._target(), name, value)
         elif value == getattr(self, name):
-            self.__delattr__(name)  # whoever replaced it before puts back what was there
+            self._unpatch(name)  # whoever replaced it before puts back what they found
         else:
-            _Patch(self._target(), name, value)
+            patch = _Patch(self._target(), name, value)
+            self._proxied_patches[id(patch)] = patch
 
     def __delattr__(self, name: str) -> None:
+        if not self._unpatch(name):
+            delattr(self._target(), name)
+
+    def _unpatch(self, name: str) -> bool:
+        """Undo the newest patch of that name, on the current stream if that has one."""
         target = self._target()
-        patch = getattr(target, name, None)
-        if isinstance(patch, _Patch):
-            patch.undo()
-        else:
-            delattr(target, name)
+        patches = [patch for patch in self._proxied_patches.values() if patch.name == name]
+        patches.sort(key=lambda patch: patch.target is target)
+        if patches:
+            del self._proxied_patches[id(patches[-1])]
+            patches[-1].undo()
+        return bool(patches)
 
     def __dir__(self) -> list[str]:
         return sorted({*object.__dir__(self), *dir(self._target())})
 
     def __reduce__(self) -> Any:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+
+class _Patch:
+    """What somebody put in the place of a stream's method, through a proxy.
+
+    IPython does that to ``sys.stdout.write`` for each cell. The method that they found there, and
+    call from theirs, is the proxy's: it looks the stream's method up again and finds theirs. So,
+    within theirs, this stands for the one below.
+    """
+
+    def __init__(self, target: Any, name: str, function: Callable[..., Any]) -> None:
+        self.target = target
+        self.name = name
+        self._function = function
+        self._below = getattr(target, name)
+        self._replaced = {name: self._below} if name in vars(target) else {}
+        self._within = threading.local()
+        setattr(target, name, self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if vars(self._within).get("active"):
+            return self._below(*args, **kwargs)
+        self._within.active = True
+        try:
+            return self._function(*args, **kwargs)
+        finally:
+            self._within.active = False
+
+    def undo(self) -> None:
+        self._function = self._below  # for those who put theirs on top
+        attributes = vars(self.target)
+        if attributes.get(self.name) is self:
+            del attributes[self.name]
+            attributes.update(self._replaced)
 
 
 # Registered, not derived: io.TextIOBase would bring methods of its own, which hide the stream's,
@@ -342,6 +387,7 @@ class ThreadStreamProxy(_Delegating):
     __slots__ = ("_proxied_active", "_proxied_buffer", "_proxied_name", "_proxied_original")
 
     def __init__(self, name: str, original: TextIO | None) -> None:
+        super().__init__()
         self._proxied_name = name
         self._proxied_original = original
         self._proxied_buffer = _BufferProxy(self)
@@ -372,6 +418,7 @@ class _BufferProxy(_Delegating):
     __slots__ = ("_proxied_text",)
 
     def __init__(self, text: ThreadStreamProxy) -> None:
+        super().__init__()
         self._proxied_text = text
 
     def _target(self) -> Any:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import StartKernel
 from helpers.kernel import Kernel, Reply
+from helpers.process import private_env
 
 _HEADER = re.compile(r"^(Cell In\[\d+\]|File \S+)", re.M)
 _ARROW = re.compile(r"^-+> (\d+) (.*)$")
@@ -72,7 +76,7 @@ WELL_BEHAVED = {
     "a nested run_cell": "r = get_ipython().run_cell('print(5)\\n6')\nr.result",
     "a nested run_cell that fails": "r = get_ipython().run_cell('1/0')\nr.success",
     "a line magic": "%pwd",
-    "an assigned magic": "where = %pwd\nwhere == %pwd",
+    "an assigned magic": "where = %pwd\nimport os\nwhere == os.getcwd()",
     "the previous value": "3\n_",
     "the input history": "len(In) == get_ipython().execution_count",
     "indented like a paste": "    print('indented')\n    4",
@@ -89,8 +93,7 @@ def test_a_captured_cell_gives_what_it_gives_uncaptured(kernel: Kernel, body: st
     plain, captured = both(kernel, body)
     assert (captured.status, captured.result) == (plain.status, plain.result)
     assert captured.displays == plain.displays
-    if "nested run_cell that fails" in body or "1/0" in body:
-        assert len(captured.errors) == len(plain.errors)
+    assert len(captured.errors) == len(plain.errors)
     assert (captured.stream("stdout"), captured.stream("stderr")) == ("", "")
     logs = kernel.value("(logs.stdout, logs.stderr)")
     shown = (plain.stream("stdout"), plain.stream("stderr"))
@@ -130,7 +133,8 @@ def test_a_captured_cell_fails_as_it_fails_uncaptured(kernel: Kernel, body: str)
     assert len(captured.errors) == len(plain.errors)
     if plain.status == "error":
         assert captured.error[0] == plain.error[0]
-        line_numbers = re.compile(r"line \d+|\.py, |ipykernel_\d+/\d+")
+        # A syntax error's text names a file by the cell's hash.
+        line_numbers = re.compile(r"line \d+|\d+\.py|\(\d+\)")
         assert line_numbers.sub("", captured.error[1]) == line_numbers.sub("", plain.error[1])
         assert places(captured, 1) == places(plain, 0)
 
@@ -325,11 +329,17 @@ def test_a_startup_file_may_capture(start_kernel: StartKernel, tmp_path: Path) -
 
 
 def test_the_stream_objects_of_ipykernel_are_back_after_each_cell(fresh_kernel: Kernel) -> None:
-    fresh_kernel.ok("%%capture_fd -v logs\nprint('warm up')")
+    cells = (
+        "%%capture_fd -v logs\nimport asyncio\nawait asyncio.sleep(0)\nprint('x')",
+        "%%capture_fd -v logs\nprint('x')\n1/0",
+        "%%capture_fd -v logs\ndef broken(:",
+        "%%capture_fd --nope\nprint('x')",
+    )
+    for cell in cells:
+        fresh_kernel.run(cell)
     fresh_kernel.leak_baseline()
-    fresh_kernel.ok("%%capture_fd -v logs\nimport asyncio\nawait asyncio.sleep(0)\nprint('x')")
-    fresh_kernel.run("%%capture_fd -v logs\nprint('x')\n1/0")
-    fresh_kernel.run("%%capture_fd -v logs\ndef broken(:")
+    for cell in cells:
+        fresh_kernel.run(cell)
     assert not [line for line in fresh_kernel.leaks() if "files" not in line]
 
 
@@ -342,7 +352,8 @@ def test_the_stream_objects_of_ipykernel_are_back_after_each_cell(fresh_kernel: 
         "while True: pass",
         "import time; time.sleep(1000)",
         "import subprocess; subprocess.run(['sleep', '1000'])",
-        "import asyncio; await asyncio.sleep(1000)",
+        # Not one long sleep: ipykernel does not wake an idle loop for an interrupt.
+        "import asyncio\nwhile True: await asyncio.sleep(0.001)",
         "while True: print('y' * 1000)",
         "!sleep 1000",
     ],
@@ -419,9 +430,6 @@ def test_nbclient_stops_at_a_failing_captured_cell(tmp_path: Path, python_env: d
 
 
 def _run_module(tmp_path: Path, env: dict[str, str], *words: str) -> tuple[int, str]:
-    import subprocess
-    import sys
-
     done = subprocess.run(
         [sys.executable, "-m", *words],
         cwd=tmp_path,
@@ -448,7 +456,7 @@ def test_jupyter_execute_stops_at_a_failing_captured_cell(
     tmp_path: Path, python_env: dict[str, str]
 ) -> None:
     (tmp_path / "fails.ipynb").write_text(FAILS_IN_THE_MIDDLE)
-    status, shown = _run_module(tmp_path, python_env, "nbclient.cli", "fails.ipynb")
+    status, shown = _run_module(tmp_path, python_env, "jupyter", "execute", "fails.ipynb")
     assert status != 0 and "ZeroDivisionError" in shown
     assert not (tmp_path / "ran-on").exists()
 
@@ -485,14 +493,11 @@ def test_run_all_goes_on_past_a_good_captured_cell(tmp_path: Path, python_env: d
 @pytest.fixture
 def python_env(tmp_path: Path) -> dict[str, str]:
     """An environment for tools that start kernels of this interpreter themselves."""
-    import sys
-
-    from helpers.process import private_env
-
     spec = tmp_path / "share" / "jupyter" / "kernels" / "python3"
     spec.mkdir(parents=True)
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (spec / "kernel.json").write_text(
         json.dumps({"argv": argv, "display_name": "p", "language": "python"})
     )
-    return private_env(tmp_path, JUPYTER_PATH=str(tmp_path / "share" / "jupyter"))
+    path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    return private_env(tmp_path, JUPYTER_PATH=str(tmp_path / "share" / "jupyter"), PATH=path)

@@ -35,7 +35,9 @@ def usage_error(reply: Reply) -> str:
 def test_loading_and_unloading_leave_nothing_behind(start_kernel: StartKernel) -> None:
     kernel = start_kernel(load=False)
     kernel.load()
+    kernel.ok("%%capture_fd -v logs\nprint('warm up: what lives as long as the process')\n")
     kernel.ok("%unload_ext ipyfdcapture")
+    kernel.ok("del logs, _logs")
     kernel.leak_baseline()
     for _ in range(5):
         kernel.ok(LOAD)
@@ -43,7 +45,7 @@ def test_loading_and_unloading_leave_nothing_behind(start_kernel: StartKernel) -
         kernel.ok("%reload_ext ipyfdcapture")
         kernel.ok("%%capture_fd -v logs\nprint('y')")
         kernel.ok("%unload_ext ipyfdcapture")
-    kernel.ok("del logs")
+    kernel.ok("del logs, _logs")
     assert kernel.leaks() == []
 
 
@@ -507,8 +509,7 @@ def test_config_shows_the_traits_with_their_help(kernel: Kernel) -> None:
 )
 def test_a_bad_configuration_value_is_refused_in_words(kernel: Kernel, trait: str, value: str) -> None:
     reply = kernel.run(f"%config CaptureFd.{trait} = {value}")
-    assert reply.status == "error"
-    assert trait in reply.error[1] or "CaptureFd" in reply.error[1], reply.error
+    assert f"'{trait}' trait" in reply.shown or f"CaptureFd.{trait}" in reply.shown, reply.shown
     kernel.ok("%%capture_fd -v logs\nprint('still works')")
     assert kernel.value("logs.text") == "still works\n"
 

@@ -14,8 +14,9 @@ import pickle
 import queue
 import sys
 import threading
+import unittest.mock
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TextIO
 
@@ -23,7 +24,7 @@ import pytest
 from helpers.leaks import open_fds
 from helpers.wait import LIMIT_S
 
-from ipyfdcapture import capture_fd
+from ipyfdcapture import capture_fd, spool
 from ipyfdcapture.threads import (
     ThreadStreamProxy,
     capture_thread,
@@ -45,6 +46,21 @@ def installed(original: io.StringIO) -> None:
     """The proxies are installed, over ``original``."""
 
 
+@pytest.fixture
+def warm() -> None:
+    """What the process makes once, at first use, is there."""
+    spool.directory()
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Threads take turns a thousand times as often as usual."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(usual / 1000)
+    yield
+    sys.setswitchinterval(usual)
+
+
 @pytest.fixture(autouse=True)
 def clean(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set up what the test asks for, and fail if it leaves a proxy or a hook behind.
@@ -58,9 +74,7 @@ def clean(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         before = state()
         with contextlib.ExitStack() as stack:
             if "original" in request.fixturenames:
-                stack.enter_context(
-                    contextlib.redirect_stdout(request.getfixturevalue("original"))
-                )
+                stack.enter_context(contextlib.redirect_stdout(request.getfixturevalue("original")))
             found = state()
             if "installed" in request.fixturenames:
                 install_thread_streams()
@@ -370,9 +384,7 @@ class TestProxy:
     def test_everything_a_stream_has_is_the_current_streams(
         self, installed: None, tmp_path: Any
     ) -> None:
-        with open(
-            tmp_path / "out", "w", encoding="utf-16", errors="ignore", buffering=1
-        ) as stream:
+        with open(tmp_path / "out", "w", encoding="utf-16", errors="ignore", buffering=1) as stream:
             set_thread_streams(stream, None)
             assert sys.stdout.encoding == "utf-16"
             assert sys.stdout.errors == "ignore"
@@ -461,6 +473,42 @@ class TestProxy:
         with pytest.raises(TypeError, match="ThreadStreamProxy"):
             pickle.dumps(sys.stdout)
 
+    @pytest.mark.parametrize("undo", ["set", "delete"])
+    def test_a_method_can_be_replaced_and_put_back_as_on_any_stream(
+        self, installed: None, original: io.StringIO, undo: str
+    ) -> None:
+        stream: Any = sys.stdout
+        seen: list[str] = []
+        for _ in range(2):
+            found = stream.write
+
+            def write(text: str, found: Any = found) -> int:
+                seen.append(text)
+                return int(found(text))
+
+            stream.write = write
+        print("x", end="")
+        mine = io.StringIO()
+        set_thread_streams(mine, None)
+        print("y", end="")  # not patched: it is another's
+        for _ in range(2):
+            if undo == "set":
+                stream.write = found
+            else:
+                del stream.write
+        clear_thread_streams()
+        print("z", end="")
+        assert [text for text in seen if text] == ["x", "x"]
+        assert (original.getvalue(), mine.getvalue()) == ("xz", "y")
+        assert "write" not in vars(original)
+
+    def test_mock_can_patch_it(self, installed: None, original: io.StringIO) -> None:
+        with unittest.mock.patch.object(sys.stdout, "write") as write:
+            print("x")
+        print("y")
+        assert [call.args for call in write.call_args_list] == [("x",), ("\n",)]
+        assert original.getvalue() == "y\n"
+
     def test_it_reads_where_the_stream_does(self, installed: None) -> None:
         set_thread_streams(io.StringIO("a\nb\n"), None)
         assert next(sys.stdout) == "a\n"
@@ -516,15 +564,13 @@ class TestCaptureThread:
         with capture_thread() as logs:
             print("out", end="")
             assert logs.stdout == "out"
-            print("put", end="")
-            print("error", end="", file=sys.stderr)
-            joined(lambda: print("from a thread that ends", end=""))
-            print("flushed", end="", flush=True)
-            joined(lambda: print("whole"))
+            print("put ", end="")
+            print("error ", end="", file=sys.stderr)
+            print("flushed ", end="", flush=True)
+            with ThreadPoolExecutor(1) as pool:  # a thread at the same time, with another number
+                pool.submit(print, "whole").result(LIMIT_S)
             print("x" * 100_000, end="")
-        assert logs.text == (
-            "outputfrom a thread that endserrorflushedwhole\n" + "x" * 100_000
-        ) or logs.text == ""
+        assert logs.text == "output error flushed whole\n" + "x" * 100_000
 
     def test_whatever_a_string_holds_can_be_printed(self) -> None:
         with capture_thread() as logs:
@@ -611,18 +657,20 @@ class TestCaptureThread:
             print("through")
         assert original.getvalue() == "through\n"
 
-    def test_nothing_is_left_behind(self, no_leaks: None) -> None:
+    def test_nothing_is_left_behind(self, warm: None, no_leaks: None) -> None:
         with capture_thread() as logs:
             print("x")
             joined(lambda: print("y"))
         logs.close()
 
-    def test_a_log_that_is_dropped_takes_its_files_with_it(self, no_leaks: None) -> None:
+    def test_a_log_that_is_dropped_takes_its_files_with_it(
+        self, warm: None, no_leaks: None
+    ) -> None:
         with capture_thread():
             print("x")
 
     def test_a_failing_start_changes_nothing(
-        self, monkeypatch: pytest.MonkeyPatch, no_leaks: None
+        self, monkeypatch: pytest.MonkeyPatch, warm: None, no_leaks: None
     ) -> None:
         def fail(*_: object) -> None:
             raise OSError("no room")
@@ -693,9 +741,7 @@ class TestThreads:
             threading.excepthook = found
         assert "ZeroDivisionError: in the thread" in logs.stderr
 
-    def test_a_thread_that_runs_on_writes_to_the_surroundings(
-        self, original: io.StringIO
-    ) -> None:
+    def test_a_thread_that_runs_on_writes_to_the_surroundings(self, original: io.StringIO) -> None:
         ended = threading.Event()
 
         def run_on() -> None:
@@ -733,9 +779,7 @@ class TestThreads:
         thread.join(LIMIT_S)
         assert original.getvalue() == "later\n"
 
-    def test_what_it_submits_to_a_pool_is_in_and_nobody_elses(
-        self, original: io.StringIO
-    ) -> None:
+    def test_what_it_submits_to_a_pool_is_in_and_nobody_elses(self, original: io.StringIO) -> None:
         with ThreadPoolExecutor(1) as pool:
             with capture_thread() as logs:
                 # The pool starts its worker now. It serves others later.
@@ -813,9 +857,7 @@ class TestTasks:
 
         assert asyncio.run(main()) == "task\nchild\nto_thread\nexecutor\ncallback\n"
 
-    def test_a_task_that_runs_on_writes_to_the_surroundings(
-        self, original: io.StringIO
-    ) -> None:
+    def test_a_task_that_runs_on_writes_to_the_surroundings(self, original: io.StringIO) -> None:
         async def run_on(ended: asyncio.Event) -> None:
             print("early")
             await ended.wait()
@@ -888,7 +930,12 @@ class TestManyAtOnce:
             assert [int(line.split()[1]) for line in mine] == list(range(50)), "out of order"
 
     def test_sessions_started_and_stopped_in_a_loop_while_others_print(
-        self, original: io.StringIO, rounds: Any, no_leaks: None
+        self,
+        original: io.StringIO,
+        rounds: Any,
+        eager_threads: None,
+        warm: None,
+        no_leaks: None,
     ) -> None:
         """The case that broke others: no leak, no mix-up, no deadlock in 10,000 sessions."""
         workers = 8
@@ -1011,8 +1058,8 @@ class TestWithCaptureFd:
 
         def process() -> None:
             with capture_fd() as logs:
-                inside.set()
                 print("the process's")
+                inside.set()
                 assert outside.wait(LIMIT_S)
             texts.append(logs.text)
 
@@ -1042,9 +1089,7 @@ class TestWithCaptureFd:
 
 
 class TestInAKernel:
-    def test_users_in_threads_are_told_apart_and_the_cell_shows_the_rest(
-        self, kernel: Any
-    ) -> None:
+    def test_users_in_threads_are_told_apart_and_the_cell_shows_the_rest(self, kernel: Any) -> None:
         reply = kernel.ok(
             "import sys, threading\n"
             "from ipyfdcapture.threads import *\n"

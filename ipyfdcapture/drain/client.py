@@ -44,6 +44,7 @@ class Pipe:
     original: int | None = None
 
     def close(self) -> None:
+        """Let go of both descriptors."""
         os.close(self.read_end)
         if self.original is not None:
             os.close(self.original)
@@ -157,6 +158,7 @@ class Drain:
             self._send_pipes(job, pipes)
 
     def update(self, job: Draining) -> State:
+        """Have everything that is in the pipes of ``job`` recorded."""
         with self._lock:
             if job.number not in self._jobs:
                 return job.state
@@ -174,6 +176,7 @@ class Drain:
         return job.state
 
     def release(self, job: Draining) -> None:
+        """Keep nothing more of ``job``."""
         with self._lock:
             if self._jobs.pop(job.number, None) is None:
                 return

@@ -79,9 +79,11 @@ class ProcessHost:
 
     @property
     def is_usable(self) -> bool:
+        """Whether the pump can take new recordings."""
         return self.control.fileno() >= 0
 
     def close(self) -> None:
+        """Let go of the pump."""
         self.control.close()
 
 
@@ -107,9 +109,11 @@ class ThreadHost:
 
     @property
     def is_usable(self) -> bool:
+        """Whether the pump can take new recordings."""
         return self.control.fileno() >= 0 and self._thread.is_alive()
 
     def close(self) -> None:
+        """Let go of the pump."""
         self.control.close()
         if self._thread is not threading.current_thread():
             self._thread.join(_THREAD_END_S)

@@ -154,9 +154,7 @@ class RecordingWriter:
             # One system call that both takes the bytes and stores them: a pump that is killed
             # has each byte either still in the pipe or already in the file.
             try:
-                return os.splice(
-                    pipe, file, room, offset_dst=offset, flags=os.SPLICE_F_NONBLOCK
-                )
+                return os.splice(pipe, file, room, offset_dst=offset, flags=os.SPLICE_F_NONBLOCK)
             except OSError as error:
                 if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
                     raise
@@ -214,6 +212,7 @@ class RecordingWriter:
             self._index_end = self._index_floor = len(kept)
 
     def close(self) -> None:
+        """Let go of the files."""
         for file in (*self._files.values(), self._index_fd):
             os.close(file)
         self._files = {}
@@ -222,9 +221,7 @@ class RecordingWriter:
 class _Pipe:
     """One pipe that is being emptied: its read end, where it goes, and its source."""
 
-    def __init__(
-        self, fd: int, recording: _Recording, source: int, original: int | None
-    ) -> None:
+    def __init__(self, fd: int, recording: _Recording, source: int, original: int | None) -> None:
         self.fd = fd
         self.recording = recording
         self.source = source
@@ -317,10 +314,7 @@ class Pump:
     def _empty(self, pipe: _Pipe) -> int:
         """Move one chunk; forget the pipe at its end. Returns the bytes moved."""
         writer = pipe.recording.writer
-        if writer is None:
-            moved = self._pass_through(pipe)
-        else:
-            moved = writer.take(pipe.fd, pipe.source)
+        moved = writer.take(pipe.fd, pipe.source) if writer else self._pass_through(pipe)
         if moved == 0:
             self._forget_pipe(pipe)
         return moved or 0

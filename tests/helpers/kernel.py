@@ -69,7 +69,7 @@ class Reply:
     def traceback(self) -> str:
         """The traceback of the execute reply, without colours."""
         assert self.content is not None
-        return plain("\n".join(self.content["traceback"]))
+        return plain("\n".join(self.content.get("traceback", [str(self.content)])))
 
     @property
     def own(self) -> list[Message]:
@@ -241,6 +241,8 @@ class Kernel:
     def send(self, code: str, **options: Any) -> str:
         """Ask to execute a cell, and do not wait. Returns the id of the request."""
         options.setdefault("allow_stdin", False)
+        # Otherwise a kernel throws away what arrives within moments of an error.
+        options.setdefault("stop_on_error", False)
         return str(self.client.execute(code, **options))
 
     def finish(self, msg_id: str, timeout: float = LIMIT_S) -> Reply:
@@ -324,7 +326,8 @@ class Kernel:
 
     def leak_baseline(self) -> None:
         """Remember what is open now."""
-        self.ok("import helpers.leaks as _leaks, psutil as _psutil", store_history=False)
+        # The first print of a kernel opens something of ZeroMQ's.
+        self.ok("import helpers.leaks as _leaks\nprint('warm')", store_history=False)
         self.ok("_baseline = _leaks.snapshot()", store_history=False)
         self._hooks_between_cells = self.value("_leaks.hooks()")
         self.ok("_baseline = _leaks.snapshot()", store_history=False)

@@ -1,0 +1,102 @@
+"""Logs made from memory, and a plain model of what a log is, to hold the real one against."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from ipyfdcapture import spool
+from ipyfdcapture.captured import Captured
+from ipyfdcapture.recording import record_bytes
+
+#: When the logs made here start: 2026-01-02 03:04:05.678901234 UTC, in ns since the epoch.
+STARTED = 1_767_323_045_678_901_234
+SECOND = 1_000_000_000
+SOURCES = ["stdout", "stderr", "solver/stderr"]
+
+Chunk = tuple[int, bytes]
+
+
+def make_log(chunks: list[Chunk], **facts: Any) -> Captured:
+    """Return a complete log of chunks (source number, bytes), read one second after another."""
+    times = (STARTED + i * SECOND for i in range(len(chunks)))
+    return make_log_at(
+        [(source, chunk, time) for (source, chunk), time in zip(chunks, times, strict=False)],
+        **facts,
+    )
+
+
+def make_log_at(chunks: list[tuple[int, bytes, int]], **facts: Any) -> Captured:
+    """Return a complete log of chunks (source number, bytes, time in ns since the epoch)."""
+    known = {
+        "started": STARTED,
+        "stopped": STARTED + max(1, len(chunks)) * SECOND,
+        "sources": SOURCES,
+        "encoding": "utf-8",
+        "errors": "replace",
+    }
+    return Captured(record_bytes(spool.directory(), chunks, known | facts))
+
+
+@dataclass
+class ModelLine:
+    """A line of the model."""
+
+    source: str
+    time: int
+    raw: bytes = b""
+
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8", "replace")
+
+    @property
+    def content(self) -> bytes:
+        return self.raw[:-2] if self.raw.endswith(b"\r\n") else self.raw.removesuffix(b"\n")
+
+
+def model_lines(chunks: list[Chunk]) -> list[ModelLine]:
+    """Put lines together byte by byte."""
+    lines: list[ModelLine] = []
+    open_lines: dict[int, ModelLine] = {}
+    for i, (source, chunk) in enumerate(chunks):
+        for value in chunk:
+            if source not in open_lines:
+                open_lines[source] = ModelLine(SOURCES[source], STARTED + i * SECOND)
+                lines.append(open_lines[source])
+            open_lines[source].raw += bytes([value])
+            if value == 0x0A:
+                del open_lines[source]
+    return lines
+
+
+def model_text(chunks: list[Chunk], encoding: str = "utf-8", only: int | None = None) -> str:
+    """Decode byte by byte, each source on its own; order by the last byte of each character."""
+    decoders = {source: codecs.getincrementaldecoder(encoding)("replace") for source, _ in chunks}
+    text = ""
+    for source, chunk in chunks:
+        if only is None or source == only:
+            for value in chunk:
+                text += decoders[source].decode(bytes([value]))
+    for source, decoder in decoders.items():
+        if only is None or source == only:
+            text += decoder.decode(b"", final=True)
+    return text
+
+
+def model_joined(lines: list[ModelLine]) -> bytes:
+    """Return what a narrower view holds: each line ended, except perhaps the last."""
+    ended = [line.raw if line.raw.endswith(b"\n") else line.raw + b"\n" for line in lines[:-1]]
+    return b"".join(ended) + (lines[-1].raw if lines else b"")
+
+
+_BITS = [b"\n", b"\r\n", b"\r", b"\0", b"a", b"B", b" ", b"ab", b"\xff", b"\xe2", b"\x82\xac", b"\x1b"]
+_BYTES = st.lists(st.sampled_from([*_BITS, "€é\u202e".encode()]), max_size=12).map(b"".join)
+#: Chunks of three sources: line ends, cut characters and bad bytes at any place.
+chunks = st.lists(
+    st.tuples(st.integers(0, 2), _BYTES | st.binary(max_size=12)).filter(lambda chunk: chunk[1]),
+    max_size=12,
+)
