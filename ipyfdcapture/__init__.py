@@ -21,8 +21,12 @@ if SUPPORTED:
     from .capture import Capture, capture_fd
     from .captured import Captured, Line
     from .errors import CaptureError
+    from .cell_history import History
 
-__all__ = ["Capture", "CaptureError", "Captured", "Line", "capture_fd"]
+    #: The logs of past cells, by number, kept by ``%capture_fd --every-cell``.
+    history = History()
+
+__all__ = ["Capture", "CaptureError", "Captured", "History", "Line", "capture_fd", "history"]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -17,14 +17,17 @@ from types import TracebackType
 from typing import Any
 
 from . import cstdio, spool
-from .captured import Captured
+from .captured import Captured, Line
 from .drain.client import KINDS, Draining, Pipe, get_drain
 from .drain.pump import out_of_the_way
 from .errors import CaptureError
 from .interrupts import deferred_interrupts
+from .live.callback import FileTarget, LineTarget
+from .live.follower import Follower
+from .live.targets import MakeTarget, Place, make_target
 from .recording import Recording, copy_snapshot
 from .redirect import Redirection
-from .streams import CaptureStream, Replacement, error_handler_of, flush_quietly
+from .streams import CaptureStream, Replacement, Turns, error_handler_of, flush_quietly
 from .threads import process_stream, put_before_own
 
 #: Asked of the system for each pipe: on bulk output four times as fast as the usual 64 KiB.
@@ -43,6 +46,11 @@ def capture_fd(
     merge: bool = False,
     encoding: str = "utf-8",
     errors: str = "replace",
+    live: Any = None,
+    on_line: Callable[[Line], object] | None = None,
+    file: str | os.PathLike[str] | None = None,
+    live_interval: float = 0.1,
+    live_max_bytes: int = 1_000_000,
     max_bytes: int | None = None,
     drain: str = "auto",
     spool_dir: str = "",
@@ -72,6 +80,18 @@ def capture_fd(
         One pipe for both streams: the exact order, but no telling apart.
     encoding, errors
         How Python writes text during the capture, and how `Captured` reads it.
+    live
+        Where to show the output as it comes: ``"iopub"`` (under the notebook cell),
+        ``"terminal"`` (where the descriptors led before), ``"auto"`` (the one or the other), a
+        writable text or binary stream, or a `logging.Logger` (a record for each line).
+    on_line
+        Called with each `Line`, in a thread. An exception in it is reported, and ends nothing.
+    file
+        A path to append the bytes to as they come.
+    live_interval
+        How often (s) what is new is shown.
+    live_max_bytes
+        How much is shown live in a notebook; the rest is counted, and the end is shown.
     max_bytes
         Keep at most that many bytes, the first half and the last. None: keep all.
     drain
@@ -98,7 +118,9 @@ def capture_fd(
     if max_bytes is not None and (not isinstance(max_bytes, int) or max_bytes < 1):
         raise ValueError(f"max_bytes must be a positive number of bytes or None, not {max_bytes!r}")
     check_encoding(encoding, errors)
-    return Capture(
+    if on_line is not None and not callable(on_line):
+        raise ValueError(f"on_line must be a function, not {on_line!r}")
+    capture = Capture(
         wanted,
         python=python,
         display=display,
@@ -110,6 +132,15 @@ def capture_fd(
         spool_dir=spool_dir,
         facts=facts or {},
     )
+    capture.live_interval = live_interval
+    capture.live_max_bytes = live_max_bytes
+    if live is not None:
+        capture.show_on("live", make_target(live))
+    if on_line is not None:
+        capture.show_on("on_line", lambda place: LineTarget(on_line))
+    if file is not None:
+        capture.show_on("file", lambda place: FileTarget(file))
+    return capture
 
 
 def check_encoding(encoding: str, errors: str) -> None:
@@ -172,6 +203,12 @@ class Capture:
         self._job: Draining | None = None
         self._outputs: list[dict[str, Any]] = []
         self._redirections: dict[int, Redirection] = {}
+        self._targets: list[tuple[str, MakeTarget]] = []
+        self._followers: list[Follower] = []
+        self.live_interval = 0.1
+        self.live_max_bytes = 1_000_000
+        self.tail_lines = 20
+        self.name = "the captured log"
         #: How `ipyfdcapture.streams.outside` finds what was there before.
         self.replacements: list[Replacement] = []
         #: Where the recording is kept if this process crashes meanwhile (None: nowhere).
@@ -199,6 +236,17 @@ class Capture:
         if self._captured is None:
             raise RuntimeError("the capture has not started")
         return self._captured
+
+    def show_on(self, name: str, make: MakeTarget) -> None:
+        """Have what is captured shown as it comes. To be called before the start."""
+        self._targets.append((name, make))
+
+    def catch_up(self) -> None:
+        """Have everything that was written so far shown on all targets."""
+        if self._followers and self._job is not None:
+            self._job.update()
+            for follower in self._followers:
+                follower.catch_up()
 
     # -- from start to stop ---------------------------------------------------------------------
 
@@ -243,6 +291,7 @@ class Capture:
         self._job.add(self._swap_descriptors())
         if self._python or any(fd in _NAMES for fd in self._fds):
             self._swap_streams()
+        self._start_followers(recording)
         cstdio.install_hooks()
         self._undo.callback(cstdio.remove_hooks)
         if self._display:
@@ -300,7 +349,24 @@ class Capture:
         self._undo.callback(redirection.undo)
         return redirection
 
+    def _start_followers(self, recording: Recording) -> None:
+        place = Place(self._dup_below, self.live_max_bytes, self.tail_lines, self.name)
+        for name, make in self._targets:
+            target = make(place)
+            try:
+                follower = Follower(recording, target, self.live_interval, name)
+                follower.start()
+            except BaseException:
+                target.close()
+                raise
+            self._followers.append(follower)
+
+    def _dup_below(self, fd: int) -> int | None:
+        redirection = self._redirections.get(fd)
+        return None if redirection is None else redirection.dup_below()
+
     def _swap_streams(self) -> None:
+        turns = Turns()
         for fd in self._fds:
             name = _NAMES.get(fd)
             if name is None:
@@ -324,6 +390,8 @@ class Capture:
                 owned=owned,
                 found=found,
             )
+            if self._python and not self._merge:
+                stream.take_turns(turns, redirection.write_end)
             replacement = Replacement(name, fd, stream, self._stream_below(redirection, found))
             self._undo.callback(replacement.undo)
             self.replacements.append(replacement)
@@ -364,6 +432,9 @@ class Capture:
             recording.facts["stopped"] = time.time_ns()
             self._job.stop()
             recording.update()
+            for follower in self._followers:
+                follower.end_of_cell()
+            self._followers.clear()
 
     def _roll_back(self) -> None:
         with deferred_interrupts(), contextlib.suppress(OSError):

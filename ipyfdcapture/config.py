@@ -10,7 +10,7 @@ import codecs
 import re
 from typing import Any
 
-from traitlets import Enum, Integer, TraitError, TraitType, Unicode, validate
+from traitlets import Bool, Enum, Float, Integer, TraitError, TraitType, Unicode, validate
 from traitlets.config import Configurable
 
 from .drain.client import KINDS
@@ -76,8 +76,26 @@ class CaptureFd(Configurable):
         allow_none=True,
         help="Keep at most that much of each capture, the first half and the last. None: all.",
     ).tag(config=True)
+    live_interval = Float(0.1, min=0.01, help="How often, in seconds, live output is shown.").tag(
+        config=True
+    )
+    live_max_bytes = Size(
+        1_000_000,
+        help="How much live output a cell shows; the rest is counted, and the end is shown.",
+    ).tag(config=True)
     tail_lines = Integer(
-        20, min=1, help="How many lines are shown when a captured cell fails."
+        20,
+        min=1,
+        help="How many lines are shown when a captured cell fails, and at the end of a flood.",
+    ).tag(config=True)
+    every_cell = Bool(
+        False,
+        help="Capture every cell, shown live and kept in ipyfdcapture.history.",
+    ).tag(config=True)
+    history_max_bytes = Size(
+        100 << 20,
+        allow_none=True,
+        help="How much ipyfdcapture.history keeps, the oldest out first. None: all.",
     ).tag(config=True)
     on_error = Enum(
         ("show", "hide"),

@@ -4,13 +4,44 @@ from __future__ import annotations
 
 import codecs
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from .lines import Lines, release_pages
+from .lines import Lines, Row, content, release_pages
 from .recording import Snapshot
 
 #: Decode this much at a time.
 DECODE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A log, or a narrower view of one, at one moment: to be held for one operation only."""
+
+    lines: Lines
+    #: Which of the lines.
+    indices: Sequence[int]
+    #: How the lines are encoded, as for `bytes.decode`.
+    encoding: str
+    errors: str
+    #: Whether it is a whole log.
+    whole: bool
+
+    def rows(self) -> Iterator[Row]:
+        """Yield its lines."""
+        return self.lines.read(self.indices)
+
+    def decode(self, raw: bytes) -> str:
+        """Return the text of a line, or of a part of one."""
+        return raw.decode(self.encoding, self.errors)
+
+    def text(self, row: Row) -> str:
+        """Return the text of a line without its line end."""
+        return content(row.raw).decode(self.encoding, self.errors)
+
+    def source(self, row: Row) -> str:
+        """Return the name of the source of a line."""
+        return self.lines.snapshot.sources[row.source]
 
 
 def is_wide(encoding: str) -> bool:

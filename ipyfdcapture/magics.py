@@ -31,11 +31,13 @@ from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 from traitlets import TraitError
 
 from . import crashes
+from . import history as cell_history
 from .capture import Capture, capture_fd
 from .captured import Captured
 from .config import SIZE_HELP, CaptureFd, parse_size
 from .drain.client import KINDS, get_drain
 from .errors import CaptureError
+from .live.targets import make_progress, make_tail
 from .streams import flush_quietly, outside
 
 MAGIC = "capture_fd"
@@ -82,6 +84,18 @@ def _make_parser() -> _Parser:
         action="store_true",
         help="one pipe for both streams: the exact order, no telling apart",
     )
+    add("--live", action="store_true", help="show output as it comes, within the flood limits")
+    add(
+        "--tail",
+        metavar="N",
+        help="show only the last N lines as they come, updated in place",
+    )
+    add(
+        "--progress",
+        action="store_true",
+        help="show one line, updated in place: elapsed, lines, bytes, rate, last line",
+    )
+    add("--file", metavar="PATH", help="append the output to this file, too, as it comes")
     add("--append", action="store_true", help="add to what NAME already holds")
     add(
         "--max-bytes",
@@ -101,9 +115,15 @@ def _make_parser() -> _Parser:
         help="where the pipes are emptied (default: auto, a helper process)",
     )
     add(
+        "--every-cell",
+        action="store_true",
+        help="from now on capture every cell, shown live and kept in ipyfdcapture.history",
+    )
+    add("--off", action="store_true", help="end --every-cell")
+    add(
         "--recover",
         nargs="?",
-        const=0,
+        const="list",
         metavar="N",
         help="list what crashed kernels of this notebook left; with N or -v, load it",
     )
@@ -141,6 +161,13 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         raise UsageError(f"{args.name!r} cannot be a variable: give a Python name, such as logs")
     if args.append and args.name is None:
         raise UsageError("--append needs the NAME to add to, such as -v logs")
+    views = [f"--{view}" for view in ("live", "tail", "progress") if getattr(args, view)]
+    if len(views) > 1:
+        raise UsageError(f"{' and '.join(views)} exclude each other: give one")
+    if args.tail is not None:
+        if not args.tail.isdecimal() or not int(args.tail):
+            raise UsageError(f"--tail {args.tail}: give a number of lines above 0")
+        args.tail = int(args.tail)
     if args.max_bytes is not None:
         try:
             args.max_bytes = parse_size(args.max_bytes)
@@ -184,7 +211,7 @@ class _CellCapture:
     """A capture that runs until the end of its cell, and what becomes of it then."""
 
     capture: Capture
-    args: argparse.Namespace
+    finish: Callable[[Captured, bool], None]
 
 
 @dataclass
@@ -288,24 +315,56 @@ class CaptureFdExtension:
             raise UsageError(f"%%{MAGIC} is for a cell")
         line = self.shell.var_expand(line, depth=2)
         args = _parse(_split(line))
-        if args.recover is not None:
-            raise UsageError(f"--recover is for the line magic: %{MAGIC} --recover")
+        for option in ("recover", "every_cell", "off"):
+            if getattr(args, option) not in (None, False):
+                word = "--" + option.replace("_", "-")
+                raise UsageError(f"{word} is for the line magic: %{MAGIC} {word}")
         if is_empty:
             raise UsageError(
                 f"%%{MAGIC}: the cell is empty; put the code to capture below the line"
             )
         cell = self._cells.running[-1]
         capture = self._make_capture(args, cell)
+
+        def finish(captured: Captured, failed: bool) -> None:
+            self._bind(captured, args)
+            if failed and not (args.live or args.tail or args.progress):
+                self._show_last_lines(captured, args)
+
+        self._begin(cell, capture, finish)
+
+    def _begin(
+        self, cell: _Cell, capture: Capture, finish: Callable[[Captured, bool], None]
+    ) -> None:
         self._start(capture)
-        cell.captures.append(_CellCapture(capture, args))
+        cell.captures.append(_CellCapture(capture, finish))
         self._showing.install()
 
     def _cell_begins(self) -> None:
         self._cells.running.append(_Cell())
 
     def _cell_has_info(self, info: Any) -> None:
-        if self._cells.running:
-            self._cells.running[-1].info = info
+        if not self._cells.running:
+            return
+        cell = self._cells.running[-1]
+        cell.info = info
+        if self.config.every_cell and len(self._cells.running) == 1:
+            self._begin_as_every_cell(cell)
+
+    def _begin_as_every_cell(self, cell: _Cell) -> None:
+        args = _parse(["--live"])
+        number = self.shell.execution_count - (1 if cell.info.store_history else 0)
+        capture = self._make_capture(args, cell, f"ipyfdcapture.history[{number}]")
+
+        def finish(captured: Captured, failed: bool) -> None:
+            self.shell.user_ns[LATEST] = captured
+            cell_history.max_bytes = self.config.history_max_bytes
+            cell_history.add(number, captured)
+
+        try:
+            self._begin(cell, capture, finish)
+        except UsageError as error:  # the cell is the user's: it runs all the same
+            warnings.warn(f"this cell is not captured: {error}", RuntimeWarning, stacklevel=2)
 
     def _silent_cell_ends(self) -> None:
         running = self._cells.running
@@ -321,10 +380,13 @@ class CaptureFdExtension:
     def _end(self, cell: _Cell, failed: bool) -> None:
         for each in reversed(cell.captures):
             self._showing.remove()
-            captured = each.capture.stop(failed)
-            self._bind(captured, each.args)
-            if failed:
-                self._show_last_lines(captured, each.args)
+            each.finish(each.capture.stop(failed), failed)
+
+    def catch_up(self) -> None:
+        """Have live views show what was written so far: something is about to follow it."""
+        for cell in self._cells.running:
+            for each in cell.captures:
+                each.capture.catch_up()
 
     def replacements(self) -> list[Any]:
         """Return what stands in for ``sys.stdout`` and ``sys.stderr`` in this thread's cells."""
@@ -338,6 +400,8 @@ class CaptureFdExtension:
         if "--recover" in argv:
             return self._recover(_parse(_split(line)))
         args = _parse(argv)
+        if args.every_cell or args.off:
+            return self._switch_every_cell(args, statement)
         if not statement:
             raise UsageError(f"%{MAGIC} needs a statement: %{MAGIC} -v logs solve()")
         return self._run(args, statement)
@@ -384,12 +448,12 @@ class CaptureFdExtension:
         if not found:
             print("No crashed kernel of this notebook has left a recording.")
             return
-        if args.recover == 0 and args.name is None:
+        if args.recover == "list" and args.name is None:
             for position, path in enumerate(found, 1):
                 print(f"{position}  {crashes.describe(path)}")
             return
         try:
-            position = int(args.recover or 1)
+            position = 1 if args.recover == "list" else int(args.recover)
             if not 1 <= position <= len(found):
                 raise ValueError
         except ValueError:
@@ -401,7 +465,14 @@ class CaptureFdExtension:
 
     # -- pieces ---------------------------------------------------------------------------------
 
-    def _make_capture(self, args: argparse.Namespace, cell: _Cell | None) -> Capture:
+    def _switch_every_cell(self, args: argparse.Namespace, statement: str) -> None:
+        if statement or (args.every_cell and args.off):
+            raise UsageError(f"%{MAGIC} --every-cell and %{MAGIC} --off stand alone")
+        self.config.every_cell = args.every_cell
+
+    def _make_capture(
+        self, args: argparse.Namespace, cell: _Cell | None, name: str = ""
+    ) -> Capture:
         config = self.config
         facts: dict[str, Any] = {"notebook": self._key}
         if cell is not None and cell.info is not None:
@@ -420,6 +491,10 @@ class CaptureFdExtension:
                 merge=args.merge,
                 encoding=config.encoding,
                 errors=config.errors,
+                live="auto" if args.live else None,
+                file=args.file,
+                live_interval=config.live_interval,
+                live_max_bytes=config.live_max_bytes,
                 max_bytes=config.max_bytes if args.max_bytes is None else args.max_bytes,
                 drain=args.drain or config.drain,
                 spool_dir=config.spool_dir,
@@ -427,6 +502,10 @@ class CaptureFdExtension:
             )
         except ValueError as error:
             raise UsageError(str(error)) from None
+        if args.tail or args.progress:
+            capture.show_on("view", make_tail if args.tail else make_progress)
+        capture.tail_lines = args.tail or config.tail_lines
+        capture.name = name or args.name or LATEST
         capture.append_to = before
         if config.keep_crashed:
             capture.crash_dir = crashes.directory(self._key)
@@ -519,6 +598,7 @@ class _ShellShowsOutside:
 
     @contextlib.contextmanager
     def _outside(self) -> Iterator[None]:
+        self._extension.catch_up()
         with outside(self._extension.replacements()):
             yield
 

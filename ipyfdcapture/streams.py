@@ -15,10 +15,12 @@ import io
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from .cstdio import flush_stdout, stdout_pending
+from .drain.pump import waiting_bytes
 from .threads import process_stream, set_process_stream
 
 _FORWARDED = ("write", "writelines", "flush", "fileno")
@@ -34,6 +36,8 @@ class _DescriptorWriter(io.RawIOBase):
         self._fd = fd
         self._owned = owned
         self.name = name
+        self.pipe = -1
+        self.turns: Turns | None = None
 
     def writable(self) -> bool:
         return True
@@ -47,6 +51,9 @@ class _DescriptorWriter(io.RawIOBase):
     def write(self, data: Any, /) -> int:
         if stdout_pending():
             flush_stdout()
+        turns = self.turns
+        if turns is not None and turns.last is not self:
+            turns.take(self)
         written: int = _write(self._fd, data)
         size = len(data)
         while written < size:
@@ -58,6 +65,37 @@ class _DescriptorWriter(io.RawIOBase):
             with contextlib.suppress(OSError):
                 os.close(self._fd)
         super().close()
+
+
+class Turns:
+    """Keeps the order in which Python writes to the two streams of one capture.
+
+    They are two pipes, and the system does not tell which was written to first. So a stream that
+    takes its turn first waits until the drain has read what the other wrote. That is done while
+    it costs little: for a program that changes streams at every line and never pauses, order
+    within a burst is lost (``merge`` keeps it always).
+    """
+
+    _WAIT_S = 0.005
+    _STEP_S = 0.00003
+    _FREE_S = 0.1  # may be spent waiting at once, and
+    _SHARE = 0.1  # of the time of the capture beyond that
+
+    def __init__(self) -> None:
+        self.last: _DescriptorWriter | None = None
+        self._started = time.monotonic()
+        self._spent = 0.0
+
+    def take(self, writer: _DescriptorWriter) -> None:
+        """Let ``writer`` be the one that writes."""
+        before, self.last = self.last, writer
+        start = time.monotonic()
+        if before is None or self._spent > self._FREE_S + self._SHARE * (start - self._started):
+            return
+        with contextlib.suppress(OSError):  # the capture has ended meanwhile
+            while waiting_bytes(before.pipe) and time.monotonic() - start < self._WAIT_S:
+                time.sleep(self._STEP_S)
+        self._spent += time.monotonic() - start
 
 
 _write = os.write  # kept: it needs none of the hooks that captures put on os.write
@@ -84,6 +122,11 @@ class CaptureStream(io.TextIOWrapper):
             write_through=True,
         )
         self._found = found
+
+    def take_turns(self, turns: Turns, pipe: int) -> None:
+        """Keep the order with other streams of ``turns``; ``pipe`` is the write end."""
+        writer = cast(_DescriptorWriter, self.buffer)
+        writer.turns, writer.pipe = turns, pipe
 
     def __getattr__(self, name: str) -> Any:
         # What the object in whose place this is has beyond a text stream: ipykernel, for one,

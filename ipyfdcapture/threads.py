@@ -142,7 +142,7 @@ def capture_thread(*, max_bytes: int | None = None) -> Iterator[Captured]:
             streams = _Streams(None, None, _own_streams())
             streams.stdout = sink.text_stream(0, streams)
             streams.stderr = sink.text_stream(1, streams)
-            undo.callback(_leave_context, streams, _in_context.get())
+            undo.callback(streams.end)
             _in_context.set(streams)
         yield Captured(sink.recording)
 
@@ -154,7 +154,8 @@ class _Streams:
     """Where a thread or a task, and all that it handed them down to, write.
 
     Once ended it leads on to ``before``, so that holding an ended one is harmless: contexts are
-    copied where nobody sees it, and copies cannot be taken back.
+    copied where nobody sees it, and copies cannot be taken back. That is also why a context is
+    never reset.
     """
 
     __slots__ = ("before", "stderr", "stdout")
@@ -215,14 +216,6 @@ def _end_own_streams() -> None:
     if _in_thread.streams is not None:
         _in_thread.streams.end()
         _in_thread.streams = None
-
-
-def _leave_context(streams: _Streams, before: _Streams | None) -> None:
-    streams.end()
-    # Not ContextVar.reset: it refuses when a block is left in another context than it was
-    # entered in, as asynchronous generators and test fixtures do.
-    if _in_context.get() is streams:
-        _in_context.set(before)
 
 
 def _not_proxy(stream: TextIO | None) -> TextIO | None:
@@ -471,9 +464,8 @@ def put_before_own(name: str, stream: TextIO) -> Callable[[], None]:
         return _do_nothing
     streams = _Streams(None, None, own)
     setattr(streams, name, stream)
-    before = _in_context.get()
     _in_context.set(streams)
-    return functools.partial(_leave_context, streams, before)
+    return streams.end
 
 
 def _do_nothing() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import functools
 import gc
 import io
@@ -12,8 +11,10 @@ import logging
 import os
 import pickle
 import queue
+import signal
 import sys
 import threading
+import traceback
 import unittest.mock
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,7 +25,7 @@ import pytest
 from helpers.leaks import open_fds
 from helpers.wait import LIMIT_S
 
-from ipyfdcapture import capture_fd, spool
+from ipyfdcapture import Captured, capture_fd, spool
 from ipyfdcapture.threads import (
     ThreadStreamProxy,
     capture_thread,
@@ -229,6 +230,13 @@ class TestInstallation:
         try:
             uninstall_thread_streams()
             assert threading.Thread.start is theirs
+            set_thread_streams(io.StringIO(), None)
+            stacks: list[str] = []
+            thread = threading.Thread(target=lambda: stacks.extend(traceback.format_stack()))
+            thread.start()
+            thread.join(LIMIT_S)
+            clear_thread_streams()
+            assert not any("ipyfdcapture" in frame for frame in stacks), "the hook is at work"
             for _ in range(2):
                 with capture_thread() as logs:
                     joined(lambda: print("from the thread"))
@@ -236,7 +244,7 @@ class TestInstallation:
                 assert threading.Thread.start is theirs
         finally:
             threading.Thread.start = found  # type: ignore[method-assign]
-        assert len(calls) == 2
+        assert len(calls) == 3
 
     def test_the_hooks_do_nothing_where_nothing_is_set(self, installed: None) -> None:
         thread = threading.Thread(target=print, args=("through",))
@@ -384,7 +392,8 @@ class TestProxy:
     def test_everything_a_stream_has_is_the_current_streams(
         self, installed: None, tmp_path: Any
     ) -> None:
-        with open(tmp_path / "out", "w", encoding="utf-16", errors="ignore", buffering=1) as stream:
+        out = tmp_path / "out"
+        with out.open("w", encoding="utf-16", errors="ignore", buffering=1) as stream:
             set_thread_streams(stream, None)
             assert sys.stdout.encoding == "utf-16"
             assert sys.stdout.errors == "ignore"
@@ -401,7 +410,7 @@ class TestProxy:
             assert stream.errors == "strict"
             sys.stdout.writelines(["a\n", "b\n"])
             sys.stdout.flush()
-        assert (tmp_path / "out").read_text("utf-16") == "a\nb\n"
+        assert out.read_text("utf-16") == "a\nb\n"
 
     def test_attributes_are_set_and_deleted_on_the_current_stream(
         self, installed: None, original: io.StringIO
@@ -502,6 +511,39 @@ class TestProxy:
         assert (original.getvalue(), mine.getvalue()) == ("xz", "y")
         assert "write" not in vars(original)
 
+    def test_each_thread_replaces_and_puts_back_the_method_of_its_own_stream(
+        self, installed: None, original: io.StringIO
+    ) -> None:
+        stream: Any = sys.stdout
+        mine = io.StringIO()
+        found = stream.write
+        stream.write = lambda text: found(text.upper())
+        set_thread_streams(mine, None)
+        stream.write = lambda text: found(text * 2)
+        clear_thread_streams()
+        stream.write = found
+        print("a", end="")
+        set_thread_streams(mine, None)
+        print("b", end="")
+        stream.write = found
+        print("c", end="")
+        assert (original.getvalue(), mine.getvalue()) == ("a", "bbc")
+
+    def test_a_replaced_method_is_put_back_below_what_somebody_put_on_it(
+        self, installed: None, original: io.StringIO
+    ) -> None:
+        stream: Any = sys.stdout
+        found = stream.write
+        stream.write = lambda text: found(text.upper())
+        ours = original.write
+        original.write = lambda text: ours(f"<{text}>")  # type: ignore[method-assign]
+        stream.write = found
+        print("b", end="")
+        assert original.getvalue().replace("<>", "") == "<b>"
+
+    def test_what_python_asks_of_the_object_itself_is_not_delegated(self, installed: None) -> None:
+        assert not hasattr(sys.stdout, "__dict__")
+
     def test_mock_can_patch_it(self, installed: None, original: io.StringIO) -> None:
         with unittest.mock.patch.object(sys.stdout, "write") as write:
             print("x")
@@ -570,12 +612,38 @@ class TestCaptureThread:
             with ThreadPoolExecutor(1) as pool:  # a thread at the same time, with another number
                 pool.submit(print, "whole").result(LIMIT_S)
             print("x" * 100_000, end="")
-        assert logs.text == "output error flushed whole\n" + "x" * 100_000
+            size = os.path.getsize(f"{logs.recording.path}.data")
+            assert size > 100_000, "held in memory"
+            print("the last", end="")
+        assert logs.text == "output error flushed whole\n" + "x" * 100_000 + "the last"
+        assert logs.stderr == "error "
 
     def test_whatever_a_string_holds_can_be_printed(self) -> None:
         with capture_thread() as logs:
             print("€ \udcff \0 \r\n")
         assert logs.stdout == "€ \\udcff \0 \r\n\n"
+
+    def test_an_unfinished_line_of_another_thread_is_there_at_the_end(self) -> None:
+        with ThreadPoolExecutor(1) as pool, capture_thread() as logs:
+            pool.submit(functools.partial(print, "unfinished", end="")).result(LIMIT_S)
+        assert logs.stdout == "unfinished"
+
+    def test_another_thread_can_wait_for_the_end(self) -> None:
+        ended: list[bool] = []
+        waiting = threading.Event()
+
+        def wait(logs: Captured) -> None:
+            waiting.set()
+            ended.append(logs.wait(LIMIT_S))
+
+        with contextlib.ExitStack() as stack:
+            logs = stack.enter_context(capture_thread())
+            assert not logs.wait(0)
+            thread = threading.Thread(target=wait, args=(logs,))
+            thread.start()
+            assert waiting.wait(LIMIT_S)
+        thread.join(LIMIT_S)
+        assert ended == [True]
 
     def test_bytes_that_are_no_text_are_kept_as_they_are(self) -> None:
         with capture_thread() as logs:
@@ -669,6 +737,18 @@ class TestCaptureThread:
         with capture_thread():
             print("x")
 
+    def test_a_log_that_is_dropped_waits_for_no_garbage_collector(self) -> None:
+        gc.collect()
+        gc.disable()
+        try:
+            with capture_thread() as logs:
+                print("x")
+            path = logs.recording.path
+            del logs
+            assert not os.path.exists(f"{path}.data")
+        finally:
+            gc.enable()
+
     def test_a_failing_start_changes_nothing(
         self, monkeypatch: pytest.MonkeyPatch, warm: None, no_leaks: None
     ) -> None:
@@ -687,8 +767,13 @@ class TestCaptureThread:
         read_end, write_end = os.pipe()
         with capture_thread() as logs:
             print("parent")
+            lock = logs.recording.writing._lock  # type: ignore[union-attr]
+            lock.acquire()  # as another thread may have
             child = os.fork()
-            if not child:
+            if child:
+                lock.release()
+            else:
+                signal.alarm(10)
                 with contextlib.suppress(BaseException):
                     print("child")
                     os.write(write_end, original.getvalue().encode())
@@ -696,7 +781,7 @@ class TestCaptureThread:
             os.waitpid(child, 0)
             print("parent again")
         os.close(write_end)
-        with open(read_end, "rb") as pipe:
+        with os.fdopen(read_end, "rb") as pipe:
             assert pipe.read() == b"child\n"
         assert logs.stdout == "parent\nparent again\n"
 
@@ -759,10 +844,12 @@ class TestThreads:
     def test_a_stream_fetched_just_before_the_end_writes_to_the_surroundings(
         self, original: io.StringIO
     ) -> None:
-        with capture_thread() as logs:
-            late = sys.stdout._target()  # type: ignore[attr-defined]
-        late.write("€\n")
-        assert (logs.stdout, original.getvalue()) == ("", "€\n")
+        with capture_thread() as outer:
+            with capture_thread() as inner:
+                late = sys.stdout._target()  # type: ignore[attr-defined]
+            late.write("€\n")
+        late.write("$\n")
+        assert (inner.stdout, outer.stdout, original.getvalue()) == ("", "€\n", "$\n")
 
     def test_a_thread_that_cannot_start_can_be_started_later(
         self, monkeypatch: pytest.MonkeyPatch, original: io.StringIO
@@ -775,30 +862,43 @@ class TestThreads:
             patch.setattr(threading.Thread, "start", fail)
             with capture_thread(), pytest.raises(RuntimeError, match="new thread"):
                 thread.start()
+        assert "run" not in vars(thread)
         thread.start()
         thread.join(LIMIT_S)
         assert original.getvalue() == "later\n"
 
-    def test_what_it_submits_to_a_pool_is_in_and_nobody_elses(self, original: io.StringIO) -> None:
-        with ThreadPoolExecutor(1) as pool:
+    @pytest.mark.parametrize("how", ["capture_thread", "set_thread_streams"])
+    def test_what_it_submits_to_a_pool_is_in_and_nobody_elses(
+        self, installed: None, original: io.StringIO, how: str
+    ) -> None:
+        mine = io.StringIO()
+
+        def session() -> None:
+            if how == "set_thread_streams":
+                set_thread_streams(mine, None)
+                use_pool()
+                return
             with capture_thread() as logs:
-                # The pool starts its worker now. It serves others later.
-                pool.submit(print, "mine").result(LIMIT_S)
-                list(pool.map(print, ["mapped"]))
-                ours, theirs = threading.Event(), threading.Event()
+                use_pool()
+            mine.write(logs.stdout)
 
-                def other() -> None:
-                    assert ours.wait(LIMIT_S)
-                    pool.submit(print, "another's").result(LIMIT_S)
-                    theirs.set()
+        def use_pool() -> None:
+            # The pool starts its worker now. It serves others later.
+            pool.submit(print, "mine").result(LIMIT_S)
+            list(pool.map(print, ["mapped"]))
+            used.set()
+            assert served.wait(LIMIT_S)
 
-                with contextlib.ExitStack() as stack:
-                    other_pool = stack.enter_context(ThreadPoolExecutor(1))
-                    uncaptured(other_pool, other)
-                    ours.set()
-                    assert theirs.wait(LIMIT_S)
+        def other() -> None:
+            assert used.wait(LIMIT_S)
+            pool.submit(print, "another's").result(LIMIT_S)
+            served.set()
+
+        used, served = threading.Event(), threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            joined(session, other)
             pool.submit(print, "later").result(LIMIT_S)
-        assert logs.stdout == "mine\nmapped\n"
+        assert mine.getvalue() == "mine\nmapped\n"
         assert original.getvalue() == "another's\nlater\n"
 
     def test_a_pool_passes_on_arguments_results_and_errors(self) -> None:
@@ -810,11 +910,6 @@ class TestThreads:
             }
             with pytest.raises(ZeroDivisionError):
                 pool.submit(divmod, 1, 0).result(LIMIT_S)
-
-
-def uncaptured(pool: ThreadPoolExecutor, function: Callable[[], Any]) -> None:
-    """Run a function in a pool's thread as somebody who has no streams."""
-    contextvars.Context().run(pool.submit, function)
 
 
 class TestTasks:
@@ -1080,6 +1175,15 @@ class TestWithCaptureFd:
         assert logs.stdout == "inner\nnative\n"
         assert logs.stderr == "inner error\n"
         assert innermost.stdout == "innermost\n"
+
+    def test_a_capture_that_another_thread_stops_gives_the_thread_its_own_back(self) -> None:
+        with capture_thread() as logs:
+            capture = capture_fd()
+            inner = capture.start()
+            print("inner")
+            in_thread(capture.stop)
+            print("mine")
+        assert (inner.stdout, logs.stdout) == ("inner\n", "mine\n")
 
     def test_without_python_the_thread_keeps_its_own(self) -> None:
         with capture_thread() as thread_logs, capture_fd(python=False) as logs:

@@ -33,6 +33,7 @@ import struct
 import sys
 import termios
 import time
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,10 +42,14 @@ ENTRY = struct.Struct("<QQQ")
 
 #: Read at most this much of one pipe before looking at the others.
 CHUNK_BYTES = 1 << 20
-#: After a pipe becomes readable, let the writer run on for this long before reading: it saves
-#: a context switch for each line (1 M raw writes take 0.33 s with it, 0.50 s without).
+#: How long a writer is let run on before its pipe is read: it saves a context switch for each
+#: line (1 M raw writes take 0.33 s with it, 0.50 s without).
 COALESCE_S = 0.0005
-#: A chunk of this size or more means that the writer is faster than the nap: read on at once.
+#: That many wake-ups within that time mean that a writer writes bit by bit, and fast.
+CROWD = 8
+CROWD_S = 0.0004
+#: A nap was worth it if this much came together, and too long if that much did.
+NAP_BYTES = 4 << 10
 FLOOD_BYTES = 128 << 10
 #: A tail file is at least this long, so that a tiny limit does not mean tiny reads.
 MIN_TAIL_BYTES = 1 << 20
@@ -243,6 +248,31 @@ class _Recording:
         self.active = True  # until the cell that it belongs to has ended
 
 
+class _Pace:
+    """Decides when to nap before reading.
+
+    A line that comes by itself is read at once, so that its time is right, and its place among
+    the lines of other pipes. A writer that writes bit by bit and fast is let run on. One that
+    fills the pipe during a nap is read without.
+    """
+
+    def __init__(self) -> None:
+        self._wakes: deque[float] = deque(maxlen=CROWD)
+        self._last_moved = 0
+
+    def calls_for_nap(self) -> bool:
+        """Tell whether to nap after this wake-up."""
+        now = time.monotonic()
+        self._wakes.append(now)
+        if NAP_BYTES <= self._last_moved < FLOOD_BYTES:
+            return True
+        return len(self._wakes) == CROWD and now - self._wakes[0] < CROWD_S
+
+    def note(self, moved: int) -> None:
+        """Take note of the largest chunk that was moved since."""
+        self._last_moved = moved
+
+
 class Pump:
     """Empties the pipes it is handed until its owner is gone and the last writer has closed.
 
@@ -274,7 +304,7 @@ class Pump:
         self._requests = _Requests(control)
         self._peaceful = False
         self._spools: dict[str, int] = {}  # by path: the lock that says they are in use
-        self._nap = True
+        self._pace = _Pace()
 
     # -- the loop ---------------------------------------------------------------------------
 
@@ -293,23 +323,24 @@ class Pump:
 
     def _turn(self) -> None:
         ready = self._ready_fds(None)
-        if self._nap and self._control_fd not in ready:
+        if self._pace.calls_for_nap() and self._control_fd not in ready:
             # Not time.sleep: a request, such as the end of a capture, ends the nap.
             asker = [self._control] if self._control is not None else []
             select.select(asker, [], [], COALESCE_S)
-            ready = self._ready_fds(0)
-        flood = False
+            # What had something before the nap was written to first.
+            ready = list(dict.fromkeys(ready + self._ready_fds(0)))
+        moved = 0
         for fd in ready:
             if fd in self._pipes:
-                flood = self._empty(self._pipes[fd]) >= FLOOD_BYTES or flood
+                moved = max(moved, self._empty(self._pipes[fd]))
             elif fd in self._blocked:
                 self._unblock(fd)
-        self._nap = not flood
+        self._pace.note(moved)
         if self._control_fd in ready:
             self._answer_requests()
 
-    def _ready_fds(self, timeout_ms: int | None) -> set[int]:
-        return {fd for fd, _ in self._poll.poll(timeout_ms)}
+    def _ready_fds(self, timeout_ms: int | None) -> list[int]:
+        return [fd for fd, _ in self._poll.poll(timeout_ms)]
 
     def _empty(self, pipe: _Pipe) -> int:
         """Move one chunk; forget the pipe at its end. Returns the bytes moved."""

@@ -1,0 +1,8 @@
+"""Live: following a recording as it grows, and showing it somewhere.
+
+- `following`: reads what is new in a recording
+- `follower`: the thread that does so for one target
+- `text`: from bytes in pieces to text that may be shown
+- `iopub`, `terminal`: where people look
+- `callback`: functions, streams, loggers and files
+"""

@@ -1,0 +1,148 @@
+"""Functions, streams, loggers and files that are given what is captured as it comes."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections.abc import Callable
+from typing import IO, Any
+
+from ..captured import Line
+from ..recording import Recording
+from .following import Chunk
+from .terminal import write_all
+from .text import Lines, TextPieces, is_stderr
+
+
+class _Immediate:
+    """A target that keeps nothing back."""
+
+    error: BaseException | None = None
+
+    def open(self, recording: Recording) -> None:
+        """See `Target`."""
+        self.recording = recording
+
+    def tick(self) -> None:
+        """See `Target`."""
+
+    def catch_up(self) -> None:
+        """See `Target`."""
+
+    def end_of_cell(self) -> None:
+        """See `Target`."""
+
+    def close(self) -> None:
+        """See `Target`."""
+
+
+class LineTarget(_Immediate):
+    """Calls a function with each `Line`, and with the last unfinished one at the end.
+
+    An exception in it ends nothing: the next line is still given. The first is reported.
+    """
+
+    def __init__(self, on_line: Callable[[Line], object]) -> None:
+        self._on_line = on_line
+
+    def open(self, recording: Recording) -> None:
+        """See `Target`."""
+        super().open(recording)
+        self._lines = Lines(recording)
+
+    def show(self, chunks: list[Chunk]) -> None:
+        """See `Target`."""
+        for chunk in chunks:
+            self._call(self._lines.take(chunk))
+
+    def end_of_cell(self) -> None:
+        """See `Target`."""
+        self._call(self._lines.finish())
+
+    def close(self) -> None:
+        """See `Target`."""
+        self._call(self._lines.finish())
+
+    def _call(self, lines: list[Line]) -> None:
+        for line in lines:
+            try:
+                self._on_line(line)
+            except Exception as error:
+                self.error = self.error or error
+
+
+class StreamTarget(_Immediate):
+    """Writes to a text or binary stream; flushes it at the end of the capture, leaves it open."""
+
+    def __init__(self, stream: IO[Any]) -> None:
+        self._stream = stream
+        self._is_text = isinstance(stream, io.TextIOBase) or not _takes_bytes(stream)
+        self._pieces: dict[int, TextPieces] = {}
+
+    def show(self, chunks: list[Chunk]) -> None:
+        """See `Target`."""
+        for chunk in chunks:
+            if not self._is_text:
+                self._stream.write(chunk.data)
+                continue
+            facts = self.recording.facts
+            pieces = self._pieces.setdefault(
+                chunk.source, TextPieces(facts["encoding"], facts["errors"])
+            )
+            self._stream.write(pieces.take(chunk.data))
+
+    def catch_up(self) -> None:
+        """See `Target`."""
+        self._stream.flush()
+
+    def end_of_cell(self) -> None:
+        """See `Target`."""
+        for pieces in self._pieces.values():
+            self._stream.write(pieces.take(b"", final=True))
+        self._stream.flush()
+
+
+def _takes_bytes(stream: Any) -> bool:
+    mode = getattr(stream, "mode", "")
+    if isinstance(stream, (io.RawIOBase, io.BufferedIOBase)) or (
+        isinstance(mode, str) and "b" in mode
+    ):
+        return True
+    try:
+        stream.write("")
+    except TypeError:
+        return True
+    return False
+
+
+class LoggerTarget(LineTarget):
+    """Logs each line: stdout as INFO, stderr as WARNING, with ``extra={"source": ...}``."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        super().__init__(self._log)
+
+    def _log(self, line: Line) -> None:
+        level = logging.WARNING if is_stderr(line.source) else logging.INFO
+        self._logger.log(level, "%s", str(line), extra={"source": line.source})
+
+
+class FileTarget(_Immediate):
+    """Appends the bytes to a file, opened (made, if need be) at once.
+
+    Raises `OSError` if that cannot be done.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._fd = os.open(path, flags, 0o666)
+
+    def show(self, chunks: list[Chunk]) -> None:
+        """See `Target`."""
+        for chunk in chunks:
+            write_all(self._fd, chunk.data)
+
+    def close(self) -> None:
+        """See `Target`."""
+        os.close(self._fd)

@@ -1,0 +1,170 @@
+"""The thread that follows a recording for one target."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from typing import Protocol
+
+from ..recording import Recording
+from .following import Chunk, Following
+
+#: At the end of a capture, wait this long (s) for a target that makes no progress.
+GRACE_S = 2.0
+
+
+class Target(Protocol):
+    """Somewhere that a recording is shown as it grows. Used by one thread at a time."""
+
+    #: The first fault that did not end it.
+    error: BaseException | None
+
+    def open(self, recording: Recording) -> None:
+        """Begin; called once, before anything else."""
+
+    def show(self, chunks: list[Chunk]) -> None:
+        """Take what is new. May keep it back for a while."""
+
+    def tick(self) -> None:
+        """Show what was kept back, as far as the pace allows; called at each interval."""
+
+    def catch_up(self) -> None:
+        """Show all that is kept back: something is about to be shown beside it."""
+
+    def end_of_cell(self) -> None:
+        """The capture has ended and everything that was written by then was given to `show`.
+
+        What comes after is late output of children.
+        """
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+class Follower:
+    """Gives what a recording gains to a target, in a thread of its own.
+
+    A target that is slow, fails or blocks holds up neither the drain nor the writer. One that
+    fails is given nothing more, and that is told once.
+    """
+
+    def __init__(self, recording: Recording, target: Target, interval: float, name: str) -> None:
+        self._recording = recording
+        self._target = target
+        self._interval = interval
+        self._name = name
+        self._following = Following(recording)
+        self._turn = threading.Condition()
+        self._wanted = 0  # how often someone asked for everything to be shown
+        self._done = 0
+        self._steps = 0  # what tells a slow target from one that is stuck
+        self._ended = False
+        self._abandoned = False
+        self._late = False
+        self._thread = threading.Thread(target=self._run, name=f"ipyfdcapture-{name}", daemon=True)
+        target.open(recording)
+
+    def start(self) -> None:
+        """Begin to follow. Raises `OSError` if no thread can be started."""
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._following.close()
+            raise OSError(str(error)) from error
+
+    def catch_up(self) -> None:
+        """Have everything shown that is recorded by now."""
+        if threading.current_thread() is self._thread:
+            return
+        with self._turn:
+            self._wanted += 1
+            wanted = self._wanted
+            self._turn.notify_all()
+            while self._done < wanted and self._thread.is_alive():
+                steps = self._steps
+                if not self._turn.wait(GRACE_S) and steps == self._steps:
+                    self._abandoned = True
+                    break
+
+    def end_of_cell(self) -> None:
+        """Have everything shown, and take what comes from now on as late output.
+
+        Returns when that is done, or when the target has made no progress for `GRACE_S`.
+        """
+        with self._turn:
+            self._ended = True
+        self.catch_up()
+        if self._recording.writing is None and not self._abandoned:
+            self._thread.join(GRACE_S)
+        if self._abandoned:
+            self._tell("does not take what it is given; it is given nothing more")
+        else:
+            self._tell_of_error()
+
+    def _tell_of_error(self) -> None:
+        error, self._target.error = self._target.error, None
+        if error is not None:
+            self._tell(f"failed: {type(error).__name__}: {error}")
+
+    def _tell(self, what: str) -> None:
+        warnings.warn(
+            f"ipyfdcapture: the live target {self._name} {what}. The log itself is complete",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+    # -- in the thread --------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._follow()
+            self._target.close()
+        except BaseException as error:
+            self._target.error = self._target.error or error
+        finally:
+            self._following.close()
+            if self._late:
+                self._tell_of_error()
+            with self._turn:
+                self._done = self._wanted
+                self._turn.notify_all()
+
+    def _follow(self) -> None:
+        while not self._abandoned:
+            wanted, ended = self._wait_for_turn()
+            if self._late:
+                self._recording.wait(0)
+            more = self._take_everything()
+            if wanted != self._done:
+                self._target.catch_up()
+            else:
+                self._target.tick()
+            if ended and not self._late:
+                self._target.end_of_cell()
+                self._late = True
+            with self._turn:
+                self._done = wanted
+                self._steps += 1
+                self._turn.notify_all()
+            if self._late and self._recording.writing is None and not more:
+                return
+
+    def _wait_for_turn(self) -> tuple[int, bool]:
+        with self._turn:
+            if self._wanted == self._done:
+                self._turn.wait(self._interval)
+            return self._wanted, self._ended
+
+    def _take_everything(self) -> bool:
+        """Give the target what is there now; tell whether there was anything."""
+        found = False
+        while not self._abandoned and (chunks := self._following.read()):
+            found = True
+            self._target.show(chunks)
+            with self._turn:
+                self._steps += 1
+                if self._ended and not self._late:
+                    continue
+            # A writer that never pauses must not keep back what waits to be shown.
+            self._target.tick()
+        return found

@@ -1,0 +1,143 @@
+"""Read what is new in a recording, without asking whoever writes it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from typing import NamedTuple
+
+from ..drain.pump import ENTRY, split_limit, tail_file_bytes
+from ..recording import Recording
+
+READ_BYTES = 1 << 20
+
+
+class Chunk(NamedTuple):
+    """Bytes of one source, read by the drain at one time."""
+
+    source: int  # its number
+    time_ns: int  # since the epoch
+    data: bytes
+
+
+class Following:
+    """A place in a growing recording.
+
+    ``position`` counts all bytes that were recorded so far; with ``max_bytes``, ``skipped`` tells
+    how many of them had gone before they could be read.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.position = 0
+        self.skipped = 0
+        self._path = recording.path
+        self._files: dict[str, int] = {}
+        self._index_offset = 0
+        # The entry of the chunk in which position lies, and those after it.
+        self._entries: deque[tuple[int, int, int]] = deque()
+        max_bytes = recording.facts["max_bytes"]
+        self._head = None if max_bytes is None else split_limit(max_bytes)[0]
+        self._tail = 0 if max_bytes is None else tail_file_bytes(max_bytes)
+
+    def read(self, limit: int = READ_BYTES) -> list[Chunk]:
+        """Return at most ``limit`` new bytes, in order; nothing if there are none at present."""
+        end = self._end()
+        self._skip_what_is_gone(end)
+        chunks: list[Chunk] = []
+        while self.position < end and limit > 0:
+            time_ns, _, source = self._entry()
+            stop = min(end, self.position + limit)
+            if len(self._entries) > 1:
+                stop = min(stop, self._entries[1][1])
+            data = self._read_at(self.position, stop - self.position)
+            if not data:
+                break
+            chunks.append(Chunk(source, time_ns, data))
+            self.position += len(data)
+            limit -= len(data)
+        return chunks
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for fd in self._files.values():
+            os.close(fd)
+        self._files.clear()
+
+    def _end(self) -> int:
+        """Return how much is recorded, having read the entries of all of it."""
+        # The sizes first: an entry is written before its bytes.
+        size = self._size("data")
+        tails = [self._size(name) if self._head is not None else 0 for name in ("tail0", "tail1")]
+        self._read_entries()
+        if self._head is None or not self._entries or self._entries[-1][1] < self._head:
+            return size
+        start = self._entries[-1][1]
+        number = (start - self._head) // self._tail
+        return max(start, self._head + number * self._tail + tails[number % 2])
+
+    def _skip_what_is_gone(self, end: int) -> None:
+        if self._head is None or end <= self._head:
+            return
+        newest = (end - 1 - self._head) // self._tail
+        oldest_kept = self._head + max(0, newest - 1) * self._tail
+        if self._head <= self.position < oldest_kept:
+            self.skipped += oldest_kept - self.position
+            self.position = oldest_kept
+
+    def _entry(self) -> tuple[int, int, int]:
+        while len(self._entries) > 1 and self._entries[1][1] <= self.position:
+            self._entries.popleft()
+        return self._entries[0]
+
+    def _read_entries(self) -> None:
+        index = self._file("index")
+        if index is None:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(f"{self._path}.index").st_ino != os.fstat(index).st_ino:
+                # Rewritten without the entries of what is gone: begin anew.
+                os.close(self._files.pop("index"))
+                self._index_offset = 0
+                self._entries.clear()
+                self._read_entries()
+                return
+        while found := os.pread(index, 1024 * ENTRY.size, self._index_offset):
+            found = found[: len(found) - len(found) % ENTRY.size]
+            if not found:
+                break
+            self._entries.extend(ENTRY.iter_unpack(found))
+            self._index_offset += len(found)
+        # The last one is still open: it is written anew if nothing was read after it.
+        if self._entries:
+            self._reread_last(index)
+
+    def _reread_last(self, index: int) -> None:
+        last = os.pread(index, ENTRY.size, self._index_offset - ENTRY.size)
+        self._entries[-1] = ENTRY.unpack(last)
+
+    def _read_at(self, position: int, count: int) -> bytes:
+        if self._head is None or position < self._head:
+            name, offset = "data", position
+            if self._head is not None:
+                count = min(count, self._head - position)
+        else:
+            number, offset = divmod(position - self._head, self._tail)
+            name = f"tail{number % 2}"
+            count = min(count, self._tail - offset)
+        file = self._file(name)
+        return b"" if file is None else os.pread(file, count, offset)
+
+    def _size(self, name: str) -> int:
+        file = self._file(name)
+        return 0 if file is None else os.fstat(file).st_size
+
+    def _file(self, name: str) -> int | None:
+        if name not in self._files:
+            try:
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+                self._files[name] = os.open(f"{self._path}.{name}", flags)
+            except FileNotFoundError:
+                return None
+        return self._files[name]

@@ -1,0 +1,93 @@
+"""The terminal: what the captured descriptors led to before the capture."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from ..recording import Recording
+from .following import Chunk
+from .text import is_stderr, label_of
+
+
+class TerminalStream:
+    """Passes the output through as it is.
+
+    Takes over the descriptors; None for one that was closed.
+    """
+
+    def __init__(self, stdout: int | None, stderr: int | None) -> None:
+        self._stdout = stdout
+        self._stderr = stderr
+        self.error: BaseException | None = None
+
+    def open(self, recording: Recording) -> None:
+        """See `Target`."""
+        self._recording = recording
+        self._at_line_start: dict[str, bool] = {}
+
+    def show(self, chunks: list[Chunk]) -> None:
+        """See `Target`."""
+        for chunk in chunks:
+            source = self._recording.sources[chunk.source]
+            label = label_of(source)
+            data = self._labelled(chunk.data, source, label) if label else chunk.data
+            fd = self._stderr if is_stderr(source) else self._stdout
+            if fd is not None:
+                write_all(fd, data)
+
+    def _labelled(self, data: bytes, source: str, label: str) -> bytes:
+        mark = f"[{label}] ".encode()
+        start = mark if self._at_line_start.get(source, True) else b""
+        ends_line = data.endswith(b"\n")
+        self._at_line_start[source] = ends_line
+        body = data[:-1] if ends_line else data
+        return start + body.replace(b"\n", b"\n" + mark) + (b"\n" if ends_line else b"")
+
+    def tick(self) -> None:
+        """See `Target`."""
+
+    def catch_up(self) -> None:
+        """See `Target`."""
+
+    def end_of_cell(self) -> None:
+        """See `Target`."""
+
+    def close(self) -> None:
+        """See `Target`."""
+        for fd in (self._stdout, self._stderr):
+            if fd is not None:
+                os.close(fd)
+
+
+class TerminalScreen:
+    """Redraws lines in place on a terminal; elsewhere, writes what stands there at the end.
+
+    Takes over the descriptor.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._can_redraw = os.isatty(fd)
+        self._drawn = 0
+
+    def write(self, stderr: bool, text: str) -> None:
+        """Append text."""
+        write_all(self._fd, text.encode("utf-8", "replace"))
+
+    def draw(self, lines: list[str], final: bool) -> None:
+        """Draw over what was drawn before."""
+        if not self._can_redraw and not final:
+            return
+        width = shutil.get_terminal_size().columns - 1
+        back = f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
+        text = "".join(line[:width] + "\n" for line in lines)
+        write_all(self._fd, (back + text).encode("utf-8", "replace"))
+        self._drawn = len(lines) if self._can_redraw else 0
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write everything, however many writes it takes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,167 @@
+"""Output over time: how much came when, and where it was silent."""
+
+from __future__ import annotations
+
+import datetime
+import heapq
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from .lines import Lines
+
+_S = 1_000_000_000  # ns
+_EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
+#: More entries than this are a mistake in the interval.
+MAX_ENTRIES = 1_000_000
+
+
+class Rate(NamedTuple):
+    """What came in one stretch of time."""
+
+    #: When the stretch began.
+    start: datetime.datetime
+    #: How long it is.
+    seconds: float
+    #: How many lines began in it.
+    lines: int
+    #: How many bytes came in it.
+    nbytes: int
+
+
+class Silence(NamedTuple):
+    """A stretch of time without output, as positions in a log."""
+
+    #: When it began, and when it ended: ns since the epoch.
+    start: int
+    stop: int
+    #: The index of the last line that began before it, and of the first after it; None: there
+    #: is none.
+    before: int | None
+    after: int | None
+
+
+def local_time(time_ns: int) -> datetime.datetime:
+    """Return a moment (ns since the epoch) in local time, to the microsecond."""
+    return (_EPOCH + datetime.timedelta(microseconds=time_ns // 1000)).astimezone()
+
+
+def time_range(lines: Lines, facts: Mapping[str, Any]) -> tuple[int, int]:
+    """Return when a log begins and ends, in ns since the epoch.
+
+    Usually that is when its capture started and stopped; but what it holds may be older (it goes
+    on from another log), or newer (from children that lived on).
+    """
+    times = lines.snapshot.times
+    start = facts["started"]
+    stop = facts.get("stopped", facts.get("crashed")) or time.time_ns()
+    if not len(times):
+        return start, max(start, stop)
+    return min(start, times[0]), max(stop, times[-1])
+
+
+def nice_interval(seconds: float, entries: int) -> float:
+    """Return 1, 2 or 5 times a power of ten that cuts a time (s) into at most so many entries."""
+    interval = 1e-6
+    while interval * entries < seconds:
+        for factor in (2, 2.5, 2):  # 1, 2, 5, 10
+            interval *= factor
+            if interval * entries >= seconds:
+                break
+    return float(f"{interval:.0e}")
+
+
+def bytes_over_time(lines: Lines, start: int, stop: int, entries: int) -> list[list[int]]:
+    """Return, for each source, the bytes that came in each of equal stretches of time.
+
+    Parameters
+    ----------
+    lines
+        The log.
+    start, stop
+        From when to when, in ns since the epoch; what is outside counts to the nearest end.
+    entries
+        How many stretches.
+    """
+    snapshot = lines.snapshot
+    length = max(stop - start, 1)
+    totals = [[0] * entries for _ in snapshot.sources]
+    begins = snapshot.starts.tolist()
+    ends = [*begins, len(snapshot)][1:]
+    times, sources = snapshot.times.tolist(), snapshot.source_numbers.tolist()
+    for moment, source, begin, end in zip(times, sources, begins, ends, strict=True):
+        entry = (moment - start) * entries // length
+        totals[source][min(max(entry, 0), entries - 1)] += end - begin
+    return totals
+
+
+def rate_of_log(lines: Lines, start: int, interval: int, entries: int) -> list[Rate]:
+    """Return lines and bytes over time of a whole log (times in ns)."""
+    snapshot = lines.snapshot
+    counts = [[0, 0] for _ in range(entries)]
+    numbers = [
+        min(max((moment - start) // interval, 0), entries - 1) for moment in snapshot.times.tolist()
+    ]
+    chunk, begin, begun = 0, 0, 0
+    for number, group in groupby(numbers):
+        chunk += sum(1 for _ in group)
+        end = snapshot.starts[chunk] if chunk < len(numbers) else len(snapshot)
+        ended = lines.started_before(end) if chunk < len(numbers) else len(lines)
+        counts[number][0] += ended - begun
+        counts[number][1] += end - begin
+        begin, begun = end, ended
+    return _rates(counts, start, interval)
+
+
+def rate_of_lines(
+    lines: Lines, indices: Sequence[int], start: int, interval: int, entries: int
+) -> list[Rate]:
+    """Return lines and bytes over time of some lines (times in ns)."""
+    counts = [[0, 0] for _ in range(entries)]
+    for row in lines.read(indices):
+        count = counts[min(max((row.time - start) // interval, 0), entries - 1)]
+        count[0] += 1
+        count[1] += len(row.raw)
+    return _rates(counts, start, interval)
+
+
+def _rates(counts: list[list[int]], start: int, interval: int) -> list[Rate]:
+    return [
+        Rate(local_time(start + i * interval), interval / _S, lines, nbytes)
+        for i, (lines, nbytes) in enumerate(counts)
+    ]
+
+
+def silences_of_log(lines: Lines, start: int, stop: int, n: int) -> list[Silence]:
+    """Return the longest times in which no source wrote anything, longest first.
+
+    The time from ``start`` to the first byte counts, and that from the last to ``stop``
+    (ns since the epoch).
+    """
+    times = lines.snapshot.times.tolist()
+    moments = [start, *times, max(stop, times[-1])] if times else [start, stop]
+    longest = heapq.nlargest(n, range(1, len(moments)), key=lambda i: moments[i] - moments[i - 1])
+    return [_silence(lines, i, moments) for i in longest if moments[i] > moments[i - 1]]
+
+
+def _silence(lines: Lines, i: int, moments: list[int]) -> Silence:
+    starts = lines.snapshot.starts
+    position = starts[i - 1] if i <= len(starts) else len(lines.snapshot)
+    begun = lines.started_before(position) if i <= len(starts) else len(lines)
+    before = begun - 1 if begun else None
+    after = begun if begun < len(lines) else None
+    return Silence(moments[i - 1], moments[i], before, after)
+
+
+def silences_of_lines(lines: Lines, indices: Sequence[int], n: int) -> list[Silence]:
+    """Return the longest times from one of some lines to the next, longest first."""
+    return heapq.nlargest(n, _silences(lines, indices), key=lambda gap: gap.stop - gap.start)
+
+
+def _silences(lines: Lines, indices: Sequence[int]) -> Iterator[Silence]:
+    before = None
+    for row in lines.read(indices):
+        if before is not None and row.time > before.time:
+            yield Silence(before.time, row.time, before.nth, row.nth)
+        before = row

@@ -1,0 +1,207 @@
+r"""Captured text is data: nothing in it may drive a terminal or a browser, or hide.
+
+Colours and styles (SGR sequences) are understood. So are ``\r``, backspace and "erase line", with
+which programs draw progress: what is shown is what a terminal would show in the end. Every other
+control sequence vanishes. A control character that is part of none, and characters that change
+the direction of text, are shown as what they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+#: ``0`` .. ``15``: one of the 16 named colours; or ``#rrggbb``.
+Colour = int | str
+
+_SEQUENCE = (
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]"  # CSI
+    r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # OSC: titles, links, clipboard
+    r"|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x1b\x9c]*(?:\x1b\\|\x9c)"  # DCS, SOS, PM, APC
+    r"|\x1b[ -/]+[0-~]|\x1b[0-OQ-WYZ\\`-~]"  # character sets, reset, ...
+)
+_HIDDEN = (
+    "\x00-\x08\x0a-\x1f\x7f-\x9f"  # controls, but for the tab
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # direction
+    "\u2028\u2029\ufff9-\ufffb\U000e0000-\U000e007f"  # line ends, annotations, tags
+    "\ud800-\udfff"  # bad bytes, from some error handlers
+)
+_TOKEN = re.compile(f"(?P<text>[^{_HIDDEN}]+)|(?P<sequence>{_SEQUENCE})|(?P<hidden>[{_HIDDEN}])")
+_SPECIAL = re.compile(f"[{_HIDDEN}]")
+_SGR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")
+_ERASE_LINE = re.compile(r"(?:\x1b\[|\x9b)([012]?)K")
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How text looks."""
+
+    fg: Colour | None = None
+    bg: Colour | None = None
+    bold: bool = False
+    dim: bool = False
+    italic: bool = False
+    underline: bool = False
+    inverse: bool = False
+    strike: bool = False
+
+
+PLAIN = Style()
+Run = tuple[str, Style]
+
+_ON = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strike", 21: "underline"}
+_OFF = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("inverse",), 29: ("strike",)}
+
+
+def runs_of(text: str, style: Style = PLAIN) -> tuple[list[Run], Style]:
+    """Return one line as runs of harmless text in one style each, and the style at its end.
+
+    Parameters
+    ----------
+    text
+        The line, without its line end.
+    style
+        The style in which it begins.
+    """
+    if not _SPECIAL.search(text):
+        return ([(text, style)] if text else []), style
+    row = _Row()
+    for token in _TOKEN.finditer(text):
+        part = token.group()
+        if token.lastgroup == "text":
+            row.write(part, style)
+        elif part == "\r":
+            row.cursor = 0
+        elif part == "\b":
+            row.cursor = max(0, row.cursor - 1)
+        elif token.lastgroup == "hidden":
+            row.write(visible(part), style)
+        elif sgr := _SGR.fullmatch(part):
+            style = restyled(style, sgr[1])
+        elif erase := _ERASE_LINE.fullmatch(part):
+            row.erase(erase[1])
+    return row.runs, style
+
+
+def plain(text: str) -> str:
+    """Return one line as harmless text without styles."""
+    return "".join(part for part, _ in runs_of(text)[0])
+
+
+def visible(character: str) -> str:
+    r"""Return what stands for a character that must not be itself: ``␛``, ``\u202e``, ..."""
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+class _Row:
+    """One row of a terminal, as wide as needed."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.cursor = 0
+        self._width = 0
+
+    def write(self, text: str, style: Style) -> None:
+        end = self.cursor + len(text)
+        if self.cursor == self._width:
+            self.runs.append((text, style))
+        else:
+            rest = self._cut(end, self._width)
+            self.runs = [*self._cut(0, self.cursor), (text, style), *rest]
+        self.cursor = end
+        self._width = max(self._width, end)
+
+    def erase(self, what: str) -> None:
+        """Erase from the cursor on ("" or "0"), up to it ("1"), or all ("2")."""
+        if what == "1":
+            self.runs = [(" " * self.cursor, PLAIN), *self._cut(self.cursor, self._width)]
+        elif what == "2":
+            self.runs = [(" " * self.cursor, PLAIN)]
+        else:
+            self.runs = self._cut(0, self.cursor)
+        self._width = sum(len(text) for text, _ in self.runs)
+
+    def _cut(self, start: int, stop: int) -> list[Run]:
+        position, kept = 0, []
+        for text, style in self.runs:
+            part = text[max(0, start - position) : max(0, stop - position)]
+            if part:
+                kept.append((part, style))
+            position += len(text)
+        return kept
+
+
+def restyled(style: Style, parameters: str) -> Style:
+    """Return a style changed by the parameters of an SGR sequence, such as ``1;31``."""
+    codes = iter([int(code or 0) for code in re.split("[;:]", parameters[:1000])])
+    for code in codes:
+        if code == 0:
+            style = PLAIN
+        elif code in _ON:
+            style = replace(style, **{_ON[code]: True})
+        elif code in _OFF:
+            style = replace(style, **dict.fromkeys(_OFF[code], False))
+        elif code in (38, 48, 58):
+            colour = _extended_colour(codes)
+            if code != 58:  # the colour of the underline alone
+                style = replace(style, **{"fg" if code == 38 else "bg": colour})
+        elif 30 <= code <= 49 or 90 <= code <= 107:
+            style = _coloured(style, code)
+    return style
+
+
+def _coloured(style: Style, code: int) -> Style:
+    decade, number = divmod(code, 10)
+    colour = None if number == 9 else number + (8 if decade >= 9 else 0)
+    if number == 8:
+        return style
+    return replace(style, **{"fg" if decade in (3, 9) else "bg": colour})
+
+
+def _extended_colour(codes: Iterator[int]) -> Colour | None:
+    kind = next(codes, None)
+    if kind == 5:
+        return _colour_of_256(min(next(codes, 0), 255))
+    if kind == 2:
+        red, green, blue = (min(next(codes, 0), 255) for _ in range(3))
+        return f"#{red:02x}{green:02x}{blue:02x}"
+    return None
+
+
+def _colour_of_256(number: int) -> Colour:
+    if number < 16:
+        return number
+    if number >= 232:
+        level = 8 + 10 * (number - 232)
+        return f"#{level:02x}{level:02x}{level:02x}"
+    levels = (0, 95, 135, 175, 215, 255)
+    red, rest = divmod(number - 16, 36)
+    return "#" + "".join(f"{levels[i]:02x}" for i in (red, *divmod(rest, 6)))
+
+
+def to_terminal(runs: list[Run]) -> str:
+    """Return runs for a terminal: text, and colours that end where they should."""
+    parts = []
+    for text, style in runs:
+        codes = _sgr_codes(style)
+        parts.append(f"\x1b[{codes}m{text}\x1b[0m" if codes else text)
+    return "".join(parts)
+
+
+def _sgr_codes(style: Style) -> str:
+    if style == PLAIN:
+        return ""
+    codes = [str(code) for code, name in _ON.items() if code < 10 and getattr(style, name)]
+    for colour, first in ((style.fg, 30), (style.bg, 40)):
+        if isinstance(colour, int):
+            codes.append(str(first + colour if colour < 8 else first + 60 + colour - 8))
+        elif colour is not None:
+            levels = ";".join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))
+            codes.append(f"{first + 8};2;{levels}")
+    return ";".join(codes)

@@ -1,0 +1,629 @@
+"""Every way out restores (promise 3), and nothing is left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Python, Rounds, StartKernel
+from helpers.kernel import Kernel
+
+#: Before the code of a plain process: where the descriptors lead, and a leak check.
+PRELUDE = """
+import contextlib, ctypes, errno, os, signal, subprocess, sys, threading, time
+import ipyfdcapture
+from ipyfdcapture import CaptureError, capture_fd
+from helpers.leaks import difference, fd_target, no_leaks, settled_difference, snapshot
+
+def show(*words):  # past whatever is captured at the moment
+    os.write(report, (" ".join(map(str, words)) + "\\n").encode())
+report = os.open("report.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+
+def warm_up(**options):
+    for drain in ("process", "thread"):
+        with capture_fd(drain=drain, **options) as logs:
+            print("warm")
+        logs.close()
+"""
+
+
+# -- the usual ways out -----------------------------------------------------------------------
+
+
+def test_a_thousand_captures_leave_everything_as_it_was(fresh_kernel: Kernel, rounds: Rounds) -> None:
+    cells = {
+        "%%capture_fd -v logs\nprint('x')\nimport os\nos.write(2, b'y')": 1000,
+        "%%capture_fd -v logs\n1/0": 20,
+        "%%capture_fd -v logs --drain thread\nprint('x')": 20,
+        "%%capture_fd -v logs --display --merge\ndisplay(1)": 20,
+        "%capture_fd -v logs print('x')": 20,
+        "%%capture_fd -v logs\nimport asyncio\nawait asyncio.sleep(0)": 20,
+    }
+    for cell in cells:
+        fresh_kernel.run(cell)
+    fresh_kernel.ok("del logs, _logs")
+    fresh_kernel.leak_baseline()
+    from helpers.process import the_pump
+
+    helper = the_pump(fresh_kernel.pid)
+    fds = helper.num_fds()
+    for cell, full in cells.items():
+        for _ in range(rounds(full // 5, full=full)):
+            fresh_kernel.run(cell)
+    fresh_kernel.ok("del logs, _logs")
+    assert fresh_kernel.leaks() == []
+    assert the_pump(fresh_kernel.pid).pid == helper.pid
+    assert helper.num_fds() <= fds
+
+
+@pytest.mark.parametrize("drain", ["process", "thread"])
+def test_a_thousand_captures_in_a_plain_process_leave_nothing(python: Python, drain: str) -> None:
+    shown = python(
+        PRELUDE
+        + """
+        for each in ("process", "thread"):
+            with capture_fd(drain=each) as logs:
+                print("warm")
+            logs.close()
+        del logs
+        before = snapshot()
+        for i in range(1000):
+            with capture_fd(drain=sys.argv[1]) as logs:
+                os.write(1, b"x%d" % i)
+            assert logs.stdout == f"x{i}", logs
+        del logs
+        print(settled_difference(before))
+        """.replace("\n        ", "\n"),
+        drain,
+    )
+    assert shown == "[]\n"
+
+
+def test_an_error_an_exit_and_an_interrupt_restore(python: Python) -> None:
+    shown = python(
+        PRELUDE
+        + """
+        warm_up()
+        with no_leaks():
+            for error in (ValueError, SystemExit, KeyboardInterrupt, GeneratorExit):
+                logs = None
+                try:
+                    with capture_fd() as logs:
+                        print("before", error.__name__)
+                        os.write(2, b"native")
+                        raise error
+                except error:
+                    pass
+                assert logs.stdout == f"before {error.__name__}\\n" and logs.stderr == "native"
+                logs.close()
+            del logs
+        print("restored")
+        """.replace("\n        ", "\n")
+    )
+    assert shown == "restored\n"
+
+
+def test_a_stopped_capture_can_be_stopped_again(python: Python) -> None:
+    shown = python(
+        PRELUDE
+        + """
+        capture = capture_fd()
+        logs = capture.__enter__()
+        os.write(1, b"in")
+        capture.__exit__(None, None, None)
+        capture.__exit__(None, None, None)
+        os.write(1, b"out\\n")
+        assert logs.stdout == "in"
+        """.replace("\n        ", "\n")
+    )
+    assert shown == "out\n"
+
+
+# -- order and threads ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["0 1 2", "2 1 0", "0 2 1", "1 0 2", "1 2 0", "2 0 1"])
+@pytest.mark.parametrize("drain", ["process", "thread"])
+def test_captures_may_be_stopped_in_any_order(python: Python, order: str, drain: str) -> None:
+    shown = python(
+        PRELUDE
+        + """
+        warm_up()
+        with no_leaks():
+            captures = [capture_fd(drain=sys.argv[1]) for _ in range(3)]
+            logs = []
+            for n, capture in enumerate(captures):
+                logs.append(capture.__enter__())
+                os.write(1, b"started %d\\n" % n)
+                print("printed", n)
+            expected = [f"started {n}\\nprinted {n}\\n" for n in range(3)]
+            active = [0, 1, 2]
+            for n in map(int, sys.argv[2].split()):
+                captures[n].__exit__(None, None, None)
+                active.remove(n)
+                text = f"after {n}\\n"
+                os.write(1, text.encode())
+                print(text, end="")
+                sys.stdout.flush()
+                if active:
+                    expected[active[-1]] += text * 2
+            assert [log.stdout for log in logs] == expected, ([log.stdout for log in logs], expected)
+            for log in logs:
+                log.close()
+            del logs, log, captures, capture
+        print("restored")
+        """.replace("\n        ", "\n"),
+        drain,
+        order,
+    )
+    last = order.split()[-1]
+    assert shown == f"after {last}\nafter {last}\nrestored\n"
+
+
+def test_the_inner_of_two_nested_captures_gets_the_output(kernel: Kernel) -> None:
+    kernel.ok("from ipyfdcapture import capture_fd\nimport os, sys")
+    kernel.ok(
+        """%%capture_fd outer
+print('a')
+with capture_fd() as inner:
+    print('b')
+    os.write(1, b'c\\n')
+    with capture_fd(stdout=False) as innermost:
+        print('d')
+        print('e', file=sys.stderr)
+    print('f', file=sys.stderr)
+print('g')
+print('h', file=sys.stderr)
+"""
+    )
+    assert kernel.value("(outer.stdout, outer.stderr)") == ("a\ng\n", "h\n")
+    assert kernel.value("(inner.stdout, inner.stderr)") == ("b\nc\nd\n", "f\n")
+    assert kernel.value("(innermost.stdout, innermost.stderr)") == ("", "e\n")
+
+
+def test_a_capture_may_be_stopped_by_another_thread(python: Python) -> None:
+    shown = python(
+        PRELUDE
+        + """
+        warm_up()
+        with no_leaks():
+            capture = capture_fd()
+            logs = capture.__enter__()
+            print("in")
+            thread = threading.Thread(target=capture.__exit__, args=(None, None, None))
+            thread.start(); thread.join()
+            assert logs.stdout == "in\\n"
+            logs.close()
+            del capture, logs, thread
+        print("restored")
+        """.replace("\n        ", "\n")
+    )
+    assert shown == "restored\n"
+
+
+@pytest.mark.parametrize("drain", ["process", "thread"])
+def test_captures_in_two_threads_at_once_lose_and_leave_nothing(python: Python, drain: str) -> None:
+    shown = python(
+        PRELUDE
+        + """
+        warm_up()
+        with no_leaks():
+            logs = []
+            def work(name):
+                for i in range(50):
+                    with capture_fd(drain=sys.argv[1]) as mine:
+                        os.write(1, f"{name} {i}\\n".encode())
+                    logs.append(mine)
+            outer = capture_fd(drain=sys.argv[1])
+            outer_logs = outer.__enter__()
+            threads = [threading.Thread(target=work, args=(n,)) for n in "abc"]
+            [t.start() for t in threads]; [t.join() for t in threads]
+            outer.__exit__(None, None, None)
+            # Descriptors belong to the process: a line may be in another thread's capture.
+            lines = "".join(log.stdout for log in [*logs, outer_logs]).splitlines()
+            assert sorted(lines) == sorted(f"{n} {i}" for n in "abc" for i in range(50))
+            for log in [*logs, outer_logs]:
+                log.close()
+            del logs, log, outer, outer_logs, threads, work
+        print("restored")
+        """.replace("\n        ", "\n"),
+        drain,
+    )
+    assert shown == "restored\n"
+
+
+# -- what the cell does to its own descriptors ---------------------------------------------------
+
+MEDDLING = {
+    "closes stdout's descriptor": "os.close(1)",
+    "closes both descriptors": "os.close(1); os.close(2)",
+    "puts a file over stdout": "f = os.open(os.devnull, os.O_WRONLY); os.dup2(f, 1); os.close(f)",
+    "puts stderr over stdout": "os.dup2(2, 1)",
+    "swaps and restores by itself": "s = os.dup(1); os.dup2(2, 1); os.dup2(s, 1); os.close(s)",
+    "closes sys.stdout": "sys.stdout.close()",
+    "closes sys.stderr": "sys.stderr.close()",
+    "deletes sys.stdout": "del sys.stdout",
+    "sets sys.stdout to None": "sys.stdout = None",
+    "replaces sys.stdout": "import io; sys.stdout = io.StringIO(); print('into the void')",
+    "replaces sys.stderr": "import io; sys.stderr = io.StringIO()",
+    "detaches sys.stdout": "sys.stdout.detach()",
+    "reconfigures sys.stdout": "sys.stdout.reconfigure(encoding='latin-1')",
+    "closes all it can": "os.closerange(1, 3)",
+    "changes the directory": "d = os.getcwd(); os.chdir('/'); os.chdir(d)",
+    "changes the umask": "old = os.umask(0o777); os.umask(old)",
+}
+
+
+@pytest.mark.parametrize("code", MEDDLING.values(), ids=MEDDLING.keys())
+def test_a_cell_that_meddles_with_its_streams_is_cleaned_up_after(kernel: Kernel, code: str) -> None:
+    kernel.ok("import os, sys")
+    before = kernel.value("(os.readlink('/proc/self/fd/1'), os.readlink('/proc/self/fd/2'))")
+    kernel.run(f"%%capture_fd -v logs\nos.write(1, b'written before\\n')\n{code}")
+    assert kernel.value("logs.stdout").startswith("written before\n")
+    after = kernel.ok("print('shown')\nprint('shown too', file=sys.stderr)")
+    assert (after.stream("stdout"), after.stream("stderr")) == ("shown\n", "shown too\n")
+    assert before == kernel.value(
+        "(os.readlink('/proc/self/fd/1'), os.readlink('/proc/self/fd/2'))"
+    )
+    kernel.ok("%%capture_fd -v logs\nprint('captured')")
+    assert kernel.value("logs.text") == "captured\n"
+
+
+def test_a_stream_that_the_cell_kept_still_works_after_the_cell(kernel: Kernel) -> None:
+    kernel.ok("%%capture_fd -v logs\nimport sys, logging\nkept = sys.stdout\nprint('in', file=kept)")
+    reply = kernel.ok("kept.write('late\\n')\nkept.flush()")
+    assert kernel.value("logs.stdout") == "in\n"
+    assert reply.stream("stdout") == "late\n"
+
+
+def test_a_logging_handler_made_in_the_cell_still_works_after_it(kernel: Kernel) -> None:
+    kernel.ok(
+        "%%capture_fd -v logs\nimport logging, sys\nlog = logging.getLogger('made')\n"
+        "log.addHandler(logging.StreamHandler(sys.stdout))\nlog.warning('in')"
+    )
+    reply = kernel.ok("log.warning('out')")
+    assert kernel.value("logs.stdout") == "in\n"
+    assert "out\n" in reply.stream("stdout")
+
+
+# -- launchers that leave the streams odd ---------------------------------------------------------
+
+ODD_STARTS = {
+    "stdout is None": "sys.stdout = None",
+    "both are None": "sys.stdout = sys.stderr = None",
+    "descriptor 1 is closed": "os.close(1)",
+    "descriptor 2 is closed": "os.close(2)",
+    "both are closed": "os.close(1); os.close(2)",
+    "all three are closed": "os.close(0); os.close(1); os.close(2)",
+    "None and closed": "sys.stdout = sys.stderr = None; os.close(1); os.close(2)",
+    "stdout is not there": "del sys.stdout",
+    "stdout is closed": "sys.stdout.close()",
+    "stdout is in memory": "import io; sys.stdout = io.StringIO()",
+    "stdout has no fileno": "import types; sys.stdout = types.SimpleNamespace(write=len, flush=int)",
+}
+
+
+@pytest.mark.parametrize("start", ODD_STARTS.values(), ids=ODD_STARTS.keys())
+@pytest.mark.parametrize("drain", ["process", "thread"])
+def test_an_odd_start_works_for_what_there_is_and_is_put_back_to_exactly_that(
+    python: Python, start: str, drain: str, tmp_path: Path
+) -> None:
+    python(
+        PRELUDE
+        + f"""
+        {start}
+        missing = object()
+        def state():
+            fds = []
+            for fd in (0, 1, 2):
+                try:
+                    fds.append(fd_target(fd))
+                except OSError:
+                    fds.append(None)
+            return fds, getattr(sys, "stdout", missing), getattr(sys, "stderr", missing)
+        before = state()
+        try:
+            for _ in range(3):
+                with capture_fd(drain=sys.argv[1]) as logs:
+                    for fd in (1, 2):
+                        os.write(fd, b"native %d\\n" % fd)
+                    print("printed")
+                assert state() == before, (state(), before)
+                assert logs.stderr == "native 2\\n", logs.stderr
+                assert logs.stdout == "native 1\\nprinted\\n", logs.stdout
+                logs.close()
+        except BaseException as error:
+            import traceback
+            show("".join(traceback.format_exception(error)))
+        show("done")
+        os._exit(0)
+        """.replace("\n        ", "\n"),
+        drain,
+    )
+    assert (tmp_path / "python" / "report.txt").read_text() == "done\n"
+
+
+def test_a_process_started_without_descriptors_can_capture(python: Python) -> None:
+    shown = python(
+        """
+        import subprocess, sys
+        code = '''
+import os
+from ipyfdcapture import capture_fd
+with capture_fd() as logs:
+    os.write(1, b"one"); os.write(2, b"two"); os.system("echo child")
+gone = []
+for fd in (0, 1, 2):
+    try: os.fstat(fd)
+    except OSError: gone.append(fd)
+open("result.txt", "w").write(repr((logs.stdout, logs.stderr, gone)))
+'''
+        subprocess.run(["sh", "-c", f'exec "{sys.executable}" -c "$0" <&- >&- 2>&-', code], check=True)
+        assert eval(open("result.txt").read()) == ("onechild\\n", "two", [0, 1, 2]), open("result.txt").read()
+        print("captured")
+        """
+    )
+    assert shown == "captured\n"
+
+
+# -- every system call fails in its turn ------------------------------------------------------
+
+INJECTION = (
+    PRELUDE
+    + """
+import fcntl, mmap, select, socket, tempfile, pathlib, shutil, json
+
+class Injected(OSError):
+    pass
+
+def inject(owner, name, nth, make_error):
+    '''Make the nth call of owner.name in this process fail. Returns whether it came to that.'''
+    usual = getattr(owner, name)
+    state = {"calls": 0, "failed": False}
+    lock = threading.Lock()
+    def failing(*args, **kwargs):
+        with lock:
+            state["calls"] += 1
+            fail = state["calls"] == nth
+        if fail:
+            state["failed"] = True
+            raise make_error()
+        return usual(*args, **kwargs)
+    setattr(owner, name, failing)
+    return state, lambda: setattr(owner, name, usual)
+
+def fresh_drain(drain):
+    # As in a new process: the helper, or the thread, has to be started.
+    with capture_fd(drain=drain) as logs:
+        print("warm")
+    logs.close()
+"""
+)
+
+CALLS = {
+    "os.pipe": "os, 'pipe'",
+    "os.dup": "os, 'dup'",
+    "os.dup2": "os, 'dup2'",
+    "os.open": "os, 'open'",
+    "os.close": "os, 'close'",
+    "os.fstat": "os, 'fstat'",
+    "os.write": "os, 'write'",
+    "os.unlink": "os, 'unlink'",
+    "os.set_inheritable": "os, 'set_inheritable'",
+    "fcntl.fcntl": "fcntl, 'fcntl'",
+    "socket.socketpair": "socket, 'socketpair'",
+    "socket.send_fds": "socket, 'send_fds'",
+    "tempfile.mkstemp": "tempfile, 'mkstemp'",
+    "tempfile.mkdtemp": "tempfile, 'mkdtemp'",
+    "threading.Thread.start": "threading.Thread, 'start'",
+    "subprocess.Popen": "subprocess, 'Popen'",
+    "os.makedirs": "os, 'makedirs'",
+    "json.dumps": "json, 'dumps'",
+    "open": "__import__('builtins'), 'open'",
+    "mmap.mmap": "mmap, 'mmap'",
+}
+
+
+@pytest.mark.parametrize("target", CALLS.values(), ids=CALLS.keys())
+def test_a_failure_at_any_one_call_restores(python: Python, target: str) -> None:
+    """Each call fails once, at each place where a capture makes it."""
+    is_thread = "Thread" in target
+    shown = python(
+        INJECTION
+        + f"""
+        import warnings
+        warnings.simplefilter("ignore")
+        error = (lambda: RuntimeError("can't start new thread")) if {is_thread} else (lambda: OSError(errno.EMFILE, "Too many open files"))
+        def visible():
+            hooks = snapshot()
+            return {{"fds": [fd_target(fd) for fd in (0, 1, 2)], "count": len(hooks["descriptors"]),
+                     "hooks": hooks["hooks"], "threads": len(hooks["threads"])}}
+        warm_up()
+        base = visible()
+        happened = 0
+        for drain in ("auto", "thread"):
+            warm_up()
+            for nth in range(1, 60):
+                state, undo = inject({target}, nth, error)
+                logs = None
+                try:
+                    try:
+                        with capture_fd(drain=drain) as logs:
+                            os.write(1, b"in") if "write" not in {target!r} else print("in", end="")
+                    finally:
+                        undo()
+                except (CaptureError, OSError, RuntimeError) as caught:
+                    outcome = type(caught).__name__
+                else:
+                    outcome = "ok"
+                if logs is not None:
+                    text = logs.stdout
+                    if outcome == "ok" and {target!r} != "os, 'close'":
+                        assert text == "in", (nth, text)
+                    logs.close()
+                del logs
+                now = visible()
+                # A new helper may have been started; nothing else may differ.
+                for part in ("fds", "hooks"):
+                    changed = difference({{part: base[part]}}, {{part: now[part]}})
+                    assert not changed, (drain, nth, outcome, changed)
+                with capture_fd() as again:
+                    os.write(1, b"works again")
+                assert again.stdout == "works again", (drain, nth, outcome, again.stdout)
+                again.close()
+                if not state["failed"]:
+                    break
+                happened += 1
+        warm_up()
+        assert visible()["count"] <= base["count"] + 2, (visible(), base)
+        print("failed", happened)
+        """.replace("\n        ", "\n"),
+        timeout=120,
+    )
+    assert shown.startswith("failed ")
+
+
+@pytest.mark.parametrize("drain", ["auto", "process", "thread"])
+def test_too_few_descriptors_are_a_clear_error_before_anything_moved(
+    python: Python, drain: str
+) -> None:
+    """A real limit, at every number of descriptors left."""
+    shown = python(
+        PRELUDE
+        + """
+        import resource
+        drain = sys.argv[1]
+        if len(sys.argv) > 2:
+            with capture_fd(drain=drain) as logs:
+                print("warm")
+            logs.close(); del logs
+        else:
+            import ipyfdcapture.capture
+        target = [fd_target(1), fd_target(2)]
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        used = {int(n) for n in os.listdir("/proc/self/fd")}
+        outcomes = []
+        for left in range(0, 40):
+            highest = max(int(n) for n in os.listdir("/proc/self/fd"))
+            before = sys.stdout, sys.stderr
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + left, hard))
+            try:
+                with capture_fd(drain=drain) as logs:
+                    os.write(1, b"in")
+                outcomes.append("ok")
+            except CaptureError as error:
+                assert len(str(error).splitlines()) == 1
+                outcomes.append("refused")
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert (sys.stdout, sys.stderr) == before
+            assert [fd_target(1), fd_target(2)] == target, left
+            if outcomes[-1] == "ok":
+                assert logs.stdout == "in", (left, logs.stdout)
+                logs.close()
+        print(outcomes[0], outcomes[-1], outcomes == sorted(outcomes, reverse=True))
+        """.replace("\n        ", "\n"),
+        drain,
+    )
+    assert shown == "refused ok True\n"
+
+
+@pytest.mark.parametrize("drain", ["process", "thread"])
+def test_a_real_interrupt_at_any_moment_restores(python: Python, drain: str, rounds: Rounds) -> None:
+    """SIGINT arrives at a random moment before, in or after a capture."""
+    shown = python(
+        PRELUDE
+        + """
+        import random
+        warm_up()
+        before = snapshot()
+        dice = random.Random(int(sys.argv[2]))
+        hits = 0
+        for i in range(int(sys.argv[2])):
+            logs = None
+            try:
+                signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+                signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-5, 1.2e-3))
+                with capture_fd(drain=sys.argv[1]) as logs:
+                    os.write(1, b"in")
+                while signal.getitimer(signal.ITIMER_REAL)[0]:
+                    pass
+                for _ in range(1000):
+                    pass
+            except KeyboardInterrupt:
+                hits += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            if logs is not None:
+                logs.close()
+            del logs
+            assert os.readlink("/proc/self/fd/1") == before["descriptors"]["1"].split()[0], i
+            assert sys.stdout is sys.__stdout__, i
+        assert hits > 0
+        print(settled_difference(before))
+        """.replace("\n        ", "\n"),
+        drain,
+        str(rounds(300, full=5000)),
+        timeout=120,
+    )
+    assert shown == "[]\n"
+
+
+def test_an_interrupt_at_any_moment_of_a_cell_restores(fresh_kernel: Kernel, rounds: Rounds) -> None:
+    import random
+    import time
+
+    cell = "%%capture_fd -v logs\nfor i in range(2000): print(i)"
+    fresh_kernel.ok(cell)
+    fresh_kernel.ok("del logs, _logs")
+    fresh_kernel.leak_baseline()
+    dice = random.Random(1)
+    statuses = set()
+    for _ in range(rounds(60, full=500)):
+        asked = fresh_kernel.send(cell)
+        until = time.monotonic() + dice.uniform(0, 0.012)
+        while time.monotonic() < until:
+            pass
+        fresh_kernel.interrupt()
+        statuses.add(fresh_kernel.finish(asked).status)
+        assert fresh_kernel.ok("print('shown')").stream("stdout") == "shown\n"
+    assert "error" in statuses
+    fresh_kernel.run("del logs, _logs")
+    fresh_kernel.run("del _logs")
+    assert fresh_kernel.leaks() == []
+
+
+# -- nothing on disk --------------------------------------------------------------------------
+
+
+def test_a_released_capture_leaves_nothing_on_disk(fresh_kernel: Kernel) -> None:
+    fresh_kernel.ok("%%capture_fd -v logs\nprint('warm up')")
+    fresh_kernel.ok("del logs, _logs")
+    fresh_kernel.leak_baseline()
+    for release in ("del logs, _logs", "logs.close()", "logs = _logs = None", "%reset -f out"):
+        fresh_kernel.ok("%%capture_fd -v logs\nprint('x' * 1000)")
+        fresh_kernel.ok(f"import gc\n{release}\ngc.collect()")
+        fresh_kernel.ok("for name in ('logs', '_logs'): globals().pop(name, None)\ngc.collect()")
+        assert [line for line in fresh_kernel.leaks() if "files" in line] == []
+
+
+def test_a_kernel_that_ends_in_peace_leaves_nothing_on_disk(start_kernel: StartKernel) -> None:
+    from helpers.process import await_end, the_pump
+
+    kernel = start_kernel()
+    kernel.ok("%%capture_fd -v logs\nprint('x')")
+    kernel.ok("%%capture_fd -v held\nprint('y')")
+    helper = the_pump(kernel.pid)
+    kernel.shutdown()
+    await_end(helper.pid)
+    left = [path for path in (kernel.directory / "tmpdir").rglob("*") if "ipyfdcapture" in str(path)]
+    assert left == []
+    assert [p for p in (kernel.directory / "jupyter_runtime_dir").rglob("*") if p.is_file()] == []
+
+
+def test_a_closed_log_says_that_it_was_closed(kernel: Kernel) -> None:
+    kernel.ok("%%capture_fd -v logs\nprint('x')")
+    kernel.ok("logs.close()\nlogs.close()")
+    reply = kernel.run("logs.text")
+    assert reply.status == "error" and "closed" in reply.error[1]
