@@ -20,13 +20,43 @@ SUPPORTED = sys.platform not in ("win32", "cygwin", "emscripten", "wasi")
 if SUPPORTED:
     from .capture import Capture, capture_fd
     from .captured import Captured, Line
-    from .errors import CaptureError
     from .cell_history import History
+    from .children import attach, popen, run_all, run_all_async
+    from .errors import CaptureError
+    from .fdcapture import FdCapture, forward_to_logging
+    from .threads import (
+        ThreadStreamProxy,
+        capture_thread,
+        clear_thread_streams,
+        install_thread_streams,
+        set_thread_streams,
+        uninstall_thread_streams,
+    )
 
     #: The logs of past cells, by number, kept by ``%capture_fd --every-cell``.
     history = History()
 
-__all__ = ["Capture", "CaptureError", "Captured", "History", "Line", "capture_fd", "history"]
+__all__ = [
+    "Capture",
+    "CaptureError",
+    "Captured",
+    "FdCapture",
+    "History",
+    "Line",
+    "ThreadStreamProxy",
+    "attach",
+    "capture_fd",
+    "capture_thread",
+    "clear_thread_streams",
+    "forward_to_logging",
+    "history",
+    "install_thread_streams",
+    "popen",
+    "run_all",
+    "run_all_async",
+    "set_thread_streams",
+    "uninstall_thread_streams",
+]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -23,7 +23,7 @@ from .drain.pump import out_of_the_way
 from .errors import CaptureError
 from .interrupts import deferred_interrupts
 from .live.callback import FileTarget, LineTarget
-from .live.follower import Follower
+from .live.follower import GRACE_S, Follower, Target
 from .live.targets import MakeTarget, Place, make_target
 from .recording import Recording, copy_snapshot
 from .redirect import Redirection
@@ -143,6 +143,15 @@ def capture_fd(
     return capture
 
 
+_active: list[Capture] = []
+os.register_at_fork(after_in_child=_active.clear)
+
+
+def current_capture() -> Capture | None:
+    """Return the capture that is active, the newest if several are."""
+    return _active[-1] if _active else None
+
+
 def check_encoding(encoding: str, errors: str) -> None:
     """Raise `ValueError` unless Python knows both."""
     try:
@@ -203,8 +212,12 @@ class Capture:
         self._job: Draining | None = None
         self._outputs: list[dict[str, Any]] = []
         self._redirections: dict[int, Redirection] = {}
+        self._turns = Turns()
         self._targets: list[tuple[str, MakeTarget]] = []
         self._followers: list[Follower] = []
+        self._streams: dict[int, CaptureStream] = {}
+        self._paused: dict[int, int] = {}  # the write ends, by descriptor
+        self._patience = GRACE_S
         self.live_interval = 0.1
         self.live_max_bytes = 1_000_000
         self.tail_lines = 20
@@ -240,6 +253,18 @@ class Capture:
     def show_on(self, name: str, make: MakeTarget) -> None:
         """Have what is captured shown as it comes. To be called before the start."""
         self._targets.append((name, make))
+
+    def follow(self, name: str, target: Target) -> Follower:
+        """Show what is captured on one more target, from the beginning of the capture on."""
+        follower = Follower(self.captured.recording, target, self.live_interval, name)
+        follower.start()
+        self._followers.append(follower)
+        return follower
+
+    @property
+    def job(self) -> Draining | None:
+        """The drain's hold on the recording; None before the start."""
+        return self._job
 
     def catch_up(self) -> None:
         """Have everything that was written so far shown on all targets."""
@@ -278,9 +303,7 @@ class Capture:
 
     def _start(self) -> None:
         self._started = True
-        flush_quietly(process_stream("stdout"))
-        flush_quietly(process_stream("stderr"))
-        cstdio.flush_native()
+        self._flush()
         place = spool.open_spool(self._spool_dir)
         drain = get_drain(self._drain)
         self._undo.callback(drain.rest)
@@ -288,10 +311,12 @@ class Capture:
         self._captured = Captured(recording, self._outputs)
         self._job = drain.record(recording, place, files, self.crash_dir)
         self._undo.callback(self._end_recording, recording)
+        _active.append(self)
+        self._undo.callback(_active.remove, self)
         self._job.add(self._swap_descriptors())
         if self._python or any(fd in _NAMES for fd in self._fds):
             self._swap_streams()
-        self._start_followers(recording)
+        self._start_followers()
         cstdio.install_hooks()
         self._undo.callback(cstdio.remove_hooks)
         if self._display:
@@ -346,27 +371,57 @@ class Capture:
             os.close(write_end)
             raise
         self._redirections[fd] = redirection
-        self._undo.callback(redirection.undo)
+        self._undo.callback(self._end_redirection, fd)
         return redirection
 
-    def _start_followers(self, recording: Recording) -> None:
-        place = Place(self._dup_below, self.live_max_bytes, self.tail_lines, self.name)
+    def _end_redirection(self, fd: int) -> None:
+        self._redirections[fd].undo()
+        if fd in self._paused:
+            os.close(self._paused.pop(fd))
+
+    def pause(self) -> None:
+        """Let output through to where it went before, until `resume`."""
+        self._flush()
+        for fd, redirection in self._redirections.items():
+            if fd not in self._paused:
+                kept = fcntl.fcntl(redirection.write_end, fcntl.F_DUPFD_CLOEXEC, 3)
+                redirection.undo()
+                self._point_stream(fd, kept)
+                self._paused[fd] = kept
+
+    def resume(self) -> None:
+        """Go on capturing after `pause`."""
+        self._flush()
+        for fd in list(self._paused):
+            self._redirections[fd] = Redirection(fd, self._paused[fd])
+            del self._paused[fd]
+
+    def _flush(self) -> None:
+        flush_quietly(process_stream("stdout"))
+        flush_quietly(process_stream("stderr"))
+        cstdio.flush_native()
+
+    def _point_stream(self, fd: int, pipe: int) -> None:
+        stream = self._streams.get(fd)
+        if stream is not None:
+            stream.take_turns(self._turns, pipe)
+
+    def _start_followers(self) -> None:
+        place = Place(self.dup_below, self.live_max_bytes, self.tail_lines, self.name)
         for name, make in self._targets:
             target = make(place)
             try:
-                follower = Follower(recording, target, self.live_interval, name)
-                follower.start()
+                self.follow(name, target)
             except BaseException:
                 target.close()
                 raise
-            self._followers.append(follower)
 
-    def _dup_below(self, fd: int) -> int | None:
+    def dup_below(self, fd: int) -> int | None:
+        """Return a new descriptor for what ``fd`` was before; None if closed or not captured."""
         redirection = self._redirections.get(fd)
         return None if redirection is None else redirection.dup_below()
 
     def _swap_streams(self) -> None:
-        turns = Turns()
         for fd in self._fds:
             name = _NAMES.get(fd)
             if name is None:
@@ -390,8 +445,9 @@ class Capture:
                 owned=owned,
                 found=found,
             )
-            if self._python and not self._merge:
-                stream.take_turns(turns, redirection.write_end)
+            if self._python:
+                self._streams[fd] = stream
+                self._point_stream(fd, redirection.write_end)
             replacement = Replacement(name, fd, stream, self._stream_below(redirection, found))
             self._undo.callback(replacement.undo)
             self.replacements.append(replacement)
@@ -412,18 +468,27 @@ class Capture:
 
         return make
 
-    def stop(self, failed: bool = False) -> Captured:
+    def stop(self, failed: bool = False, patience: float = GRACE_S) -> Captured:
         """End: put everything back, and have everything recorded that was written so far.
 
         Does not wait for children that live on; what they write later arrives later.
+
+        Parameters
+        ----------
+        failed
+            Whether what was captured ended in an error.
+        patience
+            How long (s) to wait for a live target that makes no progress.
         """
         captured = self.captured
+        self._patience = patience
         with deferred_interrupts():
             undo = self._undo.pop_all()
             self.captured.recording.facts["failed"] = failed
             undo.close()
             # They refer to this object; without the circle it goes, with the log, once unused.
             self.replacements.clear()
+            self._streams.clear()
         return captured
 
     def _end_recording(self, recording: Recording) -> None:
@@ -433,7 +498,7 @@ class Capture:
             self._job.stop()
             recording.update()
             for follower in self._followers:
-                follower.end_of_cell()
+                follower.end_of_cell(self._patience)
             self._followers.clear()
 
     def _roll_back(self) -> None:
@@ -476,4 +541,5 @@ def _writes_to(stream: Any, fd: int) -> bool:
 def _reason(error: OSError) -> str:
     if error.errno == errno.EMFILE:
         return "this process has too many open files (see ulimit -n)"
-    return error.strerror or str(error)
+    where = f"{error.filename}: " if isinstance(error.filename, str) else ""
+    return where + (error.strerror or str(error))

@@ -6,30 +6,34 @@ numbers of its lines.
 
 from __future__ import annotations
 
+import copy
 import datetime
-import itertools
+import os
 import sys
 import time
 from array import array
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
-from .decoding import decode, is_wide, transcode
-from .lines import LineIndex, Lines, Row, content, joined
-from .recording import Recording, Snapshot
-from .search import Pattern, compile_search, find, with_context
+from . import export
+from .decoding import Reading, is_wide, transcode
+from .levels import count_levels
+from .lines import LineIndex, Lines, Row, joined
+from .recording import Recording, Snapshot, record_bytes
+from .search import Pattern, both, compile_search, find, search_for_level, with_context
+from .timing import Rate, local_time, microseconds_of, ranges_between, rate, silences
+from .view.facts import counted, phrases, state
+from .view.safe import PLAIN, Style, runs_of, to_terminal
 
 if TYPE_CHECKING:
+    import pandas
     from IPython.utils.capture import RichOutput
 
 #: A moment: a datetime (naive: local time), or the time since the start: a timedelta, or seconds.
 Moment = datetime.datetime | datetime.timedelta | float
 
-_EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
-#: Source names whose text is ``stdout``, and ``stderr``. What both wrote to one pipe counts as
-#: stdout: a program that has no second stream to write to behaves the same.
+#: The sources whose text is ``stdout``: with ``merge``, both streams come by one pipe.
 _STDOUT = ("stdout", "stdout+stderr")
-_STDERR = ("stderr",)
 
 
 class Line(str):
@@ -66,7 +70,19 @@ class Line(str):
     @property
     def time(self) -> datetime.datetime:
         """When its first byte was recorded, in local time, to the microsecond."""
-        return _datetime(self.time_ns)
+        return local_time(self.time_ns)
+
+
+class Gap(NamedTuple):
+    """A silence."""
+
+    #: When it began.
+    start: datetime.datetime
+    #: How long it was.
+    seconds: float
+    #: The last line that began before it, and the first after it.
+    before: Line | None
+    after: Line | None
 
 
 class Captured:
@@ -98,12 +114,14 @@ class Captured:
     @property
     def stdout(self) -> str:
         """What was written to stdout, decoded. With ``merge``, what was written to either."""
-        return self._decoded(_STDOUT)
+        reading = self._read()
+        return "".join(reading.text_parts(reading.numbers(_STDOUT)))
 
     @property
     def stderr(self) -> str:
         """What was written to stderr, decoded."""
-        return self._decoded(_STDERR)
+        reading = self._read()
+        return "".join(reading.text_parts(reading.numbers(("stderr",))))
 
     @property
     def text(self) -> str:
@@ -111,14 +129,14 @@ class Captured:
 
         In a narrower view: its lines, each with its line end.
         """
-        return self._decoded(None)
+        return "".join(self._read().text_parts())
 
     @property
     def raw(self) -> bytes:
         """The bytes that `text` is decoded from."""
         if self._selection is None:
             return bytes(self._snapshot().data)
-        return b"".join(self._raw_lines())
+        return b"".join(self._read().raw_lines())
 
     @property
     def outputs(self) -> list[RichOutput]:
@@ -129,37 +147,18 @@ class Captured:
 
         return [RichOutput(**output) for output in self._outputs]
 
-    def _decoded(self, names: tuple[str, ...] | None) -> str:
-        lines = self._lines()
-        wanted = None if names is None else _numbers(lines, names)
-        encoding, errors = self._codec
-        if self._selection is None:
-            return "".join(decode(lines, encoding, errors, wanted))
-        parts = self._raw_lines(wanted)
-        return "".join(part.decode(encoding, errors) for part in parts)
-
-    def _raw_lines(self, wanted: set[int] | None = None) -> Iterator[bytes]:
-        """Yield the lines of a view; only the last may lack a line end."""
-        previous = b""
-        for row in self._rows():
-            if wanted is None or row.source in wanted:
-                if previous and not previous.endswith(b"\n"):
-                    yield b"\n"
-                previous = row.raw
-                yield row.raw
-
     # -- lines ----------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self._indices(self._lines()))
+        return len(self._read().indices)
 
     def __iter__(self) -> Iterator[Line]:
-        lines = self._lines()
-        return self._make_lines(lines, self._indices(lines))
+        reading = self._read()
+        return _make_lines(reading, reading.indices)
 
     def __reversed__(self) -> Iterator[Line]:
-        lines = self._lines()
-        return self._make_lines(lines, self._indices(lines)[::-1])
+        reading = self._read()
+        return _make_lines(reading, reading.indices[::-1])
 
     @overload
     def __getitem__(self, key: int) -> Line: ...
@@ -168,11 +167,15 @@ class Captured:
     def __getitem__(self, key: slice) -> Captured: ...
 
     def __getitem__(self, key: int | slice) -> Line | Captured:
-        lines = self._lines()
-        selected = self._indices(lines)[key]
+        reading = self._read()
+        try:
+            selected = reading.indices[key]
+        except IndexError:
+            count = counted(len(reading.indices), "line")
+            raise IndexError(f"there is no line [{key}]: the log has {count}") from None
         if isinstance(selected, int):
-            return next(self._make_lines(lines, (selected,)))
-        return self._narrowed(selected, lines)
+            return next(_make_lines(reading, (selected,)))
+        return self._narrowed(selected, reading.lines)
 
     def __contains__(self, text: object) -> bool:
         """Tell whether ``text`` (str or bytes) occurs anywhere in the log."""
@@ -182,39 +185,30 @@ class Captured:
             return text in self.raw
         if not isinstance(text, str | bytes):
             raise TypeError(f"what is in a log is str or bytes, not {text!r}")
-        lines = self._lines()
-        search = compile_search(text, False, *self._codec)
-        return any(len(found) for found in find(lines, self._indices(lines), search))
-
-    def _make_lines(self, lines: Lines, indices: Sequence[int]) -> Iterator[Line]:
-        sources = lines.snapshot.sources
-        encoding, errors = self._codec
-        for row in lines.read(indices):
-            text = content(row.raw).decode(encoding, errors)
-            yield Line(text, sources[row.source], row.nth + 1, row.time)
-
-    def _rows(self) -> Iterator[Row]:
-        lines = self._lines()
-        return lines.read(self._indices(lines))
+        reading = self._read()
+        search = compile_search(text, False, reading.encoding, reading.errors)
+        return any(map(len, find(reading.lines, reading.indices, search)))
 
     # -- narrowing ------------------------------------------------------------------------------
 
     def head(self, n: int = 10) -> Captured:
         """Return the first ``n`` lines."""
-        return self[: _count(n)]
+        return self[: _checked_count(n)]
 
     def tail(self, n: int = 10) -> Captured:
         """Return the last ``n`` lines."""
-        lines = self._lines()
-        indices = self._indices(lines)
-        return self._narrowed(indices[max(0, len(indices) - _count(n)) :], lines)
+        reading = self._read()
+        first = max(0, len(reading.indices) - _checked_count(n))
+        return self._narrowed(reading.indices[first:], reading.lines)
 
     def grep(
         self,
-        pattern: Pattern,
+        pattern: Pattern | None = None,
         ignore_case: bool = False,
         source: str | None = None,
         context: int = 0,
+        *,
+        level: str | None = None,
     ) -> Captured:
         """Return the lines that match.
 
@@ -229,13 +223,22 @@ class Captured:
             Only lines of this source match (as in `source`).
         context
             Also return up to this many lines before and after each match, of any source.
+        level
+            Only lines match that say to be of this level: ``"warning"`` (as in `levels`).
         """
-        lines = self._lines()
-        indices = self._indices(lines)
-        search = compile_search(pattern, ignore_case, *self._codec)
-        wanted = None if source is None else self._matching_sources(lines, source)
-        positions = find(lines, indices, search, wanted)
-        return self._at(with_context(positions, _count(context), len(indices)), indices, lines)
+        reading = self._read()
+        searches = []
+        if pattern is not None:
+            searches.append(compile_search(pattern, ignore_case, reading.encoding, reading.errors))
+        if level is not None:
+            searches.append(search_for_level(level))
+        if not searches:
+            raise TypeError("grep needs a pattern, or a level")
+        search = searches[0] if len(searches) == 1 else both(*searches)
+        wanted = None if source is None else _sources_named(reading, source)
+        positions = find(reading.lines, reading.indices, search, wanted)
+        found = with_context(positions, _checked_count(context), len(reading.indices))
+        return self._at(found, reading)
 
     def source(self, name: str) -> Captured:
         """Return the lines of one source.
@@ -251,13 +254,11 @@ class Captured:
         ValueError
             if the log has no such source.
         """
-        lines = self._lines()
-        wanted = self._matching_sources(lines, name)
-        if self._selection is None:
-            return self._narrowed(joined(lines.ranges_by_source(wanted)), lines)
-        rows = lines.read(self._selection)
-        positions = ((i,) for i, row in enumerate(rows) if row.source in wanted)
-        return self._at(with_context(positions, 0, 0), self._selection, lines)
+        reading = self._read()
+        wanted = _sources_named(reading, name)
+        if reading.whole:
+            return self._narrowed(joined(reading.lines.ranges_by_source(wanted)), reading.lines)
+        return self._where(lambda row: row.source in wanted, reading)
 
     def between(self, start: Moment | None = None, end: Moment | None = None) -> Captured:
         """Return the lines that were recorded in a stretch of time, both ends included.
@@ -270,46 +271,31 @@ class Captured:
         """
         first = self._microseconds(start, 0)
         last = self._microseconds(end, 1 << 63)
-        lines = self._lines()
-        if self._selection is None:
-            return self._narrowed(joined(_ranges_between(lines, first, last)), lines)
-        rows = lines.read(self._selection)
-        positions = ((i,) for i, row in enumerate(rows) if first <= row.time // 1000 <= last)
-        return self._at(with_context(positions, 0, 0), self._selection, lines)
+        reading = self._read()
+        if reading.whole:
+            return self._narrowed(joined(ranges_between(reading.lines, first, last)), reading.lines)
+        return self._where(lambda row: first <= row.time // 1000 <= last, reading)
 
-    def _at(self, positions: Sequence[int], indices: Sequence[int], lines: Lines) -> Captured:
-        """Return the view of the lines at some positions of ``indices``."""
+    def _where(self, wanted: Callable[[Row], bool], reading: Reading) -> Captured:
+        positions = ((i,) for i, row in enumerate(reading.rows()) if wanted(row))
+        return self._at(with_context(positions, 0, 0), reading)
+
+    def _at(self, positions: Sequence[int], reading: Reading) -> Captured:
+        """Return the view of the lines at some positions of what is read."""
+        indices = reading.indices
         if isinstance(positions, range):
-            return self._narrowed(indices[positions.start : positions.stop], lines)
+            return self._narrowed(indices[positions.start : positions.stop], reading.lines)
         if indices == range(len(indices)):
-            return self._narrowed(positions, lines)
-        return self._narrowed(array("I", map(indices.__getitem__, positions)), lines)
+            return self._narrowed(positions, reading.lines)
+        return self._narrowed(array("I", map(indices.__getitem__, positions)), reading.lines)
 
     def _narrowed(self, selection: Sequence[int], lines: Lines) -> Captured:
-        view = Captured(self.recording, self._outputs)
+        view = copy.copy(self)
         view._selection = selection
         view._index = lines.index
-        view._pinned = self._pinned
-        if lines.index is not self._index:  # numbers of lines that may be gone the next time
+        if view._index is not self._index:  # numbers of lines that may be gone the next time
             view._pinned = lines.snapshot
         return view
-
-    def _indices(self, lines: Lines) -> Sequence[int]:
-        return range(len(lines)) if self._selection is None else self._selection
-
-    def _matching_sources(self, lines: Lines, name: str) -> set[int]:
-        if not isinstance(name, str):
-            raise TypeError(f"a source is named by a str, not {name!r}")
-        names = _STDOUT if name == "stdout" else (name,)
-        known = lines.snapshot.sources
-        found = {
-            number
-            for number, source in enumerate(known)
-            if source in names or source.startswith(f"{name}/")
-        }
-        if not found and name not in ("stdout", "stderr"):
-            raise ValueError(f"no source {name!r} in this log; it has {', '.join(known)}")
-        return found
 
     def _microseconds(self, moment: Moment | None, default: int) -> int:
         if moment is None:
@@ -322,14 +308,72 @@ class Captured:
             raise TypeError(
                 f"a moment is a datetime, a timedelta or seconds since the start, not {moment!r}"
             )
-        return (moment.astimezone() - _EPOCH) // datetime.timedelta(microseconds=1)
+        return microseconds_of(moment)
+
+    # -- what is in it --------------------------------------------------------------------------
+
+    def levels(self) -> dict[str, int]:
+        """Count the lines that say how serious they are, by level.
+
+        Returns
+        -------
+        dict
+            From ``trace``, ``debug``, ``info``, ``warning``, ``error``, ``critical``, those that
+            occur, in this order. The formats that are understood are in `ipyfdcapture.levels`.
+        """
+        return count_levels(self._read())
+
+    def rate(self, interval: float | None = None) -> list[Rate]:
+        """Return how much came when.
+
+        Parameters
+        ----------
+        interval
+            Seconds that each entry covers; None: what gives up to 60 entries.
+
+        Returns
+        -------
+        list of Rate
+            ``start``, ``seconds``, ``lines`` and ``nbytes``, from the start to the end without
+            a hole. A line counts when its first byte came.
+        """
+        return rate(self._read(), self.recording.facts, interval)
+
+    def gaps(self, n: int = 5) -> list[Gap]:
+        """Return the longest silences, the longest first.
+
+        Of a whole log: when no source wrote anything, from the start of the capture to its end.
+        Of a narrower view: from one of its lines to the next.
+
+        Parameters
+        ----------
+        n
+            How many.
+
+        Returns
+        -------
+        list of Gap
+            ``start``, ``seconds``, and the lines ``before`` and ``after`` (None: there is none).
+        """
+        reading = self._read()
+        return [
+            Gap(
+                local_time(silence.start),
+                (silence.stop - silence.start) / 1e9,
+                *(
+                    None if i is None else next(_make_lines(reading, (i,)))
+                    for i in (silence.before, silence.after)
+                ),
+            )
+            for silence in silences(reading, self.recording.facts, _checked_count(n))
+        ]
 
     # -- facts ----------------------------------------------------------------------------------
 
     @property
     def started(self) -> datetime.datetime:
         """When the capture started, in local time."""
-        return _datetime(self.recording.facts["started"])
+        return local_time(self.recording.facts["started"])
 
     @property
     def duration(self) -> float:
@@ -338,15 +382,16 @@ class Captured:
         What a child writes after the end is in the log, but not in this time.
         """
         facts = self.recording.facts
-        stopped = facts.get("stopped", facts.get("crashed")) or time.time_ns()
-        return max(0.0, (stopped - facts["started"]) / 1e9)
+        stopped: int = facts.get("stopped", facts.get("crashed")) or time.time_ns()
+        started: int = facts["started"]
+        return max(0, stopped - started) / 1e9
 
     @property
     def nbytes(self) -> int:
         """The length of `raw`, in bytes."""
         if self._selection is None:
             return len(self._snapshot().data)
-        return sum(map(len, self._raw_lines()))
+        return sum(map(len, self._read().raw_lines()))
 
     @property
     def dropped(self) -> int:
@@ -394,12 +439,16 @@ class Captured:
             Write every control sequence as it was captured. The default keeps colours and
             makes everything else harmless: it cannot move the cursor, set a title or type.
         """
-        encoding, errors = self._codec
-        lines = self._lines()
-        to_stderr = {i for i, name in enumerate(lines.snapshot.sources) if is_stderr(name)}
-        for row in lines.read(self._indices(lines)):
-            stream = sys.stderr if row.source in to_stderr else sys.stdout
-            stream.write(row.raw.decode(encoding, errors))
+        reading = self._read()
+        styles: dict[int, Style] = {}
+        for row in reading.rows():
+            stream = sys.stderr if is_stderr(reading.source(row)) else sys.stdout
+            if raw:
+                stream.write(reading.decode(row.raw))
+                continue
+            text = reading.text(row)
+            runs, styles[row.source] = runs_of(text, styles.get(row.source, PLAIN))
+            stream.write(to_terminal(runs) + ("\n" if row.raw.endswith(b"\n") else ""))
         sys.stdout.flush()
         sys.stderr.flush()
         for output in self.outputs:
@@ -420,11 +469,76 @@ class Captured:
     def __repr__(self) -> str:
         if self.recording.closed:
             return "<Captured: closed>"
-        if self._selection is not None:
-            return f"<Captured: {len(self._selection):,} lines of a log>"
-        state = "" if self.complete else ", still writing"
-        size = f"{len(self):,} lines, {self.nbytes:,} bytes"
-        return f"<Captured: {size} in {self.duration:.3g} s{state}>"
+        reading = self._read()
+        return f"<Captured: {', '.join([*phrases(self, reading), state(self)])}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        if self.recording.closed:
+            return {"text/plain": repr(self)}
+        from .view import html, text
+
+        reading = self._read()
+        return {"text/plain": text.summary(self, reading), "text/html": html.view(self, reading)}
+
+    # -- going elsewhere ------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the log to a file, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            Its suffix says how: ``.txt`` (the text, in UTF-8), ``.jsonl`` (an object a line),
+            ``.html`` (a page), ``.parquet`` (needs pyarrow).
+        """
+        export.save(self, self._read(), path)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a frame with a row a line: ``time``, ``source``, ``number``, ``text``."""
+        return export.to_pandas(self._read())
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Give the lines to pyarrow, polars, duckdb or pandas, a batch at a time."""
+        return export.arrow_reader(self._read()).__arrow_c_stream__(requested_schema)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hold the same lines of the same sources, and as many displays."""
+        if not isinstance(other, Captured):
+            return NotImplemented
+        mine, theirs = self._read(), other._read()
+        if len(mine.indices) != len(theirs.indices) or self._outputs != other._outputs:
+            return False
+        return all(
+            a.raw == b.raw and mine.source(a) == theirs.source(b)
+            for a, b in zip(mine.rows(), theirs.rows(), strict=True)
+        )
+
+    def __copy__(self) -> Captured:
+        view = Captured(self.recording, self._outputs)
+        view._index = self._index
+        view._selection = self._selection
+        view._pinned = self._pinned
+        return view
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        snapshot = self._snapshot()
+        facts = self.recording.facts | {
+            "sources": list(snapshot.sources),
+            "stopped": self.recording.facts.get("stopped", time.time_ns()),
+            "gap": snapshot.gap,
+            "dropped_at_gap": self.dropped,
+            "dropped_why": self.recording.state.dropped_why,
+        }
+        if self._pinned is not None:
+            facts["encoding"], facts["errors"] = self._codec
+        ends = [*snapshot.starts, len(snapshot)][1:]
+        chunks = [
+            (source, bytes(snapshot.data[start:end]), moment)
+            for source, start, end, moment in zip(
+                snapshot.source_numbers, snapshot.starts, ends, snapshot.times, strict=True
+            )
+        ]
+        return _restore, (chunks, facts, self._outputs, self._selection)
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -438,6 +552,11 @@ class Captured:
 
     def _snapshot(self) -> Snapshot:
         return self._pinned if self._pinned is not None else self.recording.snapshot()
+
+    def _read(self) -> Reading:
+        lines = self._lines()
+        indices = range(len(lines)) if self._selection is None else self._selection
+        return Reading(lines, indices, *self._codec, self._selection is None)
 
     def _lines(self) -> Lines:
         if self._pinned is not None:
@@ -453,40 +572,49 @@ class Captured:
         return Lines(snapshot, LineIndex() if moves else self._index)
 
 
-def _count(n: int) -> int:
-    if not isinstance(n, int):
-        raise TypeError(f"a number of lines is an int, not {n!r}")
-    if n < 0:
-        raise ValueError(f"a number of lines is 0 or more, not {n}")
-    return n
-
-
-def _datetime(time_ns: int) -> datetime.datetime:
-    moment = _EPOCH + datetime.timedelta(microseconds=time_ns // 1000)
-    return moment.astimezone()
-
-
 def is_stderr(name: str) -> bool:
     """Tell whether a source is somebody's stderr."""
     return name == "stderr" or name.endswith("/stderr")
 
 
-def _numbers(lines: Lines, names: tuple[str, ...]) -> set[int]:
-    return {number for number, name in enumerate(lines.snapshot.sources) if name in names}
+def _restore(
+    chunks: list[tuple[int, bytes, int]],
+    facts: dict[str, Any],
+    outputs: list[dict[str, Any]],
+    selection: Sequence[int] | None,
+) -> Captured:
+    from . import spool
+
+    recording = record_bytes(spool.directory(), chunks, facts)
+    recording.state.dropped_why = facts["dropped_why"]
+    captured = Captured(recording, outputs)
+    captured._selection = selection
+    return captured
 
 
-def _ranges_between(lines: Lines, first: int, last: int) -> Iterator[range]:
-    """Yield the indices of lines that start from ``first`` to ``last`` (µs since the epoch).
+def _make_lines(reading: Reading, indices: Sequence[int]) -> Iterator[Line]:
+    for row in reading.lines.read(indices):
+        yield Line(reading.text(row), reading.source(row), row.nth + 1, row.time)
 
-    The clock may have been set back meanwhile: each chunk is looked at.
-    """
-    snapshot = lines.snapshot
-    wanted = [first <= moment // 1000 <= last for moment in snapshot.times.tolist()]
-    position = 0
-    for inside, group in itertools.groupby(wanted):
-        following = position + sum(1 for _ in group)
-        if inside:
-            is_last = following == len(wanted)
-            stop = len(lines) if is_last else lines.started_before(snapshot.starts[following])
-            yield range(lines.started_before(snapshot.starts[position]), stop)
-        position = following
+
+def _sources_named(reading: Reading, name: str) -> set[int]:
+    if not isinstance(name, str):
+        raise TypeError(f"a source is named by a str, not {name!r}")
+    names = _STDOUT if name == "stdout" else (name,)
+    known = reading.lines.snapshot.sources
+    found = {
+        number
+        for number, source in enumerate(known)
+        if source in names or source.startswith(f"{name}/")
+    }
+    if not found and name not in ("stdout", "stderr"):
+        raise ValueError(f"no source {name!r} in this log; it has {', '.join(known)}")
+    return found
+
+
+def _checked_count(n: int) -> int:
+    if not isinstance(n, int):
+        raise TypeError(f"a number of lines is an int, not {n!r}")
+    if n < 0:
+        raise ValueError(f"a number of lines is 0 or more, not {n}")
+    return n

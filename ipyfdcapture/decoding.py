@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from .lines import Lines, Row, content, release_pages
@@ -38,6 +38,29 @@ class Reading:
     def text(self, row: Row) -> str:
         """Return the text of a line without its line end."""
         return content(row.raw).decode(self.encoding, self.errors)
+
+    def text_parts(self, wanted: set[int] | None = None) -> Iterator[str]:
+        """Yield the text in parts, of some sources or of all (None).
+
+        A whole log gives what was written in order of arrival, a narrower view its lines.
+        """
+        if self.whole:
+            return decode(self.lines, self.encoding, self.errors, wanted)
+        return map(self.decode, self.raw_lines(wanted))
+
+    def raw_lines(self, wanted: set[int] | None = None) -> Iterator[bytes]:
+        """Yield the lines of some sources or of all (None); only the last may lack a line end."""
+        previous = b"\n"
+        for row in self.rows():
+            if wanted is None or row.source in wanted:
+                if not previous.endswith(b"\n"):
+                    yield b"\n"
+                previous = row.raw
+                yield row.raw
+
+    def numbers(self, names: Container[str]) -> set[int]:
+        """Return the numbers of the sources with these names."""
+        return {i for i, name in enumerate(self.lines.snapshot.sources) if name in names}
 
     def source(self, row: Row) -> str:
         """Return the name of the source of a line."""

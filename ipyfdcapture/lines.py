@@ -72,6 +72,7 @@ class Batch:
 
     @property
     def count(self) -> int:
+        """How many lines it holds."""
         return self.body.count(b"\n") + bool(self.tail)
 
     def lines(self) -> list[bytes]:

@@ -60,8 +60,8 @@ class _Parser(MagicArgumentParser):
         raise UsageError(f"{message} (accepted: {options}, NAME)")
 
 
-def _make_parser() -> _Parser:
-    parser = _Parser(prog=f"%%{MAGIC}", add_help=False)
+def _make_parser() -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = _Parser(prog=f"%%{MAGIC}", add_help=False)  # type: ignore[no-untyped-call]
     parser.allow_abbrev = False
     add = parser.add_argument
     add("name", nargs="?", metavar="NAME", help="the same as -v NAME")
@@ -249,9 +249,8 @@ class CaptureFdExtension:
             table = shell.magics_manager.magics[kind]
             self._shadowed[kind] = table.get(MAGIC)
             table[MAGIC] = function
-        configurables: list[Any] = shell.configurables  # type: ignore[assignment]
         shell.input_transformers_cleanup.append(self.transform)
-        configurables.append(self.config)
+        _configurables(shell).append(self.config)
         for event, callback in self._callbacks():
             shell.events.register(event, callback)
 
@@ -264,9 +263,8 @@ class CaptureFdExtension:
         for event, callback in self._callbacks():
             with contextlib.suppress(ValueError):
                 shell.events.unregister(event, callback)
-        configurables: list[Any] = shell.configurables  # type: ignore[assignment]
         with contextlib.suppress(ValueError):
-            configurables.remove(self.config)
+            _configurables(shell).remove(self.config)
         with contextlib.suppress(ValueError):
             shell.input_transformers_cleanup.remove(self.transform)
         for kind, before in self._shadowed.items():
@@ -640,6 +638,12 @@ def _configured(shell: InteractiveShell) -> CaptureFd:
         except TraitError as error:
             warnings.warn(f"{error} It keeps its default.", RuntimeWarning, stacklevel=2)
     return config
+
+
+def _configurables(shell: Any) -> list[Any]:
+    """Return what ``%config`` knows."""
+    found: list[Any] = shell.configurables
+    return found
 
 
 def _first_line(cell: str) -> str:

@@ -196,7 +196,8 @@ class Recording:
         max_bytes = self.facts.get("max_bytes")
         if max_bytes is None or self.closed or "gap" in self.facts:
             return 0
-        return max(0, _end_of(self.path, max_bytes, _read_entries(self.path)) - max_bytes)
+        end: int = _end_of(self.path, max_bytes, _read_entries(self.path))
+        return max(0, end - int(max_bytes))
 
     def _read(self) -> Snapshot:
         if self.closed:

@@ -1,8 +1,8 @@
 """Redirections: one descriptor swapped for a pipe, and the way back.
 
 Redirections of one descriptor form a stack that belongs to the process: the newest gets what is
-written. They may be undone in any order and from any thread. What a descriptor was before the
-first is kept apart from the stack and comes back with the last.
+written. They may be undone in any order and from any thread: each keeps a duplicate of what it
+found, and one that is undone from below another leaves its own to that one.
 """
 
 from __future__ import annotations
@@ -11,31 +11,8 @@ import contextlib
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
 
-
-class _Descriptor:
-    """One descriptor number: what it was, and the redirections on top of that."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        self.stack: list[Redirection] = []
-        self.original: int | None = None  # a duplicate; None if the descriptor was closed
-        self.inheritable = True
-        with contextlib.suppress(OSError):
-            self.original = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
-            self.inheritable = os.get_inheritable(fd)
-
-    def point_to(self, target: int | None) -> None:
-        """Make the descriptor what ``target`` is; None closes it."""
-        if target is not None:
-            _replace(target, self.fd, self.inheritable)
-            return
-        with contextlib.suppress(OSError):
-            os.close(self.fd)
-
-
-_descriptors: dict[int, _Descriptor] = {}
+_stacks: dict[int, list[Redirection]] = {}
 _lock = threading.RLock()
 
 
@@ -49,46 +26,67 @@ class Redirection:
         self.fd = fd
         self.write_end = write_end
         with _lock:
-            descriptor = _descriptors.get(fd) or _Descriptor(fd)
+            self._inheritable = True
+            #: What the descriptor was; None if it was closed.
+            self._found: int | None = None
+            #: The redirection that it led to, if it led to one.
+            self._below: Redirection | None = None
+            if _is_open(fd):
+                self._inheritable = os.get_inheritable(fd)
+                self._found = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
             try:
-                descriptor.point_to(write_end)
+                stack = _stacks.get(fd, [])
+                if stack and self._found is not None and _same(self._found, stack[-1].write_end):
+                    self._below = stack[-1]
+                _replace(write_end, fd, self._inheritable)
             except BaseException:
-                if not descriptor.stack and descriptor.original is not None:
-                    os.close(descriptor.original)
+                self._let_go_of_found()
                 raise
-            _descriptors[fd] = descriptor
-            descriptor.stack.append(self)
+            _stacks[fd] = [*stack, self]
 
     def dup_below(self) -> int | None:
         """Return a new descriptor for what ``fd`` was before this redirection; None if closed."""
         with _lock:
-            below = self._below()
-            return None if below is None else fcntl.fcntl(below, fcntl.F_DUPFD_CLOEXEC, 3)
-
-    def _below(self) -> int | None:
-        descriptor = _descriptors[self.fd]
-        position = descriptor.stack.index(self)
-        return descriptor.stack[position - 1].write_end if position else descriptor.original
+            found = self._found
+            return None if found is None else fcntl.fcntl(found, fcntl.F_DUPFD_CLOEXEC, 3)
 
     def undo(self) -> None:
-        """Put back what is below, unless a newer redirection is on top. Idempotent."""
+        """Put back what was found, unless a newer redirection is on top. Idempotent."""
         with _lock:
-            descriptor = _descriptors.get(self.fd)
-            if descriptor is None or self not in descriptor.stack:
+            stack = _stacks.get(self.fd, [])
+            if self not in stack:
                 return
-            if descriptor.stack[-1] is self:
-                self._put_back(descriptor)
-            descriptor.stack.remove(self)
+            if stack[-1] is self:
+                self._put_back()
+            else:
+                for each in stack:
+                    if each._below is self:
+                        each._inherit(self)
+            stack.remove(self)
+            if not stack:
+                del _stacks[self.fd]
             os.close(self.write_end)
-            if not descriptor.stack:
-                del _descriptors[self.fd]
-                if descriptor.original is not None:
-                    os.close(descriptor.original)
+            self._let_go_of_found()
 
-    def _put_back(self, descriptor: _Descriptor) -> None:
+    def _put_back(self) -> None:
         if self.fd > 2 and not _is_open(self.fd):
             return  # the user closed a descriptor of theirs meanwhile: it stays closed
-        descriptor.point_to(self._below())
+        if self._found is not None:
+            _replace(self._found, self.fd, self._inheritable)
+            return
+        with contextlib.suppress(OSError):
+            os.close(self.fd)
+
+    def _inherit(self, gone: Redirection) -> None:
+        """Put back what ``gone`` would have, now that it is gone."""
+        self._let_go_of_found()
+        self._found, gone._found = gone._found, None
+        self._below = gone._below
+
+    def _let_go_of_found(self) -> None:
+        if self._found is not None:
+            os.close(self._found)
+            self._found = None
 
 
 def _replace(source: int, target: int, inheritable: bool) -> None:
@@ -110,11 +108,9 @@ def _is_open(fd: int) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def standing_still() -> Iterator[None]:
-    """Let no other thread move a descriptor meanwhile."""
-    with _lock:
-        yield
+def _same(one: int, other: int) -> bool:
+    """Tell whether two descriptors lead to the same file or pipe."""
+    return os.path.samestat(os.fstat(one), os.fstat(other))
 
 
 os.register_at_fork(

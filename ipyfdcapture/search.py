@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from .levels import checked_level, level_of
 from .lines import Lines, content
 
 #: Encodings in which a text occurs in a line exactly where its bytes do.
@@ -27,6 +28,17 @@ class Search:
     needle: bytes | None = None
     #: Look for `needle` whatever the case of ASCII letters.
     ignore_case: bool = False
+
+
+def search_for_level(level: str) -> Search:
+    """Return a search for lines that say to be of a level. Raises `ValueError` if it is none."""
+    wanted = checked_level(level)
+    return Search(lambda line: level_of(line) == wanted)
+
+
+def both(first: Search, second: Search) -> Search:
+    """Return a search for lines that two searches find."""
+    return Search(lambda line: first.matches(line) and second.matches(line))
 
 
 def compile_search(pattern: Pattern, ignore_case: bool, encoding: str, errors: str) -> Search:

@@ -37,7 +37,9 @@ class _DescriptorWriter(io.RawIOBase):
         self._owned = owned
         self.name = name
         self.pipe = -1
+        self.to_pipe = False
         self.turns: Turns | None = None
+        self.below: Callable[[], Any] = _nowhere
 
     def writable(self) -> bool:
         return True
@@ -51,14 +53,24 @@ class _DescriptorWriter(io.RawIOBase):
     def write(self, data: Any, /) -> int:
         if stdout_pending():
             flush_stdout()
+        if _not_captured and threading.get_ident() in _not_captured:
+            return self._write_below(data)
         turns = self.turns
-        if turns is not None and turns.last is not self:
-            turns.take(self)
-        written: int = _write(self._fd, data)
+        if turns is not None and turns.last != self.pipe:
+            turns.take(self.pipe)
+        fd = self.pipe if self.to_pipe else self._fd
+        written: int = _write(fd, data)
         size = len(data)
         while written < size:
-            written += _write(self._fd, memoryview(data)[written:])
+            written += _write(fd, memoryview(data)[written:])
         return size
+
+    def _write_below(self, data: Any) -> int:
+        below = self.below()
+        if below is not None:
+            below.write(bytes(data).decode("utf-8", "replace"))
+            flush_quietly(below)
+        return len(data)
 
     def close(self) -> None:
         if self._owned and not self.closed:
@@ -82,23 +94,46 @@ class Turns:
     _SHARE = 0.1  # of the time of the capture beyond that
 
     def __init__(self) -> None:
-        self.last: _DescriptorWriter | None = None
+        self.last: int | None = None  # the pipe, by its write end
         self._started = time.monotonic()
         self._spent = 0.0
 
-    def take(self, writer: _DescriptorWriter) -> None:
-        """Let ``writer`` be the one that writes."""
-        before, self.last = self.last, writer
+    def take(self, pipe: int) -> None:
+        """Let the stream on ``pipe`` be the one that writes."""
+        before, self.last = self.last, pipe
         start = time.monotonic()
-        if before is None or self._spent > self._FREE_S + self._SHARE * (start - self._started):
+        allowed = self._FREE_S + self._SHARE * (start - self._started)
+        if before is None or self._spent > allowed:
             return
         with contextlib.suppress(OSError):  # the capture has ended meanwhile
-            while waiting_bytes(before.pipe) and time.monotonic() - start < self._WAIT_S:
+            while waiting_bytes(before) and time.monotonic() - start < self._WAIT_S:
                 time.sleep(self._STEP_S)
         self._spent += time.monotonic() - start
 
 
 _write = os.write  # kept: it needs none of the hooks that captures put on os.write
+
+
+def _nowhere() -> None:
+    return None
+
+
+_not_captured: set[int] = set()
+
+
+@contextlib.contextmanager
+def never_capturing_this_thread() -> Iterator[None]:
+    """What this thread writes through Python goes where it went before any capture.
+
+    For threads that hand captured lines to the user's functions and log handlers: what these
+    print must not be captured again.
+    """
+    here = threading.get_ident()
+    _not_captured.add(here)
+    try:
+        yield
+    finally:
+        _not_captured.discard(here)
 
 
 class CaptureStream(io.TextIOWrapper):
@@ -123,8 +158,17 @@ class CaptureStream(io.TextIOWrapper):
         )
         self._found = found
 
+    def set_below(self, below: Callable[[], Any]) -> None:
+        """Say where output goes that must not be captured, see `never_capturing_this_thread`."""
+        cast(_DescriptorWriter, self.buffer).below = below
+
+    def write_to_pipe(self, on: bool) -> None:
+        """Write to this capture's own pipe, whichever one the descriptor leads to."""
+        writer = cast(_DescriptorWriter, self.buffer)
+        writer.to_pipe = on and writer.pipe >= 0
+
     def take_turns(self, turns: Turns, pipe: int) -> None:
-        """Keep the order with other streams of ``turns``; ``pipe`` is the write end."""
+        """Write to a pipe by its write end, in order with the other streams of ``turns``."""
         writer = cast(_DescriptorWriter, self.buffer)
         writer.turns, writer.pipe = turns, pipe
 
@@ -136,38 +180,68 @@ class CaptureStream(io.TextIOWrapper):
         return getattr(self._found, name)
 
 
-class Forwarding:
-    """The methods of one stream object stand in for another's, until undone."""
+class _Forwarding:
+    """Methods of one stream object that other methods stand in for, until undone."""
 
-    def __init__(self, stream: Any, target: Any) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._before: dict[str, Any] = {}
-        attributes = getattr(stream, "__dict__", None)
-        if attributes is None:
-            return  # it has no place for them
-        self._before = {name: attributes.get(name, _MISSING) for name in _FORWARDED}
-        for name in _FORWARDED:
-            setattr(stream, name, getattr(target, name))
+        attributes = getattr(stream, "__dict__", None)  # None: it has no place for them
+        self._attributes: dict[str, Any] = {} if attributes is None else attributes
+        self._before = {name: self._attributes.get(name, _MISSING) for name in _FORWARDED}
+
+    def point_to(self, methods: dict[str, Any]) -> None:
+        self._attributes.update(methods)
 
     def undo(self) -> None:
-        """Give the stream its own methods back."""
         for name, before in self._before.items():
             if before is _MISSING:
-                self._stream.__dict__.pop(name, None)
+                self._attributes.pop(name, None)
             else:
-                self._stream.__dict__[name] = before
-        self._before = {}
+                self._attributes[name] = before
 
 
 _MISSING = object()
 
 
 class _Name:
-    """``sys.stdout`` or ``sys.stderr``: what it was, and the replacements on top of that."""
+    """``sys.stdout`` or ``sys.stderr``: the replacements that are active, the newest last.
 
-    def __init__(self, original: Any) -> None:
-        self.original = original
+    A write to any object that stands or stood for the name goes to the newest replacement. If
+    several threads have begun one, each thread's writes go to the newest of its own.
+    """
+
+    def __init__(self) -> None:
         self.stack: list[Replacement] = []
+        self._forwardings: dict[int, _Forwarding] = {}
+
+    def rewire(self) -> None:
+        """Have all stream objects write where they should now."""
+        by_thread = len({each.thread for each in self.stack}) > 1
+        objects = {id(o): o for each in self.stack for o in (*each.objects, each.stream)}
+        if self.stack and not by_thread:
+            del objects[id(self.stack[-1].stream)]
+        for each in self.stack:
+            each.stream.write_to_pipe(by_thread)
+        methods = self._by_thread() if by_thread else self.stack[-1].methods if self.stack else {}
+        for number in [number for number in self._forwardings if number not in objects]:
+            self._forwardings.pop(number).undo()
+        for number, stream in objects.items():
+            if number not in self._forwardings:
+                self._forwardings[number] = _Forwarding(stream)
+            self._forwardings[number].point_to(methods)
+
+    def _by_thread(self) -> dict[str, Any]:
+        stack = list(self.stack)
+
+        def choosing(method: str) -> Callable[..., Any]:
+            def choose(*args: Any) -> Any:
+                here = threading.get_ident()
+                own = next((each for each in reversed(stack) if each.thread == here), stack[-1])
+                return own.methods[method](*args)
+
+            return choose
+
+        return {method: choosing(method) for method in _FORWARDED}
 
 
 _names: dict[str, _Name] = {}
@@ -177,67 +251,76 @@ _lock = threading.RLock()
 class Replacement:
     """``sys.<name>`` is ``stream`` until `undo`.
 
-    ``fd`` is the descriptor that is captured; ``below`` is a stream that writes where the name
-    wrote before, made when first asked for, for use by `outside`.
+    Parameters
+    ----------
+    name
+        ``"stdout"`` or ``"stderr"``.
+    fd
+        The descriptor that is captured.
+    stream
+        What takes the place.
+    below
+        Makes a stream on what the descriptor was before; used where ``sys.<name>`` wrote to it.
     """
 
     def __init__(self, name: str, fd: int, stream: CaptureStream, below: Callable[[], Any]) -> None:
         self.name = name
         self.stream = stream
+        self.thread = threading.get_ident()
+        self.methods = {method: getattr(stream, method) for method in _FORWARDED}
+        stream.set_below(self.below)
         with _lock:
-            self.found = process_stream(name)
-            flush_quietly(self.found)
+            self._found = process_stream(name)
+            self._below = below if fileno_of(self._found) == fd else self._found_itself
+            self._found_methods = _methods_of(self._found)
+            self.objects = [] if self._found is None else [self._found]
             dunder = getattr(sys, f"__{name}__", None)
-            self._below = below
-            self._on_fd = fileno_of(self.found) == fd
-            self._unforwarded = _unforwarded(self.found)
-            old = [self.found]
-            if dunder is not self.found and fileno_of(dunder) == fd:
-                old.append(dunder)
-            for each in old:
+            if dunder is not self._found and fileno_of(dunder) == fd:
+                self.objects.append(dunder)
+            for each in self.objects:
                 flush_quietly(each)
-            self._forwardings = [Forwarding(each, stream) for each in old if each is not None]
-            _names.setdefault(name, _Name(self.found)).stack.append(self)
+            active = _names.setdefault(name, _Name())
+            active.stack.append(self)
+            active.rewire()
             set_process_stream(name, stream)
 
     def below(self) -> Any:
-        """Return a stream that writes where ``sys.<name>`` wrote before this replacement."""
-        if self.found is None:
-            return None
-        return self._below() if self._on_fd else _Unforwarded(self.found, self._unforwarded)
+        """Return a stream that writes where ``sys.<name>`` wrote before; None if nowhere."""
+        return self._below()
+
+    def _found_itself(self) -> Any:
+        return None if self._found is None else _Methods(self._found, self._found_methods)
 
     def undo(self) -> None:
-        """Put back what is below, unless a newer replacement is on top. Idempotent."""
+        """Put back what was found, unless a newer replacement is on top. Idempotent."""
         with _lock:
-            name = _names.get(self.name)
-            if name is None or self not in name.stack:
+            active = _names.get(self.name)
+            if active is None or self not in active.stack:
                 return
             flush_quietly(self.stream)
-            position = name.stack.index(self)
-            below = name.stack[position - 1].stream if position else name.original
-            if name.stack[-1] is self:
-                set_process_stream(self.name, below)
-            for forwarding in reversed(self._forwardings):
-                forwarding.undo()
-            name.stack.remove(self)
-            if not name.stack:
+            is_newest = active.stack[-1] is self
+            active.stack.remove(self)
+            for each in active.stack:
+                if each._found is self.stream:  # what it will put back is what we would have
+                    each._found, each._found_methods = self._found, self._found_methods
+                    each._below, each.objects = self._below, self.objects
+            active.rewire()
+            if is_newest:
+                set_process_stream(self.name, self._found)
+            if not active.stack:
                 del _names[self.name]
-            if below is not None:
-                Forwarding(self.stream, _Handing(self.name, below))
+            self.stream.set_below(_nowhere)  # it refers to us; without the circle both go
+            if self._found is not None:
+                # For whoever keeps it: from now on it writes to what is there again.
+                _Forwarding(self.stream).point_to(_methods_of(self._found))
 
 
-class _Handing:
-    """What a stream that outlives its capture does: write to what took its place."""
-
-    def __init__(self, name: str, below: Any) -> None:
-        self.write = below.write
-        self.writelines = below.writelines
-        self.flush = below.flush
-        self.fileno = below.fileno
+def _methods_of(stream: Any) -> dict[str, Any]:
+    return {name: getattr(stream, name) for name in _FORWARDED if hasattr(stream, name)}
 
 
-class _Unforwarded:
-    """A stream object by its own methods, as they were before they were forwarded."""
+class _Methods:
+    """A stream object by methods that it had at some time."""
 
     def __init__(self, stream: Any, methods: dict[str, Any]) -> None:
         self._stream = stream
@@ -295,10 +378,6 @@ def fileno_of(stream: Any) -> int | None:
     except (OSError, ValueError, AttributeError):
         return None
     return number if isinstance(number, int) else None
-
-
-def _unforwarded(stream: Any) -> dict[str, Any]:
-    return {name: getattr(stream, name) for name in _FORWARDED if hasattr(stream, name)}
 
 
 def error_handler_of(stream: Any) -> str:

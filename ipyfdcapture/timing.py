@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 import heapq
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from .decoding import Reading
 from .lines import Lines
 
 _S = 1_000_000_000  # ns
@@ -61,6 +62,28 @@ def time_range(lines: Lines, facts: Mapping[str, Any]) -> tuple[int, int]:
     return min(start, times[0]), max(stop, times[-1])
 
 
+def microseconds_of(moment: datetime.datetime) -> int:
+    """Return a moment (naive: local time) in µs since the epoch."""
+    return (moment.astimezone() - _EPOCH) // datetime.timedelta(microseconds=1)
+
+
+def ranges_between(lines: Lines, first: int, last: int) -> Iterator[range]:
+    """Yield the indices of the lines that begin from ``first`` to ``last`` (µs since the epoch).
+
+    The clock may have been set back meanwhile: each chunk is looked at.
+    """
+    snapshot = lines.snapshot
+    wanted = [first <= moment // 1000 <= last for moment in snapshot.times.tolist()]
+    position = 0
+    for inside, group in groupby(wanted):
+        following = position + sum(1 for _ in group)
+        if inside:
+            is_last = following == len(wanted)
+            stop = len(lines) if is_last else lines.started_before(snapshot.starts[following])
+            yield range(lines.started_before(snapshot.starts[position]), stop)
+        position = following
+
+
 def nice_interval(seconds: float, entries: int) -> float:
     """Return 1, 2 or 5 times a power of ten that cuts a time (s) into at most so many entries."""
     interval = 1e-6
@@ -96,8 +119,32 @@ def bytes_over_time(lines: Lines, start: int, stop: int, entries: int) -> list[l
     return totals
 
 
-def rate_of_log(lines: Lines, start: int, interval: int, entries: int) -> list[Rate]:
-    """Return lines and bytes over time of a whole log (times in ns)."""
+def rate(reading: Reading, facts: Mapping[str, Any], seconds: float | None) -> list[Rate]:
+    """Return lines and bytes over time, in stretches of so many seconds (None: up to 60).
+
+    Raises `ValueError` if that is no interval, or far too short a one.
+    """
+    start, stop = time_range(reading.lines, facts)
+    if seconds is None:
+        seconds = nice_interval((stop - start) / _S, 60)
+    interval = int(seconds * _S) if seconds > 0 else 0
+    entries = (stop - start) // interval + 1 if interval else 0
+    if not 0 < entries <= MAX_ENTRIES:
+        raise ValueError(
+            f"an interval is a number of seconds above 0 that cuts {(stop - start) / _S:.3g} s "
+            f"into at most {MAX_ENTRIES:,} parts, not {seconds!r}"
+        )
+    if reading.whole:
+        counts = _count_log(reading.lines, start, interval, entries)
+    else:
+        counts = _count_lines(reading, start, interval, entries)
+    return [
+        Rate(local_time(start + i * interval), interval / _S, lines, nbytes)
+        for i, (lines, nbytes) in enumerate(counts)
+    ]
+
+
+def _count_log(lines: Lines, start: int, interval: int, entries: int) -> list[list[int]]:
     snapshot = lines.snapshot
     counts = [[0, 0] for _ in range(entries)]
     numbers = [
@@ -106,31 +153,29 @@ def rate_of_log(lines: Lines, start: int, interval: int, entries: int) -> list[R
     chunk, begin, begun = 0, 0, 0
     for number, group in groupby(numbers):
         chunk += sum(1 for _ in group)
-        end = snapshot.starts[chunk] if chunk < len(numbers) else len(snapshot)
-        ended = lines.started_before(end) if chunk < len(numbers) else len(lines)
+        is_last = chunk == len(numbers)
+        end = len(snapshot) if is_last else snapshot.starts[chunk]
+        ended = len(lines) if is_last else lines.started_before(end)
         counts[number][0] += ended - begun
         counts[number][1] += end - begin
         begin, begun = end, ended
-    return _rates(counts, start, interval)
+    return counts
 
 
-def rate_of_lines(
-    lines: Lines, indices: Sequence[int], start: int, interval: int, entries: int
-) -> list[Rate]:
-    """Return lines and bytes over time of some lines (times in ns)."""
+def _count_lines(reading: Reading, start: int, interval: int, entries: int) -> list[list[int]]:
     counts = [[0, 0] for _ in range(entries)]
-    for row in lines.read(indices):
+    for row in reading.rows():
         count = counts[min(max((row.time - start) // interval, 0), entries - 1)]
         count[0] += 1
         count[1] += len(row.raw)
-    return _rates(counts, start, interval)
+    return counts
 
 
-def _rates(counts: list[list[int]], start: int, interval: int) -> list[Rate]:
-    return [
-        Rate(local_time(start + i * interval), interval / _S, lines, nbytes)
-        for i, (lines, nbytes) in enumerate(counts)
-    ]
+def silences(reading: Reading, facts: Mapping[str, Any], n: int) -> list[Silence]:
+    """Return the longest silences, longest first: of a whole log, or between some lines of it."""
+    if reading.whole:
+        return silences_of_log(reading.lines, *time_range(reading.lines, facts), n)
+    return heapq.nlargest(n, _silences(reading), key=lambda gap: gap.stop - gap.start)
 
 
 def silences_of_log(lines: Lines, start: int, stop: int, n: int) -> list[Silence]:
@@ -154,14 +199,9 @@ def _silence(lines: Lines, i: int, moments: list[int]) -> Silence:
     return Silence(moments[i - 1], moments[i], before, after)
 
 
-def silences_of_lines(lines: Lines, indices: Sequence[int], n: int) -> list[Silence]:
-    """Return the longest times from one of some lines to the next, longest first."""
-    return heapq.nlargest(n, _silences(lines, indices), key=lambda gap: gap.stop - gap.start)
-
-
-def _silences(lines: Lines, indices: Sequence[int]) -> Iterator[Silence]:
+def _silences(reading: Reading) -> Iterator[Silence]:
     before = None
-    for row in lines.read(indices):
+    for row in reading.rows():
         if before is not None and row.time > before.time:
             yield Silence(before.time, row.time, before.nth, row.nth)
         before = row

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from ..captured import Line
+from ..levels import level_of
 from ..recording import Recording
 from .following import Chunk
 from .terminal import write_all
@@ -19,6 +20,7 @@ class _Immediate:
     """A target that keeps nothing back."""
 
     error: BaseException | None = None
+    wanted: Callable[[], bool]
 
     def open(self, recording: Recording) -> None:
         """See `Target`."""
@@ -66,6 +68,8 @@ class LineTarget(_Immediate):
 
     def _call(self, lines: list[Line]) -> None:
         for line in lines:
+            if not self.wanted():
+                return
             try:
                 self._on_line(line)
             except Exception as error:
@@ -116,15 +120,32 @@ def _takes_bytes(stream: Any) -> bool:
     return False
 
 
-class LoggerTarget(LineTarget):
-    """Logs each line: stdout as INFO, stderr as WARNING, with ``extra={"source": ...}``."""
+_LOGGING_LEVELS = {
+    "trace": logging.DEBUG,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
 
-    def __init__(self, logger: logging.Logger) -> None:
+
+class LoggerTarget(LineTarget):
+    """Logs each line: stdout as INFO, stderr as WARNING, with ``extra={"source": ...}``.
+
+    With ``levels``, a line that says its level in a known format has that.
+    """
+
+    def __init__(self, logger: logging.Logger, levels: bool = False) -> None:
         self._logger = logger
+        self._levels = levels
         super().__init__(self._log)
 
     def _log(self, line: Line) -> None:
         level = logging.WARNING if is_stderr(line.source) else logging.INFO
+        said = level_of(line.encode("utf-8", "replace")) if self._levels else None
+        if said is not None:
+            level = _LOGGING_LEVELS[said]
         self._logger.log(level, "%s", str(line), extra={"source": line.source})
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
+from collections.abc import Callable
 from typing import Protocol
 
 from ..recording import Recording
+from ..streams import never_capturing_this_thread
 from .following import Chunk, Following
 
 #: At the end of a capture, wait this long (s) for a target that makes no progress.
@@ -18,6 +21,8 @@ class Target(Protocol):
 
     #: The first fault that did not end it.
     error: BaseException | None
+    #: Tells whether it is still to go on; set by the follower.
+    wanted: Callable[[], bool]
 
     def open(self, recording: Recording) -> None:
         """Begin; called once, before anything else."""
@@ -61,8 +66,10 @@ class Follower:
         self._ended = False
         self._abandoned = False
         self._late = False
+        self._next_tick = 0.0
         self._thread = threading.Thread(target=self._run, name=f"ipyfdcapture-{name}", daemon=True)
         target.open(recording)
+        target.wanted = lambda: not self._abandoned
 
     def start(self) -> None:
         """Begin to follow. Raises `OSError` if no thread can be started."""
@@ -72,8 +79,17 @@ class Follower:
             self._following.close()
             raise OSError(str(error)) from error
 
-    def catch_up(self) -> None:
-        """Have everything shown that is recorded by now."""
+    def abandon(self) -> None:
+        """Give the target nothing more, from now on."""
+        self._abandoned = True
+        with self._turn:
+            self._turn.notify_all()
+
+    def catch_up(self, patience: float = GRACE_S) -> None:
+        """Have everything shown that is recorded by now.
+
+        Gives up on a target that makes no progress for ``patience`` seconds.
+        """
         if threading.current_thread() is self._thread:
             return
         with self._turn:
@@ -82,20 +98,21 @@ class Follower:
             self._turn.notify_all()
             while self._done < wanted and self._thread.is_alive():
                 steps = self._steps
-                if not self._turn.wait(GRACE_S) and steps == self._steps:
+                if not self._turn.wait(patience) and steps == self._steps:
                     self._abandoned = True
                     break
 
-    def end_of_cell(self) -> None:
+    def end_of_cell(self, patience: float = GRACE_S) -> None:
         """Have everything shown, and take what comes from now on as late output.
 
-        Returns when that is done, or when the target has made no progress for `GRACE_S`.
+        Returns when that is done, or when the target made no progress for ``patience`` seconds.
         """
         with self._turn:
             self._ended = True
-        self.catch_up()
-        if self._recording.writing is None and not self._abandoned:
-            self._thread.join(GRACE_S)
+        self.catch_up(patience)
+        in_thread = self._thread is threading.current_thread()
+        if self._recording.writing is None and not self._abandoned and not in_thread:
+            self._thread.join(patience)
         if self._abandoned:
             self._tell("does not take what it is given; it is given nothing more")
         else:
@@ -117,8 +134,9 @@ class Follower:
 
     def _run(self) -> None:
         try:
-            self._follow()
-            self._target.close()
+            with never_capturing_this_thread():
+                self._follow()
+                self._target.close()
         except BaseException as error:
             self._target.error = self._target.error or error
         finally:
@@ -138,7 +156,7 @@ class Follower:
             if wanted != self._done:
                 self._target.catch_up()
             else:
-                self._target.tick()
+                self._tick()
             if ended and not self._late:
                 self._target.end_of_cell()
                 self._late = True
@@ -163,8 +181,12 @@ class Follower:
             self._target.show(chunks)
             with self._turn:
                 self._steps += 1
-                if self._ended and not self._late:
-                    continue
             # A writer that never pauses must not keep back what waits to be shown.
-            self._target.tick()
+            self._tick()
         return found
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_tick:
+            self._next_tick = now + self._interval
+            self._target.tick()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 
 from ..recording import Recording
 from .following import Chunk
@@ -20,6 +21,7 @@ class TerminalStream:
         self._stdout = stdout
         self._stderr = stderr
         self.error: BaseException | None = None
+        self.wanted: Callable[[], bool]
 
     def open(self, recording: Recording) -> None:
         """See `Target`."""

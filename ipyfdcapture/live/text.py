@@ -51,10 +51,8 @@ def _collapse_line(line: str) -> str:
         return line
     shown = ""
     for redraw in redraws:
-        if "\x1b" in redraw:
-            shown = redraw  # it moves or colours: what of the last remains cannot be told here
-        else:
-            shown = redraw + shown[len(redraw) :]
+        # Where it moves or colours, what of the last remains cannot be told here.
+        shown = redraw if "\x1b" in redraw else redraw + shown[len(redraw) :]
     return f"{first}\r{shown}{end}"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Protocol
 
 from ..captured import Line
@@ -78,6 +79,7 @@ class StreamView:
         self._last: deque[Chunk] = deque()
         self._last_bytes = 0
         self.error: BaseException | None = None
+        self.wanted: Callable[[], bool]
 
     def open(self, recording: Recording) -> None:
         """See `Target`."""
@@ -201,7 +203,8 @@ class StreamView:
 
     def close(self) -> None:
         """See `Target`."""
-        self.end_of_cell() if not self._flooded else self._draw(self._drawn, final=True)
+        if not self._flooded:
+            self.end_of_cell()
 
 
 class TailView:
@@ -215,6 +218,7 @@ class TailView:
         self._totals: Counter[str] = Counter()
         self._changed = False
         self.error: BaseException | None = None
+        self.wanted: Callable[[], bool]
 
     def open(self, recording: Recording) -> None:
         """See `Target`."""

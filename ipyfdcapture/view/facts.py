@@ -130,7 +130,7 @@ def excerpt(reading: Reading, head: int, tail: int) -> tuple[list[Row], int, lis
 
 
 def source_mark(source: str) -> str:
-    """Return what marks a line of a source: nothing for stdout, ``err`` for stderr, else its name."""
+    """Return what marks the lines of a source: "" for stdout, "err" for stderr, else its name."""
     if source in ("stdout", "stdout+stderr"):
         return ""
     return "err" if source == "stderr" else source

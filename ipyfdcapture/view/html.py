@@ -141,7 +141,7 @@ class _LineWriter:
         body = _folded(runs, cut)
         while max_bytes is not None and len(body.encode()) > max_bytes - 500:
             kept = sum(len(part) for part, _ in runs) // 2
-            runs = _cut(runs, 0, kept)
+            runs = safe.cut(runs, 0, kept)
             cut = len(row.raw) - len("".join(part for part, _ in runs).encode())
             body = _folded(runs, cut)
         return f"{self._gutter(row)}{body}\n"
@@ -169,24 +169,14 @@ def _folded(runs: list[safe.Run], cut: int) -> str:
         return _html(runs)
     more = f"{length - FOLD_CHARACTERS:,} more characters" if length > FOLD_CHARACTERS else ""
     missing = f"… {cut:,} more bytes" if cut else ""
-    start = _html(_cut(runs, 0, FOLD_CHARACTERS))
+    start = _html(safe.cut(runs, 0, FOLD_CHARACTERS))
     if not more:
         return f'{start}<span class="fdlog-more">{missing}</span>'
-    rest = _html(_cut(runs, FOLD_CHARACTERS, length))
+    rest = _html(safe.cut(runs, FOLD_CHARACTERS, length))
     return (
         f'{start}<details class="fdlog-fold"><summary>… {more}</summary>{rest}'
         f'<span class="fdlog-more">{missing}</span></details>'
     )
-
-
-def _cut(runs: list[safe.Run], start: int, stop: int) -> list[safe.Run]:
-    position, kept = 0, []
-    for text, style in runs:
-        part = text[max(0, start - position) : max(0, stop - position)]
-        if part:
-            kept.append((part, style))
-        position += len(text)
-    return kept
 
 
 def _html(runs: list[safe.Run]) -> str:

@@ -112,29 +112,31 @@ class _Row:
         if self.cursor == self._width:
             self.runs.append((text, style))
         else:
-            rest = self._cut(end, self._width)
-            self.runs = [*self._cut(0, self.cursor), (text, style), *rest]
+            rest = cut(self.runs, end, self._width)
+            self.runs = [*cut(self.runs, 0, self.cursor), (text, style), *rest]
         self.cursor = end
         self._width = max(self._width, end)
 
     def erase(self, what: str) -> None:
         """Erase from the cursor on ("" or "0"), up to it ("1"), or all ("2")."""
         if what == "1":
-            self.runs = [(" " * self.cursor, PLAIN), *self._cut(self.cursor, self._width)]
+            self.runs = [(" " * self.cursor, PLAIN), *cut(self.runs, self.cursor, self._width)]
         elif what == "2":
             self.runs = [(" " * self.cursor, PLAIN)]
         else:
-            self.runs = self._cut(0, self.cursor)
+            self.runs = cut(self.runs, 0, self.cursor)
         self._width = sum(len(text) for text, _ in self.runs)
 
-    def _cut(self, start: int, stop: int) -> list[Run]:
-        position, kept = 0, []
-        for text, style in self.runs:
-            part = text[max(0, start - position) : max(0, stop - position)]
-            if part:
-                kept.append((part, style))
-            position += len(text)
-        return kept
+
+def cut(runs: list[Run], start: int, stop: int) -> list[Run]:
+    """Return the characters ``start`` .. ``stop`` of runs."""
+    position, kept = 0, []
+    for text, style in runs:
+        part = text[max(0, start - position) : max(0, stop - position)]
+        if part:
+            kept.append((part, style))
+        position += len(text)
+    return kept
 
 
 def restyled(style: Style, parameters: str) -> Style:
@@ -150,18 +152,16 @@ def restyled(style: Style, parameters: str) -> Style:
         elif code in (38, 48, 58):
             colour = _extended_colour(codes)
             if code != 58:  # the colour of the underline alone
-                style = replace(style, **{"fg" if code == 38 else "bg": colour})
+                style = _coloured(style, colour, code == 38)
         elif 30 <= code <= 49 or 90 <= code <= 107:
-            style = _coloured(style, code)
+            decade, number = divmod(code, 10)
+            named = None if number == 9 else number + (8 if decade >= 9 else 0)
+            style = _coloured(style, named, decade in (3, 9))
     return style
 
 
-def _coloured(style: Style, code: int) -> Style:
-    decade, number = divmod(code, 10)
-    colour = None if number == 9 else number + (8 if decade >= 9 else 0)
-    if number == 8:
-        return style
-    return replace(style, **{"fg" if decade in (3, 9) else "bg": colour})
+def _coloured(style: Style, colour: Colour | None, foreground: bool) -> Style:
+    return replace(style, fg=colour) if foreground else replace(style, bg=colour)
 
 
 def _extended_colour(codes: Iterator[int]) -> Colour | None:

@@ -1,0 +1,185 @@
+"""A log for other tools: files, pandas and Arrow."""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import json
+import os
+from array import array
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from .decoding import Reading
+from .lines import Row
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+    from .captured import Captured
+
+#: A batch of lines for Arrow ends after this many, or after this many bytes.
+BATCH_LINES = 1 << 16
+BATCH_BYTES = 16 << 20
+
+_EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
+
+
+def save(log: Captured, reading: Reading, path: str | os.PathLike[str]) -> None:
+    """Write a log to a file, whole or not at all, in the form that its suffix says.
+
+    Raises
+    ------
+    ValueError
+        if the suffix is not one that can be written.
+    OSError
+        if the file cannot be written; what was there before is still there then.
+    ImportError
+        if a library is missing; the message names the extra to install.
+    """
+    target = Path(os.path.realpath(path))
+    write = _WRITERS.get(target.suffix.lower())
+    if write is None:
+        raise ValueError(
+            f"cannot save {os.fspath(path)!r}: the suffix says how, and is one of "
+            + ", ".join(_WRITERS)
+        )
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such directory", str(target.parent))
+    new = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.new")
+    try:
+        with open(new, "xb") as file:
+            write(log, reading, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, target)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def _write_text(log: Captured, reading: Reading, file: IO[bytes]) -> None:
+    for part in reading.text_parts():
+        file.write(part.encode("utf-8", "backslashreplace"))
+
+
+def _write_jsonl(log: Captured, reading: Reading, file: IO[bytes]) -> None:
+    for row in reading.rows():
+        time = _EPOCH + datetime.timedelta(microseconds=row.time // 1000)
+        entry = {
+            "time": time.isoformat(timespec="microseconds"),
+            "source": reading.source(row),
+            "number": row.nth + 1,
+            "text": reading.text(row),
+        }
+        file.write(json.dumps(entry).encode() + b"\n")
+
+
+def _write_html(log: Captured, reading: Reading, file: IO[bytes]) -> None:
+    from .view.html import page
+
+    for part in page(log, reading):
+        file.write(part.encode())
+
+
+def _write_parquet(log: Captured, reading: Reading, file: IO[bytes]) -> None:
+    reader = arrow_reader(reading)
+    parquet = import_module("pyarrow.parquet")
+    with parquet.ParquetWriter(file, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+
+
+_WRITERS: dict[str, Callable[[Captured, Reading, IO[bytes]], None]] = {
+    ".txt": _write_text,
+    ".jsonl": _write_jsonl,
+    ".html": _write_html,
+    ".parquet": _write_parquet,
+}
+
+
+def arrow_reader(reading: Reading) -> pyarrow.RecordBatchReader:
+    """Return a reader of ``time``, ``source``, ``number`` and ``text``, a batch at a time.
+
+    Raises `ImportError` if pyarrow is missing.
+    """
+    pa = _require("pyarrow", "arrow")
+    schema = pa.schema(
+        {
+            "time": pa.timestamp("ns", tz="UTC"),
+            "source": pa.dictionary(pa.int32(), pa.string()),
+            "number": pa.int64(),
+            "text": pa.string(),
+        }
+    )
+    sources = pa.array(reading.lines.snapshot.sources, pa.string())
+
+    def batches() -> Iterator[pyarrow.RecordBatch]:
+        for rows in _batched(reading.rows()):
+            numbers = pa.array([row.source for row in rows], pa.int32())
+            columns = [
+                pa.array([row.time for row in rows], schema.field("time").type),
+                pa.DictionaryArray.from_arrays(numbers, sources),
+                pa.array([row.nth + 1 for row in rows], pa.int64()),
+                pa.array([_unicode(reading.text(row)) for row in rows], pa.string()),
+            ]
+            yield pa.record_batch(columns, schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def to_pandas(reading: Reading) -> pandas.DataFrame:
+    """Return a frame of ``time``, ``source``, ``number`` and ``text``.
+
+    Raises `ImportError` if pandas is missing.
+    """
+    pd = _require("pandas", "pandas")
+    times, sources, numbers, texts = array("q"), array("i"), array("q"), []
+    for row in reading.rows():
+        times.append(row.time)
+        sources.append(row.source)
+        numbers.append(row.nth + 1)
+        texts.append(_unicode(reading.text(row)))
+    names = reading.lines.snapshot.sources
+    return pd.DataFrame(
+        {
+            "time": pd.to_datetime(pd.Series(times, dtype="int64"), unit="ns", utc=True),
+            "source": pd.Categorical.from_codes(list(sources), categories=list(names)),
+            "number": pd.Series(numbers, dtype="int64"),
+            "text": pd.Series(texts, dtype="str"),
+        }
+    )
+
+
+def _batched(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row.raw)
+        if len(batch) == BATCH_LINES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _unicode(text: str) -> str:
+    """Return text that UTF-8 can hold: some error handlers leave surrogates for bad bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def _require(library: str, extra: str) -> Any:
+    try:
+        return import_module(library)
+    except ImportError as error:
+        raise ImportError(
+            f'this needs {library}: pip install "ipyfdcapture[{extra}]"', name=library
+        ) from error

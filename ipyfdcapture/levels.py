@@ -1,0 +1,142 @@
+"""How serious a line is: the formats in which native programs and their tools say so.
+
+To add a format, add a line to `FORMATS`, and sample lines to ``tests/test_levels.py``.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import Counter
+from typing import NamedTuple
+
+from .decoding import Reading
+
+#: From the least serious to the most.
+LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
+
+#: The words that formats use, in lower case, and the level that each means.
+WORDS: dict[bytes, str] = {
+    word.encode(): level
+    for level, words in {
+        "trace": "trace verbose verb",
+        "debug": "debug d",
+        "info": "info i note notice remark success status",
+        "warning": "warning warn w",
+        "error": "error err e traceback ***",
+        "critical": "critical crit fatal f panic alert emerg emergency",
+    }.items()
+    for word in words.split()
+} | {b"fatal error": "critical"}
+
+
+class Format(NamedTuple):
+    """One way to write levels."""
+
+    #: Who writes so.
+    name: str
+    #: What the line begins with; the group ``level`` holds one of `WORDS`, or ends with one.
+    pattern: str
+
+
+_DATE = r"\d{4}-\d\d-\d\d"
+_TIME = r"\d\d:\d\d:\d\d"
+_UPPER = r"(?P<level>TRACE|DEBUG|INFO|SUCCESS|WARN(?:ING)?|ERROR|CRITICAL|FATAL)"
+
+#: The first that fits decides.
+FORMATS = (
+    Format("glog, absl, gRPC, klog", r"(?P<level>[IWEF])\d{4,8} \d\d:\d\d:[\d.]+ +\d+ \S+:\d+\]"),
+    Format("TensorFlow", rf"{_DATE} {_TIME}\.\d+: (?P<level>[IWEF]) \S+:\d+\]"),
+    Format("Python logging, basic", rf"{_UPPER}:[^\s:]*:"),
+    Format(
+        "Python logging, with time",
+        rf"\[?{_DATE} {_TIME},\d+\]?[ |:-]+(?:\[?[\w.]+\]?[ |:-]+){{0,3}}?\[?{_UPPER}\b",
+    ),
+    Format("Python warnings", r"[^\s:][^:]*:\d+: [A-Z]\w*(?P<level>Warning): "),
+    Format("Python traceback", r"(?P<level>Traceback) \(most recent call last\):"),
+    Format("loguru", rf"{_DATE} {_TIME}\.\d+ \| {_UPPER} *\| "),
+    Format(
+        "spdlog",
+        rf"\[{_DATE} {_TIME}\.\d+\] (?:\[[^\]]*\] )?"
+        r"\[(?P<level>trace|debug|info|warning|warn|error|critical)\] ",
+    ),
+    Format("env_logger", rf"\[(?:{_DATE}T\S+ )?{_UPPER} +[\w:]+\] "),
+    Format("Rust tracing", rf"{_DATE}T{_TIME}\S* +{_UPPER} "),
+    Format("GDAL", r"(?P<level>Warning|ERROR|FATAL) \d+: "),
+    Format("OpenCV", r"\[ ?(?P<level>VERB|DEBUG|INFO|WARN|ERROR|FATAL):\d+(?:@[\d.]+)?\] "),
+    Format("LightGBM", r"\[LightGBM\] \[(?P<level>Debug|Info|Warning|Fatal)\] "),
+    Format("XGBoost", rf"\[{_TIME}\] (?P<level>DEBUG|INFO|WARNING|ERROR|FATAL): "),
+    Format("NCCL", r"\S+:\d+:\d+ \[\d+\] NCCL (?P<level>TRACE|INFO|WARN) "),
+    Format("PETSc", r"\[\d+\]PETSC (?P<level>ERROR): "),
+    Format("Spark, log4j", rf"\d\d/\d\d/\d\d {_TIME} {_UPPER} "),
+    Format("logfmt", r'(?:ts|time)=(?:"[^"]*"|\S+) (?:level|lvl)=(?P<level>\w+)\b'),
+    Format("JSON", r'\{(?:[^{}]*?,)?\s*"(?:level|severity|lvl)":\s*"(?P<level>\w+)"'),
+    Format("CMake", r"CMake (?:Deprecation )?(?P<level>Error|Warning)\b"),
+    Format("make", r"g?make(?:\[\d+\])?: (?P<level>\*\*\*) "),
+    Format(
+        "MSVC, nvcc, ifort",
+        r"[^\s(:][^(:]*\(\d+(?:,\d+)?\) ?: (?P<level>fatal error|error|warning|remark)[ :#]",
+    ),
+    Format(
+        "gcc, clang, ld",
+        r"(?:[A-Za-z]:)?[^\s:][^:]*:(?:\d+:){0,2} "
+        r"(?P<level>fatal error|error|warning|note|remark): ",
+    ),
+    Format(
+        "rustc, cargo, gfortran, pip, ...",
+        r"(?P<level>FATAL|[Ff]atal|ERROR|[Ee]rror|WARN(?:ING)?|[Ww]arn(?:ing)?|INFO|[Ii]nfo|NOTE"
+        r"|[Nn]ote|DEBUG|[Dd]ebug)(?:\[\w+\])?: ",
+    ),
+    Format(
+        "a level in brackets",
+        r"\[ *(?P<level>trace|debug|info|warn|warning|error|fatal|critical"
+        r"|TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL) *\]",
+    ),
+)
+
+_ANY = re.compile(
+    "|".join(
+        format_.pattern.replace("(?P<level>", f"(?P<level{i}>") for i, format_ in enumerate(FORMATS)
+    ).encode()
+)
+_SGR = re.compile(rb"\x1b\[[0-9;:]*m")
+#: A level stands near the start; the rest of a long line need not be looked at.
+_LOOK_AT_BYTES = 500
+
+
+def level_of(line: bytes) -> str | None:
+    """Return how serious a line says it is, one of `LEVELS`; None if it does not say."""
+    line = line[:_LOOK_AT_BYTES]
+    if b"\x1b" in line:  # many formats colour the level
+        line = _SGR.sub(b"", line)
+    match = _any_format().match(line)
+    if match is None or match.lastgroup is None:
+        return None
+    return WORDS.get(match[match.lastgroup].lower())
+
+
+@functools.cache
+def _any_format() -> re.Pattern[bytes]:
+    """Return all of `FORMATS` in one: compiling it takes some milliseconds, once it is needed."""
+    patterns = (
+        format_.pattern.replace("(?P<level>", f"(?P<level{i}>") for i, format_ in enumerate(FORMATS)
+    )
+    return re.compile("|".join(patterns).encode())
+
+
+def count_levels(reading: Reading) -> dict[str, int]:
+    """Count lines by level: those of `LEVELS` that occur, in that order."""
+    if reading.whole:
+        lines = (line for batch in reading.lines.batches() for line in batch.lines())
+        counts = Counter(map(level_of, lines))
+    else:
+        counts = Counter(level_of(row.raw) for row in reading.rows())
+    return {level: counts[level] for level in LEVELS if counts[level]}
+
+
+def checked_level(level: str) -> str:
+    """Return the level that a word means. Raises `ValueError` if it means none."""
+    found = WORDS.get(level.lower().encode()) if isinstance(level, str) and len(level) > 1 else None
+    if found is None:
+        raise ValueError(f"a level is one of {', '.join(LEVELS)}, not {level!r}")
+    return found
