@@ -19,14 +19,13 @@ from typing import Any
 from . import cstdio, spool
 from .captured import Captured, Line
 from .drain.client import KINDS, Draining, Pipe, get_drain
-from .drain.pump import out_of_the_way
 from .errors import CaptureError
 from .interrupts import deferred_interrupts
 from .live.callback import FileTarget, LineTarget
 from .live.follower import GRACE_S, Follower, Target
 from .live.targets import MakeTarget, Place, make_target
 from .recording import Recording, copy_snapshot
-from .redirect import Redirection
+from .redirect import ClosedStandardDescriptors, Redirection
 from .streams import CaptureStream, Replacement, Turns, error_handler_of, flush_quietly
 from .threads import process_stream, put_before_own
 
@@ -120,7 +119,7 @@ def capture_fd(
     check_encoding(encoding, errors)
     if on_line is not None and not callable(on_line):
         raise ValueError(f"on_line must be a function, not {on_line!r}")
-    capture = Capture(
+    run = Run(
         wanted,
         python=python,
         display=display,
@@ -132,22 +131,22 @@ def capture_fd(
         spool_dir=spool_dir,
         facts=facts or {},
     )
-    capture.live_interval = live_interval
-    capture.live_max_bytes = live_max_bytes
+    run.live_interval = live_interval
+    run.live_max_bytes = live_max_bytes
     if live is not None:
-        capture.show_on("live", make_target(live))
+        run.show_on("live", make_target(live))
     if on_line is not None:
-        capture.show_on("on_line", lambda place: LineTarget(on_line))
+        run.show_on("on_line", lambda place: LineTarget(on_line))
     if file is not None:
-        capture.show_on("file", lambda place: FileTarget(file))
-    return capture
+        run.show_on("file", lambda place: FileTarget(file))
+    return Capture(run)
 
 
-_active: list[Capture] = []
+_active: list[Run] = []
 os.register_at_fork(after_in_child=_active.clear)
 
 
-def current_capture() -> Capture | None:
+def current_capture() -> Run | None:
     """Return the capture that is active, the newest if several are."""
     return _active[-1] if _active else None
 
@@ -183,8 +182,58 @@ def _checked_fds(fds: Iterable[int]) -> list[int]:
 class Capture:
     """One capture, from `start` to `stop`; made by `capture_fd`.
 
-    Both may be called more than once and from any thread; a capture runs once.
+    Both may be called more than once and from any thread; a capture runs once. One that nobody
+    holds any more is stopped: an interrupt that comes just as a ``with`` block is left, before
+    Python has called anything of ours, leaves no descriptor behind.
     """
+
+    def __init__(self, run: Run) -> None:
+        #: What is going on; nothing there refers to this object.
+        self.run = run
+
+    @property
+    def captured(self) -> Captured:
+        """What was captured so far. Raises `RuntimeError` before the start."""
+        return self.run.captured
+
+    def start(self) -> Captured:
+        """Begin. Raises `CaptureError`, with everything as it was, if that cannot be done."""
+        return self.run.start()
+
+    def stop(self) -> Captured:
+        """End: put everything back, and have everything recorded that was written so far.
+
+        Does not wait for children that live on; what they write later arrives later.
+        """
+        return self.run.stop()
+
+    def pause(self) -> None:
+        """Let output through to where it went before, until `resume`."""
+        self.run.pause()
+
+    def resume(self) -> None:
+        """Go on capturing after `pause`."""
+        self.run.resume()
+
+    def __enter__(self) -> Captured:
+        return self.run.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.run.stop(failed=error is not None)
+
+    def __del__(self) -> None:
+        run = getattr(self, "run", None)
+        if run is not None and run.is_active:
+            run.stop(failed=True)
+
+
+class Run:
+    """What a capture does, from its start to its stop."""
 
     def __init__(
         self,
@@ -208,11 +257,12 @@ class Capture:
         self._drain = drain
         self._spool_dir = spool_dir
         self._undo = contextlib.ExitStack()
-        self._started = False
+        self._started = self._stopped = False
         self._job: Draining | None = None
         self._outputs: list[dict[str, Any]] = []
         self._redirections: dict[int, Redirection] = {}
         self._turns = Turns()
+        self._write_ends: dict[int, int] = {}
         self._targets: list[tuple[str, MakeTarget]] = []
         self._followers: list[Follower] = []
         self._streams: dict[int, CaptureStream] = {}
@@ -275,16 +325,10 @@ class Capture:
 
     # -- from start to stop ---------------------------------------------------------------------
 
-    def __enter__(self) -> Captured:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop(failed=error is not None)
+    @property
+    def is_active(self) -> bool:
+        """Whether there is anything to put back."""
+        return self._started and not self._stopped
 
     def start(self) -> Captured:
         """Begin. Raises `CaptureError`, with everything as it was, if that cannot be done."""
@@ -304,18 +348,10 @@ class Capture:
     def _start(self) -> None:
         self._started = True
         self._flush()
-        place = spool.open_spool(self._spool_dir)
-        drain = get_drain(self._drain)
-        self._undo.callback(drain.rest)
-        recording, files = self._create_recording(place.path)
-        self._captured = Captured(recording, self._outputs)
-        self._job = drain.record(recording, place, files, self.crash_dir)
-        self._undo.callback(self._end_recording, recording)
-        _active.append(self)
-        self._undo.callback(_active.remove, self)
-        self._job.add(self._swap_descriptors())
-        if self._python or any(fd in _NAMES for fd in self._fds):
-            self._swap_streams()
+        with ClosedStandardDescriptors() as closed:
+            self._start_recording(closed)
+            self._swap_descriptors(closed)
+        self._swap_streams()
         self._start_followers()
         cstdio.install_hooks()
         self._undo.callback(cstdio.remove_hooks)
@@ -324,6 +360,21 @@ class Capture:
 
             self._undo.enter_context(CapturedDisplays(self._outputs))
         self._undo.callback(cstdio.flush_native)
+
+    def _start_recording(self, closed: ClosedStandardDescriptors) -> None:
+        """Have pipes that nothing leads to yet drained into a new recording."""
+        place = spool.open_spool(self._spool_dir)
+        drain = get_drain(self._drain)
+        self._undo.callback(drain.rest)
+        recording, files = self._create_recording(place.path)
+        self._captured = Captured(recording, self._outputs)
+        self._job = drain.record(recording, place, files, self.crash_dir)
+        self._undo.callback(self._end_recording, recording)
+        _active.append(self)
+        self._undo.callback(self._is_over)
+        self._undo.callback(self._close_write_ends)
+        self._job.add(self._open_pipes(closed))
+        self._job.confirm()
 
     def _create_recording(self, directory: str) -> tuple[Recording, tuple[int, int]]:
         self._facts["started"] = time.time_ns()
@@ -342,37 +393,35 @@ class Capture:
                 raise
         return recording, (data, index)
 
-    def _swap_descriptors(self) -> list[Pipe]:
-        """Put a pipe in the place of each descriptor; return their read ends."""
+    def _open_pipes(self, closed: ClosedStandardDescriptors) -> list[Pipe]:
+        """Open a pipe for each descriptor; return their read ends."""
         pipes: list[Pipe] = []
-        closing = contextlib.ExitStack()
-        with closing:
-            write_end = -1
+        with contextlib.ExitStack() as closing:
             for fd in self._fds:
-                if not (self._merge and fd == 2):
-                    read_end, write_end = _open_pipe()
-                    closing.callback(os.close, read_end)
-                    pipes.append(Pipe(len(pipes), read_end))
-                    owned = write_end
-                else:
-                    owned = fcntl.fcntl(write_end, fcntl.F_DUPFD_CLOEXEC, 3)
-                redirection = self._redirect(fd, owned)
-                if pipes[-1].original is None:
-                    pipes[-1].original = _place_for_late_output(fd, redirection)
-                    if pipes[-1].original is not None:
-                        closing.callback(os.close, pipes[-1].original)
+                if self._merge and fd == 2:
+                    first = self._write_ends[1]
+                    self._write_ends[2] = fcntl.fcntl(first, fcntl.F_DUPFD_CLOEXEC, 3)
+                    continue
+                read_end, self._write_ends[fd] = _open_pipe()
+                closing.callback(os.close, read_end)
+                pipe = Pipe(len(pipes), read_end)
+                pipes.append(pipe)
+                if fd not in closed:
+                    pipe.original = _place_for_late_output(fd)
+                    closing.callback(os.close, pipe.original)
             closing.pop_all()
         return pipes
 
-    def _redirect(self, fd: int, write_end: int) -> Redirection:
-        try:
-            redirection = Redirection(fd, write_end)
-        except BaseException:
-            os.close(write_end)
-            raise
-        self._redirections[fd] = redirection
-        self._undo.callback(self._end_redirection, fd)
-        return redirection
+    def _close_write_ends(self) -> None:
+        while self._write_ends:
+            os.close(self._write_ends.popitem()[1])
+
+    def _swap_descriptors(self, closed: ClosedStandardDescriptors) -> None:
+        for fd in self._fds:
+            closed.give_way(fd)
+            self._redirections[fd] = Redirection(fd, self._write_ends[fd])
+            del self._write_ends[fd]  # it belongs to the redirection now
+            self._undo.callback(self._end_redirection, fd)
 
     def _end_redirection(self, fd: int) -> None:
         self._redirections[fd].undo()
@@ -500,24 +549,31 @@ class Capture:
             for follower in self._followers:
                 follower.end_of_cell(self._patience)
             self._followers.clear()
+            self._job.drain.tell_news()
+
+    def _is_over(self) -> None:
+        self._stopped = True
+        with contextlib.suppress(ValueError):  # a forked child has forgotten all
+            _active.remove(self)
 
     def _roll_back(self) -> None:
-        with deferred_interrupts(), contextlib.suppress(OSError):
+        with deferred_interrupts(), contextlib.suppress(Exception):
             self._undo.close()
+        self._stopped = True
         if self._captured is not None:
             self._captured.close()
 
 
 def _open_pipe() -> tuple[int, int]:
     """Return the ends of a pipe that is as large as the system allows."""
-    read_end, write_end = (out_of_the_way(fd) for fd in os.pipe())
+    read_end, write_end = os.pipe()
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         with contextlib.suppress(OSError):  # over the user's quota: the usual size will do
             fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return read_end, write_end
 
 
-def _place_for_late_output(fd: int, redirection: Redirection) -> int | None:
+def _place_for_late_output(fd: int) -> int:
     """Return a new descriptor for output that comes when nobody keeps it any more.
 
     In a kernel, descriptors 1 and 2 lead to a pipe of ipykernel's that ends with it; what it
@@ -528,7 +584,7 @@ def _place_for_late_output(fd: int, redirection: Redirection) -> int | None:
     if isinstance(behind, int):
         with contextlib.suppress(OSError):
             return fcntl.fcntl(behind, fcntl.F_DUPFD_CLOEXEC, 3)
-    return redirection.dup_below()
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
 
 
 def _writes_to(stream: Any, fd: int) -> bool:

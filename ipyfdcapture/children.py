@@ -8,7 +8,6 @@ it starts, or in a recording of its own.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import itertools
@@ -25,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from . import spool
-from .capture import Capture, current_capture
+from .capture import Run, current_capture
 from .captured import Captured, Line
 from .drain.client import Draining, Pipe, get_drain
 from .drain.pump import out_of_the_way
@@ -173,7 +172,7 @@ class Child(subprocess.Popen[Any]):
 def _start(
     log: _Log, args: Args, label: str | None, on_line: OnLine | None, options: dict[str, Any]
 ) -> Child:
-    label = log.free_label(_program_name(args)) if label is None else _check_label(label)
+    label = _FreeLabels(log).take(_program_name(args)) if label is None else _check_label(label)
     read_ends: dict[str, int] = {}
     with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
         for name in _NAMES:
@@ -357,6 +356,8 @@ class _Group:
 
     async def wait_for_an_end_async(self) -> None:
         """Return when a program may have ended."""
+        import asyncio  # heavy, and of use here alone
+
         pidfds = [each.pidfd for each in self._running.values() if each.pidfd is not None]
         if len(pidfds) < len(self._running):
             await asyncio.sleep(_POLL_S)
@@ -378,8 +379,7 @@ class _Group:
         return Outcome(results, self._log.of_children())
 
     def kill(self) -> None:
-        """Kill those that still run, and start no more."""
-        self._waiting.clear()
+        """Kill those that still run."""
         for running in self._running.values():
             running.child.kill()
         for running in self._running.values():
@@ -421,11 +421,26 @@ def _labelled(
         for label, args in commands.items():
             yield _check_label(label), args
         return
-    taken: set[str] = set()
+    labels = _FreeLabels(log)
     for args in commands:
-        label = log.free_label(_program_name(args), taken)
-        taken.add(label)
-        yield label, args
+        yield labels.take(_program_name(args)), args
+
+
+class _FreeLabels:
+    """Labels that a log does not have yet."""
+
+    def __init__(self, log: _Log) -> None:
+        sources = log.captured.recording.sources
+        self._used = {source.rpartition("/")[0] for source in sources}.union(_NAMES)
+        self._numbers: dict[str, Iterator[int]] = {}
+
+    def take(self, name: str) -> str:
+        """Return ``name``, with a number if that is used."""
+        label = name
+        while label in self._used:
+            label = f"{name}-{next(self._numbers.setdefault(name, itertools.count(2)))}"
+        self._used.add(label)
+        return label
 
 
 def _room_for_children() -> int:
@@ -471,7 +486,7 @@ class _Log:
         self,
         captured: Captured,
         job: Draining,
-        capture: Capture | None,
+        capture: Run | None,
         of_a_group: bool = False,
     ) -> None:
         self.captured = captured
@@ -481,24 +496,18 @@ class _Log:
         self._sources: set[int] = set()
         self._callbacks: _Callbacks | None = None
 
-    def free_label(self, name: str, taken: Iterable[str] = ()) -> str:
-        """Return ``name``, with a number if the log has that label."""
-        used = {source.rpartition("/")[0] for source in self.captured.recording.sources}
-        used.update(taken, _NAMES)
-        numbered = (f"{name}-{number}" for number in itertools.count(2))
-        return next(label for label in itertools.chain([name], numbered) if label not in used)
-
     def add(self, label: str, read_ends: dict[str, int], on_line: OnLine | None) -> None:
         """Have pipes emptied into it, by their names; takes them over."""
         recording = self.captured.recording
         with _lock:
-            sources = list(recording.facts["sources"])
+            sources: list[str] = recording.facts["sources"]
             pipes = []
             for name, read_end in read_ends.items():
                 self._sources.add(len(sources))
                 pipes.append(Pipe(len(sources), read_end))
                 sources.append(f"{label}/{name}")
-            recording.add_facts(sources=sources)
+            if self._capture is not None:  # which is kept if this process crashes
+                recording.add_facts(sources=sources)
             if on_line is not None:  # before the first line can come
                 self._get_callbacks().give(sources[len(sources) - len(pipes) :], on_line)
             self._job.add(pipes)
@@ -543,7 +552,7 @@ class _Log:
 class _Callbacks:
     """The thread that gives one recording's lines to the functions of its children."""
 
-    def __init__(self, recording: Recording, capture: Capture | None) -> None:
+    def __init__(self, recording: Recording, capture: Run | None) -> None:
         self._functions: dict[str, OnLine] = {}
         target = LineTarget(self._give_line)
         if capture is not None:
@@ -567,7 +576,7 @@ class _Callbacks:
 
 
 #: All children of a capture share one.
-_callbacks: weakref.WeakKeyDictionary[Capture, _Callbacks] = weakref.WeakKeyDictionary()
+_callbacks: weakref.WeakKeyDictionary[Run, _Callbacks] = weakref.WeakKeyDictionary()
 
 
 def _forget_after_fork() -> None:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 
-from .capture import Capture, capture_fd, check_encoding
+from .capture import Capture, Run, capture_fd, check_encoding
 from .captured import Captured, Line
 from .live.callback import LineTarget, LoggerTarget
 from .live.follower import Follower
@@ -74,7 +74,7 @@ class FdCapture:
         self._errors = errors
         self._python = python
         self._lock = threading.RLock()
-        self._capture: Capture | None = None
+        self._capture: Run | None = None
         self._follower: Follower | None = None
         self._captured: Captured | None = None
 
@@ -90,7 +90,7 @@ class FdCapture:
         with self._lock:
             if self._capture is not None:
                 return self
-            capture = Capture(
+            capture = Run(
                 [self.fd],
                 python=self._python,
                 display=False,
@@ -197,6 +197,6 @@ def forward_to_logging(
         How much of the log is kept beside (`Capture.captured`), the first half and the last.
     """
     capture = capture_fd(stdout=stdout, stderr=stderr, python=python, max_bytes=max_bytes)
-    capture.show_on("logging", lambda place: LoggerTarget(logger, levels=levels))
+    capture.run.show_on("logging", lambda place: LoggerTarget(logger, levels=levels))
     capture.start()
     return capture

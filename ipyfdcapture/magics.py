@@ -32,7 +32,7 @@ from traitlets import TraitError
 
 from . import crashes
 from . import history as cell_history
-from .capture import Capture, capture_fd
+from .capture import Run, capture_fd
 from .captured import Captured
 from .config import SIZE_HELP, CaptureFd, parse_size
 from .drain.client import KINDS, get_drain
@@ -210,7 +210,7 @@ def _split_statement(line: str) -> tuple[list[str], str]:
 class _CellCapture:
     """A capture that runs until the end of its cell, and what becomes of it then."""
 
-    capture: Capture
+    capture: Run
     finish: Callable[[Captured, bool], None]
 
 
@@ -219,6 +219,7 @@ class _Cell:
     """A cell that is running in one thread."""
 
     info: Any = None  # IPython's ExecutionInfo; None for a silent cell
+    frame: Any = None  # of the shell's own function that runs it
     captures: list[_CellCapture] = field(default_factory=list)
 
 
@@ -331,15 +332,18 @@ class CaptureFdExtension:
 
         self._begin(cell, capture, finish)
 
-    def _begin(
-        self, cell: _Cell, capture: Capture, finish: Callable[[Captured, bool], None]
-    ) -> None:
+    def _begin(self, cell: _Cell, capture: Run, finish: Callable[[Captured, bool], None]) -> None:
         self._start(capture)
         cell.captures.append(_CellCapture(capture, finish))
         self._showing.install()
 
     def _cell_begins(self) -> None:
-        self._cells.running.append(_Cell())
+        frames = list(_frames_of_cells())
+        running = self._cells.running
+        while running and running[-1].frame not in frames:
+            # An interrupt hit the event that should have told of its end.
+            self._end(running.pop(), failed=True)
+        running.append(_Cell(frame=frames[0] if frames else None))
 
     def _cell_has_info(self, info: Any) -> None:
         if not self._cells.running:
@@ -393,7 +397,7 @@ class CaptureFdExtension:
 
     # -- the magics -----------------------------------------------------------------------------
 
-    def line_magic(self, line: str) -> Any:  # noqa: D102
+    def line_magic(self, line: str) -> Any:
         argv, statement = _split_statement(line)
         if "--recover" in argv:
             return self._recover(_parse(_split(line)))
@@ -404,7 +408,7 @@ class CaptureFdExtension:
             raise UsageError(f"%{MAGIC} needs a statement: %{MAGIC} -v logs solve()")
         return self._run(args, statement)
 
-    def cell_magic(self, line: str, cell: str) -> Any:  # noqa: D102
+    def cell_magic(self, line: str, cell: str) -> Any:
         args = _parse(_split(line))
         if not cell.strip():
             raise UsageError(
@@ -468,9 +472,7 @@ class CaptureFdExtension:
             raise UsageError(f"%{MAGIC} --every-cell and %{MAGIC} --off stand alone")
         self.config.every_cell = args.every_cell
 
-    def _make_capture(
-        self, args: argparse.Namespace, cell: _Cell | None, name: str = ""
-    ) -> Capture:
+    def _make_capture(self, args: argparse.Namespace, cell: _Cell | None, name: str = "") -> Run:
         config = self.config
         facts: dict[str, Any] = {"notebook": self._key}
         if cell is not None and cell.info is not None:
@@ -497,7 +499,7 @@ class CaptureFdExtension:
                 drain=args.drain or config.drain,
                 spool_dir=config.spool_dir,
                 facts=facts,
-            )
+            ).run
         except ValueError as error:
             raise UsageError(str(error)) from None
         if args.tail or args.progress:
@@ -509,7 +511,7 @@ class CaptureFdExtension:
             capture.crash_dir = crashes.directory(self._key)
         return capture
 
-    def _start(self, capture: Capture) -> None:
+    def _start(self, capture: Run) -> None:
         try:
             capture.start()
         except CaptureError as error:
@@ -644,6 +646,15 @@ def _configurables(shell: Any) -> list[Any]:
     """Return what ``%config`` knows."""
     found: list[Any] = shell.configurables
     return found
+
+
+def _frames_of_cells() -> Iterator[Any]:
+    """Yield the frames of the shell's functions that run the current cells, innermost first."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "run_cell_async":
+            yield frame
+        frame = frame.f_back
 
 
 def _first_line(cell: str) -> str:

@@ -8,6 +8,7 @@ found, and one that is undone from below another leaves its own to that one.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import threading
@@ -26,19 +27,20 @@ class Redirection:
         self.fd = fd
         self.write_end = write_end
         with _lock:
-            self._inheritable = True
             #: What the descriptor was; None if it was closed.
             self._found: int | None = None
             #: The redirection that it led to, if it led to one.
             self._below: Redirection | None = None
+            self._found_inheritable = True
             if _is_open(fd):
-                self._inheritable = os.get_inheritable(fd)
+                self._found_inheritable = os.get_inheritable(fd)
                 self._found = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
             try:
                 stack = _stacks.get(fd, [])
                 if stack and self._found is not None and _same(self._found, stack[-1].write_end):
                     self._below = stack[-1]
-                _replace(write_end, fd, self._inheritable)
+                # 1 and 2 are for children too, whatever they were.
+                _replace(write_end, fd, fd <= 2 or self._found_inheritable)
             except BaseException:
                 self._let_go_of_found()
                 raise
@@ -72,7 +74,7 @@ class Redirection:
         if self.fd > 2 and not _is_open(self.fd):
             return  # the user closed a descriptor of theirs meanwhile: it stays closed
         if self._found is not None:
-            _replace(self._found, self.fd, self._inheritable)
+            _replace(self._found, self.fd, self._found_inheritable)
             return
         with contextlib.suppress(OSError):
             os.close(self.fd)
@@ -81,6 +83,7 @@ class Redirection:
         """Put back what ``gone`` would have, now that it is gone."""
         self._let_go_of_found()
         self._found, gone._found = gone._found, None
+        self._found_inheritable = gone._found_inheritable
         self._below = gone._below
 
     def _let_go_of_found(self) -> None:
@@ -103,9 +106,42 @@ def _replace(source: int, target: int, inheritable: bool) -> None:
 def _is_open(fd: int) -> bool:
     try:
         fcntl.fcntl(fd, fcntl.F_GETFD)
-    except OSError:
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
         return False
     return True
+
+
+class ClosedStandardDescriptors:
+    """While entered, those of 0, 1 and 2 that are closed are held by ``/dev/null``.
+
+    Otherwise the next pipe or socket would get their numbers, and be overwritten when they are
+    redirected.
+    """
+
+    def __init__(self) -> None:
+        self._held: set[int] = set()
+
+    def __enter__(self) -> ClosedStandardDescriptors:
+        for fd in (0, 1, 2):
+            if not _is_open(fd):
+                held = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+                self._held.add(held)
+        return self
+
+    def __contains__(self, fd: int) -> bool:
+        return fd in self._held
+
+    def give_way(self, fd: int) -> None:
+        """Close ``fd`` again, if it is one of them."""
+        if fd in self._held:
+            self._held.remove(fd)
+            os.close(fd)
+
+    def __exit__(self, *_: object) -> None:
+        for fd in list(self._held):
+            self.give_way(fd)
 
 
 def _same(one: int, other: int) -> bool:

@@ -149,8 +149,10 @@ class CaptureStream(io.TextIOWrapper):
         owned: bool = False,
         found: Any = None,
     ) -> None:
+        # Kept beside ``buffer``, which is gone once somebody detaches it.
+        self._writer = _DescriptorWriter(fd, name, owned)
         super().__init__(
-            cast(Any, _DescriptorWriter(fd, name, owned)),
+            cast(Any, self._writer),
             encoding=encoding,
             errors=errors,
             newline="\n",
@@ -160,17 +162,15 @@ class CaptureStream(io.TextIOWrapper):
 
     def set_below(self, below: Callable[[], Any]) -> None:
         """Say where output goes that must not be captured, see `never_capturing_this_thread`."""
-        cast(_DescriptorWriter, self.buffer).below = below
+        self._writer.below = below
 
     def write_to_pipe(self, on: bool) -> None:
         """Write to this capture's own pipe, whichever one the descriptor leads to."""
-        writer = cast(_DescriptorWriter, self.buffer)
-        writer.to_pipe = on and writer.pipe >= 0
+        self._writer.to_pipe = on and self._writer.pipe >= 0
 
     def take_turns(self, turns: Turns, pipe: int) -> None:
         """Write to a pipe by its write end, in order with the other streams of ``turns``."""
-        writer = cast(_DescriptorWriter, self.buffer)
-        writer.turns, writer.pipe = turns, pipe
+        self._writer.turns, self._writer.pipe = turns, pipe
 
     def __getattr__(self, name: str) -> Any:
         # What the object in whose place this is has beyond a text stream: ipykernel, for one,
@@ -270,6 +270,7 @@ class Replacement:
         self.methods = {method: getattr(stream, method) for method in _FORWARDED}
         stream.set_below(self.below)
         with _lock:
+            self._was_missing = not hasattr(sys, name)
             self._found = process_stream(name)
             self._below = below if fileno_of(self._found) == fd else self._found_itself
             self._found_methods = _methods_of(self._found)
@@ -303,9 +304,12 @@ class Replacement:
             for each in active.stack:
                 if each._found is self.stream:  # what it will put back is what we would have
                     each._found, each._found_methods = self._found, self._found_methods
+                    each._was_missing = self._was_missing
                     each._below, each.objects = self._below, self.objects
             active.rewire()
-            if is_newest:
+            if is_newest and self._was_missing:
+                delattr(sys, self.name)
+            elif is_newest:
                 set_process_stream(self.name, self._found)
             if not active.stack:
                 del _names[self.name]

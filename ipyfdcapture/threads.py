@@ -377,17 +377,17 @@ class ThreadStreamProxy(_Delegating):
         Where threads without a stream of their own write; None drops what they write.
     """
 
-    __slots__ = ("_proxied_active", "_proxied_buffer", "_proxied_name", "_proxied_original")
+    __slots__ = ("_proxied_buffer", "_proxied_name", "_proxied_original")
 
     def __init__(self, name: str, original: TextIO | None) -> None:
         super().__init__()
         self._proxied_name = name
         self._proxied_original = original
         self._proxied_buffer = _BufferProxy(self)
-        self._proxied_active = True
 
     def _target(self) -> Any:
-        if self._proxied_active:
+        # Not whether this proxy is in sys: handlers made during one installation keep theirs.
+        if _installation is not None:
             stream = _find(_own_streams(), self._proxied_name)
             if stream is not None:
                 return stream
@@ -494,7 +494,6 @@ class _Installation:
         for hook in self._hooks:
             hook.remove()
         for proxy in self._proxies:
-            proxy._proxied_active = False
             name = proxy._proxied_name
             if force or getattr(sys, name, None) is proxy:
                 setattr(sys, name, proxy._proxied_original)

@@ -28,6 +28,8 @@ from ..spool import Spool
 from .hosts import Host, ProcessHost, ThreadHost
 from .pump import out_of_the_way
 
+#: How a pump that is gone shows; anything else is a fault of the request.
+_GONE = (BrokenPipeError, ConnectionResetError)
 #: Descriptors that go with one request at most (the system's limit is 253).
 _FDS_PER_REQUEST = 240
 
@@ -72,6 +74,10 @@ class Draining:
             # A forked child sees what is recorded; asking for more is its parent's affair.
             return State(self.state.dropped, self.state.dropped_why, writing=True)
         return self.drain.update(self)
+
+    def confirm(self) -> None:
+        """Return once the drain has taken over. Raises `OSError` if it cannot."""
+        self.drain.confirm(self)
 
     def stop(self) -> State:
         """Like `update`, for the end of the capture. Writers that live on are still recorded."""
@@ -119,6 +125,7 @@ class Drain:
         self._watcher: _Watcher | None = None
         self._spools: list[Spool] = []
         self._owner = os.getpid()
+        self._news: list[str] = []
 
     @property
     def is_usable(self) -> bool:
@@ -139,10 +146,15 @@ class Drain:
         )
         try:
             with self._lock:
+                if not self.host.is_usable:  # a thread that had nothing left to do has ended
+                    self._take_over()
                 self._watch()
                 self._announce(spool)
                 self._jobs[job.number] = job
                 self._send_record(job, files)
+        except BaseException:
+            self._jobs.pop(job.number, None)
+            raise
         finally:
             for fd in files:
                 os.close(fd)
@@ -156,6 +168,14 @@ class Drain:
             for pipe in pipes:
                 job.pipes[pipe.source] = pipe
             self._send_pipes(job, pipes)
+
+    def confirm(self, job: Draining) -> None:
+        """See `Draining.confirm`."""
+        with self._lock:
+            open_sources = self._ask("confirm", id=job.number)["open"]
+        missing = set(job.pipes) - set(open_sources)
+        if missing:
+            raise OSError(errno.EMFILE, "the drain could not take over the pipes")
 
     def update(self, job: Draining) -> State:
         """Have everything that is in the pipes of ``job`` recorded."""
@@ -224,7 +244,7 @@ class Drain:
         line = json.dumps({"do": what, "fds": len(fds), **fields}).encode() + b"\n"
         try:
             _send_all(self.host.control, line, fds)
-        except OSError:
+        except _GONE:
             self._take_over()  # the new pump is told of everything, this included
 
     def _ask(self, what: str, **fields: Any) -> dict[str, Any]:
@@ -236,11 +256,11 @@ class Drain:
                 line = {"do": what, "fds": 0, "reply": number, **fields}
                 _send_all(control, json.dumps(line).encode() + b"\n", [])
                 answer = self._receive(control, number)
-            except OSError:
+            except _GONE:
                 self._take_over()
                 continue
             if "error" in answer:
-                raise RuntimeError(f"the drain failed: {answer['error']}")
+                raise OSError(errno.EIO, f"the drain failed: {answer['error']}")
             return answer
 
     def _receive(self, control: socket.socket, number: int) -> dict[str, Any]:
@@ -254,6 +274,19 @@ class Drain:
             answer: dict[str, Any] = json.loads(line)
             if answer["reply"] == number:  # else: to a question that was interrupted
                 return answer
+
+    # -- news -----------------------------------------------------------------------------------
+
+    def _note(self, news: str) -> None:
+        """Tell something, but not into what is being captured."""
+        self._news.append(news)
+        if all(job.stopped for job in self._jobs.values()):
+            self.tell_news()
+
+    def tell_news(self) -> None:
+        """Tell what happened during a capture, now that it is over."""
+        while self._news:
+            warnings.warn(self._news.pop(0), RuntimeWarning, stacklevel=2)
 
     # -- when the pump dies ---------------------------------------------------------------------
 
@@ -282,11 +315,9 @@ class Drain:
         """Go on in a thread with everything that the dead pump had in hand."""
         dead = self.host
         if dead.outlives_us:
-            warnings.warn(
+            self._note(
                 "the ipyfdcapture helper process was killed; a thread has taken over and nothing "
-                "was lost. The next capture starts a new helper",
-                RuntimeWarning,
-                stacklevel=2,
+                "was lost. The next capture starts a new helper"
             )
         self._received = b""
         self.host = ThreadHost()
@@ -312,8 +343,7 @@ class Drain:
         """In a forked child: let go of the parent's pump without a word to it."""
         self._lock = threading.RLock()
         self._watcher = None
-        with contextlib.suppress(OSError):
-            self.host.control.close()
+        self.host.forget_after_fork()
         for job in self._jobs.values():
             for pipe in job.pipes.values():
                 with contextlib.suppress(OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -31,6 +32,9 @@ class Host(Protocol):
 
     def close(self) -> None:
         """Let go of the pump: it ends when the last writer has closed."""
+
+    def forget_after_fork(self) -> None:
+        """In a forked child: let go of what is the parent's."""
 
 
 class ProcessHost:
@@ -80,10 +84,19 @@ class ProcessHost:
     @property
     def is_usable(self) -> bool:
         """Whether the pump can take new recordings."""
-        return self.control.fileno() >= 0
+        """Whether the pump can take new recordings."""
+        if self.control.fileno() < 0:
+            return False
+        waiter = select.poll()
+        waiter.register(self.control, 0)  # only "the other end is gone" is asked for
+        return not waiter.poll(0)
 
     def close(self) -> None:
         """Let go of the pump."""
+        self.control.close()
+
+    def forget_after_fork(self) -> None:
+        """In a forked child: let go of what is the parent's."""
         self.control.close()
 
 
@@ -97,8 +110,9 @@ class ThreadHost:
 
     def __init__(self) -> None:
         self.control, theirs = socket.socketpair()
+        self._pump = pump.Pump(theirs)
         self._thread = threading.Thread(
-            target=pump.run, args=(theirs,), name="ipyfdcapture-drain", daemon=True
+            target=self._pump.run, name="ipyfdcapture-drain", daemon=True
         )
         try:
             self._thread.start()
@@ -117,3 +131,8 @@ class ThreadHost:
         self.control.close()
         if self._thread is not threading.current_thread():
             self._thread.join(_THREAD_END_S)
+
+    def forget_after_fork(self) -> None:
+        """In a forked child, which has no such thread: let go of its descriptors."""
+        self.control.close()
+        self._pump.close()

@@ -285,6 +285,7 @@ class Pump:
                  Descriptors: data, index.
     ``add``      ``id``, ``sources``, ``originals``: empty these pipes into it. Descriptors: for
                  each source the read end, then its original descriptor if so listed.
+    ``confirm``  ``id``. Answer: ``open``, the sources that are being emptied.
     ``sync``     ``id``, ``stopped``: move everything that was in the pipes when the request
                  came. Answer: ``size``, ``dropped``, ``dropped_why``, ``open`` (sources whose
                  writers live).
@@ -314,12 +315,19 @@ class Pump:
             while self._control is not None or self._pipes:
                 self._turn()
         finally:
-            for pipe in list(self._pipes.values()):
-                self._forget_pipe(pipe)
-            for number in list(self._recordings):
-                self._release(number)
-            for lock_fd in self._spools.values():
-                os.close(lock_fd)
+            self.close()
+
+    def close(self) -> None:
+        """Let go of everything, whatever is in the pipes."""
+        for pipe in list(self._pipes.values()):
+            self._forget_pipe(pipe)
+        for number in list(self._recordings):
+            self._release(number)
+        for lock_fd in self._spools.values():
+            os.close(lock_fd)
+        self._spools.clear()
+        if self._control is not None:
+            self._control.close()
 
     def _turn(self) -> None:
         ready = self._ready_fds(None)
@@ -410,9 +418,12 @@ class Pump:
         try:
             handler = getattr(self, f"_do_{request['do']}")
             answer: dict[str, Any] = handler(request, fds)
-        except (OSError, LookupError) as error:
+        except Exception as error:
             # One recording that cannot be served must not end the others.
-            return {"error": f"{type(error).__name__}: {error}"}
+            for fd in fds:
+                with contextlib.suppress(OSError):
+                    os.close(fd)
+            return {"error": str(error) or type(error).__name__}
         return answer
 
     def _do_spool(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
@@ -420,6 +431,8 @@ class Pump:
         return {}
 
     def _do_record(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        if len(fds) < request["fds"]:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         writer = RecordingWriter(request["path"], fds[0], fds[1], request["max_bytes"])
         recording = _Recording(writer, request["crash_dir"])
         recording.active = not request["stopped"]
@@ -428,6 +441,8 @@ class Pump:
 
     def _do_add(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         recording = self._recordings[request["id"]]
+        if len(fds) < request["fds"]:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         given = iter(fds)
         for source in request["sources"]:
             read_end = next(given)
@@ -437,6 +452,9 @@ class Pump:
             recording.pipes[source] = self._pipes[read_end] = pipe
             self._poll.register(read_end, select.POLLIN)
         return {}
+
+    def _do_confirm(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        return {"open": list(self._recordings[request["id"]].pipes)}
 
     def _do_sync(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         recording = self._recordings[request["id"]]
@@ -519,6 +537,9 @@ class _Requests:
         data, fds, _, _ = socket.recv_fds(self._control, 1 << 16, 250, _RECEIVE_CLOSED_ON_EXEC)
         self._buffer += data
         self._fds += [out_of_the_way(fd) for fd in fds]
+        if not _RECEIVE_CLOSED_ON_EXEC:
+            for fd in self._fds:
+                os.set_inheritable(fd, False)
         if not data:
             self.closed = True
         while b"\n" in self._buffer:
@@ -548,7 +569,6 @@ def out_of_the_way(fd: int) -> int:
     In a process that was started with those closed, a new descriptor would take their number.
     """
     if fd > 2:
-        os.set_inheritable(fd, False)
         return fd
     high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
     os.close(fd)
@@ -612,11 +632,6 @@ def remove_tree(directory: str) -> None:
         os.rmdir(directory)
 
 
-def run(control: socket.socket) -> None:
-    """Run a pump over ``control`` until it is no longer needed."""
-    Pump(control).run()
-
-
 def _raise_descriptor_limit() -> None:
     """A helper for many captures wants more descriptors than a soft limit meant for a shell."""
     with contextlib.suppress(ImportError, OSError, ValueError):
@@ -634,4 +649,4 @@ if __name__ == "__main__":
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
     _raise_descriptor_limit()
-    run(socket.socket(fileno=int(sys.argv[1])))
+    Pump(socket.socket(fileno=int(sys.argv[1]))).run()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..decoding import Reading
 from ..lines import Lines, Row
-from ..timing import bytes_over_time, silences_of_log, time_range
+from ..timing import bytes_over_time, local_time, silences_of_log, time_range
 
 if TYPE_CHECKING:
     from ..captured import Captured
@@ -92,7 +94,8 @@ class Timeline:
     """The output of all sources over time."""
 
     tracks: list[Track]
-    #: How long it is, in seconds.
+    #: When it starts, in local time, and how long it is, in seconds.
+    started: datetime.datetime
     seconds: float
     #: The longest silence, in seconds, and when it began, in seconds after the start.
     silence: float
@@ -112,11 +115,14 @@ def timeline(log: Captured, lines: Lines, width: int) -> Timeline:
     longest = silences_of_log(lines, start, stop, 1)
     silence = (longest[0].stop - longest[0].start) / 1e9 if longest else 0.0
     silence_start = (longest[0].start - start) / 1e9 if longest else 0.0
-    return Timeline(tracks, (stop - start) / 1e9, silence, silence_start)
+    return Timeline(tracks, local_time(start), (stop - start) / 1e9, silence, silence_start)
 
 
 def _bar(count: int, most: int) -> str:
-    return _BARS[(count * len(_BARS) - 1) // most] if count else _SILENT
+    if not count:
+        return _SILENT
+    # The square root: beside one burst, all else would be flat.
+    return _BARS[round((len(_BARS) - 1) * math.sqrt(count / most))]
 
 
 def excerpt(reading: Reading, head: int, tail: int) -> tuple[list[Row], int, list[Row]]:

@@ -8,7 +8,6 @@ are inline, in tones that can be read on light and on dark, which the style shee
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -21,12 +20,12 @@ from . import facts, safe
 if TYPE_CHECKING:
     from ..captured import Captured
 
-HEAD_LINES = 20
-TAIL_LINES = 30
+HEAD_LINES = 10
+TAIL_LINES = 20
 #: The view of any log is at most this long.
 MAX_BYTES = 200_000
 #: What one line may take of that, markup included.
-MAX_LINE_BYTES = 3_000
+MAX_LINE_BYTES = 5_000
 #: A line longer than this is folded.
 FOLD_CHARACTERS = 300
 _MAX_TRACKS = 8
@@ -36,6 +35,7 @@ _TIMELINE_WIDTH = 60
 _COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 #: Tones with a contrast of at least 4:1 on white and on JupyterLab's dark background.
 _INLINE = ("#777", "#d9363e", "#2e8540", "#97700b", "#3a75d1", "#b14bb5", "#16838c", "#777")
+_BARS_STYLE = "font-family:monospace;text-align:left"
 _STYLE_SHEET = Path(__file__).with_name("style.css")
 
 
@@ -75,7 +75,7 @@ def page(log: Captured, reading: Reading) -> Iterator[str]:
 
 def _opening() -> str:
     style = _STYLE_SHEET.read_text(encoding="utf-8")
-    return f'<div class="fdlog"><style>{style}</style>'
+    return f'<div class="fdlog" role="group" aria-label="captured log"><style>{style}</style>'
 
 
 def _top(log: Captured, reading: Reading) -> str:
@@ -99,12 +99,13 @@ def _header(log: Captured, reading: Reading) -> str:
 def _timeline(timeline: facts.Timeline) -> str:
     rows = "".join(
         f'<tr><th scope="row">{_short(track.source, _MAX_NAME)}</th>'
-        f'<td class="fdlog-bars" aria-hidden="true">{track.bars}</td>'
+        f'<td class="fdlog-bars" style="{_BARS_STYLE}" aria-hidden="true">{track.bars}</td>'
         f"<td>{facts.size(track.nbytes)}</td></tr>"
         for track in timeline.tracks[:_MAX_TRACKS]
     )
     more = len(timeline.tracks) - _MAX_TRACKS
-    said = f"Output over {facts.time_span(timeline.seconds)}"
+    started = timeline.started.strftime("%Y-%m-%d %H:%M:%S")
+    said = f"Output over {facts.time_span(timeline.seconds)} from {started}"
     if timeline.silence > 0:
         said += (
             f"; longest silence {facts.time_span(timeline.silence)}"
@@ -133,23 +134,21 @@ class _LineWriter:
 
     def line(self, row: Row, max_bytes: int | None) -> str:
         """Return one line of a ``<pre>``, cut so that it takes at most ``max_bytes``."""
-        limit = max_bytes or len(row.raw)
-        text, cut = facts.row_text(self._reading, row, limit)
-        runs, style = safe.runs_of(text, self._styles.get(row.source, safe.PLAIN))
-        if not cut:
-            self._styles[row.source] = style
-        body = _folded(runs, cut)
-        while max_bytes is not None and len(body.encode()) > max_bytes - 500:
-            kept = sum(len(part) for part, _ in runs) // 2
-            runs = safe.cut(runs, 0, kept)
-            cut = len(row.raw) - len("".join(part for part, _ in runs).encode())
-            body = _folded(runs, cut)
-        return f"{self._gutter(row)}{body}\n"
+        before = self._styles.get(row.source, safe.PLAIN)
+        limit = len(row.raw) if max_bytes is None else max_bytes
+        while True:
+            text, cut = facts.row_text(self._reading, row, limit)
+            runs, after = safe.runs_of(text, before)
+            line = f'<span class="fdlog-l">{self._gutter(row)}{_folded(runs, cut)}\n</span>'
+            if max_bytes is None or len(line.encode()) <= max_bytes:
+                break
+            limit = min(limit, len(row.raw)) // 2
+        self._styles[row.source] = after
+        return line
 
     def _gutter(self, row: Row) -> str:
         number = f"{row.nth + 1:,}".rjust(self._digits)
         seconds = (row.time - self._started) / 1e9
-        clock = datetime.datetime.fromtimestamp(row.time / 1e9).strftime("%H:%M:%S")
         if row.source not in self._marks:
             mark = facts.source_mark(self._reading.source(row))
             self._marks[row.source] = _short(mark, _MAX_NAME)
@@ -157,7 +156,7 @@ class _LineWriter:
         kind = "fdlog-err" if mark.endswith("err") else "fdlog-out"
         return (
             f'<span class="fdlog-n">{number} </span>'
-            f'<span class="fdlog-t">{clock} {seconds:+10.3f} s </span>'
+            f'<span class="fdlog-t">{seconds:+9.3f} s </span>'
             f'<span class="fdlog-src {kind}">{mark:3}│ </span>'
         )
 
@@ -195,9 +194,9 @@ def _run_html(text: str, style: safe.Style) -> str:
         if wanted:
             html = f"<{tag}>{html}</{tag}>"
     names, inline = _looks(style)
-    if not names and not inline:
-        return html
-    return f'<span class="{" ".join(names)}" style="{";".join(inline)}">{html}</span>'
+    attributes = f' class="{" ".join(names)}"' if names else ""
+    attributes += f' style="{";".join(inline)}"' if inline else ""
+    return f"<span{attributes}>{html}</span>" if attributes else html
 
 
 def _looks(style: safe.Style) -> tuple[list[str], list[str]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 #: ``0`` .. ``15``: one of the 16 named colours; or ``#rrggbb``.
 Colour = int | str
@@ -81,7 +82,8 @@ def runs_of(text: str, style: Style = PLAIN) -> tuple[list[Run], Style]:
             style = restyled(style, sgr[1])
         elif erase := _ERASE_LINE.fullmatch(part):
             row.erase(erase[1])
-    return row.runs, style
+    groups = groupby(row.runs, key=lambda run: run[1])
+    return [("".join(part for part, _ in group), look) for look, group in groups], style
 
 
 def plain(text: str) -> str:
@@ -90,12 +92,8 @@ def plain(text: str) -> str:
 
 
 def visible(character: str) -> str:
-    r"""Return what stands for a character that must not be itself: ``␛``, ``\u202e``, ..."""
+    r"""Return what stands for a character that must not be itself: ``\x1b``, ``\u202e``, ..."""
     code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "\u2421"
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
