@@ -306,7 +306,8 @@ class Run:
 
     def follow(self, name: str, target: Target) -> Follower:
         """Show what is captured on one more target, from the beginning of the capture on."""
-        follower = Follower(self.captured.recording, target, self.live_interval, name)
+        recording = self.captured.recording
+        follower = Follower(recording, target, self.live_interval, name, _flush_what_waits)
         follower.start()
         self._followers.append(follower)
         return follower
@@ -347,7 +348,10 @@ class Run:
 
     def _start(self) -> None:
         self._started = True
-        self._flush()
+        for fd in self._fds:
+            if fd > 2:
+                fcntl.fcntl(fd, fcntl.F_GETFD)  # closed by now? Then one of ours must not be it
+        _flush_what_waits()
         with ClosedStandardDescriptors() as closed:
             self._start_recording(closed)
             self._swap_descriptors(closed)
@@ -359,7 +363,7 @@ class Run:
             from .display import CapturedDisplays
 
             self._undo.enter_context(CapturedDisplays(self._outputs))
-        self._undo.callback(cstdio.flush_native)
+        self._undo.callback(_flush_what_waits)
 
     def _start_recording(self, closed: ClosedStandardDescriptors) -> None:
         """Have pipes that nothing leads to yet drained into a new recording."""
@@ -430,7 +434,7 @@ class Run:
 
     def pause(self) -> None:
         """Let output through to where it went before, until `resume`."""
-        self._flush()
+        _flush_what_waits()
         for fd, redirection in self._redirections.items():
             if fd not in self._paused:
                 kept = fcntl.fcntl(redirection.write_end, fcntl.F_DUPFD_CLOEXEC, 3)
@@ -440,15 +444,10 @@ class Run:
 
     def resume(self) -> None:
         """Go on capturing after `pause`."""
-        self._flush()
+        _flush_what_waits()
         for fd in list(self._paused):
             self._redirections[fd] = Redirection(fd, self._paused[fd])
             del self._paused[fd]
-
-    def _flush(self) -> None:
-        flush_quietly(process_stream("stdout"))
-        flush_quietly(process_stream("stderr"))
-        cstdio.flush_native()
 
     def _point_stream(self, fd: int, pipe: int) -> None:
         stream = self._streams.get(fd)
@@ -562,6 +561,13 @@ class Run:
         self._stopped = True
         if self._captured is not None:
             self._captured.close()
+
+
+def _flush_what_waits() -> None:
+    """Write what Python and native code keep in their buffers: Python's was written first."""
+    flush_quietly(process_stream("stdout"))
+    flush_quietly(process_stream("stderr"))
+    cstdio.flush_native()
 
 
 def _open_pipe() -> tuple[int, int]:

@@ -90,7 +90,7 @@ class Captured:
 
     It is a sequence of `Line`. It may be read while it still grows; a narrower view (`head`,
     `tail`, `grep`, `source`, `between`, a slice) is of the lines that were there when it was
-    made, and is itself a `Captured`.
+    made, and is itself a `Captured`, without the displays.
 
     Parameters
     ----------
@@ -291,6 +291,7 @@ class Captured:
 
     def _narrowed(self, selection: Sequence[int], lines: Lines) -> Captured:
         view = copy.copy(self)
+        view._outputs = []  # displays are not lines
         view._selection = selection
         view._index = lines.index
         if view._index is not self._index:  # numbers of lines that may be gone the next time
@@ -502,7 +503,7 @@ class Captured:
         return export.arrow_reader(self._read()).__arrow_c_stream__(requested_schema)
 
     def __eq__(self, other: object) -> bool:
-        """Whether both hold the same lines of the same sources, and as many displays."""
+        """Whether both hold the same lines of the same sources, and the same displays."""
         if not isinstance(other, Captured):
             return NotImplemented
         mine, theirs = self._read(), other._read()

@@ -28,6 +28,8 @@ from .capture import Run, current_capture
 from .captured import Captured, Line
 from .drain.client import Draining, Pipe, get_drain
 from .drain.pump import out_of_the_way
+from .errors import CaptureError
+from .interrupts import deferred_interrupts
 from .lines import joined
 from .live.callback import LineTarget
 from .live.follower import Follower
@@ -39,9 +41,9 @@ __all__ = ["Child", "Outcome", "Result", "attach", "popen", "run_all", "run_all_
 Args: TypeAlias = "str | bytes | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 OnLine: TypeAlias = Callable[[Line], object]
 
-#: Asked of the system for each pipe. A capture's own are larger, but a user who is not root may
-#: have 64 MiB of pipes in all.
-PIPE_BYTES = 256 << 10
+#: Asked of the system for each pipe: 1 GB takes 0.5 s, with the usual 64 KiB 10 s. A capture's own
+#: pipes are larger, but a user who is not root may have 64 MiB of pipes in all.
+PIPE_BYTES = 512 << 10
 _NAMES = ("stdout", "stderr")
 #: Descriptors that one child takes: two pipes, one to wait for its end, and one to spare.
 _FDS_PER_CHILD = 4
@@ -126,13 +128,15 @@ def attach(
         raise ValueError("the process has no pipes: start it with stdout=PIPE and stderr=PIPE")
     log = _current_log()
     read_ends = {}
-    for name, stream in streams.items():
-        if stream is not None:
-            read_ends[name] = fcntl.fcntl(stream, fcntl.F_DUPFD_CLOEXEC, 3)
-            stream.close()
-            setattr(process, name, None)
-    log.add(label, read_ends, on_line)
-    log.nothing_more_to_start()
+    with deferred_interrupts():
+        for name, stream in streams.items():
+            if stream is not None:
+                read_ends[name] = fcntl.fcntl(stream, fcntl.F_DUPFD_CLOEXEC, 3)
+                _enlarge(read_ends[name])
+                stream.close()
+                setattr(process, name, None)
+        log.add(label, read_ends, on_line)
+        log.nothing_more_to_start()
     return log.captured
 
 
@@ -174,34 +178,43 @@ def _start(
 ) -> Child:
     label = _FreeLabels(log).take(_program_name(args)) if label is None else _check_label(label)
     read_ends: dict[str, int] = {}
-    with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+    with (
+        deferred_interrupts(),  # a child whose pipes nobody empties would hang
+        contextlib.ExitStack() as ours,
+        contextlib.ExitStack() as theirs,
+    ):
         for name in _NAMES:
             if options.get(name) is None:
-                read_ends[name], options_end = _open_pipe()
+                read_ends[name], write_end = _open_pipe()
                 ours.callback(os.close, read_ends[name])
-                theirs.callback(os.close, options_end)
-                options = {**options, name: options_end}
+                theirs.callback(os.close, write_end)
+                options = {**options, name: write_end}
         child = Child(args, **options)
         ours.pop_all()
-    child.label = label
-    child._log = log
-    log.add(label, read_ends, on_line)
-    log.nothing_more_to_start()
+        child.label = label
+        child._log = log
+        log.add(label, read_ends, on_line)
+        log.nothing_more_to_start()
     return child
 
 
 def _open_pipe() -> tuple[int, int]:
     read_end, write_end = (out_of_the_way(fd) for fd in os.pipe())
+    _enlarge(write_end)
+    return read_end, write_end
+
+
+def _enlarge(pipe: int) -> None:
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         with contextlib.suppress(OSError):  # over the user's quota: the usual size will do
-            fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    return read_end, write_end
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _program_name(args: Args) -> str:
     first = args if isinstance(args, (str, bytes, os.PathLike)) else next(iter(args), "")
     words = os.fsdecode(first).split() if isinstance(args, (str, bytes)) else [os.fsdecode(first)]
-    return os.path.basename(words[0]) if words and words[0] else "child"
+    name = os.path.basename(words[0]) if words else ""
+    return name if name and name.isprintable() else "child"
 
 
 def _check_label(label: str) -> str:
@@ -474,8 +487,11 @@ def _new_log(of_a_group: bool) -> _Log:
         "process": os.getpid(),
     }
     place = spool.open_spool()
-    recording, data, index = Recording.create(place.path, facts)
-    job = get_drain("auto").record(recording, place, (data, index), None)
+    try:
+        recording, data, index = Recording.create(place.path, facts)
+        job = get_drain("auto").record(recording, place, (data, index), None)
+    except OSError as error:
+        raise CaptureError(f"cannot capture: {error.strerror or error}") from error
     return _Log(Captured(recording), job, None, of_a_group)
 
 

@@ -165,8 +165,18 @@ def _flush_iostreams(library: ctypes.CDLL) -> None:
             library["_ZNSo5flushEv"](ctypes.byref(place))
 
 
+#: What writes text that Python's streams keep back, for each stream that does. Such text was
+#: written before what waits in C's buffer. `ipyfdcapture.streams` keeps this up.
+waiting: set[Callable[[], None]] = set()
+
+
+def _flush_python() -> None:
+    for flush in list(waiting):
+        flush()
+
+
 class _Hook:
-    """One function of another module that flushes C's ``stdout`` before it runs.
+    """One function of another module that flushes what waits before it runs.
 
     For ``os.write``, the price is a tenth of a microsecond. A copy of the hooked function that
     someone kept goes on working, without effect, when nothing is captured.
@@ -183,6 +193,8 @@ class _Hook:
 
         @functools.wraps(usual)
         def hooked(*args: Any, **kwargs: Any) -> Any:
+            if waiting:
+                _flush_python()
             if stdout_pending():
                 flush_stdout()
             return usual(*args, **kwargs)
@@ -234,6 +246,7 @@ def remove_hooks() -> None:
 def _before_fork() -> None:
     # What waits in the buffer now would come out twice, once from each process.
     if _users:
+        _flush_python()
         flush_stdout()
 
 

@@ -71,8 +71,8 @@ class Redirection:
             self._let_go_of_found()
 
     def _put_back(self) -> None:
-        if self.fd > 2 and not _is_open(self.fd):
-            return  # the user closed a descriptor of theirs meanwhile: it stays closed
+        if self.fd > 2 and not (_is_open(self.fd) and _same(self.fd, self.write_end)):
+            return  # the user closed it meanwhile, and may have given its number to another file
         if self._found is not None:
             _replace(self._found, self.fd, self._found_inheritable)
             return

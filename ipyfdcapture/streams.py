@@ -11,6 +11,7 @@ Like redirections, replacements form a stack for each name and may be undone in 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import sys
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+from . import cstdio
 from .cstdio import flush_stdout, stdout_pending
 from .drain.pump import waiting_bytes
 from .threads import process_stream, set_process_stream
@@ -36,9 +38,11 @@ class _DescriptorWriter(io.RawIOBase):
         self._fd = fd
         self._owned = owned
         self.name = name
+        #: Whether text that does not end a line waits above.
+        self.is_partial = False
+        #: The capture's own pipe, by its write end, and whether to write there.
         self.pipe = -1
         self.to_pipe = False
-        self.turns: Turns | None = None
         self.below: Callable[[], Any] = _nowhere
 
     def writable(self) -> bool:
@@ -51,13 +55,12 @@ class _DescriptorWriter(io.RawIOBase):
         return os.isatty(self._fd)
 
     def write(self, data: Any, /) -> int:
-        if stdout_pending():
+        # What waits in C's buffer was written before this; but text that waited here was
+        # written before that.
+        if not self.is_partial and stdout_pending():
             flush_stdout()
         if _not_captured and threading.get_ident() in _not_captured:
             return self._write_below(data)
-        turns = self.turns
-        if turns is not None and turns.last != self.pipe:
-            turns.take(self.pipe)
         fd = self.pipe if self.to_pipe else self._fd
         written: int = _write(fd, data)
         size = len(data)
@@ -94,19 +97,21 @@ class Turns:
     _SHARE = 0.1  # of the time of the capture beyond that
 
     def __init__(self) -> None:
-        self.last: int | None = None  # the pipe, by its write end
+        self.last: CaptureStream | None = None
         self._started = time.monotonic()
         self._spent = 0.0
 
-    def take(self, pipe: int) -> None:
-        """Let the stream on ``pipe`` be the one that writes."""
-        before, self.last = self.last, pipe
+    def take(self, stream: CaptureStream) -> None:
+        """Let ``stream`` be the one that writes."""
+        before, self.last = self.last, stream
+        if before is None:
+            return
+        before.flush_partial()
         start = time.monotonic()
-        allowed = self._FREE_S + self._SHARE * (start - self._started)
-        if before is None or self._spent > allowed:
+        if self._spent > self._FREE_S + self._SHARE * (start - self._started):
             return
         with contextlib.suppress(OSError):  # the capture has ended meanwhile
-            while waiting_bytes(before) and time.monotonic() - start < self._WAIT_S:
+            while waiting_bytes(before.pipe) and time.monotonic() - start < self._WAIT_S:
                 time.sleep(self._STEP_S)
         self._spent += time.monotonic() - start
 
@@ -137,7 +142,8 @@ def never_capturing_this_thread() -> Iterator[None]:
 
 
 class CaptureStream(io.TextIOWrapper):
-    """A text stream on a descriptor, written at once: each write is one system call."""
+    """A text stream on a descriptor. Each line is one write, so that lines of several threads or
+    processes do not mix; text that does not end a line waits for the rest of it, or a flush."""
 
     def __init__(
         self,
@@ -156,9 +162,46 @@ class CaptureStream(io.TextIOWrapper):
             encoding=encoding,
             errors=errors,
             newline="\n",
-            write_through=True,
+            line_buffering=True,
         )
+        self.mode = "w"  # type: ignore[misc]
         self._found = found
+        self._turns: Turns | None = None
+
+    def write(self, text: str, /) -> int:
+        """Write text, after what native code has printed so far."""
+        turns = self._turns
+        if turns is not None and turns.last is not self:
+            turns.take(self)
+        writer = self._writer
+        if stdout_pending():
+            if writer.is_partial:
+                self.flush()
+            flush_stdout()
+        written = _write_text(self, text)
+        if text and writer.is_partial is (text[-1] == "\n"):
+            self._note_partial(not writer.is_partial)
+        return written
+
+    def _note_partial(self, is_partial: bool) -> None:
+        self._writer.is_partial = is_partial
+        (cstdio.waiting.add if is_partial else cstdio.waiting.discard)(self.flush_partial)
+
+    def flush(self) -> None:
+        """Write what waits for the end of its line."""
+        super().flush()
+        if self._writer.is_partial:
+            self._note_partial(False)
+
+    def flush_partial(self) -> None:
+        """Write what waits, if anything does."""
+        if self._writer.is_partial:
+            flush_quietly(self)
+
+    @property
+    def pipe(self) -> int:
+        """The capture's own pipe, by its write end; -1 if it has none."""
+        return self._writer.pipe
 
     def set_below(self, below: Callable[[], Any]) -> None:
         """Say where output goes that must not be captured, see `never_capturing_this_thread`."""
@@ -168,9 +211,9 @@ class CaptureStream(io.TextIOWrapper):
         """Write to this capture's own pipe, whichever one the descriptor leads to."""
         self._writer.to_pipe = on and self._writer.pipe >= 0
 
-    def take_turns(self, turns: Turns, pipe: int) -> None:
+    def take_turns(self, turns: Turns | None, pipe: int) -> None:
         """Write to a pipe by its write end, in order with the other streams of ``turns``."""
-        self._writer.turns, self._writer.pipe = turns, pipe
+        self._turns, self._writer.pipe = turns, pipe
 
     def __getattr__(self, name: str) -> Any:
         # What the object in whose place this is has beyond a text stream: ipykernel, for one,
@@ -178,6 +221,9 @@ class CaptureStream(io.TextIOWrapper):
         if name == "_found" or self._found is None:
             raise AttributeError(name)
         return getattr(self._found, name)
+
+
+_write_text = io.TextIOWrapper.write
 
 
 class _Forwarding:
@@ -313,10 +359,14 @@ class Replacement:
                 set_process_stream(self.name, self._found)
             if not active.stack:
                 del _names[self.name]
-            self.stream.set_below(_nowhere)  # it refers to us; without the circle both go
+            # They refer to us, and the streams to each other; without the circle all go.
+            self.stream.set_below(_nowhere)
+            self.stream.take_turns(None, -1)
             if self._found is not None:
                 # For whoever keeps it: from now on it writes to what is there again.
-                _Forwarding(self.stream).point_to(_methods_of(self._found))
+                methods = _methods_of(self._found)
+                methods["flush"] = functools.partial(flush_quietly, self._found)
+                _Forwarding(self.stream).point_to(methods)
 
 
 def _methods_of(stream: Any) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from typing import Any, TextIO, cast
 from . import spool
 from .captured import Captured
 from .drain.pump import RecordingWriter
+from .errors import CaptureError
 from .interrupts import deferred_interrupts
 from .recording import Recording, State
 
@@ -646,7 +647,10 @@ class _Sink:
             "encoding": _ENCODING,
             "errors": "replace",
         }
-        recording, data_fd, index_fd = Recording.create(spool.directory(), facts)
+        try:
+            recording, data_fd, index_fd = Recording.create(spool.directory(), facts)
+        except OSError as error:
+            raise CaptureError(f"cannot capture: {error.strerror or error}") from error
         return cls(recording, RecordingWriter(recording.path, data_fd, index_fd, max_bytes))
 
     def text_stream(self, source: int, streams: _Streams) -> TextIO:

@@ -22,7 +22,7 @@ from helpers.native import Native  # noqa: E402
 from helpers.process import check_python  # noqa: E402
 from helpers.terminal import Terminal  # noqa: E402
 
-_TEST_LIMIT_S = 180
+_TEST_LIMIT_S = 120
 #: With IPYFDCAPTURE_FULL=1 the loops run as often as the issues ask for (some minutes each).
 FULL = os.environ.get("IPYFDCAPTURE_FULL") == "1"
 
@@ -115,14 +115,20 @@ class _SharedKernel:
 
     def get(self) -> Kernel:
         if self._kernel is None:
-            self._kernel = Kernel(self._make_directory())
-            self._kernel.load()
-            self._fds = self._kernel.value(_FDS)
+            kernel = Kernel(self._make_directory())
+            try:
+                kernel.load()
+                self._fds = kernel.value(_FDS)
+            except BaseException:
+                kernel.close()
+                raise
+            self._kernel = kernel
         return self._kernel
 
     def clean(self) -> None:
-        """Empty the namespace; what cannot be cleaned is thrown away."""
-        assert self._kernel is not None
+        """Empty the namespace; a kernel that cannot be cleaned is thrown away."""
+        if self._kernel is None:
+            return
         try:
             self._kernel.ok("%reset -f", timeout=10)
             if self._kernel.value(_FDS) != self._fds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import re
 from collections.abc import Iterator
 
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from ipyfdcapture import captured, decoding, lines
 from ipyfdcapture.captured import Captured
 
-settings.register_profile("logs", deadline=None, max_examples=200)
-settings.load_profile("logs")
+RUNS = settings(
+    deadline=None, max_examples=2000 if os.environ.get("IPYFDCAPTURE_FULL") == "1" else 40
+)
 
 
 @pytest.fixture(params=[1, 3, 7, 1 << 16], autouse=True, scope="module")
@@ -37,6 +39,7 @@ def model_facts(chunks: list[Chunk]) -> list[tuple[str, str, int, int]]:
     return [(line.text, line.source, i + 1, line.time) for i, line in enumerate(found)]
 
 
+@RUNS
 @given(logs.chunks)
 def test_lines_are_those_of_the_model(chunks: list[Chunk]) -> None:
     log = make_log(chunks)
@@ -48,6 +51,7 @@ def test_lines_are_those_of_the_model(chunks: list[Chunk]) -> None:
     assert bool(log) == bool(expected)
 
 
+@RUNS
 @given(logs.chunks)
 def test_text_and_bytes_are_those_of_the_model(chunks: list[Chunk]) -> None:
     log = make_log(chunks)
@@ -58,6 +62,7 @@ def test_text_and_bytes_are_those_of_the_model(chunks: list[Chunk]) -> None:
     assert log.nbytes == len(log.raw)
 
 
+@RUNS
 @given(logs.chunks, st.slices(30))
 def test_a_slice_is_a_view_of_those_lines(chunks: list[Chunk], part: slice) -> None:
     view = make_log(chunks)[part]
@@ -71,6 +76,7 @@ def test_a_slice_is_a_view_of_those_lines(chunks: list[Chunk], part: slice) -> N
     )
 
 
+@RUNS
 @given(logs.chunks, st.integers(0, 20))
 def test_head_and_tail_are_the_first_and_the_last_lines(chunks: list[Chunk], n: int) -> None:
     log = make_log(chunks)
@@ -78,9 +84,12 @@ def test_head_and_tail_are_the_first_and_the_last_lines(chunks: list[Chunk], n: 
     assert facts_of(log.tail(n)) == model_facts(chunks)[::-1][:n][::-1]
 
 
-NEEDLES = st.sampled_from(["a", "b", "A", "ab", "", "\r", "\n", "a\r", "\0", "é", "€", "É", "\ufffd", "a a"])
+NEEDLES = st.sampled_from(
+    ["a", "b", "A", "ab", "", "\r", "\n", "a\r", "\0", "é", "€", "É", "\ufffd", "a a"]
+)
 
 
+@RUNS
 @given(logs.chunks, NEEDLES, st.booleans(), st.sampled_from([None, "stdout", "solver"]))
 def test_grep_for_text_finds_the_lines_that_have_it(
     chunks: list[Chunk], needle: str, ignore_case: bool, source: str | None
@@ -97,6 +106,7 @@ def test_grep_for_text_finds_the_lines_that_have_it(
     assert facts_of(found) == expected
 
 
+@RUNS
 @given(logs.chunks, NEEDLES | st.binary(max_size=2), st.booleans())
 def test_grep_for_bytes_finds_the_lines_that_have_them(
     chunks: list[Chunk], needle: str | bytes, ignore_case: bool
@@ -111,6 +121,7 @@ def test_grep_for_bytes_finds_the_lines_that_have_them(
     assert [line.number for line in found] == expected
 
 
+@RUNS
 @given(logs.chunks, st.sampled_from(["^a", "b$", "a|€", "[^ -~]", "^$", r"\r$"]), st.booleans())
 def test_grep_searches_each_line_with_an_expression(
     chunks: list[Chunk], expression: str, ignore_case: bool
@@ -126,6 +137,7 @@ def test_grep_searches_each_line_with_an_expression(
     assert [line.number for line in found] == numbers
 
 
+@RUNS
 @given(logs.chunks, st.integers(0, 3), st.slices(20))
 def test_grep_with_context_adds_neighbours_within_the_view(
     chunks: list[Chunk], context: int, part: slice
@@ -141,6 +153,7 @@ def test_grep_with_context_adds_neighbours_within_the_view(
     assert facts_of(view.grep("a", context=context)) == expected
 
 
+@RUNS
 @given(logs.chunks, st.sampled_from(["stdout", "stderr", "solver", "solver/stderr"]))
 def test_source_gives_its_lines(chunks: list[Chunk], name: str) -> None:
     log = make_log(chunks)
@@ -149,6 +162,7 @@ def test_source_gives_its_lines(chunks: list[Chunk], name: str) -> None:
     assert facts_of(log[::-1].source(name)) == expected[::-1]
 
 
+@RUNS
 @given(logs.chunks, st.integers(-1, 12), st.integers(-1, 12))
 def test_between_gives_the_lines_of_that_time(chunks: list[Chunk], start: int, end: int) -> None:
     log = make_log(chunks)
@@ -162,6 +176,7 @@ def test_between_gives_the_lines_of_that_time(chunks: list[Chunk], start: int, e
     assert facts_of(log[::-1].between(*moments)) == expected[::-1]
 
 
+@RUNS
 @given(logs.chunks)
 def test_narrowing_chains_in_any_order(chunks: list[Chunk]) -> None:
     log = make_log(chunks)
@@ -175,6 +190,7 @@ def test_narrowing_chains_in_any_order(chunks: list[Chunk]) -> None:
     assert facts_of(log.source("stdout").between(2).grep("a").head(2)) == expected[:2]
 
 
+@RUNS
 @given(logs.chunks, NEEDLES)
 def test_in_looks_for_a_part_of_the_text(chunks: list[Chunk], needle: str) -> None:
     log = make_log(chunks)
@@ -184,6 +200,7 @@ def test_in_looks_for_a_part_of_the_text(chunks: list[Chunk], needle: str) -> No
         assert (needle in log) == any(needle in text for text, *_ in model_facts(chunks))
 
 
+@RUNS
 @given(logs.chunks)
 def test_a_log_that_grows_reads_as_if_it_were_read_once(chunks: list[Chunk]) -> None:
     index = lines.LineIndex()
@@ -194,7 +211,10 @@ def test_a_log_that_grows_reads_as_if_it_were_read_once(chunks: list[Chunk]) -> 
         assert log[-3:].raw == model_joined(model_lines(chunks[:i])[-3:])
 
 
-@given(st.text("ab€\n\r", max_size=20), st.sampled_from(["utf-16", "utf-32-le", "utf-8-sig", "cp037"]))
+@RUNS
+@given(
+    st.text("ab€\n\r", max_size=20), st.sampled_from(["utf-16", "utf-32-le", "utf-8-sig", "cp037"])
+)
 def test_a_wide_encoding_reads_right(text: str, encoding: str) -> None:
     data = text.encode(encoding, "replace")
     text = data.decode(encoding)

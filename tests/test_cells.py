@@ -55,7 +55,8 @@ WELL_BEHAVED = {
     "a rich display": "from IPython.display import HTML, display\ndisplay(HTML('<b>x</b>'))\n7",
     "a display between prints": "print('a')\ndisplay({'k': 1})\nprint('b')",
     "a class with a rich repr": (
-        "class R:\n    def _repr_html_(self): return '<i>r</i>'\n    def __repr__(self): return 'R'\nR()"
+        "class R:\n    def _repr_html_(self): return '<i>r</i>'\n"
+        "    def __repr__(self): return 'R'\nR()"
     ),
     "top-level await": "import asyncio\nawait asyncio.sleep(0)\nprint('awaited')\n'done'",
     "top-level async for": (
@@ -66,7 +67,8 @@ WELL_BEHAVED = {
         "import contextlib\n@contextlib.asynccontextmanager\nasync def c():\n"
         "    print('in')\n    yield 5\n    print('out')\nasync with c() as n:\n    print(n)\nn"
     ),
-    "a future import first": "from __future__ import annotations\ndef f(x: undefined): ...\nf.__annotations__",
+    "a future import first": "from __future__ import annotations\ndef f(x: undefined): ...\n"
+    "f.__annotations__",
     "a docstring first": "'''A docstring.'''\nprint(__doc__ is None)",
     "a shell command": "!echo from the shell",
     "a shell command's lines": "lines = !echo one; echo two\nlines",
@@ -117,12 +119,15 @@ FAILING = {
     "an interrupt by hand": "raise KeyboardInterrupt('by hand')",
     "an error of a base class": "class E(BaseException): ...\nraise E('base')",
     "an error after await": "import asyncio\nawait asyncio.sleep(0)\nraise OSError(5, 'late')",
-    "a chain of errors": "try:\n    1/0\nexcept ZeroDivisionError as e:\n    raise KeyError('k') from e",
+    "a chain of errors": "try:\n    1/0\nexcept ZeroDivisionError as e:\n"
+    "    raise KeyError('k') from e",
     "a usage error": "%no_such_magic",
     "an unknown cell magic": "%%no_such_magic\nbody",
     "a usage error of a magic": "%alias",
     "a failing bash body": "%%bash\necho out\nexit 3",
-    "a group of errors": "import sys\nraise (ExceptionGroup('g', [ValueError(1)]) if sys.version_info >= (3, 11) else ValueError(1))",  # noqa: E501
+    "a group of errors": "import sys\n"
+    "raise (ExceptionGroup('g', [ValueError(1)]) if sys.version_info >= (3, 11) else "
+    "ValueError(1))",
 }
 
 
@@ -213,9 +218,7 @@ def test_out_holds_the_value_of_a_captured_cell(kernel: Kernel) -> None:
 
 
 def test_user_expressions_of_the_same_request_see_the_variable(kernel: Kernel) -> None:
-    reply = kernel.ok(
-        "%%capture_fd -v logs\nprint('x')", user_expressions={"text": "logs.stdout"}
-    )
+    reply = kernel.ok("%%capture_fd -v logs\nprint('x')", user_expressions={"text": "logs.stdout"})
     assert reply.content is not None
     assert reply.content["user_expressions"]["text"]["data"]["text/plain"] == r"'x\n'"
 
@@ -227,9 +230,7 @@ def test_a_capture_ends_with_its_cell_however_it_is_executed(
     kernel: Kernel, silent: bool, store: bool, awaits: bool
 ) -> None:
     body = "import asyncio\nawait asyncio.sleep(0)\n" if awaits else ""
-    kernel.ok(
-        f"%%capture_fd -v logs\n{body}print('taken')", silent=silent, store_history=store
-    )
+    kernel.ok(f"%%capture_fd -v logs\n{body}print('taken')", silent=silent, store_history=store)
     assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
     assert kernel.value("logs.text") == "taken\n"
 
@@ -237,7 +238,11 @@ def test_a_capture_ends_with_its_cell_however_it_is_executed(
 def test_asking_whether_a_cell_is_complete_changes_nothing(kernel: Kernel) -> None:
     kernel.ok("logs = 'untouched'")
     answers = {}
-    for cell in ("%%capture_fd logs\nprint(1)\n\n", "%%capture_fd logs", "%%capture_fd --nope\nx\n\n"):
+    for cell in (
+        "%%capture_fd logs\nprint(1)\n\n",
+        "%%capture_fd logs",
+        "%%capture_fd --nope\nx\n\n",
+    ):
         kernel.client.is_complete(cell)
         message = kernel.client.get_shell_msg(timeout=30)
         kernel.until(lambda messages: True)
@@ -295,7 +300,8 @@ def test_timeit_in_a_captured_cell_works(kernel: Kernel) -> None:
 
 def test_run_of_a_script_is_captured(kernel: Kernel) -> None:
     (kernel.directory / "a_script.py").write_text(
-        "import os, sys\nprint('script', __name__)\nsys.stdout.flush()\nos.write(1, b'raw\\n')\nz = 9\n"
+        "import os, sys\nprint('script', __name__)\nsys.stdout.flush()\n"
+        "os.write(1, b'raw\\n')\nz = 9\n"
     )
     kernel.ok("%%capture_fd -v logs\n%run a_script.py")
     assert kernel.value("logs.stdout") == "script __main__\nraw\n"
@@ -310,7 +316,9 @@ def test_help_in_a_captured_cell_is_paged_as_usual(kernel: Kernel) -> None:
 
 
 def test_input_in_a_captured_cell_asks_the_user(kernel: Kernel) -> None:
-    asked = kernel.send("%%capture_fd -v logs\nanswer = input('name? ')\nprint(answer)", allow_stdin=True)
+    asked = kernel.send(
+        "%%capture_fd -v logs\nanswer = input('name? ')\nprint(answer)", allow_stdin=True
+    )
     request = kernel.client.get_stdin_msg(timeout=30)
     assert request["content"]["prompt"] == "name? "
     kernel.client.input("Ada")
@@ -324,7 +332,8 @@ def test_a_startup_file_may_capture(start_kernel: StartKernel, tmp_path: Path) -
     (startup / "10-load.ipy").write_text(
         "%load_ext ipyfdcapture\n"
         "from IPython import get_ipython\n"
-        "get_ipython().run_cell('%%capture_fd -v early\\nimport os\\nos.write(1, b\"hello\\\\n\")')\n"
+        "get_ipython().run_cell('%%capture_fd -v early\\nimport os\\n"
+        'os.write(1, b"hello\\\\n")\')\n'
     )
     kernel = start_kernel(load=False)
     assert kernel.value("early.stdout") == "hello\n"
@@ -363,7 +372,9 @@ def test_the_stream_objects_of_ipykernel_are_back_after_each_cell(fresh_kernel: 
 )
 def test_an_interrupt_interrupts_a_captured_cell(kernel: Kernel, wait: str) -> None:
     (kernel.directory / "running").unlink(missing_ok=True)
-    asked = kernel.send(f"%%capture_fd -v logs\nprint('before')\nopen('running', 'w').close()\n{wait}")
+    asked = kernel.send(
+        f"%%capture_fd -v logs\nprint('before')\nopen('running', 'w').close()\n{wait}"
+    )
     kernel.await_file("running")
     kernel.interrupt()
     reply = kernel.finish(asked)
@@ -405,7 +416,9 @@ def notebook(*cells: str) -> str:
                 }
                 for number, source in enumerate(cells)
             ],
-            "metadata": {"kernelspec": {"name": "python3", "display_name": "p", "language": "python"}},
+            "metadata": {
+                "kernelspec": {"name": "python3", "display_name": "p", "language": "python"}
+            },
             "nbformat": 4,
             "nbformat_minor": 5,
         }
@@ -419,7 +432,9 @@ FAILS_IN_THE_MIDDLE = notebook(
 )
 
 
-def test_nbclient_stops_at_a_failing_captured_cell(tmp_path: Path, python_env: dict[str, str]) -> None:
+def test_nbclient_stops_at_a_failing_captured_cell(
+    tmp_path: Path, python_env: dict[str, str]
+) -> None:
     import nbclient
     import nbformat
 
@@ -445,7 +460,9 @@ def _run_module(tmp_path: Path, env: dict[str, str], *words: str) -> tuple[int, 
     return done.returncode, done.stdout + done.stderr
 
 
-def test_papermill_stops_at_a_failing_captured_cell(tmp_path: Path, python_env: dict[str, str]) -> None:
+def test_papermill_stops_at_a_failing_captured_cell(
+    tmp_path: Path, python_env: dict[str, str]
+) -> None:
     pytest.importorskip("papermill")
     (tmp_path / "fails.ipynb").write_text(FAILS_IN_THE_MIDDLE)
     status, shown = _run_module(
@@ -474,7 +491,9 @@ def test_nbval_reports_a_failing_captured_cell(tmp_path: Path, python_env: dict[
     assert "Cell 1" in shown and "ZeroDivisionError" in shown
 
 
-def test_run_all_goes_on_past_a_good_captured_cell(tmp_path: Path, python_env: dict[str, str]) -> None:
+def test_run_all_goes_on_past_a_good_captured_cell(
+    tmp_path: Path, python_env: dict[str, str]
+) -> None:
     import nbclient
     import nbformat
 

@@ -68,8 +68,10 @@ def test_loading_twice_is_as_loading_once(fresh_kernel: Kernel) -> None:
 
 def test_unloading_takes_the_magics_away(start_kernel: StartKernel) -> None:
     kernel = start_kernel(load=False)
-    kernel.ok("before = [t.__name__ if hasattr(t, '__name__') else str(t)"
-              " for t in get_ipython().input_transformers_cleanup]")
+    kernel.ok(
+        "before = [t.__name__ if hasattr(t, '__name__') else str(t)"
+        " for t in get_ipython().input_transformers_cleanup]"
+    )
     kernel.load()
     kernel.ok("%unload_ext ipyfdcapture")
     assert kernel.value(
@@ -80,7 +82,10 @@ def test_unloading_takes_the_magics_away(start_kernel: StartKernel) -> None:
         reply = kernel.run(cell)
         assert reply.status == "error" or "not found" in reply.shown
     assert kernel.value("'ran' in globals()") is False
-    assert kernel.value("'CaptureFd' in [type(c).__name__ for c in get_ipython().configurables]") is False
+    assert (
+        kernel.value("'CaptureFd' in [type(c).__name__ for c in get_ipython().configurables]")
+        is False
+    )
 
 
 def test_unloading_inside_a_captured_cell_restores(fresh_kernel: Kernel) -> None:
@@ -135,9 +140,7 @@ def test_a_running_kernel_has_one_helper_and_it_goes_with_the_kernel(
 
 
 def test_importing_the_package_imports_nothing_heavy(python: Python) -> None:
-    loaded = python(
-        "import sys, ipyfdcapture\nprint(*sys.modules)"
-    ).split()
+    loaded = python("import sys, ipyfdcapture\nprint(*sys.modules)").split()
     for heavy in ("IPython", "ipykernel", "asyncio", "pandas", "numpy", "jupyter_client", "zmq"):
         assert heavy not in loaded
 
@@ -166,8 +169,14 @@ def test_a_platform_without_such_descriptors_is_told_in_one_line(python: Python)
         from IPython.core.interactiveshell import InteractiveShell
         import traitlets, subprocess, tempfile, asyncio, threading  # before they look
         shell = InteractiveShell.instance()
-        before = (list(shell.input_transformers_cleanup), dict(shell.magics_manager.magics["cell"]),
-                  {n: list(c) for n, c in shell.events.callbacks.items()}, list(shell.configurables))
+        def state():
+            return (
+                list(shell.input_transformers_cleanup),
+                dict(shell.magics_manager.magics["cell"]),
+                {n: list(c) for n, c in shell.events.callbacks.items()},
+                list(shell.configurables),
+            )
+        before = state()
         for platform in ("win32", "emscripten"):
             for name in [m for m in sys.modules if m.startswith("ipyfdcapture")]:
                 del sys.modules[name]
@@ -179,8 +188,7 @@ def test_a_platform_without_such_descriptors_is_told_in_one_line(python: Python)
                 ipyfdcapture.unload_ipython_extension(shell)
             sys.platform = really
             print((out.getvalue() + err.getvalue()).strip())
-        after = (list(shell.input_transformers_cleanup), dict(shell.magics_manager.magics["cell"]),
-                 {n: list(c) for n, c in shell.events.callbacks.items()}, list(shell.configurables))
+        after = state()
         assert before == after
         """
     )
@@ -192,7 +200,9 @@ def test_a_platform_without_such_descriptors_is_told_in_one_line(python: Python)
 # -- options ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("line", ["-v logs", "--var logs", "--var=logs", "logs", "-vlogs", "'logs'"])
+@pytest.mark.parametrize(
+    "line", ["-v logs", "--var logs", "--var=logs", "logs", "-vlogs", "'logs'"]
+)
 def test_the_name_is_given_in_any_of_the_usual_ways(kernel: Kernel, line: str) -> None:
     kernel.ok(f"%%capture_fd {line}\nprint('x')")
     assert kernel.value("logs.text") == "x\n"
@@ -269,7 +279,8 @@ def test_no_display_is_accepted_as_in_capture(kernel: Kernel) -> None:
 def test_merge_keeps_both_streams_in_one_exact_order(kernel: Kernel) -> None:
     kernel.ok(
         "%%capture_fd -v logs --merge\nimport os, sys\nfor i in range(500):\n"
-        "    print('o', i)\n    print('e', i, file=sys.stderr)\n    os.write(1 + i % 2, b'n %d\\n' % i)"
+        "    print('o', i)\n    print('e', i, file=sys.stderr)\n"
+        "    os.write(1 + i % 2, b'n %d\\n' % i)"
     )
     expected = "".join(f"o {i}\ne {i}\nn {i}\n" for i in range(500))
     assert kernel.value("logs.text") == expected
@@ -303,14 +314,23 @@ def test_another_magic_whose_name_starts_alike_is_not_ours(kernel: Kernel) -> No
 
 
 def test_what_capture_accepts_works_here(kernel: Kernel) -> None:
-    for options in ("out", "--no-stderr out", "--no-stdout out", "--no-display out", "out --no-stderr"):
+    for options in (
+        "out",
+        "--no-stderr out",
+        "--no-stdout out",
+        "--no-display out",
+        "out --no-stderr",
+    ):
         kernel.ok(f"%%capture {options}\nprint('x')")
         kernel.ok(f"%%capture_fd {options}\nprint('x')")
         assert kernel.value("type(out).__name__") == "Captured"
 
 
 def test_captured_serves_code_written_for_captured_io(kernel: Kernel) -> None:
-    kernel.ok("%%capture_fd --display out\nimport sys\nprint('o')\nprint('e', file=sys.stderr)\ndisplay(1)")
+    kernel.ok(
+        "%%capture_fd --display out\nimport sys\nprint('o')\n"
+        "print('e', file=sys.stderr)\ndisplay(1)"
+    )
     assert kernel.value("(out.stdout, out.stderr, str(out))") == ("o\n", "e\n", "o\n")
     assert kernel.value("[type(o).__name__ for o in out.outputs]") == ["RichOutput"]
     for replay in ("out.show()", "out()"):
@@ -413,7 +433,10 @@ def test_a_syntax_error_in_the_statement_is_one(kernel: Kernel) -> None:
 
 
 def test_the_line_magic_works_inside_a_function_and_a_loop(kernel: Kernel) -> None:
-    kernel.ok("all_logs = []\nfor i in range(3):\n    %capture_fd -v one print('n')\n    all_logs.append(one)")
+    kernel.ok(
+        "all_logs = []\nfor i in range(3):\n    %capture_fd -v one print('n')\n"
+        "    all_logs.append(one)"
+    )
     assert kernel.value("[log.text for log in all_logs]") == ["n\n"] * 3
 
 
@@ -450,7 +473,9 @@ def test_a_bad_line_is_one_line_of_usage_error_and_the_cell_does_not_run(
     text = usage_error(kernel.run(f"%%capture_fd {line}\nran = 1"))
     assert says.lower() in text.lower()
     assert kernel.value("'ran' in globals()") is False
-    assert before == kernel.value("[__import__('os').readlink(f'/proc/self/fd/{n}') for n in (1, 2)]")
+    assert before == kernel.value(
+        "[__import__('os').readlink(f'/proc/self/fd/{n}') for n in (1, 2)]"
+    )
     assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
 
 
@@ -508,7 +533,9 @@ def test_config_shows_the_traits_with_their_help(kernel: Kernel) -> None:
         ("max_bytes", "-1"),
     ],
 )
-def test_a_bad_configuration_value_is_refused_in_words(kernel: Kernel, trait: str, value: str) -> None:
+def test_a_bad_configuration_value_is_refused_in_words(
+    kernel: Kernel, trait: str, value: str
+) -> None:
     reply = kernel.run(f"%config CaptureFd.{trait} = {value}")
     assert f"'{trait}' trait" in reply.shown or f"CaptureFd.{trait}" in reply.shown, reply.shown
     kernel.ok("%%capture_fd -v logs\nprint('still works')")

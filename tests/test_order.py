@@ -95,7 +95,8 @@ def test_buffers_of_fortran_units_are_flushed_at_the_end(kernel: Kernel, native:
 
 def test_ten_thousand_lines_to_stderr_are_ten_thousand_lines(kernel: Kernel) -> None:
     kernel.ok(
-        "%%capture_fd -v logs\nimport sys\nfor i in range(10_000):\n    print('line', i, file=sys.stderr)"
+        "%%capture_fd -v logs\nimport sys\nfor i in range(10_000):\n"
+        "    print('line', i, file=sys.stderr)"
     )
     assert kernel.value("len(logs)") == 10_000
     assert kernel.value("[str(line) for line in logs] == [f'line {i}' for i in range(10_000)]")
@@ -120,7 +121,8 @@ def test_a_million_lines_from_c_are_a_million_lines_in_order(
 
 def test_a_million_lines_through_printf_are_a_million_lines(kernel: Kernel, native: Native) -> None:
     kernel.ok(
-        f"%%capture_fd -v logs\nimport ctypes\nctypes.CDLL({native.c()!r}).print_lines(b'line', 1_000_000)"
+        f"%%capture_fd -v logs\nimport ctypes\n"
+        f"ctypes.CDLL({native.c()!r}).print_lines(b'line', 1_000_000)"
     )
     assert kernel.value("(len(logs), logs[-1], logs[0])") == (1_000_000, "line 999999", "line 0")
 
@@ -165,13 +167,18 @@ def test_characters_of_both_streams_cut_by_each_other_are_whole(kernel: Kernel) 
 
 
 def test_a_bad_byte_disturbs_nothing_else(kernel: Kernel) -> None:
-    kernel.ok("%%capture_fd -v logs\nimport os\nos.write(1, b'a\\xffb\\xc3\\xa9\\xe2\\x82\\n\\xe2')")
+    kernel.ok(
+        "%%capture_fd -v logs\nimport os\nos.write(1, b'a\\xffb\\xc3\\xa9\\xe2\\x82\\n\\xe2')"
+    )
     assert kernel.value("logs.text") == "a\ufffdb\xe9\ufffd\n\ufffd"
     assert kernel.value("logs.raw") == b"a\xffb\xc3\xa9\xe2\x82\n\xe2"
 
 
 def test_line_ends_survive_in_the_text(kernel: Kernel) -> None:
-    kernel.ok("%%capture_fd -v logs\nimport os\nprint('p\\r\\nq\\rr')\nos.write(1, b'a\\r\\nb\\rc\\n\\0d')")
+    kernel.ok(
+        "%%capture_fd -v logs\nimport os\nprint('p\\r\\nq\\rr')\nos.write(1, b'a\\r\\n"
+        "b\\rc\\n\\0d')"
+    )
     assert kernel.value("logs.stdout") == "p\r\nq\rr\na\r\nb\rc\n\0d"
 
 
@@ -224,7 +231,8 @@ def test_an_extension_that_never_lets_go_of_the_gil_cannot_hang_a_capture(
     directory = native.extension("heldgil").rsplit("/", 1)[0]
     kernel.ok(
         f"%%capture_fd -v logs\nimport sys\nsys.path.insert(0, {directory!r})\nimport heldgil\n"
-        "heldgil.write(1, b'x' * 99 + b'\\n', 200_000)\nheldgil.write(2, b'y' * 99 + b'\\n', 200_000)"
+        "heldgil.write(1, b'x' * 99 + b'\\n', 200_000)\n"
+        "heldgil.write(2, b'y' * 99 + b'\\n', 200_000)"
     )
     assert kernel.value("(logs.stdout == ('x' * 99 + '\\n') * 200_000)")
     assert kernel.value("(logs.stderr == ('y' * 99 + '\\n') * 200_000)")
@@ -232,7 +240,8 @@ def test_an_extension_that_never_lets_go_of_the_gil_cannot_hang_a_capture(
 
 def test_memory_does_not_grow_with_what_is_captured(kernel: Kernel, native: Native) -> None:
     kernel.ok(
-        f"import ctypes, psutil\nlib = ctypes.CDLL({native.c()!r})\nlib.flood.argtypes = [ctypes.c_int, ctypes.c_long]\n"
+        f"import ctypes, psutil\nlib = ctypes.CDLL({native.c()!r})\n"
+        f"lib.flood.argtypes = [ctypes.c_int, ctypes.c_long]\n"
         "resident = lambda: psutil.Process().memory_info().rss"
     )
     kernel.ok("%%capture_fd -v logs\nlib.flood(1, 1 << 20)")
@@ -246,7 +255,10 @@ def test_memory_does_not_grow_with_what_is_captured(kernel: Kernel, native: Nati
 def test_the_helpers_memory_stays_flat(kernel: Kernel, native: Native) -> None:
     from helpers.process import the_pump
 
-    kernel.ok(f"import ctypes\nlib = ctypes.CDLL({native.c()!r})\nlib.flood.argtypes = [ctypes.c_int, ctypes.c_long]")
+    kernel.ok(
+        f"import ctypes\nlib = ctypes.CDLL({native.c()!r})\n"
+        f"lib.flood.argtypes = [ctypes.c_int, ctypes.c_long]"
+    )
     kernel.ok("%%capture_fd -v logs\nlib.flood(1, 1 << 28)")
     assert the_pump(kernel.pid).memory_info().rss < 20 << 20
     kernel.ok("logs.close()")
@@ -257,7 +269,8 @@ def test_the_helpers_memory_stays_flat(kernel: Kernel, native: Native) -> None:
 
 def test_a_logging_handler_from_before_is_captured(kernel: Kernel) -> None:
     kernel.ok(
-        "import logging, sys\nhandler = logging.StreamHandler(sys.stderr)\nlog = logging.getLogger('x')\n"
+        "import logging, sys\nhandler = logging.StreamHandler(sys.stderr)\n"
+        "log = logging.getLogger('x')\n"
         "log.addHandler(handler)\nlog.setLevel('INFO')"
     )
     reply = kernel.ok("%%capture_fd -v logs\nlog.info('logged')")
@@ -268,7 +281,8 @@ def test_a_logging_handler_from_before_is_captured(kernel: Kernel) -> None:
 
 def test_a_progress_bar_that_holds_the_old_stream_is_captured(kernel: Kernel) -> None:
     kernel.ok(
-        "import sys\nclass Bar:\n    def __init__(self): self.file = sys.stderr; self.write = sys.stderr.write\n"
+        "import sys\nclass Bar:\n"
+        "    def __init__(self): self.file = sys.stderr; self.write = sys.stderr.write\n"
         "    def step(self, n):\n        self.file.write(f'\\r{n}%')\n        self.file.flush()\n"
         "        self.write('!')\nbar = Bar()"
     )
@@ -286,7 +300,8 @@ def test_a_bar_of_tqdm_is_captured(kernel: Kernel) -> None:
 
 def test_a_child_that_is_given_sys_stdout_is_captured(kernel: Kernel) -> None:
     kernel.ok(
-        "%%capture_fd -v logs\nimport subprocess, sys\nsubprocess.run(['echo', 'out'], stdout=sys.stdout)\n"
+        "%%capture_fd -v logs\nimport subprocess, sys\n"
+        "subprocess.run(['echo', 'out'], stdout=sys.stdout)\n"
         "subprocess.run('echo err >&2', shell=True, stderr=sys.stderr)"
     )
     assert kernel.value("(logs.stdout, logs.stderr)") == ("out\n", "err\n")

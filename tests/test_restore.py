@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,9 @@ def warm_up(**options):
 # -- the usual ways out -----------------------------------------------------------------------
 
 
-def test_a_thousand_captures_leave_everything_as_it_was(fresh_kernel: Kernel, rounds: Rounds) -> None:
+def test_a_thousand_captures_leave_everything_as_it_was(
+    fresh_kernel: Kernel, rounds: Rounds
+) -> None:
     cells = {
         "%%capture_fd -v logs\nprint('x')\nimport os\nos.write(2, b'y')": 1000,
         "%%capture_fd -v logs\n1/0": 20,
@@ -147,7 +150,8 @@ def test_captures_may_be_stopped_in_any_order(python: Python, order: str, drain:
                 sys.stdout.flush()
                 if active:
                     expected[active[-1]] += text * 2
-            assert [log.stdout for log in logs] == expected, ([log.stdout for log in logs], expected)
+            found = [log.stdout for log in logs]
+            assert found == expected, (found, expected)
             for log in logs:
                 log.close()
             del logs, log, captures, capture
@@ -255,7 +259,9 @@ MEDDLING = {
 
 
 @pytest.mark.parametrize("code", MEDDLING.values(), ids=MEDDLING.keys())
-def test_a_cell_that_meddles_with_its_streams_is_cleaned_up_after(kernel: Kernel, code: str) -> None:
+def test_a_cell_that_meddles_with_its_streams_is_cleaned_up_after(
+    kernel: Kernel, code: str
+) -> None:
     kernel.ok("import os, sys")
     before = kernel.value("(os.readlink('/proc/self/fd/1'), os.readlink('/proc/self/fd/2'))")
     kernel.run(f"%%capture_fd -v logs\nos.write(1, b'written before\\n')\n{code}")
@@ -270,7 +276,9 @@ def test_a_cell_that_meddles_with_its_streams_is_cleaned_up_after(kernel: Kernel
 
 
 def test_a_stream_that_the_cell_kept_still_works_after_the_cell(kernel: Kernel) -> None:
-    kernel.ok("%%capture_fd -v logs\nimport sys, logging\nkept = sys.stdout\nprint('in', file=kept)")
+    kernel.ok(
+        "%%capture_fd -v logs\nimport sys, logging\nkept = sys.stdout\nprint('in', file=kept)"
+    )
     reply = kernel.ok("kept.write('late\\n')\nkept.flush()")
     assert kernel.value("logs.stdout") == "in\n"
     assert reply.stream("stdout") == "late\n"
@@ -299,7 +307,8 @@ ODD_STARTS = {
     "stdout is not there": "del sys.stdout",
     "stdout is closed": "sys.stdout.close()",
     "stdout is in memory": "import io; sys.stdout = io.StringIO()",
-    "stdout has no fileno": "import types; sys.stdout = types.SimpleNamespace(write=len, flush=int)",
+    "stdout has no fileno": "import types; sys.stdout = types.SimpleNamespace(write=len, "
+    "flush=int)",
 }
 
 
@@ -343,27 +352,24 @@ def test_an_odd_start_works_for_what_there_is_and_is_put_back_to_exactly_that(
     assert (tmp_path / "python" / "report.txt").read_text() == "done\n"
 
 
-def test_a_process_started_without_descriptors_can_capture(python: Python) -> None:
-    shown = python(
+def test_a_process_started_without_descriptors_can_capture(python: Python, tmp_path: Path) -> None:
+    python(
         """
-        import subprocess, sys
-        code = '''
-import os
-from ipyfdcapture import capture_fd
-with capture_fd() as logs:
-    os.write(1, b"one"); os.write(2, b"two"); os.system("echo child")
-gone = []
-for fd in (0, 1, 2):
-    try: os.fstat(fd)
-    except OSError: gone.append(fd)
-open("result.txt", "w").write(repr((logs.stdout, logs.stderr, gone)))
-'''
-        subprocess.run(["sh", "-c", f'exec "{sys.executable}" -c "$0" <&- >&- 2>&-', code], check=True)
-        assert eval(open("result.txt").read()) == ("onechild\\n", "two", [0, 1, 2]), open("result.txt").read()
-        print("captured")
+        import os, subprocess, sys
+        if len(sys.argv) == 1:
+            command = f'exec "{sys.executable}" script.py again <&- >&- 2>&-'
+            sys.exit(subprocess.run(["sh", "-c", command]).returncode)
+        from ipyfdcapture import capture_fd
+        with capture_fd() as logs:
+            os.write(1, b"one")
+            os.write(2, b"two")
+            os.system("echo child")
+        is_open = [fd for fd in (0, 1, 2) if os.path.lexists(f"/proc/self/fd/{fd}")]
+        open("result.txt", "w").write(repr((logs.stdout, logs.stderr, is_open)))
         """
     )
-    assert shown == "captured\n"
+    result = (tmp_path / "python" / "result.txt").read_text()
+    assert ast.literal_eval(result) == ("onechild\n", "two", [])
 
 
 # -- every system call fails in its turn ------------------------------------------------------
@@ -405,7 +411,6 @@ CALLS = {
     "os.dup": "os, 'dup'",
     "os.dup2": "os, 'dup2'",
     "os.open": "os, 'open'",
-    "os.close": "os, 'close'",
     "os.fstat": "os, 'fstat'",
     "os.write": "os, 'write'",
     "os.unlink": "os, 'unlink'",
@@ -418,7 +423,6 @@ CALLS = {
     "threading.Thread.start": "threading.Thread, 'start'",
     "subprocess.Popen": "subprocess, 'Popen'",
     "os.makedirs": "os, 'makedirs'",
-    "json.dumps": "json, 'dumps'",
     "open": "__import__('builtins'), 'open'",
     "mmap.mmap": "mmap, 'mmap'",
 }
@@ -433,7 +437,10 @@ def test_a_failure_at_any_one_call_restores(python: Python, target: str) -> None
         + f"""
         import warnings
         warnings.simplefilter("ignore")
-        error = (lambda: RuntimeError("can't start new thread")) if {is_thread} else (lambda: OSError(errno.EMFILE, "Too many open files"))
+        def error():
+            if {is_thread}:
+                return RuntimeError("can't start new thread")
+            return OSError(errno.EMFILE, "Too many open files")
         def visible():
             hooks = snapshot()
             return {{"fds": [fd_target(fd) for fd in (0, 1, 2)], "count": len(hooks["descriptors"]),
@@ -458,7 +465,7 @@ def test_a_failure_at_any_one_call_restores(python: Python, target: str) -> None
                     outcome = "ok"
                 if logs is not None:
                     text = logs.stdout
-                    if outcome == "ok" and {target!r} != "os, 'close'":
+                    if outcome == "ok":
                         assert text == "in", (nth, text)
                     logs.close()
                 del logs
@@ -529,7 +536,9 @@ def test_too_few_descriptors_are_a_clear_error_before_anything_moved(
 
 
 @pytest.mark.parametrize("drain", ["process", "thread"])
-def test_a_real_interrupt_at_any_moment_restores(python: Python, drain: str, rounds: Rounds) -> None:
+def test_a_real_interrupt_at_any_moment_restores(
+    python: Python, drain: str, rounds: Rounds
+) -> None:
     """SIGINT arrives at a random moment before, in or after a capture."""
     shown = python(
         PRELUDE
@@ -570,7 +579,9 @@ def test_a_real_interrupt_at_any_moment_restores(python: Python, drain: str, rou
     assert shown == "[]\n"
 
 
-def test_an_interrupt_at_any_moment_of_a_cell_restores(fresh_kernel: Kernel, rounds: Rounds) -> None:
+def test_an_interrupt_at_any_moment_of_a_cell_restores(
+    fresh_kernel: Kernel, rounds: Rounds
+) -> None:
     import random
     import time
 
@@ -579,18 +590,21 @@ def test_an_interrupt_at_any_moment_of_a_cell_restores(fresh_kernel: Kernel, rou
     fresh_kernel.ok("del logs, _logs")
     fresh_kernel.leak_baseline()
     dice = random.Random(1)
-    statuses = set()
-    for _ in range(rounds(60, full=500)):
-        asked = fresh_kernel.send(cell)
+    interrupted = 0
+    for _ in range(rounds(80, full=1000)):
+        fresh_kernel.send(cell)
         until = time.monotonic() + dice.uniform(0, 0.012)
         while time.monotonic() < until:
             pass
         fresh_kernel.interrupt()
-        statuses.add(fresh_kernel.finish(asked).status)
-        assert fresh_kernel.ok("print('shown')").stream("stdout") == "shown\n"
-    assert "error" in statuses
-    fresh_kernel.run("del logs, _logs")
-    fresh_kernel.run("del _logs")
+        # No waiting for the interrupted request: ipykernel loses one that is interrupted
+        # outside the cell's own code, captured or not.
+        after = fresh_kernel.ok("print('shown')")
+        assert after.stream("stdout") == "shown\n"
+        interrupted += any(message["msg_type"] == "error" for message in after.messages)
+    assert interrupted
+    fresh_kernel.run("%%capture_fd -v logs\nprint('last')")
+    fresh_kernel.ok("del logs, _logs")
     assert fresh_kernel.leaks() == []
 
 
@@ -617,7 +631,9 @@ def test_a_kernel_that_ends_in_peace_leaves_nothing_on_disk(start_kernel: StartK
     helper = the_pump(kernel.pid)
     kernel.shutdown()
     await_end(helper.pid)
-    left = [path for path in (kernel.directory / "tmpdir").rglob("*") if "ipyfdcapture" in str(path)]
+    left = [
+        path for path in (kernel.directory / "tmpdir").rglob("*") if "ipyfdcapture" in str(path)
+    ]
     assert left == []
     assert [p for p in (kernel.directory / "jupyter_runtime_dir").rglob("*") if p.is_file()] == []
 

@@ -25,7 +25,7 @@ import pytest
 from helpers.leaks import open_fds
 from helpers.wait import LIMIT_S
 
-from ipyfdcapture import Captured, capture_fd, spool
+from ipyfdcapture import Captured, CaptureError, FdCapture, capture_fd, spool
 from ipyfdcapture.threads import (
     ThreadStreamProxy,
     capture_thread,
@@ -564,6 +564,15 @@ class TestProxy:
             handler.emit(logging.makeLogRecord({"msg": "mine"}))
         assert logs.stdout == "mine\n"
 
+    def test_a_handler_made_in_one_capture_writes_for_the_next(self, original: io.StringIO) -> None:
+        with capture_thread() as first:
+            handler = logging.StreamHandler(sys.stdout)
+            handler.emit(logging.makeLogRecord({"msg": "one"}))
+        handler.emit(logging.makeLogRecord({"msg": "between"}))
+        with capture_thread() as second:
+            handler.emit(logging.makeLogRecord({"msg": "two"}))
+        assert (first.stdout, original.getvalue(), second.stdout) == ("one\n", "between\n", "two\n")
+
     def test_a_stream_that_fails_fails_for_its_own_thread_alone(
         self, installed: None, original: io.StringIO
     ) -> None:
@@ -757,7 +766,7 @@ class TestCaptureThread:
 
         with monkeypatch.context() as patch:
             patch.setattr("ipyfdcapture.recording.Recording.create", fail)
-            with pytest.raises(Exception, match="no room"), capture_thread():
+            with pytest.raises(CaptureError, match="no room"), capture_thread():
                 pass
         assert not isinstance(sys.stdout, ThreadStreamProxy)
 
@@ -1184,6 +1193,19 @@ class TestWithCaptureFd:
             in_thread(capture.stop)
             print("mine")
         assert (inner.stdout, logs.stdout) == ("inner\n", "mine\n")
+
+    def test_what_a_callback_prints_is_the_threads_and_does_not_loop(self) -> None:
+        for python in (True, False):
+            lines: list[str] = []
+
+            def tell(line: str, lines: list[str] = lines) -> None:
+                lines.append(line)
+                print("told:", line)
+
+            with capture_thread() as logs, FdCapture(1, tell, python=python):
+                os.write(1, b"one\ntwo\n")
+            assert lines == ["one", "two"]
+            assert logs.stdout == "told: one\ntold: two\n"
 
     def test_without_python_the_thread_keeps_its_own(self) -> None:
         with capture_thread() as thread_logs, capture_fd(python=False) as logs:

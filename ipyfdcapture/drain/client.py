@@ -200,7 +200,8 @@ class Drain:
         with self._lock:
             if self._jobs.pop(job.number, None) is None:
                 return
-            self._tell("release", id=job.number)
+            with contextlib.suppress(OSError):  # gone: it keeps nothing anyway
+                self._send({"do": "release", "id": job.number}, [])
             for pipe in job.pipes.values():
                 pipe.close()
             job.pipes.clear()
@@ -240,12 +241,17 @@ class Drain:
 
     def _tell(self, what: str, fds: Iterable[int] = (), **fields: Any) -> None:
         """Send a request that needs no answer."""
-        fds = list(fds)
-        line = json.dumps({"do": what, "fds": len(fds), **fields}).encode() + b"\n"
         try:
-            _send_all(self.host.control, line, fds)
+            self._send({"do": what, **fields}, list(fds))
         except _GONE:
             self._take_over()  # the new pump is told of everything, this included
+
+    def _send(self, request: dict[str, Any], fds: list[int]) -> None:
+        line = json.dumps({"fds": len(fds), **request}).encode() + b"\n"
+        control = self.host.control
+        sent = socket.send_fds(control, [line], fds) if fds else control.send(line)
+        if sent < len(line):
+            control.sendall(line[sent:])
 
     def _ask(self, what: str, **fields: Any) -> dict[str, Any]:
         """Send a request and return its answer."""
@@ -253,8 +259,7 @@ class Drain:
             number = next(self._numbers)
             control = self.host.control
             try:
-                line = {"do": what, "fds": 0, "reply": number, **fields}
-                _send_all(control, json.dumps(line).encode() + b"\n", [])
+                self._send({"do": what, "reply": number, **fields}, [])
                 answer = self._receive(control, number)
             except _GONE:
                 self._take_over()
@@ -309,7 +314,12 @@ class Drain:
         """Take over if ``control`` is still the socket in use."""
         with self._lock:
             if control is self.host.control and self._owner == os.getpid():
-                self._take_over()
+                try:
+                    self._take_over()
+                except OSError as error:
+                    self._note(
+                        f"the ipyfdcapture helper was killed, and no thread can be had: {error}"
+                    )
 
     def _take_over(self) -> None:
         """Go on in a thread with everything that the dead pump had in hand."""
@@ -337,7 +347,7 @@ class Drain:
         """The process ends in peace: what is being captured is not kept."""
         with self._lock, contextlib.suppress(OSError):
             if self.host.outlives_us and self._owner == os.getpid():
-                _send_all(self.host.control, b'{"do": "bye", "fds": 0}\n', [])
+                self._send({"do": "bye"}, [])
 
     def forget_after_fork(self) -> None:
         """In a forked child: let go of the parent's pump without a word to it."""
@@ -380,12 +390,6 @@ class _Watcher:
         if self._thread is not threading.current_thread():
             self._thread.join()
         self._end.close()
-
-
-def _send_all(control: socket.socket, line: bytes, fds: list[int]) -> None:
-    sent = socket.send_fds(control, [line], fds) if fds else control.send(line)
-    if sent < len(line):
-        control.sendall(line[sent:])
 
 
 # -- which drain ----------------------------------------------------------------------------------

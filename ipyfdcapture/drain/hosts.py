@@ -60,6 +60,8 @@ class ProcessHost:
             theirs.close()
 
     def _launch(self, theirs: socket.socket) -> None:
+        if not sys.executable:
+            raise OSError(errno.ENOENT, "this Python does not know its own program")
         fd = theirs.fileno()
         python = [sys.executable, "-I", "-S", "-E", pump.__file__, str(fd), str(os.getpid())]
         # The shell puts the helper into the background and ends, which makes it an orphan.
@@ -129,7 +131,8 @@ class ThreadHost:
     def close(self) -> None:
         """Let go of the pump."""
         self.control.close()
-        if self._thread is not threading.current_thread():
+        # While a child lives on, so does the thread that passes its output through.
+        if self._thread is not threading.current_thread() and not self._pump.is_emptying:
             self._thread.join(_THREAD_END_S)
 
     def forget_after_fork(self) -> None:

@@ -58,6 +58,9 @@ MAX_STALE_INDEX_BYTES = 1 << 20
 #: Written at once to an original descriptor once poll() says it takes something (PIPE_BUF).
 FORWARD_BYTES = 4096
 
+#: Descriptors in one message at most (SCM_MAX_FD of Linux).
+_MOST_FDS = 253
+_INT = struct.Struct("i")
 _CAN_SPLICE = hasattr(os, "splice")  # Linux
 _RECEIVE_CLOSED_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
@@ -317,6 +320,11 @@ class Pump:
         finally:
             self.close()
 
+    @property
+    def is_emptying(self) -> bool:
+        """Whether a writer lives."""
+        return bool(self._pipes)
+
     def close(self) -> None:
         """Let go of everything, whatever is in the pipes."""
         for pipe in list(self._pipes.values()):
@@ -534,7 +542,15 @@ class _Requests:
         self.closed = False
 
     def read(self) -> Iterator[tuple[dict[str, Any], list[int]]]:
-        data, fds, _, _ = socket.recv_fds(self._control, 1 << 16, 250, _RECEIVE_CLOSED_ON_EXEC)
+        # Not socket.recv_fds: it ignores its flags.
+        space = socket.CMSG_LEN(_MOST_FDS * _INT.size)
+        data, messages, _, _ = self._control.recvmsg(1 << 16, space, _RECEIVE_CLOSED_ON_EXEC)
+        fds = [
+            fd
+            for level, kind, content in messages
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+            for (fd,) in _INT.iter_unpack(content[: len(content) - len(content) % _INT.size])
+        ]
         self._buffer += data
         self._fds += [out_of_the_way(fd) for fd in fds]
         if not _RECEIVE_CLOSED_ON_EXEC:

@@ -53,11 +53,19 @@ class Follower:
     fails is given nothing more, and that is told once.
     """
 
-    def __init__(self, recording: Recording, target: Target, interval: float, name: str) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        target: Target,
+        interval: float,
+        name: str,
+        before_look: Callable[[], None] = lambda: None,
+    ) -> None:
         self._recording = recording
         self._target = target
         self._interval = interval
         self._name = name
+        self._before_look = before_look
         self._following = Following(recording)
         self._turn = threading.Condition()
         self._wanted = 0  # how often someone asked for everything to be shown
@@ -152,6 +160,8 @@ class Follower:
             wanted, ended = self._wait_for_turn()
             if self._late:
                 self._recording.wait(0)
+            elif not ended:
+                self._before_look()
             more = self._take_everything()
             if wanted != self._done:
                 self._target.catch_up()

@@ -194,9 +194,7 @@ class Kernel:
         eventually(answered, "the kernel's first answer")
         deadline = time.monotonic() + LIMIT_S
         while asked:
-            asked.discard(
-                self.client.get_shell_msg(timeout=LIMIT_S)["parent_header"]["msg_id"]
-            )
+            asked.discard(self.client.get_shell_msg(timeout=LIMIT_S)["parent_header"]["msg_id"])
             assert time.monotonic() < deadline
         self.until(lambda messages: not messages, quiet=True)
 

@@ -114,9 +114,7 @@ def snapshot() -> dict[str, Any]:
     children = psutil.Process().children(recursive=True)
     return {
         "descriptors": open_fds(),
-        "threads": sorted(
-            f"{thread.name} {thread.ident}" for thread in threading.enumerate()
-        ),
+        "threads": sorted(f"{thread.name} {thread.ident}" for thread in threading.enumerate()),
         "children": sorted(child.pid for child in children),
         "temporary files": _files_in(os.environ.get("TMPDIR")),
         "runtime files": _files_in(os.environ.get("JUPYTER_RUNTIME_DIR")),

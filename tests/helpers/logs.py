@@ -93,7 +93,20 @@ def model_joined(lines: list[ModelLine]) -> bytes:
     return b"".join(ended) + (lines[-1].raw if lines else b"")
 
 
-_BITS = [b"\n", b"\r\n", b"\r", b"\0", b"a", b"B", b" ", b"ab", b"\xff", b"\xe2", b"\x82\xac", b"\x1b"]
+_BITS = [
+    b"\n",
+    b"\r\n",
+    b"\r",
+    b"\0",
+    b"a",
+    b"B",
+    b" ",
+    b"ab",
+    b"\xff",
+    b"\xe2",
+    b"\x82\xac",
+    b"\x1b",
+]
 _BYTES = st.lists(st.sampled_from([*_BITS, "€é\u202e".encode()]), max_size=12).map(b"".join)
 #: Chunks of three sources: line ends, cut characters and bad bytes at any place.
 chunks = st.lists(

@@ -104,9 +104,9 @@ def pumps(owner: int) -> list[psutil.Process]:
     return found
 
 
-def the_pump(owner: int) -> psutil.Process:
+def the_pump(owner: int, timeout: float = LIMIT_S) -> psutil.Process:
     """Return the one helper process of ``owner``, which may still be starting."""
-    found = eventually(lambda: pumps(owner), f"a helper process of {owner}")
+    found = eventually(lambda: pumps(owner), f"a helper process of {owner}", timeout)
     assert len(found) == 1, found
     return found[0]
 

@@ -24,6 +24,7 @@ class Terminal:
     """
 
     def __init__(self, directory: Path, *, load: bool = True) -> None:
+        self.directory = directory
         env = private_env(directory, TERM="dumb", PAGER="cat")
         self._child = pexpect.spawn(
             sys.executable,

@@ -1,0 +1,125 @@
+"""Measure a log of 10 million lines (1 GB) beside the obvious: ``text.splitlines()`` and a loop.
+
+Run as ``python tests/benchmarks/bench_captured.py [LINES]``. It prints a table; the obvious is
+measured on a tenth of the log and multiplied, because the whole does not fit some machines.
+"""
+
+from __future__ import annotations
+
+import re
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ipyfdcapture.captured import Captured
+from ipyfdcapture.drain.pump import ENTRY
+from ipyfdcapture.recording import Recording
+
+LINES = 10_000_000
+#: 655 lines of 100 bytes: what a pipe gives at once.
+CHUNK_LINES = 655
+OBVIOUS_SHARE = 10
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else LINES
+    with tempfile.TemporaryDirectory() as directory:
+        recording = record(directory, count)
+        print(f"{count:,} lines of 100 bytes; {sys.version.split()[0]}; {time.strftime('%F')}")
+        print(f"{'':34}{'time':>12}{'memory so far':>16}")
+        measure_captured(Captured(recording))
+        recording.close()
+        recording = record(directory, count // OBVIOUS_SHARE)
+        measure_obvious(Captured(recording))
+        recording.close()
+
+
+def record(directory: str, count: int) -> Recording:
+    """Write a recording of ``count`` lines; every fiftieth chunk is stderr."""
+    started = time.time_ns()
+    facts = {
+        "started": started,
+        "stopped": started + count * 1000,
+        "sources": ["stdout", "stderr"],
+        "encoding": "utf-8",
+        "errors": "replace",
+    }
+    recording, data_fd, index_fd = Recording.create(directory, facts)
+    rest = " iteration " + "x" * 78 + "\n"
+    with open(data_fd, "wb", 1 << 22) as data, open(index_fd, "wb", 1 << 16) as index:
+        for first in range(0, count, CHUNK_LINES):
+            source = int(first // CHUNK_LINES % 50 == 7)
+            index.write(ENTRY.pack(started + first * 1000, first * 100, source))
+            last = min(first + CHUNK_LINES, count)
+            data.write("".join([f"{i:010d}{rest}" for i in range(first, last)]).encode())
+    return recording
+
+
+def measure_captured(log: Captured) -> None:
+    middle = len_of_text(log) // 2
+    base = peak_bytes()
+    steps: list[tuple[str, Callable[[], Any]]] = [
+        ("len(logs), the first time", lambda: len(log)),
+        ("len(logs), again", lambda: len(log)),
+        ("logs[middle]", lambda: log[middle]),
+        ("list(logs.head(20))", lambda: list(log.head(20))),
+        ("list(logs.tail(20))", lambda: list(log.tail(20))),
+        ("rich view", lambda: log._repr_mimebundle_()),
+        ("grep, no line matches", lambda: len(log.grep("nowhere to be found"))),
+        ("grep, one line matches", lambda: len(log.grep(f"{middle:010d}"))),
+        ("grep, every line matches", lambda: len(log.grep("iteration"))),
+        ("grep, ignore_case", lambda: len(log.grep("NOWHERE", ignore_case=True))),
+        ("grep, expression on bytes", lambda: len(log.grep(re.compile(rb"99999\d")))),
+        ("source('stderr')", lambda: len(log.source("stderr"))),
+        ("between(1, 2)", lambda: len(log.between(1, 2))),
+        ("rate()", lambda: log.rate()),
+        ("gaps()", lambda: log.gaps()),
+        ("levels()", lambda: log.levels()),
+    ]
+    for name, step in steps:
+        measure(name, step, base, log.nbytes)
+
+
+def len_of_text(log: Captured) -> int:
+    return log.nbytes // 100
+
+
+def measure_obvious(log: Captured) -> None:
+    """Measure a tenth, and print ten times that."""
+    base = peak_bytes()
+    lines: list[str] = []
+
+    def split() -> None:
+        lines.extend(log.text.splitlines())
+
+    share = OBVIOUS_SHARE
+    measure("obvious: text.splitlines()", split, base, log.nbytes, share)
+    measure(
+        "obvious: [x for x in lines if ...]",
+        lambda: [line for line in lines if "nowhere to be found" in line],
+        base,
+        log.nbytes,
+        share,
+    )
+
+
+def measure(name: str, step: Callable[[], Any], base: int, nbytes: int, share: int = 1) -> None:
+    started = time.perf_counter()
+    step()
+    seconds = time.perf_counter() - started
+    speed = f"{nbytes / seconds / 1e6:10,.0f} MB/s" if "grep" in name or "[x" in name else ""
+    memory = (peak_bytes() - base) * share / 1e6
+    print(f"{name:34}{seconds * share * 1e3:9,.1f} ms{memory:13,.0f} MB{speed}", flush=True)
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process ever had, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""Logs in files, pandas and Arrow, held against the model."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import logs
+from helpers.logs import Chunk, make_log, model_joined, model_lines, model_text
+from hypothesis import HealthCheck, given, settings
+
+from ipyfdcapture import export
+from ipyfdcapture.captured import Captured
+
+LOG = [(0, b"one\ntw"), (1, b"err\r\n"), (0, "o €\n".encode()), (2, b"bad \xff\0")]
+QUICK = settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def model_table(chunks: list[Chunk]) -> list[dict[str, Any]]:
+    return [
+        {"time": line.time, "source": line.source, "number": i + 1, "text": line.text}
+        for i, line in enumerate(model_lines(chunks))
+    ]
+
+
+def in_ns(table: Any) -> list[dict[str, Any]]:
+    times = table["time"].cast("int64").to_pylist()
+    return [row | {"time": time} for row, time in zip(table.to_pylist(), times, strict=True)]
+
+
+@QUICK
+@given(logs.chunks)
+def test_text_is_the_text(tmp_path: Path, chunks: list[Chunk]) -> None:
+    log = make_log(chunks)
+    log.save(tmp_path / "x.txt")
+    assert (tmp_path / "x.txt").read_bytes().decode() == model_text(chunks)
+    log[::2].save(tmp_path / "x.txt")
+    expected = model_joined(model_lines(chunks)[::2]).decode("utf-8", "replace")
+    assert (tmp_path / "x.txt").read_bytes().decode() == expected
+
+
+@QUICK
+@given(logs.chunks)
+def test_jsonl_is_an_object_a_line(tmp_path: Path, chunks: list[Chunk]) -> None:
+    make_log(chunks).save(tmp_path / "x.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
+    assert [(row["source"], row["number"], row["text"]) for row in rows] == [
+        (row["source"], row["number"], row["text"]) for row in model_table(chunks)
+    ]
+    assert all(row["time"].startswith("2026-01-02T03:04:") for row in rows)
+
+
+@QUICK
+@given(logs.chunks)
+def test_arrow_pandas_and_parquet_hold_the_lines(tmp_path: Path, chunks: list[Chunk]) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    log = make_log(chunks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "BATCH_LINES", 3)
+        assert in_ns(pa.table(log)) == model_table(chunks)
+        assert in_ns(pa.table(log.tail(4))) == model_table(chunks)[-4:]
+        log.save(tmp_path / "x.parquet")
+    assert in_ns(parquet.read_table(tmp_path / "x.parquet")) == model_table(chunks)
+
+
+@QUICK
+@given(logs.chunks)
+def test_pandas_holds_the_lines(chunks: list[Chunk]) -> None:
+    pytest.importorskip("pandas")
+    frame = make_log(chunks).to_pandas()
+    expected = model_table(chunks)
+    assert list(frame.columns) == ["time", "source", "number", "text"]
+    assert list(frame["text"]) == [row["text"] for row in expected]
+    assert list(frame["source"]) == [row["source"] for row in expected]
+    assert list(frame["number"]) == [row["number"] for row in expected]
+    assert [time.value for time in frame["time"]] == [row["time"] for row in expected]
+    assert str(frame["time"].dtype) == "datetime64[ns, UTC]"
+
+
+def test_polars_and_duckdb_read_a_log_as_it_is() -> None:
+    pytest.importorskip("pyarrow")
+    log = make_log(LOG)
+    polars = pytest.importorskip("polars")
+    assert polars.DataFrame(log)["text"].to_list() == [str(line) for line in log]
+    duckdb = pytest.importorskip("duckdb")
+    found = duckdb.sql("select number from log where source = 'stderr'").fetchall()
+    assert found == [(3,)]
+
+
+def test_arrow_reads_in_batches() -> None:
+    pa = pytest.importorskip("pyarrow")
+    log = make_log([(0, b"line\n" * 200_000)])
+    sizes = [len(batch) for batch in pa.RecordBatchReader.from_stream(log)]
+    assert sum(sizes) == 200_000
+    assert max(sizes) == export.BATCH_LINES
+
+
+def test_bad_bytes_that_a_handler_kept_do_not_break_an_export(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    log = make_log([(0, b"bad \xff\n")], errors="surrogateescape")
+    for suffix in ("txt", "jsonl", "html", "parquet"):
+        log.save(tmp_path / f"x.{suffix}")
+    assert (tmp_path / "x.txt").read_text() == "bad \\udcff\n"
+    assert json.loads((tmp_path / "x.jsonl").read_text())["text"] == str(log[0])
+
+
+def test_html_is_a_page_with_every_line(tmp_path: Path) -> None:
+    log = make_log([(0, b"<b>line %d</b>\n" % i) for i in range(300)])
+    log.save(tmp_path / "x.html")
+    page = (tmp_path / "x.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert all(f"&lt;b&gt;line {i}&lt;/b&gt;" in page for i in range(300))
+
+
+class TestFiles:
+    def test_one_that_is_there_is_replaced_only_by_a_whole_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "x.txt"
+        path.write_text("before")
+
+        def fail(log: Captured, reading: object, file: Any) -> None:
+            file.write(b"half")
+            raise OSError("disk full")
+
+        monkeypatch.setitem(export._WRITERS, ".txt", fail)
+        with pytest.raises(OSError, match="disk full"):
+            make_log(LOG).save(path)
+        assert path.read_text() == "before"
+        assert os.listdir(tmp_path) == ["x.txt"]
+
+    def test_a_link_keeps_being_one(self, tmp_path: Path) -> None:
+        (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+        make_log(LOG).save(tmp_path / "link.txt")
+        assert (tmp_path / "link.txt").is_symlink()
+        assert (tmp_path / "real.txt").exists()
+
+    def test_it_has_the_mode_of_any_new_file(self, tmp_path: Path) -> None:
+        (tmp_path / "usual").touch()
+        make_log(LOG).save(str(tmp_path / "X.TXT"))
+        modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("usual", "X.TXT")]
+        assert modes[0] == modes[1]
+
+    def test_an_unknown_suffix_is_refused_in_one_line(self, tmp_path: Path) -> None:
+        for name in ("x.csv", "x"):
+            with pytest.raises(ValueError, match=r"one of \.txt, \.jsonl, \.html, \.parquet$"):
+                make_log(LOG).save(tmp_path / name)
+        assert os.listdir(tmp_path) == []
+
+    def test_a_missing_directory_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match=r"no such directory: .*nowhere'$"):
+            make_log(LOG).save(tmp_path / "nowhere" / "x.txt")
+
+
+@pytest.mark.parametrize(
+    ("use", "extra"),
+    [("to_pandas()", "pandas"), ("save('x.parquet')", "arrow"), ("__arrow_c_stream__()", "arrow")],
+)
+def test_a_missing_library_is_named_with_the_extra(use: str, extra: str, tmp_path: Path) -> None:
+    code = f"""
+import sys
+sys.modules["pandas"] = sys.modules["pyarrow"] = None
+sys.path[:0] = {[str(place) for place in Path(__file__).parents[:2]]!r}
+from helpers.logs import make_log
+make_log([(0, b"x")]).{use}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    library = {"pandas": "pandas", "arrow": "pyarrow"}[extra]
+    expected = f'ImportError: this needs {library}: pip install "ipyfdcapture[{extra}]"'
+    assert done.stderr.splitlines()[-1] == expected
+    assert os.listdir(tmp_path) == []

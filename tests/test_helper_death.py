@@ -1,0 +1,266 @@
+"""The helper is killed: nothing is lost, nothing hangs, the writer notices nothing (issue 3, 4)."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from conftest import Python, Rounds
+from helpers.kernel import Kernel
+from helpers.native import Native
+from helpers.process import await_end, pumps, the_pump
+from helpers.wait import eventually
+from test_restore import PRELUDE
+
+KILLING = (
+    PRELUDE
+    + """
+import random, warnings
+from helpers.process import await_end, pumps, the_pump
+from helpers.wait import eventually
+lib = ctypes.CDLL(sys.argv[1])
+lib.write_lines.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_long]
+def kill_helper():
+    helper = the_pump(os.getpid(), timeout=10).pid
+    os.kill(helper, signal.SIGKILL)
+    return helper
+"""
+)
+
+
+def test_kills_at_random_moments_of_a_flood_lose_nothing(
+    python: Python, native: Native, rounds: Rounds
+) -> None:
+    shown = python(
+        KILLING
+        + """
+warnings.simplefilter("ignore")
+dice = random.Random(11)
+lines = 40_000
+expected = {fd: "".join(f"line{fd} {i}\\n" for i in range(lines)) for fd in (1, 2)}
+times = int(sys.argv[2])
+with capture_fd(drain="process") as logs:
+    print("warm")
+logs.close()
+the_pump(os.getpid())
+before = snapshot()
+late = 0
+for n in range(times):
+    with capture_fd() as logs:
+        helper = the_pump(os.getpid()).pid
+        threads = [
+            threading.Thread(target=lib.write_lines, args=(fd, b"line%d" % fd, lines))
+            for fd in (1, 2)
+        ]
+        [t.start() for t in threads]
+        until = time.monotonic() + dice.uniform(0, 0.04)
+        while time.monotonic() < until:
+            pass
+        late += not any(t.is_alive() for t in threads)
+        os.kill(helper, signal.SIGKILL)
+        [t.join() for t in threads]
+    assert logs.stdout == expected[1], (n, len(logs.stdout), len(expected[1]))
+    assert logs.stderr == expected[2], (n, len(logs.stderr), len(expected[2]))
+    assert logs.dropped == 0 and logs.complete
+    await_end(helper)
+    logs.close()
+    del logs, threads
+with capture_fd() as logs:
+    print("after")
+assert logs.stdout == "after\\n"
+logs.close()
+del logs
+the_pump(os.getpid())
+assert late < times
+left = [line for line in settled_difference(before) if "socket:" not in line]
+print(left)
+""",
+        native.c(),
+        str(rounds(40, full=200)),
+        timeout=170,
+    )
+    assert shown == "[]\n"
+
+
+def test_the_death_is_told_once_and_the_next_capture_has_a_new_helper(
+    python: Python, native: Native
+) -> None:
+    shown = python(
+        KILLING
+        + """
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    with capture_fd() as logs:
+        os.write(1, b"before\\n")
+        first = kill_helper()
+        await_end(first)
+        os.write(1, b"after\\n")
+        os.write(2, b"err\\n")
+    assert (logs.stdout, logs.stderr) == ("before\\nafter\\n", "err\\n"), logs.text
+    with capture_fd() as again:
+        os.write(1, b"again\\n")
+    assert again.stdout == "again\\n"
+    second = the_pump(os.getpid()).pid
+told = [str(w.message) for w in told if w.category is RuntimeWarning]
+print(len(told), len(told[0].splitlines()), first != second)
+""",
+        native.c(),
+    )
+    assert shown == "1 1 True\n"
+
+
+def test_a_helper_killed_between_captures_is_replaced_without_a_word(
+    python: Python, native: Native
+) -> None:
+    shown = python(
+        KILLING
+        + """
+with capture_fd() as kept:
+    print("kept")
+for n in range(5):
+    await_end(kill_helper())
+    with capture_fd() as logs:
+        os.write(1, b"next %d\\n" % n)
+    assert logs.stdout == f"next {n}\\n"
+assert kept.stdout == "kept\\n"
+print("end")
+""",
+        native.c(),
+    )
+    assert shown == "end\n"
+
+
+def test_the_death_under_nested_captures_loses_nothing(python: Python, native: Native) -> None:
+    shown = python(
+        KILLING
+        + """
+warnings.simplefilter("ignore")
+with capture_fd() as outer:
+    os.write(1, b"outer before\\n")
+    with capture_fd() as inner:
+        os.write(1, b"inner before\\n")
+        await_end(kill_helper())
+        os.write(1, b"inner after\\n")
+    os.write(1, b"outer after\\n")
+    with capture_fd() as third:
+        os.write(1, b"third\\n")
+assert inner.stdout == "inner before\\ninner after\\n", inner.stdout
+assert outer.stdout == "outer before\\nouter after\\n", outer.stdout
+assert third.stdout == "third\\n", third.stdout
+print("end")
+""",
+        native.c(),
+    )
+    assert shown == "end\n"
+
+
+def test_a_child_is_not_killed_by_the_death_of_the_helper(python: Python, native: Native) -> None:
+    shown = python(
+        KILLING
+        + """
+warnings.simplefilter("ignore")
+with capture_fd() as logs:
+    child = subprocess.Popen(["sh", "-c", "while read line; do echo got $line; done; echo eof"],
+                             stdin=subprocess.PIPE, text=True)
+    child.stdin.write("one\\n"); child.stdin.flush()
+    await_end(kill_helper())
+    child.stdin.write("two\\n"); child.stdin.flush()
+assert child.poll() is None
+child.stdin.write("three\\n"); child.stdin.close()
+assert child.wait(30) == 0
+assert logs.wait(30)
+assert logs.stdout == "got one\\ngot two\\ngot three\\neof\\n", logs.stdout
+print("end")
+""",
+        native.c(),
+    )
+    assert shown == "end\n"
+
+
+def test_a_helper_that_dies_after_the_cell_still_serves_a_child_that_lives_on(
+    python: Python, native: Native
+) -> None:
+    shown = python(
+        KILLING
+        + """
+warnings.simplefilter("ignore")
+with capture_fd() as logs:
+    child = subprocess.Popen(["sh", "-c", "while read line; do echo got $line; done; echo eof"],
+                             stdin=subprocess.PIPE, text=True)
+    child.stdin.write("one\\n"); child.stdin.flush()
+await_end(kill_helper())
+child.stdin.write("two\\n"); child.stdin.close()
+assert child.wait(30) == 0, child.returncode
+assert logs.wait(30)
+assert logs.stdout == "got one\\ngot two\\neof\\n", logs.stdout
+print("end")
+""",
+        native.c(),
+    )
+    assert shown == "end\n"
+
+
+def test_a_stopped_helper_does_not_lose_anything_once_it_goes_on(
+    python: Python, native: Native
+) -> None:
+    shown = python(
+        KILLING
+        + """
+with capture_fd() as logs:
+    helper = the_pump(os.getpid()).pid
+    os.kill(helper, signal.SIGSTOP)
+    os.write(1, b"while it stood still\\n")
+    threading.Timer(0.2, os.kill, (helper, signal.SIGCONT)).start()
+assert logs.stdout == "while it stood still\\n", logs.stdout
+print("end")
+""",
+        native.c(),
+    )
+    assert shown == "end\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE])
+def test_the_helper_ignores_signals_that_are_meant_for_others(kernel: Kernel, number: int) -> None:
+    kernel.ok("%%capture_fd -v logs\nprint('x')")
+    helper = the_pump(kernel.pid)
+    os.kill(helper.pid, number)
+    kernel.ok("%%capture_fd -v logs\nprint('y')")
+    assert kernel.value("logs.text") == "y\n"
+    assert the_pump(kernel.pid).pid == helper.pid
+
+
+def test_a_kernel_goes_on_through_the_death_of_its_helper(
+    fresh_kernel: Kernel, native: Native
+) -> None:
+    fresh_kernel.ok(f"import ctypes\nlib = ctypes.CDLL({native.c()!r})")
+    fresh_kernel.ok("%%capture_fd -v logs\nprint('x')")
+    helper = the_pump(fresh_kernel.pid)
+    asked = fresh_kernel.send(
+        "%%capture_fd -v logs\nopen('running', 'w').close()\nlib.write_lines(1, b'line', 3_000_000)"
+    )
+    fresh_kernel.await_file("running")
+    helper.kill()
+    assert fresh_kernel.finish(asked).status == "ok"
+    assert fresh_kernel.value("(logs.stdout.count('\\n'), logs.stderr)") == (3_000_000, "")
+    assert fresh_kernel.value("logs[-1]") == "line 2999999"
+    fresh_kernel.ok("%%capture_fd -v logs\nprint('next')")
+    assert fresh_kernel.value("logs.text") == "next\n"
+    await_end(helper.pid)
+    eventually(lambda: len(pumps(fresh_kernel.pid)) == 1, "one new helper")
+
+
+def test_no_helper_is_left_without_its_process(python: Python) -> None:
+    pid = int(
+        python(
+            PRELUDE
+            + """
+for drain in ("process", "auto"):
+    with capture_fd(drain=drain) as logs:
+        print("x")
+sys.__stdout__.write(str(os.getpid()))
+"""
+        )
+    )
+    eventually(lambda: not pumps(pid), f"no helper of {pid}")
+    assert pumps(pid) == []

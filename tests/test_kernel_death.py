@@ -1,0 +1,432 @@
+"""The kernel dies in a captured cell: its last words are kept (issue 3, point 5)."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import random
+import re
+import resource
+import signal
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Rounds, StartKernel
+from helpers.kernel import Kernel, Reply
+from helpers.native import Native
+from helpers.process import await_end, the_pump
+from helpers.wait import eventually
+
+CRASHES = {
+    "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
+    "abort": "os.abort()",
+    "a segmentation fault": "lib.crash_with_segmentation_fault()",
+}
+SETUP = "import ctypes, os, signal, resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
+
+
+def crash(kernel: Kernel, cell: str) -> None:
+    """Run a cell that ends the kernel, and wait until the helper has put things away."""
+    helper = the_pump(kernel.pid)
+    reply = kernel.run(cell)
+    assert reply.content is None, "the kernel survived"
+    assert kernel.await_death() < 0
+    await_end(helper.pid)
+
+
+@pytest.fixture
+def crashing(start_kernel: StartKernel, native: Native) -> Callable[..., Kernel]:
+    """Start a kernel in which ``lib`` can crash."""
+
+    def start(name: str = "kernel", **options: object) -> Kernel:
+        kernel = start_kernel(name, **options)
+        kernel.ok(SETUP + f"lib = ctypes.CDLL({native.c()!r})")
+        kernel.ok("%%capture_fd -v warm\nprint('warm')")
+        return kernel
+
+    return start
+
+
+def listed(reply: Reply) -> list[str]:
+    """Return the lines of ``--recover`` that tell of a recording."""
+    return [line for line in reply.shown.splitlines() if re.match(r"\s*\d+\s", line)]
+
+
+# -- kept, said, listed, loaded ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", CRASHES.values(), ids=CRASHES.keys())
+def test_the_next_kernel_has_the_last_words(crashing: Callable[..., Kernel], how: str) -> None:
+    kernel = crashing()
+    crash(
+        kernel,
+        "%%capture_fd -v logs\nprint('python')\nlib.write_lines(1, b'native', 1000)\n"
+        f"os.write(2, b'to stderr\\n')\nos.system('echo child')\n"
+        f"print('last words', flush=True)\n{how}",
+    )
+    kernel.restart()
+    said = kernel.load().shown.strip()
+    assert len(said.splitlines()) == 1 and "--recover" in said
+    lines = listed(kernel.ok("%capture_fd --recover"))
+    assert len(lines) == 1
+    assert "print('python')" in lines[0] and "last words" in lines[0]
+    assert time.strftime("%Y") in lines[0]
+    kernel.ok("%capture_fd --recover -v logs")
+    expected = "python\n" + "".join(f"native {i}\n" for i in range(1000)) + "child\nlast words\n"
+    assert kernel.value("logs.stdout") == expected
+    assert kernel.value("logs.stderr") == "to stderr\n"
+    assert kernel.value("(logs.complete, logs.dropped)") == (True, 0)
+    assert kernel.value("{line.source for line in logs}") == {"stdout", "stderr"}
+    assert kernel.value("len(logs)") == 1004
+
+
+def test_a_kernel_that_ended_in_peace_leaves_nothing_to_recover(start_kernel: StartKernel) -> None:
+    kernel = start_kernel()
+    kernel.ok("%%capture_fd -v logs\nprint('x')")
+    helper = the_pump(kernel.pid)
+    kernel.shutdown()
+    await_end(helper.pid)
+    kernel.restart()
+    assert kernel.load().shown == ""
+    assert listed(kernel.ok("%capture_fd --recover")) == []
+
+
+def test_a_crash_between_captures_leaves_nothing_to_recover(
+    crashing: Callable[..., Kernel],
+) -> None:
+    kernel = crashing()
+    kernel.ok("%%capture_fd -v logs\nprint('finished')")
+    crash(kernel, "os.kill(os.getpid(), signal.SIGKILL)")
+    kernel.restart()
+    assert kernel.load().shown == ""
+    assert listed(kernel.ok("%capture_fd --recover")) == []
+    left = [
+        p for p in (kernel.directory / "tmpdir").rglob("*") if p.name.endswith((".data", ".index"))
+    ]
+    assert left == []
+
+
+def test_recover_says_when_there_is_nothing(kernel: Kernel) -> None:
+    reply = kernel.ok("%capture_fd --recover")
+    assert len(reply.shown.strip().splitlines()) == 1
+    reply = kernel.run("%capture_fd --recover -v logs")
+    assert kernel.value("'logs' in globals()") is False
+
+
+def test_recordings_are_listed_newest_first_and_loaded_by_number(
+    crashing: Callable[..., Kernel],
+) -> None:
+    kernel = crashing()
+    for n in range(3):
+        if n:
+            kernel.restart()
+            kernel.load()
+            kernel.ok(SETUP)
+            kernel.ok("%%capture_fd -v warm\nprint('warm')")
+        crash(kernel, f"%%capture_fd\n# crash number {n}\nos.write(1, b'words {n}\\n')\nos.abort()")
+    kernel.restart()
+    kernel.load()
+    lines = listed(kernel.ok("%capture_fd --recover"))
+    assert [f"words {n}" in line for n, line in zip((2, 1, 0), lines, strict=True)] == [True] * 3
+    assert [f"crash number {n}" in line for n, line in zip((2, 1, 0), lines, strict=True)] == [
+        True
+    ] * 3
+    kernel.ok("%capture_fd --recover 2 -v second")
+    assert kernel.value("second.stdout") == "words 1\n"
+    kernel.ok("%capture_fd --recover -v newest")
+    assert kernel.value("newest.stdout") == "words 2\n"
+    kernel.ok("%capture_fd --recover 1")
+    assert kernel.value("_logs.stdout") == "words 0\n"
+
+
+@pytest.mark.parametrize("number", ["0", "9", "-1", "x", "1.5"])
+def test_a_number_that_is_not_listed_is_a_usage_error(
+    crashing: Callable[..., Kernel], number: str
+) -> None:
+    kernel = crashing()
+    crash(kernel, "%%capture_fd\nos.write(1, b'words\\n')\nos.abort()")
+    kernel.restart()
+    kernel.load()
+    reply = kernel.run(f"%capture_fd --recover {number} -v logs")
+    assert reply.status == "error" and reply.error[0] == "UsageError"
+    assert kernel.value("'logs' in globals()") is False
+    assert len(listed(kernel.ok("%capture_fd --recover"))) == 1
+
+
+def test_a_loaded_recording_can_be_looked_at_again_after_a_second_crash(
+    crashing: Callable[..., Kernel],
+) -> None:
+    kernel = crashing()
+    crash(kernel, "%%capture_fd\nos.write(1, b'first\\n')\nos.abort()")
+    kernel.restart()
+    kernel.load()
+    kernel.ok("%capture_fd --recover -v kept")
+    kernel.ok(SETUP)
+    kernel.ok("%%capture_fd -v warm\nprint('warm')")
+    crash(kernel, "%%capture_fd\nos.write(1, b'second\\n')\nos.abort()")
+    kernel.restart()
+    kernel.load()
+    lines = listed(kernel.ok("%capture_fd --recover"))
+    assert "second" in lines[0]
+
+
+# -- whose it is --------------------------------------------------------------------------------
+
+
+def test_two_notebooks_never_get_each_others(tmp_path: Path, native: Native) -> None:
+    """Both kernels share one runtime directory and one temporary directory."""
+    directory = tmp_path / "server"
+    directory.mkdir()
+
+    def start(notebook: str) -> Kernel:
+        kernel = Kernel(directory, env={"JPY_SESSION_NAME": notebook})
+        kernel.load()
+        return kernel
+
+    first = start("/work/first.ipynb")
+    try:
+        first.ok("%%capture_fd -v warm\nprint('warm')")
+        first.ok(SETUP)
+        crash(first, "%%capture_fd\nos.write(1, b'of the first\\n')\nos.abort()")
+    finally:
+        first.close()
+    first.connection_file.unlink()
+    other = Kernel(directory, env={"JPY_SESSION_NAME": "/work/other.ipynb"})
+    try:
+        assert other.load().shown == ""
+        assert listed(other.ok("%capture_fd --recover")) == []
+    finally:
+        other.close()
+    other.connection_file.unlink()
+    again = Kernel(directory, env={"JPY_SESSION_NAME": "/work/first.ipynb"})
+    try:
+        assert "--recover" in again.load().shown
+        again.ok("%capture_fd --recover -v logs")
+        assert again.value("logs.stdout") == "of the first\n"
+    finally:
+        again.close()
+
+
+def test_two_kernels_of_one_notebook_do_not_take_what_is_in_use(
+    start_kernel: StartKernel, tmp_path: Path
+) -> None:
+    """A kernel that loads while another is in the middle of a cell sees nothing to recover."""
+    directory = tmp_path / "server"
+    directory.mkdir()
+    env = {"JPY_SESSION_NAME": "/work/same.ipynb"}
+    first = Kernel(directory, env=env)
+    second = None
+    try:
+        first.load()
+        asked = first.send(
+            "%%capture_fd -v logs\nprint('still running')\nopen('running', 'w').close()\n"
+            "import os, time\nwhile not os.path.exists('go-on'): time.sleep(0.01)\nprint('end')"
+        )
+        first.await_file("running")
+        first.connection_file.rename(directory / "first.json")
+        second = Kernel(directory, env=env)
+        assert second.load().shown == ""
+        assert listed(second.ok("%capture_fd --recover")) == []
+        (directory / "go-on").touch()
+        assert first.finish(asked).status == "ok"
+        assert first.value("logs.stdout") == "still running\nend\n"
+    finally:
+        first.close()
+        if second is not None:
+            second.close()
+
+
+def test_a_kept_recording_is_readable_by_its_owner_alone(crashing: Callable[..., Kernel]) -> None:
+    kernel = crashing()
+    crash(kernel, "%%capture_fd\nos.write(1, b'secret\\n')\nos.abort()")
+    kept = [p for p in (kernel.directory / "jupyter_runtime_dir").rglob("*") if p.is_file()]
+    assert kept
+    for path in kept:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700, path.parent
+
+
+def test_old_recordings_are_pruned_by_number(crashing: Callable[..., Kernel]) -> None:
+    kernel = crashing(arguments=("--CaptureFd.keep_crashed=2",))
+    for n in range(4):
+        if n:
+            kernel.restart()
+            kernel.load()
+            kernel.ok(SETUP)
+            kernel.ok("%%capture_fd -v warm\nprint('warm')")
+        crash(kernel, f"%%capture_fd\nos.write(1, b'words {n}\\n')\nos.abort()")
+    kernel.restart()
+    kernel.load()
+    lines = listed(kernel.ok("%capture_fd --recover"))
+    assert ["words 3" in lines[0], "words 2" in lines[1], len(lines)] == [True, True, 2]
+
+
+def test_old_recordings_are_pruned_by_age(crashing: Callable[..., Kernel]) -> None:
+    kernel = crashing()
+    crash(kernel, "%%capture_fd\nos.write(1, b'words\\n')\nos.abort()")
+    for path in (kernel.directory / "jupyter_runtime_dir").rglob("*"):
+        if path.is_file():
+            os.utime(path, (time.time() - 400 * 86400,) * 2)
+    kernel.restart()
+    assert kernel.load().shown == ""
+    assert listed(kernel.ok("%capture_fd --recover")) == []
+    left = (kernel.directory / "jupyter_runtime_dir").rglob("*.data")
+    assert list(left) == []
+
+
+# -- nothing lost ------------------------------------------------------------------------------
+
+
+def map_counter(path: Path) -> ctypes.c_long:
+    """Map the counter that ``write_lines_forever`` counts in: it survives the kernel."""
+    with open(path, "r+b") as file:
+        return ctypes.c_long.from_buffer(mmap.mmap(file.fileno(), ctypes.sizeof(ctypes.c_long)))
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGABRT", "SIGSEGV", "SIGBUS"])
+@pytest.mark.parametrize("gil", ["PyDLL", "CDLL"])
+def test_a_crash_at_any_moment_of_a_flood_loses_not_a_byte(
+    crashing: Callable[..., Kernel], native: Native, how: str, gil: str, rounds: Rounds
+) -> None:
+    dice = random.Random(f"{how}{gil}")
+    kernel = crashing()
+    for n in range(rounds(1, full=25)):
+        if n:
+            kernel.restart()
+            kernel.load()
+            kernel.ok(SETUP)
+            kernel.ok("%%capture_fd -v warm\nprint('warm')")
+        (kernel.directory / "counter").unlink(missing_ok=True)
+        kernel.ok(
+            f"native = ctypes.{gil}({native.c()!r})\nnative.map_counter.restype = ctypes.c_void_p\n"
+            "native.write_lines_forever.argtypes = [ctypes.c_int, ctypes.c_char_p, "
+            "ctypes.c_void_p]\n"
+            "counter = native.map_counter(b'counter')"
+        )
+        helper = the_pump(kernel.pid)
+        kernel.send("%%capture_fd -v logs\nnative.write_lines_forever(1, b'line', counter)")
+        counter = map_counter(kernel.directory / "counter")
+        eventually(lambda: counter.value, "the flood")  # noqa: B023
+        goal = counter.value + dice.randrange(200_000)
+        eventually(lambda: counter.value >= goal, "more of the flood")  # noqa: B023
+        kernel.kill(getattr(signal, how))
+        await_end(helper.pid)
+        written = counter.value
+        kernel.restart()
+        assert "--recover" in kernel.load().shown
+        kernel.ok("%capture_fd --recover -v logs")
+        # The crash may have come after a line and before it was counted, never the other way.
+        lines = kernel.value("logs.stdout.count('\\n')")
+        assert written <= lines <= written + 1
+        assert kernel.value(
+            f"logs.stdout.startswith(''.join(f'line {{i}}\\n' for i in range({lines})))"
+        )
+        kernel.ok("logs.close()")
+
+
+@pytest.mark.parametrize("how", CRASHES.values(), ids=CRASHES.keys())
+def test_crashes_in_a_row_leave_nothing_but_what_they_keep(
+    crashing: Callable[..., Kernel], how: str, rounds: Rounds
+) -> None:
+    kernel = crashing()
+    for n in range(rounds(2, full=50)):
+        if n:
+            kernel.restart()
+            assert "--recover" in kernel.load().shown
+            kernel.ok("%capture_fd --recover -v logs")
+            assert kernel.value("logs.stdout") == f"words {n - 1}\n"
+            kernel.ok("logs.close()\ndel logs, _logs")
+            kernel.ok(SETUP + f"lib = ctypes.CDLL({crash_library(kernel)!r})")
+            kernel.ok("%%capture_fd -v warm\nprint('warm')")
+        else:
+            keep_library(kernel)
+        crash(kernel, f"%%capture_fd\nos.write(1, b'words {n}\\n')\n{how}")
+        assert not [p for p in (kernel.directory / "tmpdir").rglob("*") if p.is_file()]
+    kernel.restart()
+    kernel.load()
+    assert len(listed(kernel.ok("%capture_fd --recover"))) == 1
+
+
+def keep_library(kernel: Kernel) -> None:
+    (kernel.directory / "library").write_text(kernel.value("lib._name"))
+
+
+def crash_library(kernel: Kernel) -> str:
+    return (kernel.directory / "library").read_text()
+
+
+def test_what_a_child_writes_after_the_crash_is_not_lost(crashing: Callable[..., Kernel]) -> None:
+    """It goes to the recording, or to the descriptor that was there before."""
+    kernel = crashing()
+    os.mkfifo(kernel.directory / "told")
+    helper = the_pump(kernel.pid)
+    reply = kernel.run(
+        "%%capture_fd\nimport subprocess\nos.write(1, b'before\\n')\n"
+        "subprocess.Popen(['sh', '-c', 'read line < told; echo late $line'], "
+        "start_new_session=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert reply.content is None
+    with open(kernel.directory / "told", "w") as told:
+        told.write("words\n")
+    await_end(helper.pid)
+    assert "late words" in kernel.terminal.read_text()
+    kernel.restart()
+    kernel.load()
+    kernel.ok("%capture_fd --recover -v logs")
+    assert kernel.value("logs.stdout") == "before\n"
+
+
+def test_the_helper_and_the_kernel_killed_together_still_leave_the_recording(
+    crashing: Callable[..., Kernel],
+) -> None:
+    """As the out-of-memory killer may. What was recorded by then is found by the next kernel."""
+    kernel = crashing()
+    helper = the_pump(kernel.pid)
+    kernel.send(
+        "%%capture_fd\nimport os, time\nfor i in range(1000): os.write(1, b'line %d\\n' % i)\n"
+        "open('running', 'w').close()\ntime.sleep(1000)"
+    )
+    kernel.await_file("running")
+    data = eventually(
+        lambda: [
+            p
+            for p in (kernel.directory / "tmpdir").rglob("*.data")
+            if b"line 999\n" in p.read_bytes()
+        ],
+        "the recording to be written",
+    )
+    assert len(data) == 1
+    helper.kill()
+    kernel.kill()
+    await_end(helper.pid)
+    kernel.restart()
+    assert "--recover" in kernel.load().shown
+    kernel.ok("%capture_fd --recover -v logs")
+    assert kernel.value("logs.stdout") == "".join(f"line {i}\n" for i in range(1000))
+
+
+def test_a_crash_in_the_thread_drain_tells_no_lies(crashing: Callable[..., Kernel]) -> None:
+    """A thread dies with its kernel; the next kernel has what was recorded, or nothing."""
+    kernel = crashing()
+    reply = kernel.run(
+        "%%capture_fd --drain thread\nos.write(1, b'words\\n')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert reply.content is None
+    kernel.restart()
+    kernel.load()
+    kernel.run("%capture_fd --recover -v logs")
+    assert kernel.value("globals().get('logs') is None or logs.stdout in ('', 'words\\n')")
+
+
+@pytest.fixture(autouse=True)
+def _no_core_files(tmp_path: Path) -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, limits)

@@ -1,0 +1,149 @@
+"""Each format of levels, by real lines of the programs that write it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ipyfdcapture.levels import FORMATS, LEVELS, WORDS, checked_level, level_of
+
+SAMPLES = [
+    # glog, absl, gRPC, klog
+    ("info", "I0102 15:04:05.678901 123456 net.cpp:84] Creating Layer conv1"),
+    ("warning", "W20240102 15:04:05.678901  4242 gpu_timer.cc:114] Skipping the delay kernel"),
+    (
+        "error",
+        "E0000 00:00:1731000000.123456  9876 cuda_dnn.cc:8310] Unable to register cuDNN factory",
+    ),
+    ("critical", "F0102 15:04:05.678901 123456 solver.cpp:66] Check failed: param_.has_net()"),
+    ("info", "I0102 15:04:05.678901       1 main.go:42] listening on :8080"),
+    # TensorFlow
+    (
+        "info",
+        "2024-01-02 15:04:05.678901: I tensorflow/core/platform/cpu_feature_guard.cc:182] This "
+        "TensorFlow binary is optimized to use available CPU instructions",
+    ),
+    (
+        "warning",
+        "2024-01-02 15:04:05.678901: W tensorflow/compiler/tf2tensorrt/utils/py_utils.cc:38] "
+        "TF-TRT Warning: Could not find TensorRT",
+    ),
+    (
+        "error",
+        "2024-01-02 15:04:05.678901: E tensorflow/compiler/xla/stream_executor/cuda/cuda_dnn.cc:"
+        "9342] Unable to register cuDNN factory",
+    ),
+    # Python
+    ("warning", "WARNING:root:watch out"),
+    ("critical", "CRITICAL:my.app:it is over"),
+    ("info", "2024-01-02 15:04:05,678 - my.app - INFO - started"),
+    ("error", "2024-01-02 15:04:05,678 ERROR [my.app] no such table"),
+    ("warning", "[2024-01-02 15:04:05,678] WARNING in app: deprecated"),
+    ("debug", "2024-01-02 15:04:05,678 | DEBUG | x=3"),
+    ("warning", "/usr/lib/python3/scipy/_lib.py:12: RuntimeWarning: divide by zero"),
+    ("warning", "<stdin>:1: DeprecationWarning: invalid escape sequence '\\d'"),
+    ("error", "Traceback (most recent call last):"),
+    ("warning", "2024-01-02 15:04:05.678 | WARNING  | __main__:main:12 - careful"),
+    # spdlog
+    ("info", "[2024-01-02 15:04:05.678] [info] Welcome to spdlog!"),
+    ("critical", "[2024-01-02 15:04:05.678] [engine] [critical] Support for int: 42"),
+    ("error", "[2024-01-02 15:04:05.678] [\x1b[31m\x1b[1merror\x1b[m] in colour"),
+    # Rust
+    ("info", "[2024-01-02T15:04:05Z INFO  my_crate::net] listening"),
+    ("warning", "[2024-01-02T15:04:05Z WARN  my_crate] slow"),
+    ("error", "[ERROR my_crate] failed"),
+    ("debug", "2024-01-02T15:04:05.678901Z DEBUG hyper::client: pooling"),
+    ("trace", "\x1b[2m2024-01-02T15:04:05.678901Z\x1b[0m \x1b[35mTRACE\x1b[0m mio: poll"),
+    # GDAL, OpenCV
+    ("warning", "Warning 1: TIFFReadDirectory:Sum of Photometric type-related color channels"),
+    ("error", "ERROR 4: missing.tif: No such file or directory"),
+    ("critical", "FATAL 3: out of memory"),
+    ("warning", "[ WARN:0@0.048] global loadsave.cpp:268 findDecoder imread_('x.png'): can't open"),
+    ("error", "[ERROR:0@0.012] global obsensor_uvc_stream_channel.cpp:158 getStreamChannelGroup"),
+    ("info", "[ INFO:0@0.003] global registry_parallel.impl.hpp:96 ParallelBackendRegistry"),
+    (
+        "error",
+        "OpenCV(4.8.0) /io/opencv/modules/imgproc/src/color.cpp:182: error: (-215:Assertion)",
+    ),
+    # learners and clusters
+    ("info", "[LightGBM] [Info] Number of positive: 212, number of negative: 357"),
+    ("warning", "[LightGBM] [Warning] No further splits with positive gain, best gain: -inf"),
+    ("critical", "[LightGBM] [Fatal] Check failed: (num_data) > (0)"),
+    ("warning", "[15:04:05] WARNING: /workspace/src/learner.cc:742: Parameters are not used"),
+    ("info", "node1:1234:1250 [0] NCCL INFO Bootstrap : Using eth0:10.0.0.1<0>"),
+    ("warning", "node1:1234:1250 [3] NCCL WARN Cuda failure 'out of memory'"),
+    ("error", "[0]PETSC ERROR: Caught signal number 11 SEGV"),
+    ("warning", "24/01/02 15:04:05 WARN NativeCodeLoader: Unable to load native-hadoop library"),
+    ("error", 'time="2024-01-02T15:04:05Z" level=error msg="no route"'),
+    ("info", "ts=2024-01-02T15:04:05Z level=info caller=main.go:12 msg=ready"),
+    ("warning", '{"time":"2024-01-02T15:04:05Z","level":"warn","msg":"slow"}'),
+    # compilers and builders
+    ("warning", "main.c:12:5: warning: unused variable 'x' [-Wunused-variable]"),
+    ("error", "src/a b.cpp:3:10: error: expected ';' after expression"),
+    ("critical", "main.c:1:10: fatal error: nosuch.h: No such file or directory"),
+    ("info", "main.c:10:6: note: declared here"),
+    ("error", "collect2: error: ld returned 1 exit status"),
+    ("warning", "/usr/bin/ld: warning: creating DT_TEXTREL in a PIE"),
+    ("error", "C:\\src\\main.c:3:1: error: unknown type name"),
+    ("warning", "main.cpp(12): warning C4996: 'strcpy': This function may be unsafe"),
+    ("warning", 'kernel.cu(12): warning #177-D: variable "x" was declared but never referenced'),
+    ("error", "error[E0308]: mismatched types"),
+    ("warning", "warning: unused import: `std::io`"),
+    ("error", "Error: Symbol 'x' at (1) has no IMPLICIT type"),
+    ("warning", "CMake Warning at CMakeLists.txt:3 (message):"),
+    ("error", "CMake Error: The source directory does not exist."),
+    ("error", "make[2]: *** [CMakeFiles/x.dir/build.make:76: main.o] Error 1"),
+    ("error", "ERROR: Could not find a version that satisfies the requirement nosuch"),
+    ("info", "[INFO] BUILD SUCCESS"),
+    ("warning", "[warn] old configuration"),
+]
+
+PLAIN = [
+    "",
+    "Iteration 12: loss=0.3",
+    "no errors were found",
+    "warnings are off",
+    "     In file included from main.c:1:",
+    "I am a line",
+    "Error rate 0.3",
+    "http://example.org/error: x".replace("error", "page"),
+    "   12 |   int x;",
+    "{}",
+    "\x1b[31mred\x1b[0m",
+]
+
+
+@pytest.mark.parametrize(("level", "line"), SAMPLES)
+def test_a_real_line_has_its_level(level: str, line: str) -> None:
+    assert level_of(line.encode()) == level
+
+
+@pytest.mark.parametrize("line", PLAIN)
+def test_a_line_that_says_nothing_of_the_kind_has_none(line: str) -> None:
+    assert level_of(line.encode()) is None
+
+
+def test_every_format_has_a_sample() -> None:
+    import re
+
+    for form in FORMATS:
+        pattern = re.compile(form.pattern)
+        lines = (re.sub(r"\x1b\[[0-9;]*m", "", line) for _, line in SAMPLES)
+        assert any(pattern.match(line) for line in lines), form.name
+
+
+def test_every_word_means_a_level() -> None:
+    assert set(WORDS.values()) == set(LEVELS)
+
+
+def test_levels_may_be_named_as_formats_do() -> None:
+    assert checked_level("warn") == checked_level("WARNING") == "warning"
+    assert checked_level("fatal") == "critical"
+    for bad in ("w", "loud", "", 3):
+        with pytest.raises(ValueError, match="a level is one of trace, debug, info"):
+            checked_level(bad)  # type: ignore[arg-type]
+
+
+def test_a_hostile_line_takes_no_time() -> None:
+    # Each would take minutes in an expression that goes back and forth.
+    for unit in ("{", '{"a",', "[2024-01-02 15:04:05,678 a - ", "a:1", "x(", "[ [", "make["):
+        level_of((unit * 200_000).encode())

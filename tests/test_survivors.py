@@ -1,0 +1,305 @@
+"""Children that live on after their cell: undisturbed, and still recorded (issue 3, point 6)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import Python, StartKernel
+from helpers.kernel import Kernel
+from helpers.process import await_end, is_gone, pumps, the_pump
+from helpers.wait import eventually
+from test_restore import PRELUDE
+
+DRAINS = pytest.mark.parametrize("drain", ["process", "thread"])
+
+#: A server that says what it is told through a named pipe, and ends when nobody holds that.
+SERVER = "while read line; do echo server $line; done < {pipe}; echo server ends"
+
+
+class Server:
+    """A child that was started in a captured cell, told what to write through a named pipe.
+
+    It is an orphan in a session of its own: ipykernel ends its children when it ends.
+    """
+
+    def __init__(self, kernel: Kernel, options: str = "") -> None:
+        path = kernel.directory / "told"
+        os.mkfifo(path)
+        self._told = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        server = SERVER.format(pipe=path)
+        kernel.ok(
+            f"%%capture_fd -v logs {options}\nimport subprocess\nprint('cell')\n"
+            f"subprocess.run(['sh', '-c', '(\"$0\" \"$@\" & echo $! > server-pid)',"
+            f" 'setsid', 'sh', '-c', {server!r}], stdin=subprocess.DEVNULL)"
+        )
+        self.pid = int((kernel.directory / "server-pid").read_text())
+
+    def tell(self, text: str) -> None:
+        eventually(lambda: self._write(text.encode() + b"\n"), "the server to read")
+
+    def _write(self, line: bytes) -> int:
+        try:
+            return os.write(self._told, line)
+        except BlockingIOError:
+            return 0
+
+    @property
+    def lives(self) -> bool:
+        return not is_gone(self.pid)
+
+    def end(self) -> None:
+        os.close(self._told)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+
+@DRAINS
+def test_the_end_of_a_cell_does_not_wait_for_a_child_that_lives_on(
+    start_kernel: StartKernel, drain: str
+) -> None:
+    kernel = start_kernel()
+    server = Server(kernel, f"--drain {drain}")
+    assert server.lives
+    assert kernel.value("(logs.stdout, logs.complete)") == ("cell\n", False)
+    server.kill()
+
+
+@DRAINS
+def test_late_output_is_recorded_in_the_capture_that_started_the_child(
+    start_kernel: StartKernel, drain: str
+) -> None:
+    kernel = start_kernel()
+    server = Server(kernel, f"--drain {drain}")
+    server.tell("one")
+    eventually(lambda: kernel.value("logs.stdout") == "cell\nserver one\n", "the late line")
+    kernel.ok(f"%%capture_fd -v other --drain {drain}\nprint('another cell')")
+    server.tell("two")
+    eventually(lambda: "server two\n" in kernel.value("logs.stdout"), "a later line")
+    shown = kernel.ok("print('not captured')")
+    assert shown.stream("stdout") == "not captured\n"
+    assert kernel.value("other.text") == "another cell\n"
+    assert kernel.value("logs.complete") is False
+    server.end()
+    assert kernel.value("logs.wait(30)") is True
+    assert kernel.value("logs.complete") is True
+    assert kernel.value("logs.stdout") == "cell\nserver one\nserver two\nserver ends\n"
+    await_end(server.pid)
+    assert kernel.value("logs.dropped") == 0
+
+
+@DRAINS
+def test_waiting_has_a_limit(start_kernel: StartKernel, drain: str) -> None:
+    kernel = start_kernel()
+    server = Server(kernel, f"--drain {drain}")
+    assert kernel.value("logs.wait(0.05)") is False
+    assert kernel.value("logs.wait(0)") is False
+    assert kernel.value("logs.complete") is False
+    assert server.lives
+    server.kill()
+
+
+def test_waiting_can_be_interrupted(start_kernel: StartKernel) -> None:
+    kernel = start_kernel()
+    server = Server(kernel)
+    asked = kernel.send("open('running', 'w').close()\nlogs.wait()")
+    kernel.await_file("running")
+    kernel.interrupt()
+    reply = kernel.finish(asked)
+    assert reply.status == "error" and reply.error[0] == "KeyboardInterrupt"
+    kernel.ok("%%capture_fd -v other\nprint('x')")
+    assert kernel.value("other.text") == "x\n"
+    assert server.lives
+    server.kill()
+
+
+@DRAINS
+@pytest.mark.parametrize("release", ["logs.close()", "del logs, _logs\nimport gc\ngc.collect()"])
+def test_letting_go_of_the_log_does_not_harm_the_child(
+    start_kernel: StartKernel, drain: str, release: str
+) -> None:
+    kernel = start_kernel()
+    server = Server(kernel, f"--drain {drain}")
+    kernel.ok(release)
+    for n in range(200):
+        server.tell("x" * 1000 + str(n))
+    server.end()
+    await_end(server.pid)
+    assert kernel.ok("'alive'").result == "'alive'"
+
+
+def test_a_server_outlives_further_captures_and_reloading(start_kernel: StartKernel) -> None:
+    kernel = start_kernel()
+    server = Server(kernel)
+    for n in range(20):
+        kernel.ok(f"%%capture_fd -v other\nprint({n})")
+        server.tell(str(n))
+    kernel.ok("%reload_ext ipyfdcapture")
+    server.tell("after reload")
+    kernel.ok("%unload_ext ipyfdcapture")
+    server.tell("after unload")
+    server.end()
+    await_end(server.pid)
+    assert kernel.value("logs.wait(30)") is True
+    expected = [*(f"server {n}" for n in range(20)), "server after reload", "server after unload"]
+    assert kernel.value("logs.stdout").splitlines() == ["cell", *expected, "server ends"]
+
+
+@pytest.mark.parametrize("ending", ["in peace", "killed"])
+def test_a_server_outlives_its_kernel_and_is_never_killed_by_a_broken_pipe(
+    start_kernel: StartKernel, ending: str
+) -> None:
+    kernel = start_kernel()
+    server = Server(kernel)
+    helper = the_pump(kernel.pid)
+    if ending == "killed":
+        kernel.kill()
+    else:
+        kernel.shutdown()
+    for n in range(500):
+        server.tell("y" * 1000 + str(n))
+    assert server.lives
+    assert not is_gone(helper.pid)
+    server.end()
+    await_end(server.pid)
+    await_end(helper.pid)
+    # The shell runs to its last line only if no write of its failed.
+    assert pumps(kernel.pid) == []
+
+
+def test_after_the_end_of_its_kernel_a_server_writes_to_the_original_descriptor(
+    start_kernel: StartKernel,
+) -> None:
+    kernel = start_kernel()
+    server = Server(kernel)
+    server.tell("in the recording")
+    eventually(lambda: "in the recording" in kernel.value("logs.stdout"), "the late line")
+    kernel.kill()
+    server.tell("to the terminal")
+    eventually(lambda: "server to the terminal" in kernel.terminal.read_text(), "the last line")
+    assert "in the recording" not in kernel.terminal.read_text()
+    server.end()
+    eventually(lambda: "server ends" in kernel.terminal.read_text(), "the end")
+
+
+@DRAINS
+def test_in_a_plain_process_late_output_goes_to_the_original_after_its_end(
+    python: Python, drain: str, tmp_path: Path
+) -> None:
+    python(
+        PRELUDE
+        + """
+with capture_fd(drain=sys.argv[1]) as logs:
+    child = subprocess.Popen(["sh", "-c", "read line < go; echo late $line; echo late err >&2"])
+    pid = child.pid
+open("pid", "w").write(str(pid))
+sys.stdout.flush()
+os._exit(0)
+""",
+        drain,
+        preexec_fn=lambda: os.mkfifo("go"),
+    )
+    directory = tmp_path / "python"
+    pid = int((directory / "pid").read_text())
+    with open(directory / "go", "w") as go:
+        go.write("words\n")
+    await_end(pid)
+    if drain == "process":  # a thread ends with its process, and with it the pipe
+        eventually(
+            lambda: "late words\n" in (directory / "script.out").read_text(), "the late output"
+        )
+        eventually(
+            lambda: "late err\n" in (directory / "script.err").read_text(), "the late errors"
+        )
+    assert is_gone(pid)
+
+
+def test_a_daemon_that_closes_its_streams_makes_the_log_complete(kernel: Kernel) -> None:
+    kernel.ok(
+        "%%capture_fd -v logs\nimport subprocess\n"
+        "daemon = subprocess.Popen(['sh', '-c', 'echo hello; exec >/dev/null 2>&1; exec "
+        "sleep 1000'])\n"
+    )
+    assert kernel.value("logs.wait(30)") is True
+    assert kernel.value("logs.stdout") == "hello\n"
+    assert kernel.value("daemon.poll()") is None
+    kernel.ok("daemon.kill(); daemon.wait()")
+
+
+def test_a_thread_that_lives_on_writes_where_everybody_else_does(kernel: Kernel) -> None:
+    kernel.ok(
+        "%%capture_fd -v logs\nimport os, threading\n"
+        "go, done = threading.Event(), threading.Event()\n"
+        "def late():\n    os.write(1, b'in\\n')\n    go.wait()\n    print('late print')\n"
+        "    done.set()\n"
+        "started = threading.Thread(target=late)\nstarted.start()"
+    )
+    assert kernel.value("logs.complete") is True
+    kernel.ok("go.set()\ndone.wait(30)\nstarted.join(30)")
+    assert kernel.value("logs.stdout") == "in\n"
+
+
+def test_the_length_of_the_log_grows_with_what_a_child_writes(start_kernel: StartKernel) -> None:
+    kernel = start_kernel()
+    server = Server(kernel)
+    lengths = []
+    for n in range(5):
+        server.tell(str(n))
+        lengths.append(
+            eventually(
+                lambda n=n: kernel.value("len(logs)") == n + 2 and n + 2,  # type: ignore[misc]
+                f"line {n}",
+            )
+        )
+    assert lengths == [2, 3, 4, 5, 6]
+    server.kill()
+
+
+def test_many_survivors_at_once_are_each_recorded_in_their_own_log(fresh_kernel: Kernel) -> None:
+    fresh_kernel.ok("import subprocess\nall_logs, children = [], []")
+    for n in range(12):
+        fresh_kernel.ok(
+            f"%%capture_fd -v one\n"
+            f"children.append(subprocess.Popen(['sh', '-c', 'read x; echo late {n}'],"
+            " stdin=subprocess.PIPE))"
+        )
+        fresh_kernel.ok("all_logs.append(one)")
+    fresh_kernel.ok("for child in children: child.communicate(b'go\\n', timeout=30)")
+    assert fresh_kernel.value("all(log.wait(30) for log in all_logs)")
+    assert fresh_kernel.value("[log.stdout for log in all_logs]") == [
+        f"late {n}\n" for n in range(12)
+    ]
+
+
+def test_a_writer_that_never_pauses_does_not_keep_the_cell_from_ending(kernel: Kernel) -> None:
+    kernel.ok(
+        "%%capture_fd -v logs\nimport subprocess\nflood = subprocess.Popen(['yes', 'y' * 100])"
+    )
+    assert kernel.value("logs.complete") is False
+    assert kernel.value("set(logs.head(10)) <= {'y' * 100}")
+    kernel.ok("flood.kill(); flood.wait()")
+    assert kernel.value("logs.wait(30)") is True
+    text = kernel.value("logs.raw[:1010]")
+    assert text == (b"y" * 100 + b"\n") * 10
+    kernel.ok("logs.close()")
+
+
+def test_closing_a_log_lets_a_flooding_child_run_on(kernel: Kernel) -> None:
+    kernel.ok(
+        "%%capture_fd -v logs\nimport subprocess\n"
+        "flood = subprocess.Popen(['yes'], stderr=subprocess.DEVNULL)"
+    )
+    pid = kernel.value("flood.pid")
+    kernel.ok("logs.close()")
+
+    def written() -> int:
+        return int(psutil.Process(pid).io_counters().write_chars)
+
+    before = written()
+    eventually(lambda: written() > before, "the child to write on")
+    assert kernel.value("flood.poll()") is None
+    kernel.ok("flood.kill(); flood.wait()")

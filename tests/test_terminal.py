@@ -1,0 +1,180 @@
+"""Terminal IPython, behind a pseudo-terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+from conftest import StartTerminal
+from helpers.process import LOAD, await_end, pumps, the_pump
+from helpers.terminal import Terminal
+from helpers.wait import eventually
+
+
+def test_a_captured_cell_shows_nothing_and_keeps_all(terminal: Terminal) -> None:
+    shown = terminal.run(
+        "%%capture_fd -v logs\nprint('python')\nimport os\n_ = os.write(1, b'native\\n')\n"
+        "_ = os.system('echo child')\n_ = os.write(2, b'err\\n')"
+    )
+    assert shown.strip() == ""
+    assert terminal.value("logs.stdout") == repr("python\nnative\nchild\n")
+    assert terminal.value("logs.stderr") == repr("err\n")
+    assert "shown again" in terminal.run("print('shown again')")
+
+
+def test_typing_a_captured_cell_ends_as_any_other_cell_magic(terminal: Terminal) -> None:
+    """Line by line: the transformer must not take the first line for a whole cell."""
+    assert (
+        terminal.run("%%capture_fd logs\nfor i in range(2):\n    print(i)\nprint('end')").strip()
+        == ""
+    )
+    assert terminal.value("logs.stdout") == repr("0\n1\nend\n")
+
+
+def test_the_value_of_the_last_expression_is_shown_in_the_terminal(terminal: Terminal) -> None:
+    shown = terminal.run("%%capture_fd logs\nprint('kept')\n6 * 7")
+    assert re.search(r"Out\[\d+\]: 42", shown), shown
+    assert "kept" not in shown
+    assert terminal.value("logs.text") == repr("kept\n")
+    assert terminal.value("_") != "None"
+
+
+def test_a_display_is_shown_in_the_terminal(terminal: Terminal) -> None:
+    shown = terminal.run("%%capture_fd logs\nprint('kept')\ndisplay({'a': 1})")
+    assert "{'a': 1}" in shown
+    assert terminal.value("logs.text") == repr("kept\n")
+
+
+def test_a_traceback_is_shown_once_in_the_terminal_with_the_right_line(terminal: Terminal) -> None:
+    shown = terminal.run("%%capture_fd logs\nprint('before')\nx = 1\n1/0")
+    assert shown.count("ZeroDivisionError: division by zero") == 1
+    assert re.search(r"-+> 4 1/0", shown), shown
+    assert terminal.value("logs.text") == repr("before\n")
+    assert "shown" in terminal.run("print('shown')")
+
+
+def test_a_syntax_error_is_shown_in_the_terminal(terminal: Terminal) -> None:
+    shown = terminal.run("%%capture_fd logs\nprint('x'))")
+    assert "SyntaxError" in shown
+    assert "shown" in terminal.run("print('shown')")
+
+
+def test_top_level_await_works(terminal: Terminal) -> None:
+    shown = terminal.run(
+        "%%capture_fd logs\nimport asyncio\nawait asyncio.sleep(0)\nprint('in')\n'out'"
+    )
+    assert "'out'" in shown
+    assert terminal.value("logs.text") == repr("in\n")
+
+
+def test_an_interrupt_interrupts_and_restores(terminal: Terminal) -> None:
+    terminal.send(
+        "%%capture_fd logs\nprint('before', flush=True)\nopen('running', 'w').close()\n"
+        "while True: pass"
+    )
+    eventually((terminal.directory / "running").exists, "the cell")
+    terminal.interrupt()
+    assert "KeyboardInterrupt" in terminal.finish()
+    assert terminal.value("logs.text") == repr("before\n")
+    assert "shown" in terminal.run("print('shown')")
+
+
+@pytest.mark.parametrize("line", ["--nope", "-v 1x", "-v", "class"])
+def test_a_bad_line_is_one_line_of_usage_error(terminal: Terminal, line: str) -> None:
+    shown = terminal.run(f"%%capture_fd {line}\nran = 1").strip()
+    assert shown.startswith("UsageError"), shown
+    assert len(shown.splitlines()) == 1 or (len(shown) > 200 and "Traceback" not in shown)
+    assert terminal.value("'ran' in globals()") == "False"
+
+
+def test_the_line_magic_works(terminal: Terminal) -> None:
+    assert terminal.run("%capture_fd -v logs print('x')").strip() == ""
+    assert terminal.value("logs.text") == repr("x\n")
+    assert re.search(r"Out\[\d+\]: 3", terminal.run("%capture_fd 1 + 2"))
+
+
+def test_time_inside_and_around(terminal: Terminal) -> None:
+    assert "Wall time" not in terminal.run("%%capture_fd logs\n%%time\nprint('a')")
+    assert "Wall time" in terminal.value("logs.text")
+    assert "Wall time" in terminal.run("%%time\n%%capture_fd logs\nprint('b')")
+    assert terminal.value("logs.text") == repr("b\n")
+
+
+def test_a_shell_command_in_a_captured_cell_is_captured(terminal: Terminal) -> None:
+    assert terminal.run("%%capture_fd logs\n!echo from the shell").strip() == ""
+    assert "from the shell" in terminal.value("logs.stdout")
+
+
+def test_the_history_holds_the_cell_as_it_was_typed(terminal: Terminal) -> None:
+    terminal.run("%%capture_fd logs\nprint('x')")
+    held = terminal.value("get_ipython().history_manager.input_hist_raw[-2]")
+    assert "%%capture_fd logs" in held and "print(" in held
+
+
+def test_no_python_leaves_prints_in_the_terminal(terminal: Terminal) -> None:
+    shown = terminal.run(
+        "%%capture_fd logs --no-python\nprint('seen')\nimport os\n_ = os.write(1, b'taken')"
+    )
+    assert "seen" in shown and "taken" not in shown
+    assert terminal.value("logs.text") == repr("taken")
+
+
+def test_loading_unloading_and_reloading_leave_nothing_behind(
+    start_terminal: StartTerminal,
+) -> None:
+    terminal = start_terminal()
+    terminal.run("%%capture_fd logs\nprint('warm')")
+    terminal.run("%unload_ext ipyfdcapture")
+    terminal.run("del logs, _logs")
+    terminal.run("import helpers.leaks as leaks")
+    terminal.run("before = leaks.snapshot()")
+    terminal.run("before = leaks.snapshot()")
+    for _ in range(3):
+        terminal.run(LOAD)
+        terminal.run("%%capture_fd logs\nprint('x')")
+        terminal.run("%reload_ext ipyfdcapture")
+        terminal.run("%%capture_fd logs\n1/0")
+        terminal.run("%unload_ext ipyfdcapture")
+    terminal.run("del logs, _logs")
+    terminal.run("left = leaks.settled_difference(before)")
+    assert terminal.value("left") == "[]"
+
+
+def test_the_question_mark_shows_the_help(terminal: Terminal) -> None:
+    shown = terminal.run("%capture_fd?")
+    assert "--no-stdout" in shown and "_logs" in shown
+
+
+def test_nothing_of_the_traceback_or_the_result_is_in_the_log(terminal: Terminal) -> None:
+    terminal.run(
+        "%%capture_fd logs\nimport sys\nprint('e', file=sys.stderr)\nraise ValueError('x')"
+    )
+    assert terminal.value("(logs.stdout, logs.stderr)") == repr(("", "e\n"))
+
+
+def test_leaving_ends_the_helper(terminal: Terminal) -> None:
+    terminal.run("%%capture_fd logs\nprint('x')")
+    helper = the_pump(terminal.pid)
+    assert terminal.leave() == 0
+    await_end(helper.pid)
+    assert pumps(terminal.pid) == []
+    left = [name for name in os.listdir(terminal.directory / "tmpdir") if "ipyfdcapture" in name]
+    assert left == []
+
+
+def test_an_exit_in_a_captured_cell_leaves_cleanly(terminal: Terminal) -> None:
+    terminal.run("%%capture_fd logs\nprint('x')")
+    helper = the_pump(terminal.pid)
+    shown = terminal.run("%%capture_fd logs\nraise SystemExit(3)")
+    assert "SystemExit" in shown
+    assert "shown" in terminal.run("print('shown')")
+    assert terminal.leave() == 0
+    await_end(helper.pid)
+    assert pumps(terminal.pid) == []
+
+
+def test_the_terminal_is_still_a_terminal_afterwards(terminal: Terminal) -> None:
+    terminal.run("%%capture_fd logs\nimport sys\ninside = sys.stdout.isatty()")
+    assert terminal.value("inside") == "False"
+    assert terminal.value("(sys.stdout.isatty(), sys.stdout.fileno())") == "(True, 1)"

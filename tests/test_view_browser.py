@@ -1,0 +1,251 @@
+"""The rich view in a real browser: alone, and in JupyterLab, light and dark.
+
+Hostile logs name a server of this test's own: nobody may ask it for anything.
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.logs import make_log
+from helpers.wait import eventually
+
+from ipyfdcapture.captured import Captured
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1000,1200",
+]
+
+
+class Canary:
+    """A server that counts what it is asked for."""
+
+    def __init__(self) -> None:
+        asked: list[str] = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append(self.path)
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.asked = asked
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def canary() -> Iterator[Canary]:
+    canary = Canary()
+    yield canary
+    canary.close()
+
+
+def hostile_log(canary: Canary) -> Captured:
+    at = canary.address
+    lines = [
+        f"<script>window.pwned=1;fetch('{at}/fetch')</script>",
+        f"<img src={at}/img onerror='window.pwned=1'>",
+        f"'\"><svg/onload=window.pwned=1><image href='{at}/svg'/></svg>",
+        f"</pre></div></style><style>@import url({at}/import);*{{display:none}}</style>",
+        f"<link rel=stylesheet href={at}/css><iframe src={at}/frame></iframe>",
+        f"<a href=javascript:window.pwned=1 autofocus onfocus=window.pwned=1 ping={at}/ping>x</a>",
+        f"\x1b]8;;{at}/osc\x1b\\link\x1b]8;;\x1b\\",
+        f'\x1b[38;2;1;2;3;"style="background:url({at}/sgr)"m',
+        "\u202eevil\u202c \x00 \x07",
+    ]
+    text = "".join(line + "\n" for line in lines).encode()
+    return make_log([(0, text), (1, text), (2, text)], cell=3, first_line=lines[0])
+
+
+def test_hostile_logs_run_nothing_and_ask_for_nothing(canary: Canary, tmp_path: Path) -> None:
+    log = hostile_log(canary)
+    log.save(tmp_path / "saved.html")
+    view = log._repr_mimebundle_()["text/html"]
+    for page in ((tmp_path / "saved.html").read_text(), f"<!DOCTYPE html><body>{view}</body>"):
+        # The page's own policy is taken away: the view must be harmless without it.
+        page = page.replace("Content-Security-Policy", "x")
+        page += "<script>document.title = 'pwned: ' + window.pwned</script>"
+        (tmp_path / "page.html").write_text(page)
+        dom = browse(f"file://{tmp_path}/page.html")
+        assert "<title>pwned: undefined</title>" in dom
+        assert dom.count("&lt;script&gt;window.pwned=1") == 4
+    assert canary.asked == []
+
+
+def test_the_canary_sings(canary: Canary, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(f"<!DOCTYPE html><img src={canary.address}/img>")
+    browse(f"file://{tmp_path}/page.html")
+    assert canary.asked == ["/img"]
+
+
+def browse(url: str) -> str:
+    """Return the document that a browser made of a page."""
+    assert CHROMIUM is not None
+    with tempfile.TemporaryDirectory() as profile:
+        command = [CHROMIUM, *ARGUMENTS, f"--user-data-dir={profile}", "--dump-dom", url]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+class Lab:
+    """A JupyterLab with one trusted notebook, which shows a log."""
+
+    def __init__(self, home: Path, theme: str, log: Captured) -> None:
+        self.home = home
+        self.environment = os.environ | {
+            name: str(home / name.lower())
+            for name in ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+        }
+        settings = home / "jupyter_config_dir/lab/user-settings/@jupyterlab/apputils-extension"
+        settings.mkdir(parents=True)
+        (settings / "themes.jupyterlab-settings").write_text(
+            json.dumps({"theme": f"JupyterLab {theme}"})
+        )
+        (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+        self._write_notebook(log)
+        options = {
+            "IdentityProvider.token": "",
+            "ServerApp.port": "0",
+            "ServerApp.root_dir": str(home / "work"),
+            "ServerApp.allow_root": "True",
+            "ServerApp.open_browser": "False",
+            "LabApp.news_url": "",
+        }
+        command = [sys.executable, "-m", "jupyterlab", "--no-browser"]
+        command += [f"--{name}={value}" for name, value in options.items()]
+        with open(home / "log", "wb") as output:
+            self.process = subprocess.Popen(
+                command, env=self.environment, stdout=output, stderr=subprocess.STDOUT
+            )
+        try:
+            eventually(self._is_up, "JupyterLab is up")
+        except BaseException:
+            self.close()
+            raise
+
+    def _write_notebook(self, log: Captured) -> None:
+        import nbformat
+
+        output = nbformat.v4.new_output("display_data", data=log._repr_mimebundle_())
+        cell = nbformat.v4.new_code_cell("logs", outputs=[output])
+        (self.home / "work").mkdir()
+        kernel = {"name": "python3", "display_name": "Python 3"}  # or a dialogue asks for one
+        notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+        nbformat.write(notebook, self.home / "work/log.ipynb")
+        trust = [sys.executable, "-m", "jupyter", "trust", str(self.home / "work/log.ipynb")]
+        subprocess.run(trust, env=self.environment, check=True, capture_output=True)
+
+    def _is_up(self) -> bool:
+        assert self.process.poll() is None, (self.home / "log").read_text()
+        for file in (self.home / "jupyter_runtime_dir").glob("jpserver-*.json"):
+            try:
+                self.url = json.loads(file.read_text())["url"]
+                urllib.request.urlopen(self.url + "api").close()
+            except (OSError, ValueError):
+                return False
+            return True
+        return False
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_in_jupyterlab(theme: str, canary: Canary, tmp_path: Path) -> None:
+    webdriver = pytest.importorskip("selenium.webdriver")
+    pytest.importorskip("jupyterlab")
+    lab = Lab(tmp_path, theme, hostile_log(canary))
+    try:
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path / 'profile'}"):
+            options.add_argument(argument)
+        driver_path = shutil.which("chromedriver")
+        service = webdriver.ChromeService(driver_path) if driver_path else None
+        browser = webdriver.Chrome(options=options, service=service)
+        try:
+            browser.get(lab.url + "doc/tree/log.ipynb")
+            eventually(lambda: browser.find_elements("css selector", ".fdlog style"), "a view")
+            check_lab(browser, theme, webdriver.ActionChains)
+        finally:
+            browser.quit()
+    finally:
+        lab.close()
+    assert canary.asked == []
+
+
+def check_lab(browser: Any, theme: str, action_chains: Any) -> None:
+    run = browser.execute_script
+    named = "return document.body.dataset.jpThemeName"
+    eventually(lambda: run(named) == f"JupyterLab {theme}", "the theme")
+    assert run("return window.pwned") is None
+    view = browser.find_element("css selector", ".fdlog")
+    assert "<script>window.pwned=1" in view.text
+    assert view.find_elements("css selector", "script, img, svg, iframe, link, a, input") == []
+    # What tells stderr apart is a word, and its colour has the contrast that people need.
+    mark = view.find_element("css selector", ".fdlog-err")
+    assert mark.text.strip() == "err│"
+    background = (255, 255, 255) if theme == "Light" else (17, 17, 17)
+    assert contrast(rgb(mark.value_of_css_property("color")), background) >= 4.5
+    text = view.find_element("css selector", "pre")
+    assert contrast(rgb(text.value_of_css_property("color")), background) >= 4.5
+    # Line numbers come by keyboard.
+    number = view.find_element("css selector", ".fdlog-n")
+    assert not number.is_displayed()
+    summary = view.find_element("css selector", ".fdlog-numbers summary")
+    focus = "arguments[0].focus(); return document.activeElement === arguments[0]"
+    eventually(lambda: run(focus, summary), "the focus", 10)
+    action_chains(browser).send_keys(" ").perform()
+    eventually(number.is_displayed, "line numbers", 10)
+
+
+def rgb(colour: str) -> tuple[float, ...]:
+    """Return the channels of ``rgb(1, 2, 3)`` or ``rgba(1, 2, 3, 1)``."""
+    return tuple(float(part) for part in colour.partition("(")[2].strip(")").split(","))[:3]
+
+
+def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    def luminance(channels: tuple[float, ...]) -> float:
+        levels = [channel / 255 for channel in channels]
+        linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in levels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
