@@ -25,7 +25,7 @@ from .live.callback import FileTarget, LineTarget
 from .live.follower import GRACE_S, Follower, Target
 from .live.targets import MakeTarget, Place, make_target
 from .recording import Recording, copy_snapshot
-from .redirect import ClosedStandardDescriptors, Redirection
+from .redirect import ClosedStandardDescriptors, Redirection, dup_original
 from .streams import CaptureStream, Replacement, Turns, error_handler_of, flush_quietly
 from .threads import process_stream, put_before_own
 
@@ -412,6 +412,7 @@ class Run:
                 pipes.append(pipe)
                 if fd not in closed:
                     pipe.original = _place_for_late_output(fd)
+                if pipe.original is not None:
                     closing.callback(os.close, pipe.original)
             closing.pop_all()
         return pipes
@@ -579,9 +580,10 @@ def _open_pipe() -> tuple[int, int]:
     return read_end, write_end
 
 
-def _place_for_late_output(fd: int) -> int:
+def _place_for_late_output(fd: int) -> int | None:
     """Return a new descriptor for output that comes when nobody keeps it any more.
 
+    Not the capture that this one is nested in: that would not be complete while the writer lives.
     In a kernel, descriptors 1 and 2 lead to a pipe of ipykernel's that ends with it; what it
     was started with is kept in its `OutStream`.
     """
@@ -590,7 +592,7 @@ def _place_for_late_output(fd: int) -> int:
     if isinstance(behind, int):
         with contextlib.suppress(OSError):
             return fcntl.fcntl(behind, fcntl.F_DUPFD_CLOEXEC, 3)
-    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    return dup_original(fd)
 
 
 def _writes_to(stream: Any, fd: int) -> bool:

@@ -115,13 +115,13 @@ class Captured:
     def stdout(self) -> str:
         """What was written to stdout, decoded. With ``merge``, what was written to either."""
         reading = self._read()
-        return "".join(reading.text_parts(reading.numbers(_STDOUT)))
+        return "".join(reading.text_parts(_numbers_of_stream(reading, _STDOUT)))
 
     @property
     def stderr(self) -> str:
         """What was written to stderr, decoded."""
         reading = self._read()
-        return "".join(reading.text_parts(reading.numbers(("stderr",))))
+        return "".join(reading.text_parts(_numbers_of_stream(reading, ("stderr",))))
 
     @property
     def text(self) -> str:
@@ -611,6 +611,18 @@ def _sources_named(reading: Reading, name: str) -> set[int]:
     if not found and name not in ("stdout", "stderr"):
         raise ValueError(f"no source {name!r} in this log; it has {', '.join(known)}")
     return found
+
+
+def _numbers_of_stream(reading: Reading, names: tuple[str, ...]) -> set[int]:
+    """Return the numbers of the sources that are stdout, or stderr.
+
+    In a log that has labelled children alone, theirs.
+    """
+    sources = reading.lines.snapshot.sources
+    if all("/" in source for source in sources):
+        ending = f"/{names[0]}"
+        return {n for n, source in enumerate(sources) if source.endswith(ending)}
+    return reading.numbers(names)
 
 
 def _checked_count(n: int) -> int:

@@ -104,6 +104,8 @@ class Recording:
         self.state = State()
         self.writing: Writing | None = None
         self._latest: Callable[[], Snapshot | None] = _no_snapshot
+        #: Whether the content was let go of.
+        self.closed = False
         self._delete = weakref.finalize(self, _delete_files, path, os.getpid())
 
     # -- making -------------------------------------------------------------------------------
@@ -264,11 +266,6 @@ class Recording:
 
     # -- letting go -----------------------------------------------------------------------------
 
-    @property
-    def closed(self) -> bool:
-        """Whether the files are gone."""
-        return not self._delete.alive
-
     def keep_files(self) -> None:
         """Leave the files where they are when this object goes."""
         self._delete.detach()
@@ -279,6 +276,7 @@ class Recording:
         if self.writing is not None:
             self.writing.release()
             self.writing = None
+        self.closed = True
         self._delete()
 
 

@@ -52,6 +52,11 @@ class Redirection:
             found = self._found
             return None if found is None else fcntl.fcntl(found, fcntl.F_DUPFD_CLOEXEC, 3)
 
+    def dup_bottom(self) -> int | None:
+        """Return a new descriptor for what ``fd`` was before this and all that it stands on."""
+        with _lock:
+            return self.dup_below() if self._below is None else self._below.dup_bottom()
+
     def undo(self) -> None:
         """Put back what was found, unless a newer redirection is on top. Idempotent."""
         with _lock:
@@ -90,6 +95,17 @@ class Redirection:
         if self._found is not None:
             os.close(self._found)
             self._found = None
+
+
+def dup_original(fd: int) -> int | None:
+    """Return a new descriptor for what ``fd`` is without our redirections; None if closed."""
+    with _lock:
+        if not _is_open(fd):
+            return None
+        stack = _stacks.get(fd, [])
+        if stack and _same(fd, stack[-1].write_end):
+            return stack[-1].dup_bottom()
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
 
 
 def _replace(source: int, target: int, inheritable: bool) -> None:

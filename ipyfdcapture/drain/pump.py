@@ -262,12 +262,17 @@ class _Pace:
     def __init__(self) -> None:
         self._wakes: deque[float] = deque(maxlen=CROWD)
         self._last_moved = 0
+        self._flood = FLOOD_BYTES
+
+    def expect(self, capacity: int) -> None:
+        """Take note of a pipe that holds ``capacity`` bytes: half of that in a nap is a flood."""
+        self._flood = min(self._flood, capacity // 2)
 
     def calls_for_nap(self) -> bool:
         """Tell whether to nap after this wake-up."""
         now = time.monotonic()
         self._wakes.append(now)
-        if NAP_BYTES <= self._last_moved < FLOOD_BYTES:
+        if NAP_BYTES <= self._last_moved < self._flood:
             return True
         return len(self._wakes) == CROWD and now - self._wakes[0] < CROWD_S
 
@@ -459,6 +464,7 @@ class Pump:
             pipe = _Pipe(read_end, recording, source, original)
             recording.pipes[source] = self._pipes[read_end] = pipe
             self._poll.register(read_end, select.POLLIN)
+            self._pace.expect(_capacity(read_end))
         return {}
 
     def _do_confirm(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
@@ -589,6 +595,14 @@ def out_of_the_way(fd: int) -> int:
     high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
     os.close(fd)
     return high
+
+
+def _capacity(pipe: int) -> int:
+    """Return how many bytes a pipe holds, or what the first Linux pipes held if it won't say."""
+    try:
+        return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+    except (OSError, AttributeError):
+        return 64 << 10
 
 
 def _is_writable(fd: int) -> bool:
