@@ -40,7 +40,10 @@ def test_links_lead_to_files_that_are_there(link: str) -> None:
     assert (ROOT / link).is_file()
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:tests|notebooks)/[\w/.]+)`", README))))
+NAMED = re.findall(r"`((?:tests|notebooks)/[\w/.]+)`", README)
+
+
+@pytest.mark.parametrize("path", sorted(set(NAMED)))
 def test_files_that_are_named_are_there(path: str) -> None:
     assert (ROOT / path).is_file()
 
