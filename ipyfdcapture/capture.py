@@ -543,7 +543,7 @@ class Run:
     def _end_recording(self, recording: Recording) -> None:
         """The last step: the descriptors are back, so what was written is in the pipes."""
         if self._job is not None and self._job.owner == os.getpid():
-            recording.facts["stopped"] = time.time_ns()
+            recording.finish(time.time_ns())
             self._job.stop()
             recording.update()
             for follower in self._followers:

@@ -153,6 +153,12 @@ class Recording:
         with contextlib.suppress(OSError):
             append_facts(self.path + ".json", facts)
 
+    def finish(self, stopped: int) -> None:
+        """The capture ended in peace, at ``stopped`` (ns since the epoch): nothing to recover."""
+        self.facts["stopped"] = stopped
+        with contextlib.suppress(OSError):
+            os.unlink(self.path + ".json")
+
     # -- reading --------------------------------------------------------------------------------
 
     @property

@@ -352,7 +352,7 @@ def test_the_stream_objects_of_ipykernel_are_back_after_each_cell(fresh_kernel: 
     fresh_kernel.leak_baseline()
     for cell in cells:
         fresh_kernel.run(cell)
-    assert not [line for line in fresh_kernel.leaks() if "files" not in line]
+    assert fresh_kernel.leaks(ignoring="files") == []
 
 
 # -- interrupts -------------------------------------------------------------------------------

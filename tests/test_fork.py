@@ -193,7 +193,8 @@ def test_a_child_inherits_the_streams_and_nothing_else_of_ours(
         code = "import os; print(*sorted(os.listdir('/proc/self/fd'), key=int))"
         list_fds = [sys.executable, "-c", code]
         before = subprocess.run(list_fds, close_fds={close_fds}, stdout=subprocess.PIPE).stdout
-        with capture_fd(drain=sys.argv[1]) as outer, capture_fd(drain=sys.argv[1]) as logs:
+        kind = sys.argv[1]
+        with capture_fd(drain=kind, merge=True) as outer, capture_fd(drain=kind) as logs:
             subprocess.run(list_fds, close_fds={close_fds})
         assert logs.raw.split() == before.split(), (logs.raw, before)
         with capture_fd(drain=sys.argv[1]) as logs:
@@ -241,8 +242,12 @@ def test_the_helper_takes_nothing_from_the_environment(python: Python, tmp_path:
         os.environ["PYTHONSTARTUP"] = sys.argv[1] + "/json.py"
         os.environ["PYTHONUTF8"] = "nonsense"
         os.chdir(sys.argv[1])
+        from helpers.process import the_pump
+        import warnings
+        warnings.simplefilter("error")
         with capture_fd(drain="process") as logs:
             os.write(1, b"captured")
+            the_pump(os.getpid(), timeout=10)
         print(logs.stdout)
         """
         ),

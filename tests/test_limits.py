@@ -90,9 +90,9 @@ def python_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Python]
         process.stdin.flush()
         return str(json.loads(process.stdout.readline()))
 
-    yield run
-    process.kill()
-    process.wait()
+    with process:
+        yield run
+        process.kill()
 
 
 @pytest.mark.parametrize("line", ["--max-bytes 64K", "--max-bytes 65536", "--max-bytes=64k"])
@@ -405,8 +405,8 @@ def test_a_limit_on_processes_is_told_and_nothing_moves(python: Python, drain: s
         drain,
     )
     outcomes = shown.split()
+    assert len(outcomes) == 4
     assert (outcomes[0], outcomes[-1]) == ("refused", "ok")
-    assert outcomes == sorted(outcomes, reverse=True)
 
 
 @pytest.mark.parametrize("executable", ["/nonexistent/python", "", None, "/bin/false"])
@@ -463,7 +463,10 @@ def test_a_kernel_out_of_descriptors_refuses_in_one_line_and_recovers(
     fresh_kernel.ok(
         "import os, resource\nheld = []\nlimits = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (200, limits[1]))\n"
-        "try:\n    while True: held.append(os.open('/dev/null', os.O_RDONLY))\nexcept OSError: pass"
+        "try:\n    while True: held.append(os.open('/dev/null', os.O_RDONLY))\n"
+        "except OSError: pass\n"
+        # Some for ipykernel, too few for a capture.
+        "for _ in range(5): os.close(held.pop())"
     )
     reply = fresh_kernel.run("%%capture_fd -v other\nran = True\nprint('x')")
     refused(reply, "open files", "descriptors")

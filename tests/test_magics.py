@@ -53,8 +53,7 @@ def test_loading_twice_is_as_loading_once(fresh_kernel: Kernel) -> None:
     fresh_kernel.leak_baseline()
     fresh_kernel.ok(LOAD)
     fresh_kernel.ok("%reload_ext ipyfdcapture")
-    hooks = [line for line in fresh_kernel.leaks() if " at 0x" not in line]
-    assert hooks == []
+    assert fresh_kernel.leaks(ignoring=" at 0x") == []
     counts = fresh_kernel.value(
         "{name: len(held) for name, held in get_ipython().events.callbacks.items()}"
     )

@@ -271,7 +271,7 @@ def test_a_logging_handler_from_before_is_captured(kernel: Kernel) -> None:
     kernel.ok(
         "import logging, sys\nhandler = logging.StreamHandler(sys.stderr)\n"
         "log = logging.getLogger('x')\n"
-        "log.addHandler(handler)\nlog.setLevel('INFO')"
+        "log.addHandler(handler)\nlog.setLevel('INFO')\nlog.propagate = False"
     )
     reply = kernel.ok("%%capture_fd -v logs\nlog.info('logged')")
     assert kernel.value("logs.stderr") == "logged\n"

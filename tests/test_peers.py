@@ -54,7 +54,7 @@ def test_await_fails_under_capture_and_works_under_ours(kernel: Kernel) -> None:
 def test_capture_misses_who_holds_the_old_stream_and_we_do_not(kernel: Kernel) -> None:
     kernel.ok(
         "import logging, sys\nlog = logging.getLogger('p')\n"
-        "log.addHandler(logging.StreamHandler(sys.stderr))"
+        "log.addHandler(logging.StreamHandler(sys.stderr))\nlog.propagate = False"
     )
     kernel.ok("%%capture theirs\nlog.warning('held')")
     assert kernel.value("theirs.stderr") == ""

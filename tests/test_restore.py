@@ -604,6 +604,7 @@ def test_an_interrupt_at_any_moment_of_a_cell_restores(
         interrupted += any(message["msg_type"] == "error" for message in after.messages)
     assert interrupted
     fresh_kernel.run("%%capture_fd -v logs\nprint('last')")
+    fresh_kernel.run("1/0")  # or sys.last_traceback holds what was interrupted
     fresh_kernel.ok("del logs, _logs")
     assert fresh_kernel.leaks() == []
 

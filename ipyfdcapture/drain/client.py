@@ -64,8 +64,6 @@ class Draining:
     pipes: dict[int, Pipe] = field(default_factory=dict)
     stopped: bool = False
     state: State = field(default_factory=lambda: State(writing=True))
-    #: Dropped by a pump that has died since.
-    dropped_before: int = 0
     owner: int = field(default_factory=os.getpid)
 
     def update(self) -> State:
@@ -187,8 +185,8 @@ class Drain:
             for source in [source for source in job.pipes if source not in is_open]:
                 job.pipes.pop(source).close()
             job.state = State(
-                answer["dropped"] + job.dropped_before,
-                answer["dropped_why"] or job.state.dropped_why,
+                answer["dropped"],
+                answer["dropped_why"],
                 writing=bool(is_open) or not job.stopped,
             )
         if not job.state.writing:
@@ -223,6 +221,8 @@ class Drain:
             max_bytes=job.max_bytes,
             crash_dir=job.crash_dir if self.host.outlives_us else None,
             stopped=job.stopped,
+            dropped=job.state.dropped,
+            dropped_why=job.state.dropped_why,
         )
 
     def _send_pipes(self, job: Draining, pipes: list[Pipe]) -> None:
@@ -333,13 +333,18 @@ class Drain:
         self.host = ThreadHost()
         dead.close()
         for job in list(self._jobs.values()):
-            job.dropped_before = job.state.dropped
             data = out_of_the_way(os.open(job.path + ".data", os.O_RDWR | os.O_CLOEXEC))
             index = out_of_the_way(os.open(job.path + ".index", os.O_RDWR | os.O_CLOEXEC))
             self._send_record(job, (data, index))
             self._send_pipes(job, list(job.pipes.values()))
             os.close(data)
             os.close(index)
+
+    def retire(self) -> None:
+        """Let go of a pump that is gone, unless something it had in hand is still to be saved."""
+        with self._lock:
+            if not self._jobs and self._owner == os.getpid():
+                self.host.close()
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -439,6 +444,8 @@ def _helper_or_thread() -> Drain:
 def _existing_or_new(kind: str) -> Drain:
     drain = _drains.get(kind)
     if drain is None or not drain.is_usable:
+        if drain is not None:
+            drain.retire()
         hosts: dict[str, Callable[[], Host]] = {"process": ProcessHost, "thread": ThreadHost}
         drain = _drains[kind] = Drain(hosts[kind]())
         _all_drains.add(drain)

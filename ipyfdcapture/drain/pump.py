@@ -132,8 +132,11 @@ class RecordingWriter:
 
         Returns the bytes moved, 0 at the end of the file, None if nothing is there at present.
         If the recording cannot grow, the bytes are read and dropped all the same: a full disk
-        must not stop the writer.
+        must not stop the writer. What was kept by then is whole; nothing is added to it later,
+        across a hole that nobody could see.
         """
+        if self.dropped:
+            return self._take_and_drop(pipe)
         try:
             file, offset, room = self._place()
             self._write_entry(source)
@@ -141,12 +144,7 @@ class RecordingWriter:
         except BlockingIOError:
             return None
         except OSError as error:
-            try:
-                taken = len(os.read(pipe, CHUNK_BYTES))
-            except BlockingIOError:
-                return None
-            self._drop(taken, error)
-            return taken
+            return self._take_and_drop(pipe, error)
         if taken:
             self._index_end += ENTRY.size
             self.end += taken
@@ -181,6 +179,9 @@ class RecordingWriter:
         """Append bytes that are already in memory, from now or from ``time_ns``."""
         view = memoryview(chunk)
         while view:
+            if self.dropped:
+                self._drop(len(view), None)
+                return
             try:
                 file, offset, room = self._place()
                 self._write_entry(source, time_ns)
@@ -192,10 +193,18 @@ class RecordingWriter:
             self.end += written
             view = view[written:]
 
-    def _drop(self, count: int, error: OSError) -> None:
+    def _take_and_drop(self, pipe: int, error: OSError | None = None) -> int | None:
+        try:
+            taken = len(os.read(pipe, CHUNK_BYTES))
+        except BlockingIOError:
+            return None
+        self._drop(taken, error)
+        return taken
+
+    def _drop(self, count: int, error: OSError | None) -> None:
         if count:
             self.dropped += count
-            self.dropped_why = self.dropped_why or error.strerror
+            self.dropped_why = self.dropped_why or (error.strerror if error else None)
 
     def _drop_stale_entries(self, kept_from: int) -> None:
         """Rewrite the index without the chunks whose bytes the tail files no longer hold."""
@@ -288,8 +297,8 @@ class Pump:
 
     ``spool``    ``path``: a directory to remove once the owner is gone. Descriptor: the lock in
                  it that tells others that it is in use.
-    ``record``   ``id``, ``path``, ``max_bytes``, ``stopped``: begin a recording, or go on with
-                 it. ``crash_dir``: where it goes if the owner crashes meanwhile (null: nowhere).
+    ``record``   ``id``, ``path``, ``max_bytes``, ``stopped``, ``dropped``, ``dropped_why``: begin
+                 a recording, or go on with it. ``crash_dir``: where it goes if the owner crashes meanwhile (null: nowhere).
                  Descriptors: data, index.
     ``add``      ``id``, ``sources``, ``originals``: empty these pipes into it. Descriptors: for
                  each source the read end, then its original descriptor if so listed.
@@ -447,6 +456,7 @@ class Pump:
         if len(fds) < request["fds"]:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         writer = RecordingWriter(request["path"], fds[0], fds[1], request["max_bytes"])
+        writer.dropped, writer.dropped_why = request["dropped"], request["dropped_why"]
         recording = _Recording(writer, request["crash_dir"])
         recording.active = not request["stopped"]
         self._recordings[request["id"]] = recording

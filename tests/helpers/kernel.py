@@ -330,10 +330,13 @@ class Kernel:
         self._hooks_between_cells = self.value("_leaks.hooks()")
         self.ok("_baseline = _leaks.snapshot()", store_history=False)
 
-    def leaks(self) -> list[str]:
-        """Return what is different from the baseline."""
+    def leaks(self, ignoring: str | None = None) -> list[str]:
+        """Return what is different from the baseline, without lines that hold ``ignoring``."""
         # In a cell, as the baseline was: outside one, IPython has other hooks.
-        self.ok("_left = _leaks.settled_difference(_baseline)", store_history=False)
+        self.ok(
+            f"_left = _leaks.settled_difference(_baseline, ignoring={ignoring!r})",
+            store_history=False,
+        )
         left: list[str] = self.value("_left")
         between = self.value("_leaks.hooks()")
         return left + difference(

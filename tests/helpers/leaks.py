@@ -140,12 +140,20 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return found
 
 
-def settled_difference(before: dict[str, Any], timeout: float = _SETTLE_S) -> list[str]:
-    """Return what is different from ``before``; give a thread that is on its way out time."""
+def settled_difference(
+    before: dict[str, Any], timeout: float = _SETTLE_S, ignoring: str | None = None
+) -> list[str]:
+    """Return what is different from ``before``; give a thread that is on its way out time.
+
+    Lines in which ``ignoring`` occurs do not count.
+    """
     deadline = time.monotonic() + timeout
-    while (left := difference(before, snapshot())) and time.monotonic() < deadline:
+    while True:
+        left = difference(before, snapshot())
+        left = [line for line in left if ignoring is None or ignoring not in line]
+        if not left or time.monotonic() > deadline:
+            return left
         time.sleep(0.01)
-    return left
 
 
 @contextlib.contextmanager

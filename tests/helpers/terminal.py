@@ -31,7 +31,7 @@ class Terminal:
             [
                 *("-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit"),
                 f"--colors={_NO_COLOUR}",
-                *("--no-autoindent", "--no-term-title", "--HistoryManager.enabled=True"),
+                *("--no-autoindent", "--no-term-title", "--HistoryManager.hist_file=:memory:"),
             ],
             env=env,
             cwd=str(directory),
