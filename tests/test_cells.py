@@ -367,14 +367,14 @@ def test_the_stream_objects_of_ipykernel_are_back_after_each_cell(fresh_kernel: 
         # Not one long sleep: ipykernel does not wake an idle loop for an interrupt.
         "import asyncio\nwhile True: await asyncio.sleep(0.001)",
         "while True: print('y' * 1000)",
-        "!sleep 1000",
+        "!touch running; exec sleep 1000",
     ],
 )
 def test_an_interrupt_interrupts_a_captured_cell(kernel: Kernel, wait: str) -> None:
     (kernel.directory / "running").unlink(missing_ok=True)
-    asked = kernel.send(
-        f"%%capture_fd -v logs\nprint('before')\nopen('running', 'w').close()\n{wait}"
-    )
+    # A shell command says itself that it runs: IPython takes a moment to start it.
+    ready = "" if wait.startswith("!") else "open('running', 'w').close()\n"
+    asked = kernel.send(f"%%capture_fd -v logs\nprint('before')\n{ready}{wait}")
     kernel.await_file("running")
     kernel.interrupt()
     reply = kernel.finish(asked)

@@ -207,15 +207,15 @@ def test_a_child_inherits_the_streams_and_nothing_else_of_ours(
     assert shown == ""
 
 
-def test_waiting_for_any_child_meets_only_the_users_own(kernel: Kernel) -> None:
-    kernel.ok("import os")
-    kernel.ok("%%capture_fd -v logs\nprint('the helper runs')")
-    reply = kernel.run("%%capture_fd -v logs\nos.wait()")
+def test_waiting_for_any_child_meets_only_the_users_own(fresh_kernel: Kernel) -> None:
+    fresh_kernel.ok("import os")
+    fresh_kernel.ok("%%capture_fd -v logs\nprint('the helper runs')")
+    reply = fresh_kernel.run("%%capture_fd -v logs\nos.wait()")
     assert reply.status == "error" and reply.error[0] == "ChildProcessError"
-    kernel.ok(
+    fresh_kernel.ok(
         "%%capture_fd -v logs\nchild = os.spawnlp(os.P_NOWAIT, 'true', 'true')\nmet = os.wait()[0]"
     )
-    assert kernel.value("child == met")
+    assert fresh_kernel.value("child == met")
 
 
 def test_the_helper_is_in_its_own_session_and_holds_no_terminal(kernel: Kernel) -> None:

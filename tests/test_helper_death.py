@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from conftest import Python, Rounds
 from helpers.kernel import Kernel
 from helpers.native import Native
-from helpers.process import await_end, pumps, the_pump
+from helpers.process import await_end, is_gone, pumps, the_pump
 from helpers.wait import eventually
 from test_restore import PRELUDE
 
@@ -17,7 +18,7 @@ KILLING = (
     PRELUDE
     + """
 import random, warnings
-from helpers.process import await_end, pumps, the_pump
+from helpers.process import await_end, is_gone, pumps, the_pump
 from helpers.wait import eventually
 lib = ctypes.CDLL(sys.argv[1])
 lib.write_lines.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_long]
@@ -270,3 +271,27 @@ sys.__stdout__.write(str(os.getpid()))
     )
     eventually(lambda: not pumps(pid), f"no helper of {pid}")
     assert pumps(pid) == []
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_a_helper_goes_with_its_process_though_captures_were_nested(
+    python: Python, tmp_path: Path, merge: bool
+) -> None:
+    """It must not keep itself alive by a pipe that it both reads and writes."""
+    python(
+        PRELUDE
+        + f"""
+from helpers.process import the_pump
+outer = capture_fd(merge={merge})
+outer.__enter__()
+for _ in range(3):
+    inner = capture_fd(merge={merge})
+    inner.__enter__()
+    os.write(1, b"words")
+open("helper", "w").write(str(the_pump(os.getpid()).pid))
+os._exit(0)
+"""
+    )
+    helper = int((tmp_path / "python" / "helper").read_text())
+    await_end(helper)
+    assert is_gone(helper)

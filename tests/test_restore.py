@@ -606,7 +606,8 @@ def test_an_interrupt_at_any_moment_of_a_cell_restores(
     fresh_kernel.run("%%capture_fd -v logs\nprint('last')")
     fresh_kernel.run("1/0")  # or sys.last_traceback holds what was interrupted
     fresh_kernel.ok("del logs, _logs")
-    assert fresh_kernel.leaks() == []
+    # ZeroMQ opens one of those when an interrupt hits ipykernel's own sending.
+    assert fresh_kernel.leaks(ignoring="[eventfd]") == []
 
 
 # -- nothing on disk --------------------------------------------------------------------------
