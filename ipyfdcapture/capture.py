@@ -23,6 +23,7 @@ from .errors import CaptureError
 from .interrupts import deferred_interrupts
 from .live.callback import FileTarget, LineTarget
 from .live.follower import GRACE_S, Follower, Target
+from .live.following import end_of
 from .live.targets import MakeTarget, Place, make_target
 from .recording import Recording, copy_snapshot
 from .redirect import ClosedStandardDescriptors, Redirection, dup_original
@@ -268,6 +269,8 @@ class Run:
         self._streams: dict[int, CaptureStream] = {}
         self._paused: dict[int, int] = {}  # the write ends, by descriptor
         self._patience = GRACE_S
+        self._limit: float | None = None
+        self._begins_at = 0  # what comes before was copied from another log
         self.live_interval = 0.1
         self.live_max_bytes = 1_000_000
         self.tail_lines = 20
@@ -307,7 +310,9 @@ class Run:
     def follow(self, name: str, target: Target) -> Follower:
         """Show what is captured on one more target, from the beginning of the capture on."""
         recording = self.captured.recording
-        follower = Follower(recording, target, self.live_interval, name, _flush_what_waits)
+        follower = Follower(
+            recording, target, self.live_interval, name, _flush_for_a_look, self._begins_at
+        )
         follower.start()
         self._followers.append(follower)
         return follower
@@ -318,10 +323,12 @@ class Run:
         return self._job
 
     def catch_up(self) -> None:
-        """Have everything that was written so far shown on all targets."""
-        if self._followers and self._job is not None:
+        """Have everything that was written so far shown where the user looks."""
+        seen = [follower for follower in self._followers if follower.is_seen]
+        if seen and self._job is not None:
+            _flush_what_waits()
             self._job.update()
-            for follower in self._followers:
+            for follower in seen:
                 follower.catch_up()
 
     # -- from start to stop ---------------------------------------------------------------------
@@ -352,6 +359,8 @@ class Run:
             if fd > 2:
                 fcntl.fcntl(fd, fcntl.F_GETFD)  # closed by now? Then one of ours must not be it
         _flush_what_waits()
+        for outer in _active:
+            outer.catch_up()
         with ClosedStandardDescriptors() as closed:
             self._start_recording(closed)
             self._swap_descriptors(closed)
@@ -372,13 +381,17 @@ class Run:
         self._undo.callback(drain.rest)
         recording, files = self._create_recording(place.path)
         self._captured = Captured(recording, self._outputs)
-        self._job = drain.record(recording, place, files, self.crash_dir)
+        self._undo.callback(self._close_write_ends)
+        try:
+            pipes = self._open_pipes(closed)
+        except BaseException:
+            for file in files:
+                os.close(file)
+            raise
+        self._job = drain.record(recording, place, files, self.crash_dir, pipes)
         self._undo.callback(self._end_recording, recording)
         _active.append(self)
         self._undo.callback(self._is_over)
-        self._undo.callback(self._close_write_ends)
-        self._job.add(self._open_pipes(closed))
-        self._job.confirm()
 
     def _create_recording(self, directory: str) -> tuple[Recording, tuple[int, int]]:
         self._facts["started"] = time.time_ns()
@@ -390,6 +403,7 @@ class Run:
         if before is not None:
             try:
                 copy_snapshot(before, recording, data, index)
+                self._begins_at = end_of(recording)
             except BaseException:
                 os.close(data)
                 os.close(index)
@@ -517,7 +531,9 @@ class Run:
 
         return make
 
-    def stop(self, failed: bool = False, patience: float = GRACE_S) -> Captured:
+    def stop(
+        self, failed: bool = False, patience: float = GRACE_S, limit: float | None = None
+    ) -> Captured:
         """End: put everything back, and have everything recorded that was written so far.
 
         Does not wait for children that live on; what they write later arrives later.
@@ -528,9 +544,11 @@ class Run:
             Whether what was captured ended in an error.
         patience
             How long (s) to wait for a live target that makes no progress.
+        limit
+            How long (s) to wait for one that does. None: as long as it takes.
         """
         captured = self.captured
-        self._patience = patience
+        self._patience, self._limit = patience, limit
         with deferred_interrupts():
             undo = self._undo.pop_all()
             self.captured.recording.facts["failed"] = failed
@@ -547,7 +565,7 @@ class Run:
             self._job.stop()
             recording.update()
             for follower in self._followers:
-                follower.end_of_cell(self._patience)
+                follower.end_of_cell(self._patience, self._limit)
             self._followers.clear()
             self._job.drain.tell_news()
 
@@ -569,6 +587,13 @@ def _flush_what_waits() -> None:
     flush_quietly(process_stream("stdout"))
     flush_quietly(process_stream("stderr"))
     cstdio.flush_native()
+
+
+def _flush_for_a_look() -> None:
+    """The same from a live view's thread, so far as nobody who is writing is disturbed."""
+    flush_quietly(process_stream("stdout"))
+    flush_quietly(process_stream("stderr"))
+    cstdio.flush_beside_writers()
 
 
 def _open_pipe() -> tuple[int, int]:

@@ -16,7 +16,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 _libc = ctypes.CDLL(None)
 _libc_with_gil = ctypes.PyDLL(None)
@@ -73,19 +73,31 @@ def flush_native() -> None:
         flush()
 
 
+def flush_beside_writers() -> None:
+    """Flush those that may be flushed while other threads write through them.
+
+    Not iostreams: nothing guards their buffers once they are no longer tied to C stdio.
+    """
+    flush_stdout()
+    for flush in _runtimes.flushes(guarded=True):
+        flush()
+
+
 class _Runtimes:
     """The language runtimes with buffers of their own that are in the process by now."""
 
     def __init__(self) -> None:
         self._seen_loads = -1
         self._flushes: list[Callable[[], None]] = []
+        self._guarded: list[Callable[[], None]] = []
 
-    def flushes(self) -> list[Callable[[], None]]:
+    def flushes(self, guarded: bool = False) -> list[Callable[[], None]]:
         loads = _count_of_loads()
         if loads != self._seen_loads or loads < 0:
-            self._flushes = _runtime_flushes()
+            self._guarded = _fortran_flushes()
+            self._flushes = _iostream_flushes() + self._guarded
             self._seen_loads = loads
-        return self._flushes
+        return self._guarded if guarded else self._flushes
 
 
 _runtimes = _Runtimes()
@@ -140,12 +152,17 @@ def _loaded(name: str) -> ctypes.CDLL | None:
         return None
 
 
-def _runtime_flushes() -> list[Callable[[], None]]:
+def _iostream_flushes() -> list[Callable[[], None]]:
     flushes: list[Callable[[], None]] = []
     for name in ("libstdc++.so.6", "libstdc++.6.dylib"):
         library = _loaded(name)
         if library is not None:
             flushes.append(functools.partial(_flush_iostreams, library))
+    return flushes
+
+
+def _fortran_flushes() -> list[Callable[[], None]]:
+    flushes: list[Callable[[], None]] = []
     for name in ("libgfortran.so.5", "libgfortran.so.4", "libgfortran.5.dylib"):
         library = _loaded(name)
         if library is not None:
@@ -165,20 +182,24 @@ def _flush_iostreams(library: ctypes.CDLL) -> None:
             library["_ZNSo5flushEv"](ctypes.byref(place))
 
 
-#: What writes text that Python's streams keep back, for each stream that does. Such text was
-#: written before what waits in C's buffer. `ipyfdcapture.streams` keeps this up.
-waiting: set[Callable[[], None]] = set()
+class _Waiting(Protocol):
+    def flush_partial(self) -> None: ...
+
+
+#: The streams of Python's that keep text back. Such text was written before what waits in C's
+#: buffer. `ipyfdcapture.streams` keeps this up.
+waiting: set[_Waiting] = set()
 
 
 def _flush_python() -> None:
-    for flush in list(waiting):
-        flush()
+    for stream in list(waiting):
+        stream.flush_partial()
 
 
 class _Hook:
     """One function of another module that flushes what waits before it runs.
 
-    For ``os.write``, the price is a tenth of a microsecond. A copy of the hooked function that
+    For ``os.write``, the price is a quarter of a microsecond. A copy of the hooked function that
     someone kept goes on working, without effect, when nothing is captured.
     """
 
@@ -189,22 +210,26 @@ class _Hook:
         self.hooked: Any = None
 
     def install(self) -> None:
-        usual = self.usual = getattr(self.module, self.name)
-
-        @functools.wraps(usual)
-        def hooked(*args: Any, **kwargs: Any) -> Any:
-            if waiting:
-                _flush_python()
-            if stdout_pending():
-                flush_stdout()
-            return usual(*args, **kwargs)
-
-        self.hooked = hooked
-        setattr(self.module, self.name, hooked)
+        usual = getattr(self.module, self.name)
+        if usual is not self.usual:
+            self.usual, self.hooked = usual, _flushing_before(usual)
+        setattr(self.module, self.name, self.hooked)
 
     def remove(self) -> None:
         if getattr(self.module, self.name) is self.hooked:
             setattr(self.module, self.name, self.usual)
+
+
+def _flushing_before(usual: Any) -> Any:
+    @functools.wraps(usual)
+    def hooked(*args: Any, **kwargs: Any) -> Any:
+        if waiting:
+            _flush_python()
+        if stdout_pending():
+            flush_stdout()
+        return usual(*args, **kwargs)
+
+    return hooked
 
 
 def _hookable() -> list[_Hook]:
@@ -214,7 +239,7 @@ def _hookable() -> list[_Hook]:
     return [*hooks, _Hook(subprocess._posixsubprocess, "fork_exec")]  # type: ignore[attr-defined]
 
 
-_hooks: list[_Hook] = []
+_hooks = _hookable()
 _users = 0
 _lock = threading.Lock()
 
@@ -228,9 +253,8 @@ def install_hooks() -> None:
     with _lock:
         _users += 1
         if _users == 1:
-            for hook in _hookable():
+            for hook in _hooks:
                 hook.install()
-                _hooks.append(hook)
 
 
 def remove_hooks() -> None:
@@ -239,8 +263,8 @@ def remove_hooks() -> None:
     with _lock:
         _users -= 1
         if not _users:
-            while _hooks:
-                _hooks.pop().remove()
+            for hook in reversed(_hooks):
+                hook.remove()
 
 
 def _before_fork() -> None:

@@ -126,7 +126,7 @@ class FdCapture:
             if capture is None:
                 return
             try:
-                capture.stop(patience=timeout)
+                capture.stop(patience=timeout, limit=timeout)
             finally:
                 if follower is not None:
                     follower.abandon()

@@ -553,8 +553,11 @@ class _ShellShowsOutside:
                 self._wrap(shell, "showtraceback")
                 self._wrap(shell.display_pub, "publish")
                 self._wrap(shell.display_pub, "clear_output")
+            trap = self._extension.shell.display_trap
             if sys.displayhook is self._extension.shell.displayhook:
-                self._wrap_displayhook()
+                self._wrap_displayhook(sys, "displayhook")
+            elif self._users == 1:  # the cell has not begun yet: it will be given this one
+                self._wrap_displayhook(trap, "hook")
 
     def remove(self) -> None:
         with self._lock:
@@ -581,8 +584,8 @@ class _ShellShowsOutside:
         owner.__dict__[name] = wrapped
         self._undo.callback(unwrap)
 
-    def _wrap_displayhook(self) -> None:
-        usual = sys.displayhook
+    def _wrap_displayhook(self, owner: Any, name: str) -> None:
+        usual = getattr(owner, name)
 
         def wrapped(value: object) -> Any:
             with self._outside():
@@ -590,10 +593,10 @@ class _ShellShowsOutside:
 
         def unwrap() -> None:
             # At the end of a cell, the shell has put back what was there before it.
-            if sys.displayhook is wrapped:
-                sys.displayhook = usual
+            if getattr(owner, name) is wrapped:
+                setattr(owner, name, usual)
 
-        sys.displayhook = wrapped
+        setattr(owner, name, wrapped)
         self._undo.callback(unwrap)
 
     @contextlib.contextmanager

@@ -60,7 +60,7 @@ class _DescriptorWriter(io.RawIOBase):
         if not self.is_partial and stdout_pending():
             flush_stdout()
         if _not_captured and threading.get_ident() in _not_captured:
-            return self._write_below(data)
+            return self.write_below(bytes(data).decode("utf-8", "replace"), len(data))
         fd = self.pipe if self.to_pipe else self._fd
         written: int = _write(fd, data)
         size = len(data)
@@ -68,12 +68,13 @@ class _DescriptorWriter(io.RawIOBase):
             written += _write(fd, memoryview(data)[written:])
         return size
 
-    def _write_below(self, data: Any) -> int:
+    def write_below(self, text: str, size: int = 0) -> int:
+        """Write past all captures; return ``size``."""
         below = self.below()
         if below is not None:
-            below.write(bytes(data).decode("utf-8", "replace"))
+            below.write(text)
             flush_quietly(below)
-        return len(data)
+        return size
 
     def close(self) -> None:
         if self._owned and not self.closed:
@@ -141,6 +142,20 @@ def never_capturing_this_thread() -> Iterator[None]:
         _not_captured.discard(here)
 
 
+@contextlib.contextmanager
+def _capturing_this_thread() -> Iterator[None]:
+    """Capture what is written by `never_capturing_this_thread` on behalf of others."""
+    here = threading.get_ident()
+    if here not in _not_captured:
+        yield
+        return
+    _not_captured.discard(here)
+    try:
+        yield
+    finally:
+        _not_captured.add(here)
+
+
 class CaptureStream(io.TextIOWrapper):
     """A text stream on a descriptor. Each line is one write, so that lines of several threads or
     processes do not mix; text that does not end a line waits for the rest of it, or a flush."""
@@ -170,6 +185,10 @@ class CaptureStream(io.TextIOWrapper):
 
     def write(self, text: str, /) -> int:
         """Write text, after what native code has printed so far."""
+        if _not_captured and threading.get_ident() in _not_captured:
+            # Not through the buffer: what others left there is captured.
+            self._writer.write_below(text)
+            return len(text)
         turns = self._turns
         if turns is not None and turns.last is not self:
             turns.take(self)
@@ -185,11 +204,15 @@ class CaptureStream(io.TextIOWrapper):
 
     def _note_partial(self, is_partial: bool) -> None:
         self._writer.is_partial = is_partial
-        (cstdio.waiting.add if is_partial else cstdio.waiting.discard)(self.flush_partial)
+        (_waiting.add if is_partial else _waiting.discard)(self)
 
     def flush(self) -> None:
         """Write what waits for the end of its line."""
-        super().flush()
+        if _not_captured:
+            with _capturing_this_thread():
+                super().flush()
+        else:
+            super().flush()
         if self._writer.is_partial:
             self._note_partial(False)
 
@@ -224,6 +247,7 @@ class CaptureStream(io.TextIOWrapper):
 
 
 _write_text = io.TextIOWrapper.write
+_waiting = cstdio.waiting
 
 
 class _Forwarding:
@@ -234,12 +258,16 @@ class _Forwarding:
         attributes = getattr(stream, "__dict__", None)  # None: it has no place for them
         self._attributes: dict[str, Any] = {} if attributes is None else attributes
         self._before = {name: self._attributes.get(name, _MISSING) for name in _FORWARDED}
+        self._methods: dict[str, Any] = {}
 
     def point_to(self, methods: dict[str, Any]) -> None:
+        self._methods = methods
         self._attributes.update(methods)
 
     def undo(self) -> None:
         for name, before in self._before.items():
+            if self._attributes.get(name) is not self._methods.get(name):
+                continue  # somebody has replaced it since: it is theirs now
             if before is _MISSING:
                 self._attributes.pop(name, None)
             else:

@@ -6,6 +6,7 @@ and takes over when the pump dies.
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import contextlib
 import errno
@@ -18,7 +19,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,10 +74,6 @@ class Draining:
             return State(self.state.dropped, self.state.dropped_why, writing=True)
         return self.drain.update(self)
 
-    def confirm(self) -> None:
-        """Return once the drain has taken over. Raises `OSError` if it cannot."""
-        self.drain.confirm(self)
-
     def stop(self) -> State:
         """Like `update`, for the end of the capture. Writers that live on are still recorded."""
         self.stopped = True
@@ -119,6 +116,8 @@ class Drain:
         self._lock = threading.RLock()
         self._jobs: dict[int, Draining] = {}
         self._numbers = itertools.count(1)
+        self._unsent: list[bytes] = []
+        self._unsent_fds: list[int] = []
         self._received = b""
         self._watcher: _Watcher | None = None
         self._spools: list[Spool] = []
@@ -133,25 +132,39 @@ class Drain:
     # -- what a capture asks --------------------------------------------------------------------
 
     def record(
-        self, recording: Recording, spool: Spool, files: tuple[int, int], crash_dir: str | None
+        self,
+        recording: Recording,
+        spool: Spool,
+        files: tuple[int, int],
+        crash_dir: str | None,
+        pipes: Sequence[Pipe] = (),
     ) -> Draining:
-        """Begin to write ``recording``; its pipes come with `Draining.add`.
+        """Begin to write ``recording`` from ``pipes``; return once the drain has taken over.
 
-        Takes over ``files``, the descriptors of its data and index.
+        Takes over ``files``, the descriptors of its data and index, and the pipes. Raises
+        `OSError` if the drain cannot have them.
         """
         job = Draining(
             self, next(self._numbers), recording.path, recording.facts["max_bytes"], crash_dir
         )
+        job.pipes = {pipe.source: pipe for pipe in pipes}
         try:
             with self._lock:
                 if not self.host.is_usable:  # a thread that had nothing left to do has ended
                     self._take_over()
+                self._jobs[job.number] = job
                 self._watch()
                 self._announce(spool)
-                self._jobs[job.number] = job
-                self._send_record(job, files)
+                self._tell_of_record(job, files)
+                self._tell_of_pipes(job, pipes)
+                is_open = set(self._ask("confirm", id=job.number)["open"])
+                if not is_open.issuperset(job.pipes):
+                    raise OSError(errno.EMFILE, "the drain could not take over the pipes")
         except BaseException:
-            self._jobs.pop(job.number, None)
+            with self._lock:
+                self._drop_unsent()  # it names descriptors that are closed now
+                self._jobs[job.number] = job
+            self.release(job)
             raise
         finally:
             for fd in files:
@@ -160,20 +173,13 @@ class Drain:
         weakref.finalize(recording, job.release)
         return job
 
-    def add(self, job: Draining, pipes: list[Pipe]) -> None:
-        """Have ``pipes`` emptied into the recording of ``job``; takes them over."""
+    def add(self, job: Draining, pipes: Sequence[Pipe]) -> None:
+        """Have more ``pipes`` emptied into the recording of ``job``; takes them over."""
         with self._lock:
             for pipe in pipes:
                 job.pipes[pipe.source] = pipe
-            self._send_pipes(job, pipes)
-
-    def confirm(self, job: Draining) -> None:
-        """See `Draining.confirm`."""
-        with self._lock:
-            open_sources = self._ask("confirm", id=job.number)["open"]
-        missing = set(job.pipes) - set(open_sources)
-        if missing:
-            raise OSError(errno.EMFILE, "the drain could not take over the pipes")
+            self._tell_of_pipes(job, pipes)
+            self._send_off()
 
     def update(self, job: Draining) -> State:
         """Have everything that is in the pipes of ``job`` recorded."""
@@ -189,8 +195,10 @@ class Drain:
                 answer["dropped_why"],
                 writing=bool(is_open) or not job.stopped,
             )
+            if not job.state.writing:  # the pump has let go of it by itself
+                self._jobs.pop(job.number)
         if not job.state.writing:
-            self.release(job)
+            self.rest()
         return job.state
 
     def release(self, job: Draining) -> None:
@@ -199,7 +207,8 @@ class Drain:
             if self._jobs.pop(job.number, None) is None:
                 return
             with contextlib.suppress(OSError):  # gone: it keeps nothing anyway
-                self._send({"do": "release", "id": job.number}, [])
+                self._tell("release", id=job.number)
+                self._send()
             for pipe in job.pipes.values():
                 pipe.close()
             job.pipes.clear()
@@ -210,12 +219,13 @@ class Drain:
     def _announce(self, spool: Spool) -> None:
         if self.host.outlives_us and spool not in self._spools:
             self._tell("spool", [spool.lock_fd], path=spool.path)
+            self._send_off()
             self._spools.append(spool)
 
-    def _send_record(self, job: Draining, files: tuple[int, int]) -> None:
+    def _tell_of_record(self, job: Draining, files: tuple[int, int]) -> None:
         self._tell(
             "record",
-            list(files),
+            files,
             id=job.number,
             path=job.path,
             max_bytes=job.max_bytes,
@@ -225,7 +235,7 @@ class Drain:
             dropped_why=job.state.dropped_why,
         )
 
-    def _send_pipes(self, job: Draining, pipes: list[Pipe]) -> None:
+    def _tell_of_pipes(self, job: Draining, pipes: Sequence[Pipe]) -> None:
         for start in range(0, len(pipes), _FDS_PER_REQUEST // 2):
             some = pipes[start : start + _FDS_PER_REQUEST // 2]
             fds: list[int] = []
@@ -239,27 +249,41 @@ class Drain:
                 originals=[pipe.source for pipe in some if pipe.original is not None],
             )
 
-    def _tell(self, what: str, fds: Iterable[int] = (), **fields: Any) -> None:
-        """Send a request that needs no answer."""
+    def _tell(self, what: str, fds: Sequence[int] = (), **fields: Any) -> None:
+        """Have a request that needs no answer sent, together with what follows."""
+        if len(self._unsent_fds) + len(fds) > _FDS_PER_REQUEST:
+            self._send_off()
+        request = {"do": what, "fds": len(fds), **fields}
+        self._unsent.append(json.dumps(request).encode() + b"\n")
+        self._unsent_fds += fds
+
+    def _send_off(self) -> None:
+        """Send what there is to tell."""
         try:
-            self._send({"do": what, **fields}, list(fds))
+            self._send()
         except _GONE:
             self._take_over()  # the new pump is told of everything, this included
 
-    def _send(self, request: dict[str, Any], fds: list[int]) -> None:
-        line = json.dumps({"fds": len(fds), **request}).encode() + b"\n"
+    def _send(self) -> None:
+        lines, self._unsent = b"".join(self._unsent), []
+        fds, self._unsent_fds = self._unsent_fds, []
         control = self.host.control
-        sent = socket.send_fds(control, [line], fds) if fds else control.send(line)
-        if sent < len(line):
-            control.sendall(line[sent:])
+        sent = socket.send_fds(control, [lines], fds) if fds else control.send(lines)
+        if sent < len(lines):
+            control.sendall(lines[sent:])
+
+    def _drop_unsent(self) -> None:
+        self._unsent.clear()
+        self._unsent_fds.clear()
 
     def _ask(self, what: str, **fields: Any) -> dict[str, Any]:
         """Send a request and return its answer."""
         while True:
             number = next(self._numbers)
+            self._tell(what, reply=number, **fields)
             control = self.host.control
             try:
-                self._send({"do": what, "reply": number, **fields}, [])
+                self._send()
                 answer = self._receive(control, number)
             except _GONE:
                 self._take_over()
@@ -330,13 +354,15 @@ class Drain:
                 "was lost. The next capture starts a new helper"
             )
         self._received = b""
+        self._drop_unsent()
         self.host = ThreadHost()
         dead.close()
         for job in list(self._jobs.values()):
             data = out_of_the_way(os.open(job.path + ".data", os.O_RDWR | os.O_CLOEXEC))
             index = out_of_the_way(os.open(job.path + ".index", os.O_RDWR | os.O_CLOEXEC))
-            self._send_record(job, (data, index))
-            self._send_pipes(job, list(job.pipes.values()))
+            self._tell_of_record(job, (data, index))
+            self._tell_of_pipes(job, list(job.pipes.values()))
+            self._send_off()
             os.close(data)
             os.close(index)
 
@@ -352,12 +378,15 @@ class Drain:
         """The process ends in peace: what is being captured is not kept."""
         with self._lock, contextlib.suppress(OSError):
             if self.host.outlives_us and self._owner == os.getpid():
-                self._send({"do": "bye"}, [])
+                self._tell("bye")
+                self._send()
 
     def forget_after_fork(self) -> None:
         """In a forked child: let go of the parent's pump without a word to it."""
         self._lock = threading.RLock()
-        self._watcher = None
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
         self.host.forget_after_fork()
         for job in self._jobs.values():
             for pipe in job.pipes.values():
@@ -368,33 +397,46 @@ class Drain:
 
 
 class _Watcher:
-    """A thread that notices the death of the helper, while something is recorded."""
+    """A thread that notices the death of the helper, while something is recorded.
+
+    Not a `threading.Thread`: to start one is to wait until it runs, which takes longer than all
+    else that a capture does at its start.
+    """
 
     def __init__(self, drain: Drain) -> None:
         self._control = drain.host.control
         self._drain = drain
-        self._wake, self._end = socket.socketpair()
-        self._thread = threading.Thread(target=self._run, name="ipyfdcapture-watch", daemon=True)
+        self._end, self._wake = os.pipe()
+        self._running = _thread.allocate_lock()
+        self._running.acquire()
         try:
-            self._thread.start()
+            self._thread = _thread.start_new_thread(self._run, ())
         except RuntimeError as error:
-            self._wake.close()
-            self._end.close()
+            self.close()
             raise OSError(errno.EAGAIN, str(error)) from error
 
     def _run(self) -> None:
-        waiter = select.poll()
-        waiter.register(self._end, select.POLLIN)
-        waiter.register(self._control, 0)
-        ready = {fd for fd, _ in waiter.poll()}
-        if self._end.fileno() not in ready:
-            self._drain.pump_died(self._control)
+        try:
+            waiter = select.poll()
+            waiter.register(self._end, select.POLLIN)
+            waiter.register(self._control, 0)
+            ready = {fd for fd, _ in waiter.poll()}
+            if self._end not in ready:
+                self._drain.pump_died(self._control)
+        finally:
+            self._running.release()
 
     def stop(self) -> None:
-        self._wake.close()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
-        self._end.close()
+        """End the thread, and wait for that."""
+        os.write(self._wake, b"\0")
+        if self._thread != _thread.get_ident():
+            self._running.acquire()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what wakes the thread."""
+        os.close(self._wake)
+        os.close(self._end)
 
 
 # -- which drain ----------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ CROWD = 8
 CROWD_S = 0.0004
 #: A nap was worth it if this much came together, and too long if that much did.
 NAP_BYTES = 4 << 10
-FLOOD_BYTES = 128 << 10
+FLOOD_BYTES = 512 << 10
 #: A tail file is at least this long, so that a tiny limit does not mean tiny reads.
 MIN_TAIL_BYTES = 1 << 20
 #: An index longer than this is rewritten without the entries whose bytes are gone.
@@ -298,14 +298,15 @@ class Pump:
     ``spool``    ``path``: a directory to remove once the owner is gone. Descriptor: the lock in
                  it that tells others that it is in use.
     ``record``   ``id``, ``path``, ``max_bytes``, ``stopped``, ``dropped``, ``dropped_why``: begin
-                 a recording, or go on with it. ``crash_dir``: where it goes if the owner crashes meanwhile (null: nowhere).
+                 a recording, or go on with it. ``crash_dir``: where it goes if the owner crashes
+                 meanwhile (null: nowhere).
                  Descriptors: data, index.
     ``add``      ``id``, ``sources``, ``originals``: empty these pipes into it. Descriptors: for
                  each source the read end, then its original descriptor if so listed.
     ``confirm``  ``id``. Answer: ``open``, the sources that are being emptied.
     ``sync``     ``id``, ``stopped``: move everything that was in the pipes when the request
                  came. Answer: ``size``, ``dropped``, ``dropped_why``, ``open`` (sources whose
-                 writers live).
+                 writers live). Releases it if it has stopped and none lives.
     ``release``  ``id``: keep nothing more of it. A writer that lives on is passed through to
                  its original descriptor.
     ``bye``      the owner ends in peace: no crash to keep.
@@ -359,6 +360,9 @@ class Pump:
             select.select(asker, [], [], COALESCE_S)
             # What had something before the nap was written to first.
             ready = list(dict.fromkeys(ready + self._ready_fds(0)))
+        if self._control_fd in ready:
+            # First: once the owner is gone, what comes belongs elsewhere.
+            self._answer_requests()
         moved = 0
         for fd in ready:
             if fd in self._pipes:
@@ -366,8 +370,6 @@ class Pump:
             elif fd in self._blocked:
                 self._unblock(fd)
         self._pace.note(moved)
-        if self._control_fd in ready:
-            self._answer_requests()
 
     def _ready_fds(self, timeout_ms: int | None) -> list[int]:
         return [fd for fd, _ in self._poll.poll(timeout_ms)]
@@ -487,6 +489,8 @@ class Pump:
         self._empty_now(recording)
         writer = recording.writer
         assert writer is not None
+        if request["stopped"] and not recording.pipes:
+            self._release(request["id"])
         return {
             "size": writer.end,
             "dropped": writer.dropped,

@@ -19,6 +19,7 @@ from .text import Lines, TextPieces, is_stderr
 class _Immediate:
     """A target that keeps nothing back."""
 
+    is_seen = False
     error: BaseException | None = None
     wanted: Callable[[], bool]
 
@@ -157,7 +158,9 @@ class FileTarget(_Immediate):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._fd = os.open(path, flags, 0o666)
+        # A named pipe that nobody reads is an error, and nothing to wait for.
+        self._fd = os.open(path, flags | os.O_NONBLOCK, 0o666)
+        os.set_blocking(self._fd, True)
 
     def show(self, chunks: list[Chunk]) -> None:
         """See `Target`."""

@@ -8,17 +8,22 @@ import warnings
 from collections.abc import Callable
 from typing import Protocol
 
+from ..interrupts import interrupt_waits
 from ..recording import Recording
 from ..streams import never_capturing_this_thread
-from .following import Chunk, Following
+from .following import READ_BYTES, Chunk, Following
 
 #: At the end of a capture, wait this long (s) for a target that makes no progress.
 GRACE_S = 2.0
+#: How soon an interrupt is noticed while waiting.
+_INTERRUPT_S = 0.1
 
 
 class Target(Protocol):
     """Somewhere that a recording is shown as it grows. Used by one thread at a time."""
 
+    #: Whether the user sees it among what the cell shows, so that the order matters.
+    is_seen: bool
     #: The first fault that did not end it.
     error: BaseException | None
     #: Tells whether it is still to go on; set by the follower.
@@ -60,24 +65,25 @@ class Follower:
         interval: float,
         name: str,
         before_look: Callable[[], None] = lambda: None,
+        position: int = 0,
     ) -> None:
         self._recording = recording
         self._target = target
         self._interval = interval
         self._name = name
         self._before_look = before_look
-        self._following = Following(recording)
+        self._following = Following(recording, position)
         self._turn = threading.Condition()
         self._wanted = 0  # how often someone asked for everything to be shown
         self._done = 0
         self._steps = 0  # what tells a slow target from one that is stuck
         self._ended = False
-        self._abandoned = False
+        self._abandoned = self._finished = False
         self._late = False
         self._next_tick = 0.0
         self._thread = threading.Thread(target=self._run, name=f"ipyfdcapture-{name}", daemon=True)
         target.open(recording)
-        target.wanted = lambda: not self._abandoned
+        target.wanted = self._is_still_wanted
 
     def start(self) -> None:
         """Begin to follow. Raises `OSError` if no thread can be started."""
@@ -87,16 +93,22 @@ class Follower:
             self._following.close()
             raise OSError(str(error)) from error
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether the user sees it among what the cell shows."""
+        return self._target.is_seen
+
     def abandon(self) -> None:
         """Give the target nothing more, from now on."""
         self._abandoned = True
         with self._turn:
             self._turn.notify_all()
 
-    def catch_up(self, patience: float = GRACE_S) -> None:
+    def catch_up(self, patience: float = GRACE_S, limit: float | None = None) -> None:
         """Have everything shown that is recorded by now.
 
-        Gives up on a target that makes no progress for ``patience`` seconds.
+        Gives up on a target that makes no progress for ``patience`` seconds, takes longer than
+        ``limit`` seconds, or is waited for when an interrupt comes.
         """
         if threading.current_thread() is self._thread:
             return
@@ -104,20 +116,26 @@ class Follower:
             self._wanted += 1
             wanted = self._wanted
             self._turn.notify_all()
-            while self._done < wanted and self._thread.is_alive():
-                steps = self._steps
-                if not self._turn.wait(patience) and steps == self._steps:
-                    self._abandoned = True
+            start = moved = time.monotonic()
+            steps = self._steps
+            while self._done < wanted and not self._finished and self._thread.is_alive():
+                self._turn.wait(min(patience, _INTERRUPT_S))
+                now = time.monotonic()
+                if steps != self._steps:
+                    steps, moved = self._steps, now
+                too_late = limit is not None and now - start >= limit
+                if now - moved >= patience or too_late or interrupt_waits():
+                    self._abandoned = self._done < wanted
                     break
 
-    def end_of_cell(self, patience: float = GRACE_S) -> None:
+    def end_of_cell(self, patience: float = GRACE_S, limit: float | None = None) -> None:
         """Have everything shown, and take what comes from now on as late output.
 
-        Returns when that is done, or when the target made no progress for ``patience`` seconds.
+        Returns when that is done, or when `catch_up` gives up.
         """
         with self._turn:
             self._ended = True
-        self.catch_up(patience)
+        self.catch_up(patience, limit)
         in_thread = self._thread is threading.current_thread()
         if self._recording.writing is None and not self._abandoned and not in_thread:
             self._thread.join(patience)
@@ -125,6 +143,9 @@ class Follower:
             self._tell("does not take what it is given; it is given nothing more")
         else:
             self._tell_of_error()
+        if self._following.skipped and not self.is_seen:
+            missed, self._following.skipped = self._following.skipped, 0
+            self._tell(f"missed {missed:,} bytes, which max_bytes had dropped by then")
 
     def _tell_of_error(self) -> None:
         error, self._target.error = self._target.error, None
@@ -153,7 +174,13 @@ class Follower:
                 self._tell_of_error()
             with self._turn:
                 self._done = self._wanted
+                self._finished = True
                 self._turn.notify_all()
+
+    def _is_still_wanted(self) -> bool:
+        """Asked by targets that take their time, before each line: it counts as progress."""
+        self._steps += 1
+        return not self._abandoned
 
     def _follow(self) -> None:
         while not self._abandoned:
@@ -184,9 +211,17 @@ class Follower:
             return self._wanted, self._ended
 
     def _take_everything(self) -> bool:
-        """Give the target what is there now; tell whether there was anything."""
+        """Give the target what is there now; tell whether there was anything.
+
+        What comes meanwhile is for the next time: a writer may never pause.
+        """
         found = False
-        while not self._abandoned and (chunks := self._following.read()):
+        following = self._following
+        end = following.end()
+        while not self._abandoned and following.position < end:
+            chunks = following.read(min(READ_BYTES, end - following.position))
+            if not chunks:
+                break
             found = True
             self._target.show(chunks)
             with self._turn:

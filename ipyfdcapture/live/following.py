@@ -28,9 +28,9 @@ class Following:
     how many of them had gone before they could be read.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, position: int = 0) -> None:
         self.recording = recording
-        self.position = 0
+        self.position = position
         self.skipped = 0
         self._path = recording.path
         self._files: dict[str, int] = {}
@@ -43,7 +43,7 @@ class Following:
 
     def read(self, limit: int = READ_BYTES) -> list[Chunk]:
         """Return at most ``limit`` new bytes, in order; nothing if there are none at present."""
-        end = self._end()
+        end = self.end()
         self._skip_what_is_gone(end)
         chunks: list[Chunk] = []
         while self.position < end and limit > 0:
@@ -65,7 +65,7 @@ class Following:
             os.close(fd)
         self._files.clear()
 
-    def _end(self) -> int:
+    def end(self) -> int:
         """Return how much is recorded, having read the entries of all of it."""
         # The sizes first: an entry is written before its bytes.
         size = self._size("data")
@@ -141,3 +141,12 @@ class Following:
             except FileNotFoundError:
                 return None
         return self._files[name]
+
+
+def end_of(recording: Recording) -> int:
+    """Return the position at which a recording ends at present."""
+    following = Following(recording)
+    try:
+        return following.end()
+    finally:
+        following.close()

@@ -17,6 +17,8 @@ class TerminalStream:
     Takes over the descriptors; None for one that was closed.
     """
 
+    is_seen = True
+
     def __init__(self, stdout: int | None, stderr: int | None) -> None:
         self._stdout = stdout
         self._stderr = stderr
@@ -85,7 +87,10 @@ class TerminalScreen:
         back = f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
         text = "".join(line[:width] + "\n" for line in lines)
         write_all(self._fd, (back + text).encode("utf-8", "replace"))
-        self._drawn = len(lines) if self._can_redraw else 0
+        self._drawn = len(lines)
+        if final:
+            # From now on other things are shown below it: it stays.
+            self._can_redraw, self._drawn = False, 0
 
 
 def write_all(fd: int, data: bytes) -> None:

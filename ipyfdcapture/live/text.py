@@ -10,7 +10,7 @@ from ..recording import Recording
 from .following import Chunk
 
 #: An escape sequence of which more is to come (ECMA-48: CSI; OSC and the other strings).
-_UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?)?\Z")
+_UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]+)?\Z")
 #: Longer than this, it is no escape sequence after all.
 _LONGEST_SEQUENCE = 4096
 
@@ -27,10 +27,15 @@ class TextPieces:
         text = self._held + self._decoder.decode(data, final)
         self._held = ""
         if not final:
-            cut = _UNFINISHED.search(text, max(0, len(text) - _LONGEST_SEQUENCE))
-            if cut:
-                text, self._held = text[: cut.start()], text[cut.start() :]
+            whole = whole_sequences(text)
+            text, self._held = whole, text[len(whole) :]
         return text
+
+
+def whole_sequences(text: str) -> str:
+    """Return the text without the beginning of an escape sequence at its end."""
+    cut = _UNFINISHED.search(text, max(0, len(text) - _LONGEST_SEQUENCE))
+    return text[: cut.start()] if cut else text
 
 
 def collapse_redraws(text: str) -> str:
@@ -44,16 +49,70 @@ def collapse_redraws(text: str) -> str:
     return "\n".join(_collapse_line(line) for line in text.split("\n"))
 
 
+#: Does more than write from the left: moves, erases to the left, beeps.
+_MOVES = re.compile(r"[\x00-\x1f\x7f]")
+_COLOUR = re.compile(r"\x1b\[[\d;:]*m")
+_ERASES_REST = re.compile(r"\x1b\[[02]?K")
+_COLOUR_RESET = re.compile(r"\x1b\[0*m")
+
+
 def _collapse_line(line: str) -> str:
+    if line.find("\r", 0, -1) == line.rfind("\r", 0, -1):
+        return line  # it is drawn over at most once
     body, end = (line[:-1], "\r") if line.endswith("\r") else (line, "")
+    # What comes before the first is not drawn over: where it began is not known here.
     first, *redraws = body.split("\r")
-    if len(redraws) < 2:
-        return line
-    shown = ""
+    measure = _width if _MOVES.search(body.replace("\r", "")) else len
+    fixed = [first]
+    stack: list[tuple[float, str]] = []  # each covers less than the one below it
     for redraw in redraws:
-        # Where it moves or colours, what of the last remains cannot be told here.
-        shown = redraw if "\x1b" in redraw else redraw + shown[len(redraw) :]
-    return f"{first}\r{shown}{end}"
+        width = measure(redraw)
+        if width < 0:
+            fixed += [text for _, text in stack]
+            fixed.append(redraw)
+            stack.clear()
+            continue
+        covered = ""
+        while stack and stack[-1][0] <= width:
+            covered = stack.pop()[1] + covered
+        stack.append((width, _colours_left_by(covered) + redraw))
+    return "\r".join([*fixed, *(text for _, text in stack)]) + end
+
+
+def _colours_left_by(text: str) -> str:
+    """Return what a text that is not shown would have done to the colours of what follows."""
+    if "\x1b" not in text:
+        return ""
+    colours: list[str] = _COLOUR.findall(text)
+    for i in reversed(range(len(colours))):
+        if _COLOUR_RESET.fullmatch(colours[i]):
+            return "".join(colours[i:])
+    return "".join(colours)
+
+
+def _width(redraw: str) -> float:
+    """Return how far a redraw covers what was there before it; -1 if that is not to be told."""
+    covers = float("inf") if _ERASES_REST.search(redraw) else 0
+    text = _COLOUR.sub("", _ERASES_REST.sub("", redraw))
+    return -1 if _MOVES.search(text) else max(covers, len(text))
+
+
+#: A line longer than this is given in pieces: memory is bounded, whatever is written.
+LONGEST_LINE = 1 << 20
+
+
+class _OpenLine:
+    """A line of which more is to come."""
+
+    def __init__(self, number: int, time_ns: int) -> None:
+        self.number = number
+        self.time_ns = time_ns
+        self.parts: list[str] = []
+        self.length = 0
+
+    def add(self, text: str) -> None:
+        self.parts.append(text)
+        self.length += len(text)
 
 
 class Lines:
@@ -62,7 +121,7 @@ class Lines:
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
         self._pieces: dict[int, TextPieces] = {}
-        self._open: dict[int, tuple[str, int, int]] = {}  # text, number, time
+        self._open: dict[int, _OpenLine] = {}
         self._count = 0
 
     def take(self, chunk: Chunk) -> list[Line]:
@@ -76,9 +135,12 @@ class Lines:
             return []
         *complete, rest = text.split("\n")
         lines = [self._line(source, part, chunk.time_ns) for part in complete]
-        if rest:
-            before, number, time_ns = self._opened(source, chunk.time_ns)
-            self._open[source] = (before + rest, number, time_ns)
+        while rest:
+            room = LONGEST_LINE - self._opened(source, chunk.time_ns).length
+            self._open[source].add(rest[:room])
+            if len(rest) > room:
+                lines.append(self._line(source, "", 0))
+            rest = rest[room:]
         return lines
 
     def finish(self) -> list[Line]:
@@ -90,16 +152,17 @@ class Lines:
                 lines.append(self._line(source, rest, 0))
         return lines
 
-    def _opened(self, source: int, time_ns: int) -> tuple[str, int, int]:
-        if source in self._open:
-            return self._open.pop(source)
-        self._count += 1
-        return "", self._count, time_ns
+    def _opened(self, source: int, time_ns: int) -> _OpenLine:
+        if source not in self._open:
+            self._count += 1
+            self._open[source] = _OpenLine(self._count, time_ns)
+        return self._open[source]
 
     def _line(self, source: int, rest: str, time_ns: int) -> Line:
-        before, number, time_ns = self._opened(source, time_ns)
-        text = (before + rest).removesuffix("\r")
-        return Line(text, self._recording.sources[source], number, time_ns)
+        line = self._opened(source, time_ns)
+        del self._open[source]
+        text = "".join([*line.parts, rest]).removesuffix("\r")
+        return Line(text, self._recording.sources[source], line.number, line.time_ns)
 
 
 def is_stderr(source: str) -> bool:
@@ -115,7 +178,7 @@ def label_of(source: str) -> str:
 
 def plain(text: str) -> str:
     """Return one line's text without what would drive a terminal or hide in a page."""
-    text = _SEQUENCES.sub("", text.rpartition("\r")[2])
+    text = _SEQUENCES.sub("", text.rstrip("\r").rpartition("\r")[2])
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.expandtabs())
 
 

@@ -22,6 +22,7 @@ from .text import (
     label_of,
     plain,
     size,
+    whole_sequences,
 )
 
 #: What Jupyter Server and browsers take without strain.
@@ -29,6 +30,8 @@ MESSAGES_PER_S = 10
 #: The last lines of a flood are looked for in this much.
 _LAST_BYTES = 64 << 10
 _LONGEST_LINE = 500
+#: So much of an unfinished line is kept.
+_LONGEST_OPEN = 4096
 
 
 class Screen(Protocol):
@@ -52,6 +55,11 @@ class Pace:
         full = len(self._sent) == MESSAGES_PER_S
         return not full or time.monotonic() - self._sent[0] >= 1.0
 
+    def left(self) -> int:
+        """Return how many may be sent now."""
+        now = time.monotonic()
+        return MESSAGES_PER_S - sum(now - sent < 1.0 for sent in self._sent)
+
     def note(self) -> None:
         """Count one that is sent."""
         self._sent.append(time.monotonic())
@@ -64,6 +72,8 @@ class StreamView:
     that changes streams more often is grouped by stream.
     """
 
+    is_seen = True
+
     def __init__(self, screen: Screen, max_bytes: int, tail_lines: int, name: str) -> None:
         self._screen = screen
         self._left = max_bytes
@@ -74,10 +84,12 @@ class StreamView:
         self._pieces: dict[int, TextPieces] = {}
         self._lines_seen = 0
         self._bytes_seen = 0
+        self._unfinished: set[int] = set()  # sources whose last line is
         self._flooded = False
-        self._drawn = ""
+        self._is_news = False  # since the counts were drawn
         self._last: deque[Chunk] = deque()
         self._last_bytes = 0
+        self._cell_ended = False
         self.error: BaseException | None = None
         self.wanted: Callable[[], bool]
 
@@ -91,6 +103,9 @@ class StreamView:
         for chunk in chunks:
             self._lines_seen += chunk.data.count(b"\n")
             self._bytes_seen += len(chunk.data)
+            (self._unfinished.discard if chunk.data.endswith(b"\n") else self._unfinished.add)(
+                chunk.source
+            )
             if self._flooded:
                 self._remember(chunk)
                 continue
@@ -111,23 +126,30 @@ class StreamView:
         return pieces.take(chunk.data)
 
     def _add(self, stderr: bool, text: str, chunk: Chunk) -> None:
-        text = collapse_redraws(text)
-        if len(text) > self._left:
-            cut = text.rfind("\n", 0, self._left) + 1
-            text = text[: cut or self._left]
-            self._flooded = True
-            self._remember(chunk)
-        if not text:
-            return
-        self._left -= len(text)
         if self._pending and self._pending[-1][0] == stderr:
             before = self._pending.pop()[1]
-            joined = collapse_redraws(before + text)
-            self._left += len(before) + len(text) - len(joined)
-            text = joined
-        self._pending.append((stderr, text))
+            self._left += _bytes_in(before)
+            text = before + text
+        text = collapse_redraws(text)
+        taken = _bytes_in(text)
+        if taken > self._left:
+            shown = _beginning(text, self._left)
+            self._flooded = True
+            self._remember_rest(chunk, text[len(shown) :])
+            text, taken = shown, _bytes_in(shown)
+        if text:
+            self._left -= taken
+            self._pending.append((stderr, text))
+
+    def _remember_rest(self, chunk: Chunk, rest: str) -> None:
+        if not label_of(self._recording.sources[chunk.source]):
+            # What was shown just before the limit is not shown again at the end.
+            encoding = self._recording.facts["encoding"]
+            chunk = chunk._replace(data=rest.encode(encoding, "replace"))
+        self._remember(chunk)
 
     def _remember(self, chunk: Chunk) -> None:
+        self._is_news = True
         self._last.append(chunk._replace(data=chunk.data[-_LAST_BYTES:]))
         self._last_bytes += len(self._last[-1].data)
         while self._last_bytes - len(self._last[0].data) >= _LAST_BYTES:
@@ -139,11 +161,12 @@ class StreamView:
             self._send(*self._pending.pop(0))
         if len(self._pending) > MESSAGES_PER_S:
             self._group()
-        if self._flooded and not self._pending and self._pace.allows():
-            self._draw(
-                f"… {count(self._lines_seen, 'line')}, {size(self._bytes_seen)} so far; "
-                f"the rest is in {self._name}"
-            )
+        if self._is_news and not self._pending and self._pace.allows():
+            self._draw(f"… {self._seen()} so far; the rest is in {self._name}")
+
+    def _seen(self) -> str:
+        lines = self._lines_seen + len(self._unfinished)
+        return f"{count(lines, 'line')}, {size(self._bytes_seen)}"
 
     def _group(self) -> None:
         texts = {False: "", True: ""}
@@ -156,40 +179,40 @@ class StreamView:
         self._screen.write(stderr, text)
 
     def _draw(self, line: str, final: bool = False) -> None:
-        if line != self._drawn or final:
-            self._drawn = line
-            self._pace.note()
-            self._screen.draw([line], final)
+        self._is_news = False
+        self._pace.note()
+        self._screen.draw([line], final)
 
     def catch_up(self) -> None:
         """See `Target`."""
-        if len(self._pending) > MESSAGES_PER_S:
+        if len(self._pending) > self._pace.left():
             self._group()
         while self._pending:
             self._send(*self._pending.pop(0))
 
     def end_of_cell(self) -> None:
         """See `Target`."""
-        for number, pieces in self._pieces.items():
-            rest = pieces.take(b"", final=True) if not self._flooded else ""
-            self._add_rest(number, rest)
-        for line in self._lines.finish() if not self._flooded else ():
-            self._pending.append((is_stderr(line.source), f"[{label_of(line.source)}] {line}\n"))
+        if not self._flooded:
+            self._add_what_was_held()
         self.catch_up()
         if self._flooded:
             self._show_end()
+        self._cell_ended = True
 
-    def _add_rest(self, number: int, rest: str) -> None:
-        if rest:
-            self._pending.append((is_stderr(self._recording.sources[number]), rest))
+    def _add_what_was_held(self) -> None:
+        for number, pieces in self._pieces.items():
+            rest = pieces.take(b"", final=True)
+            if rest:
+                self._pending.append((is_stderr(self._recording.sources[number]), rest))
+        for line in self._lines.finish():
+            self._pending.append((is_stderr(line.source), f"[{label_of(line.source)}] {line}\n"))
 
     def _show_end(self) -> None:
         last = self._last_lines()
-        self._draw(
-            f"… {count(self._lines_seen, 'line')}, {size(self._bytes_seen)} in all; the rest is in "
-            f"{self._name}. " + ("The last lines:" if last else ""),
-            final=True,
-        )
+        self._last.clear()
+        self._last_bytes = 0
+        end = ". The last lines:" if last else ""
+        self._draw(f"… {self._seen()} in all; the rest is in {self._name}{end}", final=True)
         for line in last:
             self._pending.append((is_stderr(line.source), _shortened(line) + "\n"))
         self._group()
@@ -205,36 +228,77 @@ class StreamView:
         """See `Target`."""
         if not self._flooded:
             self.end_of_cell()
+        elif self._is_news or self._last:  # late output
+            self._show_end()
+
+
+def _bytes_in(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+
+
+def _beginning(text: str, max_bytes: int) -> str:
+    """Return as many whole lines as fit; of a line that never ends, as much as fits."""
+    fits = text.encode("utf-8", "replace")[:max_bytes].decode("utf-8", "ignore")
+    return fits[: fits.rfind("\n") + 1] or whole_sequences(fits)
 
 
 class TailView:
     """The last lines, updated in place; at the end, one line that sums up."""
+
+    is_seen = True
 
     def __init__(self, screen: Screen, tail_lines: int, name: str) -> None:
         self._screen = screen
         self._name = name
         self._pace = Pace()
         self._last: deque[str] = deque(maxlen=tail_lines)
+        self._pieces: dict[int, TextPieces] = {}
+        self._open: dict[int, str] = {}  # the unfinished line of each source
         self._totals: Counter[str] = Counter()
         self._changed = False
+        self._cell_ended = False
         self.error: BaseException | None = None
         self.wanted: Callable[[], bool]
 
     def open(self, recording: Recording) -> None:
         """See `Target`."""
         self._started = time.monotonic()
-        self._lines = Lines(recording)
+        self._recording = recording
 
     def show(self, chunks: list[Chunk]) -> None:
         """See `Target`."""
         for chunk in chunks:
             self._totals["bytes"] += len(chunk.data)
             self._totals["lines"] += chunk.data.count(b"\n")
-            lines = self._lines.take(chunk)
-            for line in lines[-(self._last.maxlen or 1) :]:
-                label = label_of(line.source)
-                self._last.append(_shortened((f"[{label}] " if label else "") + plain(line)))
+            self._take(chunk.source, chunk.data)
         self._changed = True
+
+    def _take(self, source: int, data: bytes) -> None:
+        facts = self._recording.facts
+        encoding, errors = facts["encoding"], facts["errors"]
+        if len(data) > _LAST_BYTES and encoding == "utf-8":
+            # Only the last lines are looked at; whole ones, so that no character is cut.
+            start = data.find(b"\n", len(data) - _LAST_BYTES) + 1
+            if start:
+                data = data[start:]
+                self._pieces.pop(source, None)
+                self._open.pop(source, None)
+        pieces = self._pieces.setdefault(source, TextPieces(encoding, errors))
+        text = self._open.pop(source, "") + pieces.take(data)
+        *complete, rest = text.split("\n")
+        for line in complete[-(self._last.maxlen or 1) :]:
+            self._last.append(self._row(source, line))
+        if rest:
+            self._open[source] = self._unfinished(rest)
+
+    def _unfinished(self, text: str) -> str:
+        """Return what is enough of an unfinished line to know what is seen of it."""
+        body = text.rstrip("\r")
+        return text[body.rfind("\r") + 1 :][:_LONGEST_OPEN]
+
+    def _row(self, source: int, text: str) -> str:
+        label = label_of(self._recording.sources[source])
+        return _shortened((f"[{label}] " if label else "") + plain(text))
 
     def tick(self) -> None:
         """See `Target`."""
@@ -248,14 +312,19 @@ class TailView:
             self._pace.note()
             self._screen.draw(self._now(), final=False)
 
+    def _rows(self) -> list[str]:
+        unfinished = [self._row(source, text) for source, text in self._open.items()]
+        return [*self._last, *unfinished][-(self._last.maxlen or 1) :]
+
     def _now(self) -> list[str]:
-        return list(self._last)
+        return self._rows()
 
     def end_of_cell(self) -> None:
         """See `Target`."""
-        for line in self._lines.finish():
-            self._totals["lines"] += 1
-            self._last.append(_shortened(plain(line)))
+        self._fold()
+        self._cell_ended = True
+
+    def _fold(self) -> None:
         self._screen.draw(self._summary(), final=True)
         self._changed = False
 
@@ -263,13 +332,14 @@ class TailView:
         return f"{time.monotonic() - self._started:.1f} s"
 
     def _summary(self) -> list[str]:
-        lines, total = count(self._totals["lines"], "line"), size(self._totals["bytes"])
+        lines = count(self._totals["lines"] + len(self._open), "line")
+        total = size(self._totals["bytes"])
         return [f"{lines}, {total} in {self._elapsed()}, all in {self._name}"]
 
     def close(self) -> None:
         """See `Target`."""
         if self._changed:
-            self._screen.draw(self._summary(), final=True)
+            self._fold()
 
 
 class ProgressView(TailView):
@@ -279,22 +349,27 @@ class ProgressView(TailView):
         super().__init__(screen, 1, name)
 
     def tick(self) -> None:
-        """See `Target`. The time goes on even if nothing comes."""
-        self._changed = True
+        """See `Target`. The time goes on even if nothing comes, until the cell ends."""
+        self._changed = self._changed or not self._cell_ended
         super().tick()
 
     def _now(self) -> list[str]:
         seconds = max(time.monotonic() - self._started, 0.001)
         totals = self._totals
-        last = self._last[-1] if self._last else ""
-        return [
-            f"{self._elapsed()} · {count(totals['lines'], 'line')} · {size(totals['bytes'])} · "
-            f"{size(totals['bytes'] / seconds)}/s · {last}"
+        parts = [
+            self._elapsed(),
+            count(totals["lines"] + len(self._open), "line"),
+            size(totals["bytes"]),
+            f"{size(totals['bytes'] / seconds)}/s",
+            *self._rows(),
         ]
+        return [" · ".join(parts)]
 
     def _summary(self) -> list[str]:
         return self._now()
 
 
 def _shortened(line: str) -> str:
-    return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…"
+    if len(line) <= _LONGEST_LINE:
+        return line
+    return whole_sequences(line[: _LONGEST_LINE - 1]) + "…"

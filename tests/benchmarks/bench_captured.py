@@ -7,12 +7,13 @@ measured on a tenth of the log and multiplied, because the whole does not fit so
 from __future__ import annotations
 
 import re
-import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
+
+from common import describe_run, peak_bytes
 
 from ipyfdcapture.captured import Captured
 from ipyfdcapture.drain.pump import ENTRY
@@ -28,7 +29,7 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else LINES
     with tempfile.TemporaryDirectory() as directory:
         recording = record(directory, count)
-        print(f"{count:,} lines of 100 bytes; {sys.version.split()[0]}; {time.strftime('%F')}")
+        print(f"{count:,} lines of 100 bytes; {describe_run()}")
         print(f"{'':34}{'time':>12}{'memory so far':>16}")
         measure_captured(Captured(recording))
         recording.close()
@@ -113,12 +114,6 @@ def measure(name: str, step: Callable[[], Any], base: int, nbytes: int, share: i
     speed = f"{nbytes / seconds / 1e6:10,.0f} MB/s" if "grep" in name or "[x" in name else ""
     memory = (peak_bytes() - base) * share / 1e6
     print(f"{name:34}{seconds * share * 1e3:9,.1f} ms{memory:13,.0f} MB{speed}", flush=True)
-
-
-def peak_bytes() -> int:
-    """Return the most memory that this process ever had, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 if __name__ == "__main__":

@@ -467,7 +467,7 @@ def cell_of(work: Work, way: str, medians: dict[str, float]) -> str:
     text = f"{figure:.1f} {work.unit}" if work.unit == "MB" else f"{figure:.2f} {work.unit}"
     if way == "helper":
         return f"**{text}**"
-    return text if work.unit == "MB" else f"{text} ({figure / medians['helper']:.1f}×)"
+    return text if work.unit == "MB" else f"{text} ({figure / medians['helper']:.1f} x)"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1125 @@
+"""Live: what is captured is shown as it comes, under its cell, and never floods (issue 4)."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import io
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Python, StartKernel
+from helpers.kernel import Kernel, Message, Reply, plain
+from helpers.native import Native
+from helpers.terminal import Terminal
+from helpers.wait import LIMIT_S, eventually
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipyfdcapture import CaptureError, Line, capture_fd
+from ipyfdcapture.live.text import TextPieces, collapse_redraws
+
+IMPORTS = "import ctypes, os, subprocess, sys, threading"
+
+
+class Gate:
+    """A named pipe: what opens it to read waits until the test opens it to write."""
+
+    def __init__(self, directory: Path, name: str = "gate") -> None:
+        self.path = directory / name
+        os.mkfifo(self.path)
+        #: A statement, and a shell command, that waits.
+        self.wait = f"open({str(self.path)!r}).close()"
+        self.shell = f"cat {self.path}"
+
+    def open(self) -> None:
+        """Let go on what waits, or comes to wait, at the other end."""
+        with open(self.path, "w"):
+            pass
+
+
+@pytest.fixture
+def gate(kernel: Kernel) -> Iterator[Gate]:
+    gate = Gate(kernel.directory)
+    yield gate
+    gate.path.unlink()
+
+
+def has_text(text: str, msg_id: str | None = None) -> Callable[[list[Message]], bool]:
+    """Return a predicate: a stream message that holds ``text`` has come."""
+
+    def seen(messages: list[Message]) -> bool:
+        return any(
+            text in message["content"].get("text", "")
+            for message in messages
+            if msg_id is None or message["parent_header"].get("msg_id") == msg_id
+        )
+
+    return seen
+
+
+def has_drawn(pattern: str) -> Callable[[list[Message]], bool]:
+    """Return a predicate: a display whose text matches has come."""
+
+    def seen(messages: list[Message]) -> bool:
+        return any(re.search(pattern, text) for text in drawn(messages))
+
+    return seen
+
+
+def drawn(messages: list[Message]) -> list[str]:
+    """Return the texts of all displays and updates, in order."""
+    return [
+        message["content"]["data"]["text/plain"]
+        for message in messages
+        if message["msg_type"] in ("display_data", "update_display_data")
+    ]
+
+
+def sequence(messages: list[Message]) -> list[tuple[str, str]]:
+    """Return what a reader sees, in order: the texts of one stream joined where they meet."""
+    found: list[tuple[str, str]] = []
+    for message in messages:
+        content = message["content"]
+        if message["msg_type"] == "stream":
+            kind, text = content["name"], content["text"]
+            if found and found[-1][0] == kind:
+                text = found.pop()[1] + text
+            found.append((kind, text))
+        elif message["msg_type"] in ("display_data", "execute_result"):
+            found.append((message["msg_type"], content["data"]["text/plain"]))
+        elif message["msg_type"] == "error":
+            found.append(("error", content["ename"]))
+    return found
+
+
+def outputs(reply: Reply) -> list[Message]:
+    kinds = ("stream", "display_data", "update_display_data", "execute_result", "error")
+    return [message for message in reply.own if message["msg_type"] in kinds]
+
+
+def run_to_gate(
+    kernel: Kernel, gate: Gate, cell: str, seen: Callable[[list[Message]], bool]
+) -> tuple[Reply, list[Message]]:
+    """Run a cell that waits at the gate; open it once ``seen``.
+
+    Returns the reply with all messages, and those that came while the cell waited.
+    """
+    msg_id = kernel.send(cell)
+    early = kernel.until(seen)
+    gate.open()
+    reply = kernel.finish(msg_id)
+    assert reply.status == "ok", reply.traceback
+    reply.messages = early + reply.messages
+    return reply, early
+
+
+# -- under the cell, while it runs --------------------------------------------------------------
+
+WRITERS = {
+    "print": "print('first')",
+    "print without a line end": "print('first', end='')",
+    "print to stderr": "print('first', file=sys.stderr)",
+    "logging": "import logging; logging.warning('first')",
+    "a raw write": "_ = os.write(1, b'first\\n')",
+    "a raw write to stderr": "_ = os.write(2, b'first\\n')",
+    "C stdio, unflushed": "_ = ctypes.CDLL(None).printf(b'first\\n')",
+    "C stdio, unflushed, no line end": "_ = ctypes.CDLL(None).printf(b'first')",
+    "a child": "subprocess.run(['echo', 'first'])",
+    "a thread": "t = threading.Thread(target=print, args=('first',)); t.start(); t.join()",
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_output_is_shown_while_the_cell_still_runs(kernel: Kernel, gate: Gate, writer: str) -> None:
+    reply, early = run_to_gate(
+        kernel,
+        gate,
+        f"%%capture_fd --live -v logs\n{IMPORTS}\n{WRITERS[writer]}\n{gate.wait}\nprint('second')",
+        has_text("first"),
+    )
+    assert "second" not in "".join(text for _, text in sequence(early))
+    name = "stderr" if "stderr" in writer or "logging" in writer else "stdout"
+    assert "first" in reply.stream(name)
+    assert kernel.value("logs.stdout + logs.stderr") == (
+        reply.stream("stdout") + reply.stream("stderr")
+    )
+
+
+def test_each_stream_is_shown_as_the_stream_it_is(kernel: Kernel) -> None:
+    reply = kernel.ok(
+        f"%%capture_fd --live -v logs\n{IMPORTS}\nprint('po'); print('pe', file=sys.stderr)\n"
+        "_ = os.write(1, b'ro\\n'); _ = os.write(2, b're\\n')\n"
+        "subprocess.run('echo co; echo ce >&2', shell=True);"
+    )
+    assert reply.stream("stdout") == "po\nro\nco\n"
+    assert reply.stream("stderr") == "pe\nre\nce\n"
+
+
+def test_everything_carries_the_cell_as_parent_and_comes_before_idle(kernel: Kernel) -> None:
+    reply = kernel.ok(
+        f"%%capture_fd --live -v logs\n{IMPORTS}\n"
+        "for i in range(3):\n    print(i); _ = os.write(1, b'raw\\n'); os.system('echo child')\n"
+    )
+    # `finish` returns at idle: nothing of the cell may come after it.
+    assert reply.stream("stdout") == "".join(f"{i}\nraw\nchild\n" for i in range(3))
+    assert [m for m in reply.messages if m["msg_type"] == "stream"] == [
+        m for m in reply.own if m["msg_type"] == "stream"
+    ]
+    assert [m["msg_type"] for m in kernel.until(lambda _: False, quiet=True)] == []
+
+
+def test_displays_and_results_stand_where_they_were_made(kernel: Kernel) -> None:
+    reply = kernel.ok(
+        f"%%capture_fd --live -v logs\n{IMPORTS}\nprint('a')\ndisplay('first')\n"
+        "_ = ctypes.CDLL(None).printf(b'b\\n')\ndisplay('second')\n"
+        "print('c', file=sys.stderr)\nprint('no end', end='')\ndisplay('third')\n"
+        "subprocess.run(['echo', 'd'])\n'the result'"
+    )
+    assert sequence(reply.own) == [
+        ("stdout", "a\n"),
+        ("display_data", "'first'"),
+        ("stdout", "b\n"),
+        ("display_data", "'second'"),
+        ("stderr", "c\n"),
+        ("stdout", "no end"),
+        ("display_data", "'third'"),
+        ("stdout", "d\n"),
+        ("execute_result", "'the result'"),
+    ]
+    assert kernel.value("logs.stdout") == "a\nb\nno endd\n"
+
+
+def test_the_traceback_comes_after_what_was_written_before_it(kernel: Kernel) -> None:
+    reply = kernel.run("%%capture_fd --live -v logs\nprint('a')\nprint('b', end='')\n1/0")
+    assert sequence(reply.own) == [("stdout", "a\nb"), ("error", "ZeroDivisionError")]
+
+
+def test_it_comes_after_what_the_cell_had_printed_before_and_before_what_follows(
+    kernel: Kernel,
+) -> None:
+    reply = kernel.ok(
+        f"{IMPORTS}\nfrom ipyfdcapture import capture_fd\nprint('before')\n"
+        "with capture_fd(live='iopub') as logs:\n"
+        "    print('python')\n    _ = os.write(1, b'raw\\n')\n    os.system('echo child')\n"
+        "print('after')"
+    )
+    assert reply.stream("stdout") == "before\npython\nraw\nchild\nafter\n"
+
+
+def test_a_line_magic_shows_live(kernel: Kernel, gate: Gate) -> None:
+    kernel.ok(f"{IMPORTS}\ndef work():\n    os.system('echo first')\n    {gate.wait}\n    return 5")
+    reply, _ = run_to_gate(
+        kernel, gate, "value = %capture_fd --live -v logs work()", has_text("first")
+    )
+    assert kernel.value("(value, logs.text)") == (5, "first\n")
+
+
+def test_a_live_capture_does_not_capture_itself(kernel: Kernel) -> None:
+    reply = kernel.ok(
+        "%%capture_fd --live -v outer\nfrom ipyfdcapture import capture_fd\nprint('a')\n"
+        "with capture_fd(live='iopub') as inner:\n    print('b')\nprint('c')"
+    )
+    assert reply.stream("stdout") == "a\nb\nc\n"
+    assert kernel.value("(outer.text, inner.text)") == ("a\nc\n", "b\n")
+
+
+def test_without_python_native_output_alone_is_captured_and_all_is_shown_once(
+    kernel: Kernel,
+) -> None:
+    reply = kernel.ok(
+        "%%capture_fd --live --no-python -v logs\nimport os\nprint('python')\n"
+        "_ = os.write(1, b'native\\n')"
+    )
+    assert sorted(reply.stream("stdout").split()) == ["native", "python"]
+    assert kernel.value("logs.text") == "native\n"
+
+
+def test_appending_shows_what_is_new_alone(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.ok("%%capture_fd -v logs\nprint('old')")
+    file = tmp_path / "file"
+    reply = kernel.ok(f"%%capture_fd --live --append --file {file} -v logs\nprint('new')")
+    assert reply.stream("stdout") == "new\n"
+    assert file.read_text() == "new\n"
+    assert kernel.value("logs.text") == "old\nnew\n"
+
+
+CELLS = {
+    "everything": f"{IMPORTS}\nfor i in range(100):\n    print('p', i)\n"
+    "    _ = os.write(1, b'raw\\n')\n    _ = ctypes.CDLL(None).printf(b'c\\n')\n"
+    "os.system('echo child')\nprint('end', end='')",
+    "partial lines": "import os\nfor i in range(200):\n    print(i, end=',')\n"
+    "    if not i % 7:\n        display(i)\n        _ = os.write(1, b'|')",
+    "binary": "import os\n_ = os.write(1, bytes(range(256)) * 100)",
+    "a flood": "import os\nos.system('seq 300000')",
+    "a bar": "for i in range(20000): print(f'\\r{i}', end='')",
+}
+
+
+@pytest.mark.parametrize("options", ["--live", "--tail 3", "--progress"])
+@pytest.mark.parametrize("body", CELLS.values(), ids=CELLS.keys())
+def test_shown_live_or_not_the_log_is_the_same(kernel: Kernel, body: str, options: str) -> None:
+    kernel.ok(f"%%capture_fd -v plain\n{body}")
+    kernel.ok(f"%%capture_fd {options} -v live\n{body}")
+    kernel.ok("same = plain.raw == live.raw, plain.stderr == live.stderr, len(plain) == len(live)")
+    assert kernel.value("same") == (True, True, True)
+
+
+def test_live_cells_leave_nothing_behind(start_kernel: StartKernel, tmp_path: Path) -> None:
+    kernel = start_kernel()
+    cells = [
+        "%%capture_fd --live -v logs\nprint('x'); display(1)\nimport os; os.system('seq 100000')",
+        "%%capture_fd --tail 2 -v logs\nprint('x')",
+        "%%capture_fd --progress -v logs\nprint('x')",
+        f"%%capture_fd --file {tmp_path / 'file'} -v logs\nprint('x')",
+        "%%capture_fd --live -v logs\n1/0",
+    ]
+    for cell in cells:
+        kernel.run(cell)
+    kernel.ok("del logs, _logs")
+    kernel.leak_baseline()
+    for _ in range(5):
+        for cell in cells:
+            kernel.run(cell)
+    kernel.ok("del logs, _logs")
+    # ZeroMQ gives each thread that sends a descriptor, and takes it back in its own time.
+    assert [line for line in kernel.leaks() if not line.endswith("became None")] == []
+
+
+# -- late output ------------------------------------------------------------------------------
+
+
+def test_late_output_is_shown_under_its_own_cell_whatever_runs_meanwhile(
+    kernel: Kernel, gate: Gate
+) -> None:
+    gates = [Gate(kernel.directory, f"gate{i}") for i in range(4)]
+    steps = "; ".join(f"{gate.shell}; echo late {i}" for i, gate in enumerate(gates))
+    first = kernel.ok(
+        f"%%capture_fd --live -v late\nimport subprocess\nprint('started')\n"
+        f"child = subprocess.Popen({steps + '; echo late error >&2'!r}, shell=True)"
+    )
+    assert first.stream("stdout") == "started\n"
+
+    def release(number: int) -> Callable[[list[Message]], bool]:
+        gates[number].open()
+        return has_text(f"late {number}", first.msg_id)
+
+    # Between cells; while a plain cell runs; while a captured one does; while a live one does.
+    found = kernel.until(release(0))
+    for number, line in [(1, ""), (2, "%%capture_fd -v o\n"), (3, "%%capture_fd --live -v o\n")]:
+        cell = f"{line}print('mine')\n{gate.wait}\nprint('mine too')"
+        msg_id = kernel.send(cell)
+        found += kernel.until(release(number))
+        gate.open()
+        reply = kernel.finish(msg_id)
+        found += reply.messages
+        if number > 1:
+            assert kernel.value("o.text") == "mine\nmine too\n"
+    kernel.ok("child.wait(); late.wait()")
+    found += kernel.until(lambda _: False, quiet=True)
+    late = [m for m in found if "late" in m["content"].get("text", "")]
+    assert {m["parent_header"]["msg_id"] for m in late} == {first.msg_id}
+    assert [(m["content"]["name"], m["content"]["text"]) for m in late] == [
+        *(("stdout", f"late {number}\n") for number in range(4)),
+        ("stderr", "late error\n"),
+    ]
+    assert (
+        kernel.value("late.text")
+        == "started\n" + "".join(f"late {number}\n" for number in range(4)) + "late error\n"
+    )
+
+
+def test_an_unfinished_late_line_is_shown_when_its_writer_ends(kernel: Kernel, gate: Gate) -> None:
+    first = kernel.ok(
+        f"%%capture_fd --live -v late\nimport subprocess\n"
+        f"child = subprocess.Popen({gate.shell + '; printf unfinished'!r}, shell=True)"
+    )
+    gate.open()
+    kernel.until(has_text("unfinished", first.msg_id))
+
+
+def test_a_late_flood_is_bounded_too(kernel: Kernel, gate: Gate) -> None:
+    command = f"{gate.shell}; seq 1000000"
+    first = kernel.ok(
+        f"%%capture_fd --live -v late\nimport subprocess\n"
+        f"child = subprocess.Popen({command!r}, shell=True)"
+    )
+    gate.open()
+    messages = kernel.until(has_text("\n1000000\n", first.msg_id))
+    texts = [m["content"]["text"] for m in messages if m["msg_type"] == "stream"]
+    assert sum(map(len, texts)) < 1_100_000
+    assert re.fullmatch(
+        r"… 1,000,000 lines, 6.9 MB in all; the rest is in late. The last lines:",
+        drawn(messages)[-1],
+    )
+
+
+def test_a_kernel_with_a_late_writer_ends_in_peace(start_kernel: StartKernel) -> None:
+    kernel = start_kernel()
+    gate = Gate(kernel.directory)
+    kernel.ok(
+        f"%%capture_fd --live -v late\nimport subprocess\nprint('x')\n"
+        f"child = subprocess.Popen({gate.shell + '; echo late'!r}, shell=True, start_new_session=True)"
+    )
+    kernel.shutdown()
+    gate.open()  # ipykernel ends the children of its own session alone
+    assert "Traceback" not in kernel.terminal.read_text()
+    assert "Exception" not in kernel.terminal.read_text()
+
+
+# -- floods -----------------------------------------------------------------------------------
+
+MAX_BYTES = 10_000
+LAST_LINES = 20
+
+
+@pytest.fixture
+def small_limit(kernel: Kernel) -> Iterator[Kernel]:
+    kernel.ok(f"%config CaptureFd.live_max_bytes = {MAX_BYTES}")
+    yield kernel
+    kernel.ok("%config CaptureFd.live_max_bytes = 1_000_000")
+
+
+def flood_parts(reply: Reply) -> tuple[str, list[str], str]:
+    """Return what was shown before the line that counts, that line's states, and the end."""
+    messages = outputs(reply)
+    is_display = [m["msg_type"] in ("display_data", "update_display_data") for m in messages]
+    at = is_display.index(True)
+    last = len(messages) - is_display[::-1].index(True)
+    ids = {
+        m["content"]["transient"]["display_id"]
+        for m, display in zip(messages, is_display, strict=True)
+        if display
+    }
+    assert len(ids) == 1
+    assert messages[at]["msg_type"] == "display_data"
+    assert is_display.count(True) == 1 + len(reply.of_type("update_display_data"))
+
+    def text(some: list[Message]) -> str:
+        return "".join(m["content"]["text"] for m in some if m["msg_type"] == "stream")
+
+    return text(messages[:at]), drawn(messages), text(messages[last:])
+
+
+def test_a_flood_costs_the_browser_a_megabyte(kernel: Kernel) -> None:
+    reply = kernel.ok(
+        "%%capture_fd --live -v logs\nimport subprocess\n"
+        "_ = subprocess.run('yes abcdefgh | head -c 90000000; echo the end', shell=True)"
+    )
+    start, states, end = flood_parts(reply)
+    assert 900_000 < len(start) <= 1_000_000
+    assert states[-1] == "… 10,000,001 lines, 90.0 MB in all; the rest is in logs. The last lines:"
+    assert all("so far; the rest is in logs" in state for state in states[:-1])
+    assert end == "abcdefgh\n" * (LAST_LINES - 1) + "the end\n" or "Broken pipe" in end
+    assert kernel.value("len(logs)") >= 10_000_001
+    assert_rate(reply)
+
+
+def assert_rate(reply: Reply) -> None:
+    """At most ten messages a second; the end may need a few more at once."""
+    dates: list[datetime.datetime] = [m["header"]["date"] for m in outputs(reply)]
+    for i, start in enumerate(dates):
+        second = [date for date in dates[i:] if (date - start).total_seconds() < 0.95]
+        assert len(second) <= 14, f"{len(second)} messages within a second"
+
+
+def test_many_small_writes_to_both_streams_are_few_messages(kernel: Kernel) -> None:
+    reply = kernel.ok(
+        "%%capture_fd --live -v logs\nimport os, time\nend = time.monotonic() + 1.5\ni = 0\n"
+        "while time.monotonic() < end:\n"
+        "    _ = os.write(1, b'out %d\\n' % i), os.write(2, b'err %d\\n' % i)\n"
+        "    i += 1\n    time.sleep(0.001)"
+    )
+    count = kernel.value("i")
+    assert reply.stream("stdout") == "".join(f"out {i}\n" for i in range(count))
+    assert reply.stream("stderr") == "".join(f"err {i}\n" for i in range(count))
+    assert_rate(reply)
+
+
+def test_up_to_the_limit_all_is_shown(small_limit: Kernel) -> None:
+    line = "x" * 99
+    reply = small_limit.ok(
+        f"%%capture_fd --live -v logs\nfor _ in range({MAX_BYTES // 100}): print({line!r})"
+    )
+    assert reply.stream("stdout") == f"{line}\n" * (MAX_BYTES // 100)
+    assert drawn(reply.own) == []
+
+
+@pytest.mark.parametrize("extra", [1, 5, LAST_LINES, LAST_LINES + 5, 500])
+def test_past_the_limit_no_line_is_shown_twice(small_limit: Kernel, extra: int) -> None:
+    reply = small_limit.ok(
+        f"%%capture_fd --live -v logs\nfor i in range({1000 + extra}): print(f'{{i:09}}')"
+    )
+    start, states, end = flood_parts(reply)
+    numbers = [int(line) for line in start.splitlines()]
+    assert numbers == list(range(1000))
+    last = [int(line) for line in end.splitlines()]
+    assert last == list(range(1000 + extra))[-min(LAST_LINES, extra) :]
+    assert states[-1].startswith(f"… {1000 + extra:,} lines, ")
+
+
+def test_what_is_shown_ends_on_whole_lines_and_characters(small_limit: Kernel) -> None:
+    line = "\u20ac \N{SNAKE} h\xe9llo"
+    reply = small_limit.ok(
+        f"%%capture_fd --live -v logs\nimport os\n_ = os.write(1, {line + chr(10)!r}.encode() * 5000)"
+    )
+    start, _, end = flood_parts(reply)
+    assert start == f"{line}\n" * start.count("\n")
+    assert MAX_BYTES - 40 < len(start.encode()) <= MAX_BYTES
+    assert end == f"{line}\n" * LAST_LINES
+
+
+def test_a_line_that_never_ends_is_cut_between_characters_and_sequences(
+    small_limit: Kernel,
+) -> None:
+    reply = small_limit.ok(
+        "%%capture_fd --live -v logs\nimport os\n"
+        "_ = os.write(1, '\\x1b[38;5;196m\\u20ac\\x1b[0m'.encode() * 100_000)"
+    )
+    start, _, end = flood_parts(reply)
+    assert re.fullmatch("(\x1b\\[38;5;196m\u20ac\x1b\\[0m)*(\x1b\\[38;5;196m)?\u20ac?", start)
+    assert re.fullmatch("(\x1b\\[38;5;196m|\u20ac|\x1b\\[0m|\\S{0,20}?)*?…\n", end)
+    assert "\ufffd" not in start + end
+
+
+def test_characters_that_come_in_pieces_are_shown_whole(kernel: Kernel, gate: Gate) -> None:
+    reply, early = run_to_gate(
+        kernel,
+        gate,
+        "%%capture_fd --live -v logs\nimport os\n_ = os.write(1, b'start \\xe2\\x82')\n"
+        f"{gate.wait}\n_ = os.write(1, b'\\xac\\x1b[3')\ndisplay(1)\n_ = os.write(1, b'1mred')",
+        has_text("start"),
+    )
+    assert sequence(early)[-1] == ("stdout", "start ")
+    assert sequence(reply.own) == [
+        ("stdout", "start \u20ac"),
+        ("display_data", "1"),
+        ("stdout", "\x1b[31mred"),
+    ]
+
+
+def test_half_a_character_at_the_end_is_shown_as_such(kernel: Kernel) -> None:
+    reply = kernel.ok("%%capture_fd --live -v logs\nimport os\n_ = os.write(1, b'x\\xe2\\x82')")
+    assert reply.stream("stdout") == "x\ufffd" == kernel.value("logs.text")
+
+
+def test_a_flood_while_the_gil_is_held_is_bounded(kernel: Kernel, native: Native) -> None:
+    module = Path(native.extension("heldgil"))
+    kernel.ok(f"import sys; sys.path.insert(0, {str(module.parent)!r})")
+    reply = kernel.ok(
+        "%%capture_fd --live -v logs\nimport heldgil\nheldgil.write(1, b'1' * 99 + b'\\n', 10**6)"
+    )
+    start, states, end = flood_parts(reply)
+    assert len(start) == 1_000_000
+    assert states[-1].startswith("… 1,000,000 lines, 100.0 MB in all")
+    assert end == ("1" * 99 + "\n") * LAST_LINES
+    assert kernel.value("logs.nbytes") == 100_000_000
+
+
+def test_a_flood_without_a_line_end_is_bounded(kernel: Kernel) -> None:
+    reply = kernel.ok(
+        "%%capture_fd --live -v logs\nimport subprocess\n"
+        "_ = subprocess.run('head -c 50000000 /dev/zero | tr \"\\\\0\" 1', shell=True)"
+    )
+    start, states, end = flood_parts(reply)
+    assert start == "1" * 1_000_000
+    assert states[-1].startswith("… 1 line, 50.0 MB in all")
+    assert re.fullmatch("1{499}…\n", end)
+
+
+# -- bars -------------------------------------------------------------------------------------
+
+
+def test_a_bar_that_is_redrawn_very_often_is_few_messages(kernel: Kernel) -> None:
+    reply = kernel.ok(
+        "%%capture_fd --live -v logs\nfor i in range(100_000): print(f'\\r{i:6}', end='')\nprint()"
+    )
+    assert reply.stream("stdout").endswith("\r 99999\n")
+    assert len(reply.stream("stdout")) < 5000
+    assert_rate(reply)
+    assert kernel.value("len(logs.raw)") == 700_001
+
+
+def test_tqdm_animates(kernel: Kernel, gate: Gate) -> None:
+    kernel.ok("tqdm = __import__('pytest').importorskip('tqdm').tqdm")
+    reply, early = run_to_gate(
+        kernel,
+        gate,
+        "%%capture_fd --live -v logs\nfor i in tqdm(range(4), mininterval=0):\n"
+        f"    if i == 2: {gate.wait}",
+        has_text("50%"),
+    )
+    assert "100%" not in "".join(text for _, text in sequence(early))
+    assert "100%" in reply.stream("stderr")
+
+
+class Screen:
+    """What a terminal shows of text, colour included: the least that bars need."""
+
+    _PART = re.compile(r"\x1b\[([\d;]*)([mK])|(.)", re.S)
+
+    def __init__(self, text: str) -> None:
+        self.rows: list[list[tuple[str, str]]] = [[]]
+        column, colour = 0, ""
+        for found in self._PART.finditer(text):
+            number, command, character = found.groups()
+            row = self.rows[-1]
+            if command == "m":
+                colour = "" if number in ("", "0") else colour + number + ";"
+            elif command == "K":
+                del row[column:]
+            elif character == "\r":
+                column = 0
+            elif character == "\n":
+                self.rows.append([])
+                column = 0
+            else:
+                row.extend([(" ", "")] * (column - len(row)))
+                row[column : column + 1] = [(character, colour)]
+                column += 1
+
+
+PARTS = st.sampled_from(
+    ["\r", "\r", "\r", "\n", "a", "bc", "def", "ghijk", "\x1b[K", "\x1b[31m", "\x1b[1m", "\x1b[0m"]
+)
+
+
+@given(st.lists(PARTS, max_size=40).map("".join))
+def test_leaving_out_what_is_drawn_over_changes_nothing_that_is_seen(text: str) -> None:
+    collapsed = collapse_redraws(text)
+    assert Screen(collapsed).rows == Screen(text).rows
+    assert len(collapsed) <= len(text)
+
+
+@given(st.lists(PARTS, max_size=20).map("".join), st.lists(PARTS, max_size=20).map("".join))
+def test_nor_does_it_for_what_follows(before: str, after: str) -> None:
+    assert Screen(collapse_redraws(before) + after).rows == Screen(before + after).rows
+
+
+def test_what_moves_the_cursor_is_not_left_out() -> None:
+    text = "\router 1\n\rinner 1\x1b[A\router 2\n\rinner 2\x1b[A\router 3"
+    assert collapse_redraws(text) == text
+
+
+@given(
+    st.lists(st.sampled_from(["a", "\u20ac", "\N{SNAKE}", "\n", "\x1b[31m", "\x1b]0;t\x07"])),
+    st.lists(st.integers(1, 5)),
+)
+def test_text_in_pieces_is_the_text(parts: list[str], sizes: list[int]) -> None:
+    data = "".join(parts).encode()
+    pieces = TextPieces("utf-8", "replace")
+    found, position = [], 0
+    for size in sizes:
+        found.append(pieces.take(data[position : position + size]))
+        position += size
+    found.append(pieces.take(data[position:], final=True))
+    assert "".join(found) == "".join(parts)
+    for piece in found[:-1]:
+        assert re.fullmatch("([^\x1b]|\x1b\\[31m|\x1b\\]0;t\x07)*", piece)
+
+
+# -- the last lines, one line ------------------------------------------------------------------
+
+
+def test_tail_shows_the_last_lines_in_place_and_folds(kernel: Kernel, gate: Gate) -> None:
+    reply, early = run_to_gate(
+        kernel,
+        gate,
+        f"%%capture_fd --tail 3 -v logs\n{IMPORTS}\nfor i in range(9): print(i)\n"
+        f"print('e', file=sys.stderr)\n{gate.wait}\n_ = os.system('echo child')",
+        has_drawn("^7\n8\ne$"),
+    )
+    states = drawn(reply.own)
+    assert all(len(state.splitlines()) <= 3 for state in states)
+    assert re.fullmatch(r"11 lines, 26 B in \d+\.\d s, all in logs", states[-1])
+    assert [m["msg_type"] for m in outputs(reply)] == [
+        "display_data",
+        *["update_display_data"] * (len(states) - 1),
+    ]
+    ids = {m["content"]["transient"]["display_id"] for m in outputs(reply)}
+    assert len(ids) == 1
+    assert kernel.value("len(logs)") == 11
+
+
+def test_progress_is_one_line_in_place(kernel: Kernel, gate: Gate) -> None:
+    reply, early = run_to_gate(
+        kernel,
+        gate,
+        f"%%capture_fd --progress -v logs\nfor i in range(9): print('step', i)\n{gate.wait}\n"
+        "print('done')",
+        has_drawn("step 8"),
+    )
+    states = drawn(reply.own)
+    line = r"\d+\.\d s · (\d+) lines? · \d+ B · .*B/s( · .*)?"
+    assert all(re.fullmatch(line, state) for state in states)
+    final = re.fullmatch(line, states[-1])
+    assert final is not None and (final[1], final[2]) == ("10", " · done")
+    assert reply.of_type("stream") == []
+
+
+@pytest.mark.parametrize("option", ["--tail 2", "--progress"])
+def test_a_bar_without_a_line_end_is_seen(kernel: Kernel, gate: Gate, option: str) -> None:
+    reply, _ = run_to_gate(
+        kernel,
+        gate,
+        f"%%capture_fd {option} -v logs\nprint('\\r10%\\r20%', end='')\nprint('\\r30%', end='\\r')\n"
+        f"{gate.wait}",
+        has_drawn(r"\b30%$"),
+    )
+    assert "10%" not in drawn(reply.own)[0]
+    assert "1 line" in drawn(reply.own)[-1]
+
+
+@pytest.mark.parametrize("option", ["--tail 2", "--progress"])
+def test_the_last_lines_are_plain_text(kernel: Kernel, option: str) -> None:
+    reply = kernel.ok(
+        f"%%capture_fd {option} -v logs\nimport time\n"
+        "print('\\x1b[31mred\\x1b[0m <b>bold</b>\\x07\\x1b]0;title\\x07')\ntime.sleep(0.3)"
+    )
+    first = reply.displays[0]
+    assert first["text/plain"].endswith("red <b>bold</b>\ufffd")
+    assert "&lt;b&gt;bold&lt;/b&gt;" in first["text/html"]
+    assert "\x1b" not in first["text/plain"] + first["text/html"]
+
+
+@pytest.mark.parametrize("option", ["--tail 2", "--progress"])
+def test_a_flood_of_lines_is_counted(kernel: Kernel, option: str) -> None:
+    reply = kernel.ok(
+        f"%%capture_fd {option} -v logs\nimport subprocess\n"
+        "_ = subprocess.run('seq 5000000; head -c 20000000 /dev/zero', shell=True)"
+    )
+    assert "5,000,001 lines" in drawn(reply.own)[-1]
+    assert_rate(reply)
+
+
+@pytest.mark.parametrize("option", ["--tail 2", "--progress"])
+def test_displays_and_results_stand_beside_the_view(kernel: Kernel, option: str) -> None:
+    reply = kernel.run(f"%%capture_fd {option} -v logs\nprint('a')\ndisplay('d')\n'r'")
+    kinds = [m["msg_type"] for m in outputs(reply)]
+    assert kinds[:3] == ["display_data", "display_data", "execute_result"]
+    assert reply.result == "'r'"
+
+
+def test_a_view_takes_late_output_and_then_rests(kernel: Kernel, gate: Gate) -> None:
+    command = f"{gate.shell}; echo late; echo later"
+    kernel.ok(
+        f"%%capture_fd --progress -v logs\nimport subprocess\n"
+        f"child = subprocess.Popen({command!r}, shell=True)"
+    )
+    # The time of the cell has ended: a child that says nothing costs no messages.
+    quiet = kernel.until(lambda _: False, quiet=True)
+    assert drawn(quiet) == []
+    gate.open()
+    kernel.until(has_drawn("2 lines .* later$"))
+
+
+def test_executing_a_notebook_keeps_the_final_state(tmp_path: Path) -> None:
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    cells = [
+        "%load_ext ipyfdcapture",
+        "%%capture_fd --tail 2 -v logs\nimport os\nos.system('seq 9');",
+        "%%capture_fd --progress -v logs\nos.system('seq 9');",
+        "%%capture_fd --live -v logs\nos.system('seq 400000');",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    nbclient.NotebookClient(
+        notebook, timeout=LIMIT_S, resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    tail, progress, flood = (cell.outputs for cell in notebook.cells[1:])
+    assert [o.output_type for o in tail] == ["display_data"]
+    assert re.fullmatch(r"9 lines, 18 B in .* s, all in logs", tail[0].data["text/plain"])
+    assert [o.output_type for o in progress] == ["display_data"]
+    assert re.search(r"9 lines · 18 B · .* · 9$", progress[0].data["text/plain"])
+    assert [o.output_type for o in flood] == ["stream", "display_data", "stream"]
+    assert "400,000 lines, 2.7 MB in all" in flood[1].data["text/plain"]
+    assert flood[2].text.endswith("\n400000\n")
+
+
+# -- files --------------------------------------------------------------------------------------
+
+
+def test_a_file_is_appended_to_as_it_comes(kernel: Kernel, gate: Gate, tmp_path: Path) -> None:
+    file = tmp_path / "out.txt"
+    file.write_bytes(b"before\n")
+    msg_id = kernel.send(
+        f"%%capture_fd --file {file} -v logs\nimport os\nprint('h\\xe9llo')\n"
+        f"_ = os.write(2, b'\\xff')\n{gate.wait}\nprint('end')"
+    )
+    eventually(lambda: file.read_bytes() == b"before\nh\xc3\xa9llo\n\xff", "the first bytes")
+    gate.open()
+    reply = kernel.finish(msg_id)
+    assert reply.status == "ok" and outputs(reply) == []
+    assert file.read_bytes() == b"before\nh\xc3\xa9llo\n\xffend\n"
+
+
+def test_a_file_name_with_spaces_and_a_home_works(kernel: Kernel, tmp_path: Path) -> None:
+    file = tmp_path / "a name.txt"
+    kernel.ok(f'%%capture_fd --file "{file}" -v logs\nprint(1)')
+    assert file.read_text() == "1\n"
+
+
+BAD = {
+    "tail of no number": ("--tail x", "--tail x"),
+    "tail of nothing": ("--tail 0", "--tail 0"),
+    "tail without a number": ("--tail", "--tail"),
+    "live and tail": ("--live --tail 5", "exclude each other"),
+    "live and progress": ("--live --progress", "exclude each other"),
+    "tail and progress": ("--tail 2 --progress", "exclude each other"),
+    "a file in no directory": ("--file /no/such/dir/x", "/no/such/dir/x: No such file"),
+    "a directory as file": ("--file /tmp", "/tmp: Is a directory"),
+    "a pipe that nobody reads": ("--file PIPE", "PIPE: No such device or address"),
+}
+
+
+@pytest.mark.parametrize(("options", "said"), BAD.values(), ids=BAD.keys())
+def test_bad_input_is_one_line_and_the_cell_does_not_run(
+    kernel: Kernel, tmp_path: Path, options: str, said: str
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reply = kernel.run(f"%%capture_fd {options.replace('PIPE', str(pipe))}\nran = 1")
+    assert reply.status == "error" and reply.error[0] == "UsageError"
+    (message,) = reply.of_type("stream")
+    assert len(message["text"].strip().splitlines()) == 1
+    assert said.replace("PIPE", str(pipe)) in message["text"]
+    assert kernel.value("'ran' in globals()") is False
+    assert "again" in kernel.ok("print('again')").stream("stdout")
+
+
+# -- in Python: functions, streams, loggers -----------------------------------------------------
+
+
+@pytest.fixture(scope="class")
+def warm() -> None:
+    """What the process makes once, at first use, is there."""
+    with capture_fd():
+        pass
+
+
+@pytest.mark.usefixtures("warm", "no_leaks")
+class TestInPython:
+    def test_a_function_gets_each_line_as_it_comes(self) -> None:
+        lines: list[Line] = []
+        came = threading.Event()
+
+        def on_line(line: Line) -> None:
+            lines.append(line)
+            came.set()
+
+        with capture_fd(on_line=on_line) as logs:
+            os.write(1, b"first\n")
+            assert came.wait(LIMIT_S)
+            os.write(2, b"second\r\nunfinished")
+        assert [(line, line.source) for line in lines] == [
+            ("first", "stdout"),
+            ("second", "stderr"),
+            ("unfinished", "stderr"),
+        ]
+        assert [str(line) for line in logs] == ["first", "second", "unfinished"]
+
+    @pytest.mark.parametrize("make", [io.StringIO, io.BytesIO])
+    def test_a_stream_gets_the_text_or_the_bytes(self, make: Callable[[], Any]) -> None:
+        stream = make()
+        with capture_fd(live=stream) as logs:
+            os.write(1, "h\u20acllo".encode()[:2])
+            os.write(1, "h\u20acllo".encode()[2:])
+        assert stream.getvalue() == (logs.text if make is io.StringIO else logs.raw)
+        assert not stream.closed
+
+    @pytest.mark.parametrize("mode", ["w", "wb"])
+    def test_an_open_file_is_flushed_and_left_open(self, tmp_path: Path, mode: str) -> None:
+        with open(tmp_path / "file", mode) as file:
+            with capture_fd(live=file):
+                os.write(1, b"x\n")
+            assert (tmp_path / "file").read_text() == "x\n"
+            assert not file.closed
+        (tmp_path / "file").unlink()
+
+    def test_a_logger_gets_a_record_a_line(self) -> None:
+        records: list[logging.LogRecord] = []
+        logger = logging.Logger("native")
+        handler = logging.Handler()
+        handler.emit = records.append  # type: ignore[method-assign]
+        logger.addHandler(handler)
+        with capture_fd(live=logger):
+            os.write(1, b"100% out\n")
+            os.write(2, b"err\n")
+        assert sorted((r.levelname, r.getMessage(), r.source) for r in records) == [  # type: ignore[attr-defined]
+            ("INFO", "100% out", "stdout"),
+            ("WARNING", "err", "stderr"),
+        ]
+
+    @pytest.mark.parametrize("live", ["nope", 3, object(), b"iopub"])
+    def test_what_is_no_target_is_refused(self, live: Any) -> None:
+        with pytest.raises(ValueError, match="live must be"):
+            capture_fd(live=live)
+
+    def test_the_notebook_is_refused_where_there_is_none(self) -> None:
+        with pytest.raises(ValueError, match="needs a Jupyter kernel"):
+            capture_fd(live="iopub")
+
+    def test_a_file_that_cannot_be_opened_is_refused_with_everything_as_it_was(self) -> None:
+        with (
+            pytest.raises(CaptureError, match="/no/such/x: No such file"),
+            capture_fd(file="/no/such/x", live=io.StringIO()),
+        ):
+            pass
+
+    def test_a_failing_function_is_told_of_once_and_goes_on(self) -> None:
+        lines = []
+
+        def fail(line: Line) -> None:
+            lines.append(line)
+            raise ValueError("no")
+
+        with told() as news, capture_fd(on_line=fail) as logs:
+            os.write(1, b"1\n2\n3\n")
+        assert lines == ["1", "2", "3"] == list(logs)
+        assert len(news) == 1 and "on_line failed: ValueError: no" in news[0]
+
+    def test_a_failing_stream_is_told_of_once(self) -> None:
+        class Broken(io.StringIO):
+            def write(self, text: str) -> int:
+                raise OSError(28, "disk full")
+
+        with told() as news, capture_fd(live=Broken()) as logs:
+            for _ in range(3):
+                os.write(1, b"x\n")
+        assert len(news) == 1 and "disk full" in news[0]
+        assert logs.text == "x\n" * 3
+
+    def test_a_blocking_target_holds_up_neither_writer_nor_log_and_is_told_of_once(self) -> None:
+        release = threading.Event()
+        begun = threading.Event()
+
+        def block(line: Line) -> None:
+            begun.set()
+            release.wait(LIMIT_S)
+
+        with told() as news, capture_fd(on_line=block) as logs:
+            os.write(1, b"x\n")
+            assert begun.wait(LIMIT_S)
+            for _ in range(10):
+                os.write(1, b"y" * 999_999 + b"\n")
+        assert len(news) == 1 and "does not take what it is given" in news[0]
+        assert logs.nbytes == 2 + 10_000_000
+        release.set()
+
+    def test_a_slow_function_that_goes_on_gets_every_line(self) -> None:
+        # Altogether longer than a target that makes no progress is waited for.
+        lines = []
+
+        def slow(line: Line) -> None:
+            threading.Event().wait(0.1)
+            lines.append(line)
+
+        with told() as news, capture_fd(on_line=slow):
+            os.write(1, b"".join(b"%d\n" % i for i in range(30)))
+        assert lines == [str(i) for i in range(30)]
+        assert news == []
+
+    def test_a_function_that_prints_is_not_captured_even_where_a_line_is_unfinished(
+        self, tmp_path: Path
+    ) -> None:
+        lines = []
+        came = threading.Event()
+
+        def on_line(line: Line) -> None:
+            print("mine", flush=True)
+            lines.append(line)
+            came.set()
+
+        with capture_fd(on_line=on_line) as logs:
+            print("unfinished", end="")
+            os.write(1, b"...\n")
+            assert came.wait(LIMIT_S)
+            print("more", end="")
+        assert logs.text == "unfinished...\nmore"
+        assert lines == ["unfinished...", "more"]
+
+    def test_text_that_waits_for_its_line_end_is_kept_when_a_view_looks(self) -> None:
+        stream = io.StringIO()
+        with capture_fd(live=stream) as logs:
+            print("unfinished", end="")
+            eventually(lambda: stream.getvalue() == "unfinished", "the unfinished line")
+        assert logs.text == "unfinished"
+
+    def test_a_child_that_never_stops_writing_does_not_keep_the_capture_from_ending(self) -> None:
+        count = []
+        with capture_fd(on_line=lambda line: count.append(len(line))) as logs:
+            child = subprocess.Popen(["yes", "x" * 10_000])
+            eventually(lambda: len(count) > 1000, "a flood")
+        child.kill()
+        child.wait()
+        logs.wait(LIMIT_S)
+        eventually(lambda: sum(count) + len(count) >= logs.nbytes, "all lines")
+        # The line that was unfinished when the capture ended is given as two.
+        at = next((i for i, length in enumerate(count) if length != 10_000), len(count))
+        assert set(count[:at] + count[at + 2 : -1]) <= {10_000}
+
+    def test_a_line_that_never_ends_does_not_fill_memory(self) -> None:
+        lengths = []
+        with capture_fd(on_line=lambda line: lengths.append(len(line))) as logs:
+            subprocess.run("head -c 20000000 /dev/zero", shell=True, check=True)
+        assert sum(lengths) == 20_000_000 == logs.nbytes
+        assert max(lengths) <= 1 << 20
+
+    def test_what_a_limit_dropped_before_it_was_given_is_told(self) -> None:
+        release = threading.Event()
+        lines = []
+
+        def on_line(line: Line) -> None:
+            lines.append(line)
+            release.wait(LIMIT_S)
+
+        with told() as news, capture_fd(on_line=on_line, max_bytes=10_000) as logs:
+            os.write(1, b"x\n")
+            eventually(lambda: lines, "the first line")
+            for _ in range(1000):
+                os.write(1, b"y" * 9_999 + b"\n")
+            assert logs.nbytes <= 20_000
+            release.set()
+        assert any("missed" in each and "max_bytes" in each for each in news), news
+
+
+@contextlib.contextmanager
+def told() -> Iterator[list[str]]:
+    """Collect what is told as warnings."""
+    news: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield news
+    news += [str(each.message) for each in caught]
+
+
+def test_an_interrupt_ends_the_waiting_for_a_slow_target(python: Python) -> None:
+    shown = python(
+        """
+        import os, signal, threading
+        from ipyfdcapture import capture_fd
+
+        ends = threading.Event()
+
+        def slow(line):
+            if ends.is_set():  # the capture ends and waits for us
+                os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(0.01)
+
+        try:
+            with capture_fd(on_line=slow) as logs:
+                os.write(1, b"".join(b"%d\\n" % i for i in range(100_000)))
+                ends.set()
+        except KeyboardInterrupt:
+            print("interrupted", len(logs))
+        """
+    )
+    assert shown == "interrupted 100000\n"
+
+
+def test_in_plain_python_live_goes_where_the_descriptors_led(python: Python) -> None:
+    shown = python(
+        """
+        import os, sys
+        from ipyfdcapture import capture_fd
+
+        for live in ("auto", "terminal", sys.stdout):
+            with capture_fd(live=live) as logs:
+                print("python")
+                os.write(1, b"raw\\n")
+                os.system("echo child")
+            print(logs.nbytes)
+        """
+    )
+    assert shown == "python\nraw\nchild\n17\n" * 3
+
+
+def test_a_display_does_not_wait_for_a_function(kernel: Kernel, gate: Gate) -> None:
+    kernel.ok(
+        "from ipyfdcapture import capture_fd\nimport threading\nheld = threading.Event()\n"
+        "def block(line): held.wait(60)"
+    )
+    reply = kernel.ok(
+        "with capture_fd(on_line=block) as logs:\n    print('x')\n"
+        "    for i in range(3): display(i)\n    held.set()"
+    )
+    assert [d["text/plain"] for d in reply.displays] == ["0", "1", "2"]
+    assert "does not take" not in reply.stream("stderr")
+
+
+# -- in the terminal ----------------------------------------------------------------------------
+
+
+def test_the_terminal_shows_output_as_it_comes(terminal: Terminal) -> None:
+    gate = Gate(terminal.directory)
+    terminal.send(
+        f"%%capture_fd --live -v logs\nimport os\n_ = os.system('echo first')\n{gate.wait}\n"
+        "print('second')\n6 * 7"
+    )
+    terminal.expect("first")
+    gate.open()
+    shown = terminal.finish()
+    assert re.search(r"second\s+Out\[\d+\]: 42", shown), shown
+    assert terminal.value("logs.text") == repr("first\nsecond\n")
+
+
+def test_the_terminal_shows_the_last_lines_and_folds_them(terminal: Terminal) -> None:
+    gate = Gate(terminal.directory)
+    terminal.send(
+        f"%%capture_fd --tail 2 -v logs\nfor i in range(9): print('line', i)\n{gate.wait}"
+    )
+    terminal.expect("line 8")
+    gate.open()
+    shown = terminal.finish()
+    assert re.search(r"9 lines, 63 B in \d+\.\d s, all in logs", shown), shown
+    assert "line 0" not in shown
+
+
+def test_the_terminal_shows_progress(terminal: Terminal) -> None:
+    gate = Gate(terminal.directory)
+    terminal.send(f"%%capture_fd --progress -v logs\nprint('step 1')\n{gate.wait}\nprint('step 2')")
+    terminal.expect("step 1")
+    gate.open()
+    assert re.search(r"s · 2 lines · 14 B · .* · step 2", terminal.finish())
+
+
+def test_where_nothing_can_be_redrawn_the_end_state_is_printed_once(python: Python) -> None:
+    shown = python(
+        """
+        import os
+        from IPython.core.interactiveshell import InteractiveShell
+
+        shell = InteractiveShell.instance()
+        shell.run_line_magic("load_ext", "ipyfdcapture")
+        for option in ("--tail 2", "--progress"):
+            shell.run_cell(f"%%capture_fd {option} -v logs\\nfor i in range(9): print(i)")
+        """
+    )
+    first, second = plain(shown).splitlines()
+    assert re.fullmatch(r"9 lines, 18 B in 0\.\d s, all in logs", first)
+    assert re.fullmatch(r"0\.\d s · 9 lines · 18 B · .*B/s · 8", second)
+
+
+def test_signals_do_not_end_a_live_view(kernel: Kernel, gate: Gate) -> None:
+    msg_id = kernel.send(
+        "%%capture_fd --live -v logs\nprint('first')\nimport threading\ntry:\n    threading.Event().wait()\n"
+        f"except KeyboardInterrupt:\n    print('interrupted')\n{gate.wait}"
+    )
+    early = kernel.until(has_text("first"))
+    os.killpg(kernel.pid, signal.SIGINT)
+    early += kernel.until(has_text("interrupted"))
+    gate.open()
+    assert kernel.finish(msg_id).status == "ok"
+
+
+assert sys.platform != "win32"
