@@ -27,7 +27,15 @@ from .live.following import end_of
 from .live.targets import MakeTarget, Place, make_target
 from .recording import Recording, copy_snapshot
 from .redirect import ClosedStandardDescriptors, Redirection, dup_original
-from .streams import CaptureStream, Replacement, Turns, error_handler_of, flush_quietly
+from .streams import (
+    CaptureStream,
+    Replacement,
+    Turns,
+    error_handler_of,
+    flush_quietly,
+    keep_to_own_pipes,
+    settle,
+)
 from .threads import process_stream, put_before_own
 
 #: Asked of the system for each pipe: on bulk output four times as fast as the usual 64 KiB.
@@ -365,6 +373,8 @@ class Run:
             self._start_recording(closed)
             self._swap_descriptors(closed)
         self._swap_streams()
+        for fd in self._fds:
+            settle(_NAMES.get(fd))
         self._start_followers()
         cstdio.install_hooks()
         self._undo.callback(cstdio.remove_hooks)
@@ -437,6 +447,7 @@ class Run:
 
     def _swap_descriptors(self, closed: ClosedStandardDescriptors) -> None:
         for fd in self._fds:
+            keep_to_own_pipes(_NAMES.get(fd))
             closed.give_way(fd)
             self._redirections[fd] = Redirection(fd, self._write_ends[fd])
             del self._write_ends[fd]  # it belongs to the redirection now
@@ -444,6 +455,7 @@ class Run:
 
     def _end_redirection(self, fd: int) -> None:
         self._redirections[fd].undo()
+        settle(_NAMES.get(fd))
         if fd in self._paused:
             os.close(self._paused.pop(fd))
 

@@ -294,8 +294,8 @@ class _Name:
         objects = {id(o): o for each in self.stack for o in (*each.objects, each.stream)}
         if self.stack and not by_thread:
             del objects[id(self.stack[-1].stream)]
-        for each in self.stack:
-            each.stream.write_to_pipe(by_thread)
+        if by_thread:
+            self.keep_to_own_pipes()
         methods = self._by_thread() if by_thread else self.stack[-1].methods if self.stack else {}
         for number in [number for number in self._forwardings if number not in objects]:
             self._forwardings.pop(number).undo()
@@ -303,6 +303,15 @@ class _Name:
             if number not in self._forwardings:
                 self._forwardings[number] = _Forwarding(stream)
             self._forwardings[number].point_to(methods)
+
+    def keep_to_own_pipes(self) -> None:
+        for each in self.stack:
+            each.stream.write_to_pipe(True)
+
+    def settle(self) -> None:
+        by_thread = len({each.thread for each in self.stack}) > 1
+        for each in self.stack:
+            each.stream.write_to_pipe(by_thread)
 
     def _by_thread(self) -> dict[str, Any]:
         stack = list(self.stack)
@@ -320,6 +329,20 @@ class _Name:
 
 _names: dict[str, _Name] = {}
 _lock = threading.RLock()
+
+
+def keep_to_own_pipes(name: str | None) -> None:
+    """The descriptor of ``sys.<name>`` is about to change: have captures write to their pipes."""
+    with _lock:
+        if name in _names:
+            _names[name].keep_to_own_pipes()
+
+
+def settle(name: str | None) -> None:
+    """The descriptor of ``sys.<name>`` leads to the newest capture again, as its stream does."""
+    with _lock:
+        if name in _names:
+            _names[name].settle()
 
 
 class Replacement:

@@ -219,7 +219,7 @@ def test_it_comes_after_what_the_cell_had_printed_before_and_before_what_follows
 
 def test_a_line_magic_shows_live(kernel: Kernel, gate: Gate) -> None:
     kernel.ok(f"{IMPORTS}\ndef work():\n    os.system('echo first')\n    {gate.wait}\n    return 5")
-    reply, _ = run_to_gate(
+    _reply, _ = run_to_gate(
         kernel, gate, "value = %capture_fd --live -v logs work()", has_text("first")
     )
     assert kernel.value("(value, logs.text)") == (5, "first\n")
@@ -369,7 +369,8 @@ def test_a_kernel_with_a_late_writer_ends_in_peace(start_kernel: StartKernel) ->
     gate = Gate(kernel.directory)
     kernel.ok(
         f"%%capture_fd --live -v late\nimport subprocess\nprint('x')\n"
-        f"child = subprocess.Popen({gate.shell + '; echo late'!r}, shell=True, start_new_session=True)"
+        f"child = subprocess.Popen({gate.shell + '; echo late'!r}, shell=True,"
+        " start_new_session=True)"
     )
     kernel.shutdown()
     gate.open()  # ipykernel ends the children of its own session alone
@@ -471,7 +472,8 @@ def test_past_the_limit_no_line_is_shown_twice(small_limit: Kernel, extra: int) 
 def test_what_is_shown_ends_on_whole_lines_and_characters(small_limit: Kernel) -> None:
     line = "\u20ac \N{SNAKE} h\xe9llo"
     reply = small_limit.ok(
-        f"%%capture_fd --live -v logs\nimport os\n_ = os.write(1, {line + chr(10)!r}.encode() * 5000)"
+        "%%capture_fd --live -v logs\nimport os\n"
+        f"_ = os.write(1, {line + chr(10)!r}.encode() * 5000)"
     )
     start, _, end = flood_parts(reply)
     assert start == f"{line}\n" * start.count("\n")
@@ -632,7 +634,7 @@ def test_text_in_pieces_is_the_text(parts: list[str], sizes: list[int]) -> None:
 
 
 def test_tail_shows_the_last_lines_in_place_and_folds(kernel: Kernel, gate: Gate) -> None:
-    reply, early = run_to_gate(
+    reply, _early = run_to_gate(
         kernel,
         gate,
         f"%%capture_fd --tail 3 -v logs\n{IMPORTS}\nfor i in range(9): print(i)\n"
@@ -652,7 +654,7 @@ def test_tail_shows_the_last_lines_in_place_and_folds(kernel: Kernel, gate: Gate
 
 
 def test_progress_is_one_line_in_place(kernel: Kernel, gate: Gate) -> None:
-    reply, early = run_to_gate(
+    reply, _early = run_to_gate(
         kernel,
         gate,
         f"%%capture_fd --progress -v logs\nfor i in range(9): print('step', i)\n{gate.wait}\n"
@@ -672,7 +674,8 @@ def test_a_bar_without_a_line_end_is_seen(kernel: Kernel, gate: Gate, option: st
     reply, _ = run_to_gate(
         kernel,
         gate,
-        f"%%capture_fd {option} -v logs\nprint('\\r10%\\r20%', end='')\nprint('\\r30%', end='\\r')\n"
+        f"%%capture_fd {option} -v logs\nprint('\\r10%\\r20%', end='')\n"
+        "print('\\r30%', end='\\r')\n"
         f"{gate.wait}",
         has_drawn(r"\b30%$"),
     )
@@ -1112,7 +1115,8 @@ def test_where_nothing_can_be_redrawn_the_end_state_is_printed_once(python: Pyth
 
 def test_signals_do_not_end_a_live_view(kernel: Kernel, gate: Gate) -> None:
     msg_id = kernel.send(
-        "%%capture_fd --live -v logs\nprint('first')\nimport threading\ntry:\n    threading.Event().wait()\n"
+        "%%capture_fd --live -v logs\nprint('first')\nimport threading\n"
+        "try:\n    threading.Event().wait()\n"
         f"except KeyboardInterrupt:\n    print('interrupted')\n{gate.wait}"
     )
     early = kernel.until(has_text("first"))

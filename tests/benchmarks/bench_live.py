@@ -103,7 +103,11 @@ def report(kernel: Kernel, directory: Path, rounds: int, latency_rounds: int) ->
 
     rows = []
     for name, body in WORKLOADS.items():
-        lines = {"not": "%%capture_fd", "live": "%%capture_fd --live", "tail": "%%capture_fd --tail 5"}
+        lines = {
+            "not": "%%capture_fd",
+            "live": "%%capture_fd --live",
+            "tail": "%%capture_fd --tail 5",
+        }
         taken: dict[str, list[float]] = {way: [] for way in lines}
         for _ in range(rounds * (10 if body == "pass" else 1)):
             for way, line in lines.items():
