@@ -92,7 +92,7 @@ class Turns:
     within a burst is lost (``merge`` keeps it always).
     """
 
-    _WAIT_S = 0.005
+    _WAIT_S = 0.05
     _STEP_S = 0.00003
     _FREE_S = 0.1  # may be spent waiting at once, and
     _SHARE = 0.1  # of the time of the capture beyond that

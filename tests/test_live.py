@@ -27,7 +27,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipyfdcapture import CaptureError, Line, capture_fd
+from ipyfdcapture.drain.pump import RecordingWriter
+from ipyfdcapture.live.following import Following
 from ipyfdcapture.live.text import TextPieces, collapse_redraws
+from ipyfdcapture.recording import Recording
 
 IMPORTS = "import ctypes, os, subprocess, sys, threading"
 
@@ -294,6 +297,34 @@ def test_live_cells_leave_nothing_behind(start_kernel: StartKernel, tmp_path: Pa
     kernel.ok("del logs, _logs")
     # ZeroMQ gives each thread that sends a descriptor, and takes it back in its own time.
     assert [line for line in kernel.leaks() if not line.endswith("became None")] == []
+
+
+def test_what_is_shown_of_a_stream_is_that_streams(tmp_path: Path) -> None:
+    # The drain notes a source before it reads: while it finds nothing, it notes the next there.
+    recording, data, index = Recording.create(
+        str(tmp_path), {"sources": ["stdout", "stderr"], "max_bytes": None}
+    )
+    writer = RecordingWriter(recording.path, data, index, None)
+    pipes = [os.pipe() for _ in range(2)]
+    following = Following(recording)
+    for read_end, _ in pipes:
+        os.set_blocking(read_end, False)
+    found = []
+    for source in (1, 0, 1, 1, 0):
+        assert writer.take(pipes[1 - source][0], 1 - source) is None
+        found += following.read()
+        os.write(pipes[source][1], b"%d" % source)
+        assert writer.take(pipes[source][0], source) == 1
+        assert writer.take(pipes[1 - source][0], 1 - source) is None
+        found += following.read()
+    assert [(chunk.source, chunk.data) for chunk in found] == [
+        (source, b"%d" % source) for source in (1, 0, 1, 1, 0)
+    ]
+    following.close()
+    writer.close()
+    recording.close()
+    for end in (end for pipe in pipes for end in pipe):
+        os.close(end)
 
 
 # -- late output ------------------------------------------------------------------------------

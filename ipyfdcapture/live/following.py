@@ -59,6 +59,11 @@ class Following:
             limit -= len(data)
         return chunks
 
+    def skip(self, position: int) -> int:
+        """Go on at ``position``; return how many bytes were left out."""
+        count, self.position = position - self.position, position
+        return count
+
     def close(self) -> None:
         """Let go of the files."""
         for fd in self._files.values():
@@ -103,19 +108,16 @@ class Following:
                 self._entries.clear()
                 self._read_entries()
                 return
+        if self._entries:
+            # The last one may have been written anew: it was still open.
+            self._entries.pop()
+            self._index_offset -= ENTRY.size
         while found := os.pread(index, 1024 * ENTRY.size, self._index_offset):
             found = found[: len(found) - len(found) % ENTRY.size]
             if not found:
                 break
             self._entries.extend(ENTRY.iter_unpack(found))
             self._index_offset += len(found)
-        # The last one is still open: it is written anew if nothing was read after it.
-        if self._entries:
-            self._reread_last(index)
-
-    def _reread_last(self, index: int) -> None:
-        last = os.pread(index, ENTRY.size, self._index_offset - ENTRY.size)
-        self._entries[-1] = ENTRY.unpack(last)
 
     def _read_at(self, position: int, count: int) -> bytes:
         if self._head is None or position < self._head:
