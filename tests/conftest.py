@@ -23,7 +23,7 @@ from helpers.process import check_python  # noqa: E402
 from helpers.terminal import Terminal  # noqa: E402
 
 _TEST_LIMIT_S = 120
-#: With IPYFDCAPTURE_FULL=1 the loops run as often as the issues ask for (some minutes each).
+#: With IPYFDCAPTURE_FULL=1 the loops run in full (some minutes each).
 FULL = os.environ.get("IPYFDCAPTURE_FULL") == "1"
 
 

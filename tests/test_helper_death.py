@@ -1,4 +1,4 @@
-"""The helper is killed: nothing is lost, nothing hangs, the writer notices nothing (issue 3, 4)."""
+"""The helper is killed: nothing is lost, nothing hangs, the writer notices nothing."""
 
 from __future__ import annotations
 

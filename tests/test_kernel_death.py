@@ -1,4 +1,4 @@
-"""The kernel dies in a captured cell: its last words are kept (issue 3, point 5)."""
+"""The kernel dies in a captured cell: its last words are kept."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_two_notebooks_never_get_each_others(tmp_path: Path, native: Native) -> 
         kernel.load()
         return kernel
 
-    first = start("/work/first.ipynb")
+    first = start("/home/u/first.ipynb")
     try:
         first.ok("%%capture_fd -v warm\nprint('warm')")
         first.ok(SETUP)
@@ -197,14 +197,14 @@ def test_two_notebooks_never_get_each_others(tmp_path: Path, native: Native) -> 
     finally:
         first.close()
     first.connection_file.unlink()
-    other = Kernel(directory, env={"JPY_SESSION_NAME": "/work/other.ipynb"})
+    other = Kernel(directory, env={"JPY_SESSION_NAME": "/home/u/other.ipynb"})
     try:
         assert other.load().shown == ""
         assert listed(other.ok("%capture_fd --recover")) == []
     finally:
         other.close()
     other.connection_file.unlink()
-    again = Kernel(directory, env={"JPY_SESSION_NAME": "/work/first.ipynb"})
+    again = Kernel(directory, env={"JPY_SESSION_NAME": "/home/u/first.ipynb"})
     try:
         assert "--recover" in again.load().shown
         again.ok("%capture_fd --recover -v logs")
@@ -219,7 +219,7 @@ def test_two_kernels_of_one_notebook_do_not_take_what_is_in_use(
     """A kernel that loads while another is in the middle of a cell sees nothing to recover."""
     directory = tmp_path / "server"
     directory.mkdir()
-    env = {"JPY_SESSION_NAME": "/work/same.ipynb"}
+    env = {"JPY_SESSION_NAME": "/home/u/same.ipynb"}
     first = Kernel(directory, env=env)
     second = None
     try:

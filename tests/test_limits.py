@@ -1,4 +1,4 @@
-"""Limits and bad days: a size limit, a full disk, no room, no processes (issue 3, 3 and 7)."""
+"""Limits and bad days: a size limit, a full disk, no room, no processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live: what is captured is shown as it comes, under its cell, and never floods (issue 4)."""
+"""Live: what is captured is shown as it comes, under its cell, and never floods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Children that live on after their cell: undisturbed, and still recorded (issue 3, point 6)."""
+"""Children that live on after their cell: undisturbed, and still recorded."""
 
 from __future__ import annotations
 

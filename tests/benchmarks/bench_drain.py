@@ -497,7 +497,7 @@ class Target:
         )
 
 
-#: Those of the project's third issue.
+#: What the project aims at.
 TARGETS = [
     Target("raw", "wurlitzer", 1 / 3),
     Target("raw", "file", 1.0),
