@@ -601,11 +601,16 @@ def _flush_what_waits() -> None:
     cstdio.flush_native()
 
 
-def _flush_for_a_look() -> None:
-    """The same from a live view's thread, so far as nobody who is writing is disturbed."""
+def _flush_for_a_look() -> bool:
+    """The same from a live view's thread, so far as nobody who is writing is disturbed.
+
+    Returns whether something waited.
+    """
+    waited = bool(cstdio.waiting or cstdio.stdout_pending())
     flush_quietly(process_stream("stdout"))
     flush_quietly(process_stream("stderr"))
     cstdio.flush_beside_writers()
+    return waited
 
 
 def _open_pipe() -> tuple[int, int]:

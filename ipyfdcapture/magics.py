@@ -355,7 +355,7 @@ class CaptureFdExtension:
 
     def _begin_as_every_cell(self, cell: _Cell) -> None:
         args = _parse(["--live"])
-        number = self.shell.execution_count - (1 if cell.info.store_history else 0)
+        number = _cell_number(self.shell, cell.info.store_history)
         capture = self._make_capture(args, cell, f"ipyfdcapture.history[{number}]")
 
         def finish(captured: Captured, failed: bool) -> None:
@@ -477,7 +477,7 @@ class CaptureFdExtension:
         facts: dict[str, Any] = {"notebook": self._key}
         if cell is not None and cell.info is not None:
             if cell.info.store_history:
-                facts["cell"] = self.shell.execution_count - 1
+                facts["cell"] = _cell_number(self.shell)
             facts["first_line"] = _first_line(cell.info.raw_cell)
         before = self.shell.user_ns.get(args.name) if args.append else None
         if before is not None and not isinstance(before, Captured):
@@ -658,6 +658,13 @@ def _frames_of_cells() -> Iterator[Any]:
         if frame.f_code.co_name == "run_cell_async":
             yield frame
         frame = frame.f_back
+
+
+def _cell_number(shell: InteractiveShell, is_counted: bool = True) -> int:
+    """Return the number of the running cell; one that is not counted has that of the next."""
+    number: int = shell.displayhook.prompt_count
+    counted_at_start = number < shell.execution_count  # since IPython 9, earlier at the end
+    return number + (1 if counted_at_start and not is_counted else 0)
 
 
 def _first_line(cell: str) -> str:

@@ -20,12 +20,16 @@ class _Immediate:
     """A target that keeps nothing back."""
 
     is_seen = False
+    enough: int | None = None
     error: BaseException | None = None
     wanted: Callable[[], bool]
 
     def open(self, recording: Recording) -> None:
         """See `Target`."""
         self.recording = recording
+
+    def skip(self, count: int, lines: int) -> None:
+        """See `Target`."""
 
     def tick(self) -> None:
         """See `Target`."""

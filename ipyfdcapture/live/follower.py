@@ -17,6 +17,8 @@ from .following import READ_BYTES, Chunk, Following
 GRACE_S = 2.0
 #: How soon an interrupt is noticed while waiting.
 _INTERRUPT_S = 0.1
+#: What was flushed just now is recorded by then.
+_DRAIN_S = 0.005
 
 
 class Target(Protocol):
@@ -24,6 +26,8 @@ class Target(Protocol):
 
     #: Whether the user sees it among what the cell shows, so that the order matters.
     is_seen: bool
+    #: Of what is new at one look, it needs no more than the last so many bytes; None: all.
+    enough: int | None
     #: The first fault that did not end it.
     error: BaseException | None
     #: Tells whether it is still to go on; set by the follower.
@@ -34,6 +38,9 @@ class Target(Protocol):
 
     def show(self, chunks: list[Chunk]) -> None:
         """Take what is new. May keep it back for a while."""
+
+    def skip(self, count: int, lines: int) -> None:
+        """Learn that so many bytes, about so many lines, are left out; see ``enough``."""
 
     def tick(self) -> None:
         """Show what was kept back, as far as the pace allows; called at each interval."""
@@ -64,7 +71,7 @@ class Follower:
         target: Target,
         interval: float,
         name: str,
-        before_look: Callable[[], None] = lambda: None,
+        before_look: Callable[[], bool] = lambda: False,
         position: int = 0,
     ) -> None:
         self._recording = recording
@@ -187,8 +194,8 @@ class Follower:
             wanted, ended = self._wait_for_turn()
             if self._late:
                 self._recording.wait(0)
-            elif not ended:
-                self._before_look()
+            elif not ended and self._before_look():
+                self._give_the_drain_time()
             more = self._take_everything()
             if wanted != self._done:
                 self._target.catch_up()
@@ -203,6 +210,11 @@ class Follower:
                 self._turn.notify_all()
             if self._late and self._recording.writing is None and not more:
                 return
+
+    def _give_the_drain_time(self) -> None:
+        with self._turn:
+            if self._wanted == self._done:
+                self._turn.wait(_DRAIN_S)
 
     def _wait_for_turn(self) -> tuple[int, bool]:
         with self._turn:
@@ -219,6 +231,9 @@ class Follower:
         following = self._following
         end = following.end()
         while not self._abandoned and following.position < end:
+            enough = self._target.enough
+            if enough is not None and end - following.position > enough:
+                self._target.skip(*following.skip(end - enough))
             chunks = following.read(min(READ_BYTES, end - following.position))
             if not chunks:
                 break

@@ -11,6 +11,8 @@ from ..drain.pump import ENTRY, split_limit, tail_file_bytes
 from ..recording import Recording
 
 READ_BYTES = 1 << 20
+_PLACES = 16
+_PLACE_BYTES = 8 << 10
 
 
 class Chunk(NamedTuple):
@@ -59,10 +61,19 @@ class Following:
             limit -= len(data)
         return chunks
 
-    def skip(self, position: int) -> int:
-        """Go on at ``position``; return how many bytes were left out."""
-        count, self.position = position - self.position, position
-        return count
+    def skip(self, position: int) -> tuple[int, int]:
+        """Go on at ``position``.
+
+        Returns how many bytes are left out, and about how many lines, by a look at some places.
+        """
+        start, self.position = self.position, position
+        count = position - start
+        seen = lines = 0
+        for i in range(_PLACES):
+            data = self._read_at(start + i * count // _PLACES, min(_PLACE_BYTES, count))
+            seen += len(data)
+            lines += data.count(b"\n")
+        return count, count * lines // max(seen, 1)
 
     def close(self) -> None:
         """Let go of the files."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import uuid
 from typing import Any
 
@@ -28,10 +27,9 @@ class IOPubScreen:
         """Display the lines, in the place of those that were displayed before."""
         update = bool(self._display_id)
         self._display_id = self._display_id or uuid.uuid4().hex
-        text = "\n".join(lines)
         kind = "update_display_data" if update else "display_data"
         content = {
-            "data": {"text/plain": text, "text/html": f"<pre>{html.escape(text)}</pre>"},
+            "data": {"text/plain": "\n".join(lines)},
             "metadata": {},
             "transient": {"display_id": self._display_id},
         }

@@ -18,6 +18,7 @@ class TerminalStream:
     """
 
     is_seen = True
+    enough: int | None = None
 
     def __init__(self, stdout: int | None, stderr: int | None) -> None:
         self._stdout = stdout
@@ -47,6 +48,9 @@ class TerminalStream:
         self._at_line_start[source] = ends_line
         body = data[:-1] if ends_line else data
         return start + body.replace(b"\n", b"\n" + mark) + (b"\n" if ends_line else b"")
+
+    def skip(self, count: int, lines: int) -> None:
+        """See `Target`."""
 
     def tick(self) -> None:
         """See `Target`."""

@@ -6,7 +6,7 @@ A view decides what is shown and how often; a `Screen` (`iopub`, `terminal`) put
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -29,6 +29,8 @@ from .text import (
 MESSAGES_PER_S = 10
 #: The last lines of a flood are looked for in this much.
 _LAST_BYTES = 64 << 10
+#: Of a flood, so much is looked at in one interval: to read and count all of it would slow it down.
+_ENOUGH_BYTES = 2 << 20
 _LONGEST_LINE = 500
 #: So much of an unfinished line is kept.
 _LONGEST_OPEN = 4096
@@ -65,6 +67,41 @@ class Pace:
         self._sent.append(time.monotonic())
 
 
+class _Totals:
+    """How much was written. Lines that were not looked at are estimated."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._bytes = 0
+        self._skipped = 0
+        self._unfinished: set[int] = set()  # sources whose last line is
+
+    @property
+    def bytes(self) -> int:
+        return self._bytes + self._skipped
+
+    def add(self, chunk: Chunk) -> None:
+        self._bytes += len(chunk.data)
+        self._lines += chunk.data.count(b"\n")
+        if chunk.data.endswith(b"\n"):
+            self._unfinished.discard(chunk.source)
+        else:
+            self._unfinished.add(chunk.source)
+
+    def skip(self, count: int, lines: int) -> None:
+        self._skipped += count
+        self._lines += lines
+
+    @property
+    def lines(self) -> str:
+        """``1,234 lines``, or ``about 1,200,000 lines``."""
+        lines = self._lines + len(self._unfinished)
+        if not self._skipped:
+            return count(lines, "line")
+        digits = len(str(lines)) - 2
+        return "about " + count(round(lines, -max(digits, 0)), "line")
+
+
 class StreamView:
     """The output as it comes, up to ``max_bytes``; then one line that counts, and the last lines.
 
@@ -82,9 +119,8 @@ class StreamView:
         self._pace = Pace()
         self._pending: list[tuple[bool, str]] = []
         self._pieces: dict[int, TextPieces] = {}
-        self._lines_seen = 0
-        self._bytes_seen = 0
-        self._unfinished: set[int] = set()  # sources whose last line is
+        self.enough: int | None = None
+        self._totals = _Totals()
         self._flooded = False
         self._is_news = False  # since the counts were drawn
         self._last: deque[Chunk] = deque()
@@ -101,11 +137,7 @@ class StreamView:
     def show(self, chunks: list[Chunk]) -> None:
         """See `Target`."""
         for chunk in chunks:
-            self._lines_seen += chunk.data.count(b"\n")
-            self._bytes_seen += len(chunk.data)
-            (self._unfinished.discard if chunk.data.endswith(b"\n") else self._unfinished.add)(
-                chunk.source
-            )
+            self._totals.add(chunk)
             if self._flooded:
                 self._remember(chunk)
                 continue
@@ -117,6 +149,12 @@ class StreamView:
             else:
                 text = self._decode(chunk)
             self._add(is_stderr(source), text, chunk)
+
+    def skip(self, count: int, lines: int) -> None:
+        """See `Target`."""
+        self._totals.skip(count, lines)
+        self._last.clear()
+        self._last_bytes = 0
 
     def _decode(self, chunk: Chunk) -> str:
         facts = self._recording.facts
@@ -135,6 +173,7 @@ class StreamView:
         if taken > self._left:
             shown = _beginning(text, self._left)
             self._flooded = True
+            self.enough = _ENOUGH_BYTES
             self._remember_rest(chunk, text[len(shown) :])
             text, taken = shown, _bytes_in(shown)
         if text:
@@ -150,7 +189,7 @@ class StreamView:
 
     def _remember(self, chunk: Chunk) -> None:
         self._is_news = True
-        self._last.append(chunk._replace(data=chunk.data[-_LAST_BYTES:]))
+        self._last.append(chunk._replace(data=_end_of(chunk.data)))
         self._last_bytes += len(self._last[-1].data)
         while self._last_bytes - len(self._last[0].data) >= _LAST_BYTES:
             self._last_bytes -= len(self._last.popleft().data)
@@ -165,8 +204,7 @@ class StreamView:
             self._draw(f"… {self._seen()} so far; the rest is in {self._name}")
 
     def _seen(self) -> str:
-        lines = self._lines_seen + len(self._unfinished)
-        return f"{count(lines, 'line')}, {size(self._bytes_seen)}"
+        return f"{self._totals.lines}, {size(self._totals.bytes)}"
 
     def _group(self) -> None:
         texts = {False: "", True: ""}
@@ -178,10 +216,10 @@ class StreamView:
         self._pace.note()
         self._screen.write(stderr, text)
 
-    def _draw(self, line: str, final: bool = False) -> None:
+    def _draw(self, *lines: str, final: bool = False) -> None:
         self._is_news = False
         self._pace.note()
-        self._screen.draw([line], final)
+        self._screen.draw(list(lines), final)
 
     def catch_up(self) -> None:
         """See `Target`."""
@@ -208,15 +246,15 @@ class StreamView:
             self._pending.append((is_stderr(line.source), f"[{label_of(line.source)}] {line}\n"))
 
     def _show_end(self) -> None:
-        last = self._last_lines()
+        last = [self._row(line) for line in self._last_lines()]
         self._last.clear()
         self._last_bytes = 0
         end = ". The last lines:" if last else ""
-        self._draw(f"… {self._seen()} in all; the rest is in {self._name}{end}", final=True)
-        for line in last:
-            self._pending.append((is_stderr(line.source), _shortened(line) + "\n"))
-        self._group()
-        self.catch_up()
+        self._draw(f"… {self._seen()} in all; the rest is in {self._name}{end}", *last, final=True)
+
+    def _row(self, line: Line) -> str:
+        label = label_of(line.source)
+        return _shortened((f"[{label}] " if label else "") + plain(line))
 
     def _last_lines(self) -> list[Line]:
         lines = Lines(self._recording)
@@ -230,6 +268,18 @@ class StreamView:
             self.end_of_cell()
         elif self._is_news or self._last:  # late output
             self._show_end()
+
+
+def _end_of(data: bytes) -> bytes:
+    """Return the last lines; of a line that never ends, begin with no piece of anything."""
+    if len(data) <= _LAST_BYTES:
+        return data
+    data = data[-_LAST_BYTES:]
+    start = data.find(b"\n") + 1 or max(data.find(b"\x1b"), 0)
+    return data[start:].lstrip(_UTF8_CONTINUATIONS)
+
+
+_UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
 
 
 def _bytes_in(text: str) -> int:
@@ -246,6 +296,7 @@ class TailView:
     """The last lines, updated in place; at the end, one line that sums up."""
 
     is_seen = True
+    enough: int | None = _ENOUGH_BYTES
 
     def __init__(self, screen: Screen, tail_lines: int, name: str) -> None:
         self._screen = screen
@@ -254,7 +305,8 @@ class TailView:
         self._last: deque[str] = deque(maxlen=tail_lines)
         self._pieces: dict[int, TextPieces] = {}
         self._open: dict[int, str] = {}  # the unfinished line of each source
-        self._totals: Counter[str] = Counter()
+        self._totals = _Totals()
+        self._inside_line = False  # after something was skipped
         self._changed = False
         self._cell_ended = False
         self.error: BaseException | None = None
@@ -268,12 +320,21 @@ class TailView:
     def show(self, chunks: list[Chunk]) -> None:
         """See `Target`."""
         for chunk in chunks:
-            self._totals["bytes"] += len(chunk.data)
-            self._totals["lines"] += chunk.data.count(b"\n")
+            self._totals.add(chunk)
             self._take(chunk.source, chunk.data)
         self._changed = True
 
+    def skip(self, count: int, lines: int) -> None:
+        """See `Target`."""
+        self._totals.skip(count, lines)
+        self._pieces.clear()
+        self._open.clear()
+        self._inside_line = True
+
     def _take(self, source: int, data: bytes) -> None:
+        if self._inside_line:
+            self._inside_line = False
+            data = data[data.find(b"\n") + 1 :]
         facts = self._recording.facts
         encoding, errors = facts["encoding"], facts["errors"]
         if len(data) > _LAST_BYTES and encoding == "utf-8":
@@ -332,9 +393,8 @@ class TailView:
         return f"{time.monotonic() - self._started:.1f} s"
 
     def _summary(self) -> list[str]:
-        lines = count(self._totals["lines"] + len(self._open), "line")
-        total = size(self._totals["bytes"])
-        return [f"{lines}, {total} in {self._elapsed()}, all in {self._name}"]
+        total = size(self._totals.bytes)
+        return [f"{self._totals.lines}, {total} in {self._elapsed()}, all in {self._name}"]
 
     def close(self) -> None:
         """See `Target`."""
@@ -358,9 +418,9 @@ class ProgressView(TailView):
         totals = self._totals
         parts = [
             self._elapsed(),
-            count(totals["lines"] + len(self._open), "line"),
-            size(totals["bytes"]),
-            f"{size(totals['bytes'] / seconds)}/s",
+            totals.lines,
+            size(totals.bytes),
+            f"{size(totals.bytes / seconds)}/s",
             *self._rows(),
         ]
         return [" · ".join(parts)]
