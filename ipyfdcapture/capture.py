@@ -575,7 +575,8 @@ class Run:
         if self._job is not None and self._job.owner == os.getpid():
             recording.finish(time.time_ns())
             self._job.stop()
-            recording.update()
+            if self._followers:
+                recording.update()  # with no writer left, they end with the cell
             for follower in self._followers:
                 follower.end_of_cell(self._patience, self._limit)
             self._followers.clear()

@@ -84,6 +84,53 @@ print(left)
     assert shown == "[]\n"
 
 
+def test_a_death_after_the_capture_takes_nothing_from_its_log(
+    python: Python, native: Native
+) -> None:
+    shown = python(
+        KILLING
+        + """
+from ipyfdcapture.drain.pump import waiting_bytes
+with capture_fd():
+    print("warm")
+helper = the_pump(os.getpid()).pid
+with capture_fd(drain="process") as logs:
+    print("all of it")
+    pipes = [pipe.read_end for pipe in logs.recording.writing.pipes.values()]
+    eventually(lambda: not any(map(waiting_bytes, pipes)), "the pipes are empty")
+    os.kill(helper, signal.SIGSTOP)  # it will not answer
+os.kill(helper, signal.SIGKILL)
+await_end(helper)
+warnings.simplefilter("error")
+print(repr(logs.stdout), logs.dropped, logs.complete)
+with capture_fd() as again:
+    os.write(1, b"again")
+print(repr(again.stdout))
+""",
+        native.c(),
+    )
+    assert shown == "'all of it\\n' 0 True\n'again'\n"
+
+
+def test_captures_that_nobody_looks_at_do_not_stop_the_helper(
+    python: Python, native: Native
+) -> None:
+    # Each leaves an answer unread, until the next one begins.
+    shown = python(
+        KILLING
+        + """
+for n in range(2000):
+    with capture_fd(drain="process") as logs:
+        pass
+with capture_fd(drain="process") as logs:
+    lib.write_lines(1, b"line", 100_000)
+print(len(logs), logs.complete)
+""",
+        native.c(),
+    )
+    assert shown == "100000 True\n"
+
+
 def test_the_death_is_told_once_and_the_next_capture_has_a_new_helper(
     python: Python, native: Native
 ) -> None:

@@ -27,7 +27,7 @@ from ..errors import CaptureError
 from ..recording import Recording, State
 from ..spool import Spool
 from .hosts import Host, ProcessHost, ThreadHost
-from .pump import out_of_the_way
+from .pump import at_end, out_of_the_way
 
 #: How a pump that is gone shows; anything else is a fault of the request.
 _GONE = (BrokenPipeError, ConnectionResetError)
@@ -65,6 +65,8 @@ class Draining:
     pipes: dict[int, Pipe] = field(default_factory=dict)
     stopped: bool = False
     state: State = field(default_factory=lambda: State(writing=True))
+    #: The number of a question whose answer was not waited for.
+    asked: int | None = None
     owner: int = field(default_factory=os.getpid)
 
     def update(self) -> State:
@@ -74,10 +76,11 @@ class Draining:
             return State(self.state.dropped, self.state.dropped_why, writing=True)
         return self.drain.update(self)
 
-    def stop(self) -> State:
+    def stop(self) -> None:
         """Like `update`, for the end of the capture. Writers that live on are still recorded."""
         self.stopped = True
-        return self.update()
+        if self.owner == os.getpid():
+            self.drain.stop(self)
 
     def wait(self, timeout: float | None) -> bool:
         """Wait (s) until all writers are gone; tell whether they are."""
@@ -93,6 +96,20 @@ class Draining:
             if not waiter.poll(None if left is None else left * 1000):
                 return False
         return True
+
+    def note(self, answer: dict[str, Any]) -> None:
+        """Take what the pump tells of it."""
+        is_open = set(answer["open"])
+        for source in [source for source in self.pipes if source not in is_open]:
+            self.pipes.pop(source).close()
+        self.state = State(
+            answer["dropped"], answer["dropped_why"], writing=bool(is_open) or not self.stopped
+        )
+
+    def close_pipes(self) -> None:
+        """Let go of the kernel's hold on the pipes."""
+        while self.pipes:
+            self.pipes.popitem()[1].close()
 
     def add(self, pipes: list[Pipe]) -> None:
         """Have more pipes emptied into this recording."""
@@ -119,6 +136,8 @@ class Drain:
         self._unsent: list[bytes] = []
         self._unsent_fds: list[int] = []
         self._received = b""
+        self._unanswered: dict[int, Draining] = {}
+        self._room = 0  # so many more descriptors the pump can take for sure
         self._watcher: _Watcher | None = None
         self._spools: list[Spool] = []
         self._owner = os.getpid()
@@ -139,7 +158,7 @@ class Drain:
         crash_dir: str | None,
         pipes: Sequence[Pipe] = (),
     ) -> Draining:
-        """Begin to write ``recording`` from ``pipes``; return once the drain has taken over.
+        """Begin to write ``recording`` from ``pipes``.
 
         Takes over ``files``, the descriptors of its data and index, and the pipes. Raises
         `OSError` if the drain cannot have them.
@@ -154,12 +173,13 @@ class Drain:
                     self._take_over()
                 self._jobs[job.number] = job
                 self._watch()
+                self._take_answers()
                 self._announce(spool)
                 self._tell_of_record(job, files)
                 self._tell_of_pipes(job, pipes)
-                is_open = set(self._ask("confirm", id=job.number)["open"])
-                if not is_open.issuperset(job.pipes):
-                    raise OSError(errno.EMFILE, "the drain could not take over the pipes")
+                if self._room < 0:
+                    self._confirm(job)
+                self._send_off()
         except BaseException:
             with self._lock:
                 self._drop_unsent()  # it names descriptors that are closed now
@@ -173,6 +193,14 @@ class Drain:
         weakref.finalize(recording, job.release)
         return job
 
+    def _confirm(self, job: Draining) -> None:
+        """Wait until the pump has taken over; only worth it if it might be unable to."""
+        answer = self._ask("confirm", id=job.number)
+        if not set(answer["open"]).issuperset(job.pipes):
+            raise OSError(errno.EMFILE, "the drain could not take over the pipes")
+        if self.host.outlives_us:  # in this process, others take descriptors too
+            self._room = answer["room"]
+
     def add(self, job: Draining, pipes: Sequence[Pipe]) -> None:
         """Have more ``pipes`` emptied into the recording of ``job``; takes them over."""
         with self._lock:
@@ -184,22 +212,41 @@ class Drain:
     def update(self, job: Draining) -> State:
         """Have everything that is in the pipes of ``job`` recorded."""
         with self._lock:
+            if job.asked is not None:
+                try:
+                    self._receive(self.host.control, job.asked)
+                except _GONE:
+                    self._forget_unanswered()
             if job.number not in self._jobs:
                 return job.state
-            answer = self._ask("sync", id=job.number, stopped=job.stopped)
-            is_open = set(answer["open"])
-            for source in [source for source in job.pipes if source not in is_open]:
-                job.pipes.pop(source).close()
-            job.state = State(
-                answer["dropped"],
-                answer["dropped_why"],
-                writing=bool(is_open) or not job.stopped,
-            )
+            job.note(self._ask("sync", id=job.number, stopped=job.stopped))
             if not job.state.writing:  # the pump has let go of it by itself
                 self._jobs.pop(job.number)
         if not job.state.writing:
             self.rest()
         return job.state
+
+    def stop(self, job: Draining) -> None:
+        """Have everything recorded that was written before the capture of ``job`` ended.
+
+        If the pipes are empty and nobody can write to them, it is recorded. Then the pump is
+        asked, but not waited for: its answer is only needed when somebody looks.
+        """
+        with self._lock:
+            if job.number not in self._jobs:
+                return
+            if self.host.outlives_us and all(at_end(p.read_end) for p in job.pipes.values()):
+                job.asked = next(self._numbers)
+                self._unanswered[job.asked] = job
+                del self._jobs[job.number]
+                job.state.writing = False
+                job.close_pipes()
+                self._tell("sync", reply=job.asked, id=job.number, stopped=True)
+                self._send_off()
+        if job.asked is None:
+            self.update(job)
+        else:
+            self.rest()
 
     def release(self, job: Draining) -> None:
         """Keep nothing more of ``job``."""
@@ -209,9 +256,7 @@ class Drain:
             with contextlib.suppress(OSError):  # gone: it keeps nothing anyway
                 self._tell("release", id=job.number)
                 self._send()
-            for pipe in job.pipes.values():
-                pipe.close()
-            job.pipes.clear()
+            job.close_pipes()
         self.rest()
 
     # -- talking to the pump --------------------------------------------------------------------
@@ -256,6 +301,7 @@ class Drain:
         request = {"do": what, "fds": len(fds), **fields}
         self._unsent.append(json.dumps(request).encode() + b"\n")
         self._unsent_fds += fds
+        self._room -= len(fds)
 
     def _send_off(self) -> None:
         """Send what there is to tell."""
@@ -265,6 +311,8 @@ class Drain:
             self._take_over()  # the new pump is told of everything, this included
 
     def _send(self) -> None:
+        if not self._unsent:
+            return
         lines, self._unsent = b"".join(self._unsent), []
         fds, self._unsent_fds = self._unsent_fds, []
         control = self.host.control
@@ -295,14 +343,35 @@ class Drain:
     def _receive(self, control: socket.socket, number: int) -> dict[str, Any]:
         while True:
             while b"\n" not in self._received:
-                data = control.recv(1 << 16)
-                if not data:
-                    raise ConnectionResetError("the pump is gone")
-                self._received += data
-            line, self._received = self._received.split(b"\n", 1)
-            answer: dict[str, Any] = json.loads(line)
+                self._received += self._receive_some(control)
+            answer = self._next_answer()
             if answer["reply"] == number:  # else: to a question that was interrupted
                 return answer
+
+    def _receive_some(self, control: socket.socket, flags: int = 0) -> bytes:
+        data = control.recv(1 << 16, flags)
+        if not data:
+            raise ConnectionResetError("the pump is gone")
+        return data
+
+    def _next_answer(self) -> dict[str, Any]:
+        line, self._received = self._received.split(b"\n", 1)
+        answer: dict[str, Any] = json.loads(line)
+        job = self._unanswered.pop(answer["reply"], None)
+        if job is not None:
+            job.asked = None
+            if "error" not in answer:
+                job.note(answer)
+        return answer
+
+    def _take_answers(self) -> None:
+        """Take the answers that have come: unread ones would stop the pump one day."""
+        if not self._unanswered:
+            return
+        with contextlib.suppress(BlockingIOError, *_GONE):  # if it is gone, sending will tell
+            self._received += self._receive_some(self.host.control, socket.MSG_DONTWAIT)
+        while b"\n" in self._received:
+            self._next_answer()
 
     # -- news -----------------------------------------------------------------------------------
 
@@ -355,6 +424,8 @@ class Drain:
             )
         self._received = b""
         self._drop_unsent()
+        self._forget_unanswered()
+        self._room = 0
         self.host = ThreadHost()
         dead.close()
         for job in list(self._jobs.values()):
@@ -366,10 +437,17 @@ class Drain:
             os.close(data)
             os.close(index)
 
+    def _forget_unanswered(self) -> None:
+        """The pump is gone. What it would have answered is lost: nothing but a count, if that."""
+        for job in self._unanswered.values():
+            job.asked = None
+        self._unanswered.clear()
+
     def retire(self) -> None:
         """Let go of a pump that is gone, unless something it had in hand is still to be saved."""
         with self._lock:
             if not self._jobs and self._owner == os.getpid():
+                self._forget_unanswered()
                 self.host.close()
 
     # -- the end --------------------------------------------------------------------------------
@@ -389,10 +467,8 @@ class Drain:
             self._watcher = None
         self.host.forget_after_fork()
         for job in self._jobs.values():
-            for pipe in job.pipes.values():
-                with contextlib.suppress(OSError):
-                    pipe.close()
-            job.pipes.clear()
+            with contextlib.suppress(OSError):
+                job.close_pipes()
         self._jobs.clear()
 
 

@@ -303,7 +303,8 @@ class Pump:
                  Descriptors: data, index.
     ``add``      ``id``, ``sources``, ``originals``: empty these pipes into it. Descriptors: for
                  each source the read end, then its original descriptor if so listed.
-    ``confirm``  ``id``. Answer: ``open``, the sources that are being emptied.
+    ``confirm``  ``id``. Answer: ``open``, the sources that are being emptied; ``room``, how many
+                 descriptors more can be taken for sure.
     ``sync``     ``id``, ``stopped``: move everything that was in the pipes when the request
                  came. Answer: ``size``, ``dropped``, ``dropped_why``, ``open`` (sources whose
                  writers live). Releases it if it has stopped and none lives.
@@ -480,7 +481,7 @@ class Pump:
         return {}
 
     def _do_confirm(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
-        return {"open": list(self._recordings[request["id"]].pipes)}
+        return {"open": list(self._recordings[request["id"]].pipes), "room": _room()}
 
     def _do_sync(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         recording = self._recordings[request["id"]]
@@ -674,6 +675,17 @@ def remove_tree(directory: str) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(directory, name))
         os.rmdir(directory)
+
+
+def _room() -> int:
+    """Return how many descriptors can be opened for sure: half of what the limit leaves."""
+    try:
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return (soft - len(os.listdir("/dev/fd"))) // 2
+    except (ImportError, OSError, ValueError):
+        return 0
 
 
 def _raise_descriptor_limit() -> None:
