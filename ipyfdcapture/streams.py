@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from . import cstdio
-from .cstdio import flush_stdout, stdout_pending
+from .cstdio import flush_stdout, stdout_marks
 from .drain.pump import waiting_bytes
 from .threads import process_stream, set_process_stream
 
@@ -44,6 +44,7 @@ class _DescriptorWriter(io.RawIOBase):
         self.pipe = -1
         self.to_pipe = False
         self.below: Callable[[], Any] = _nowhere
+        self.marks = stdout_marks()
 
     def writable(self) -> bool:
         return True
@@ -57,7 +58,7 @@ class _DescriptorWriter(io.RawIOBase):
     def write(self, data: Any, /) -> int:
         # What waits in C's buffer was written before this; but text that waited here was
         # written before that.
-        if not self.is_partial and stdout_pending():
+        if not self.is_partial and self.marks[0] != self.marks[1]:
             flush_stdout()
         if _not_captured and threading.get_ident() in _not_captured:
             return self.write_below(bytes(data).decode("utf-8", "replace"), len(data))
@@ -181,26 +182,10 @@ class CaptureStream(io.TextIOWrapper):
         )
         self.mode = "w"  # type: ignore[misc]
         self._found = found
-        self._turns: Turns | None = None
 
     def write(self, text: str, /) -> int:
         """Write text, after what native code has printed so far."""
-        if _not_captured and threading.get_ident() in _not_captured:
-            # Not through the buffer: what others left there is captured.
-            self._writer.write_below(text)
-            return len(text)
-        turns = self._turns
-        if turns is not None and turns.last is not self:
-            turns.take(self)
-        writer = self._writer
-        if stdout_pending():
-            if writer.is_partial:
-                self.flush()
-            flush_stdout()
-        written = _write_text(self, text)
-        if text and writer.is_partial is (text[-1] == "\n"):
-            self._note_partial(not writer.is_partial)
-        return written
+        return _make_write(self, Turns())(text)
 
     def _note_partial(self, is_partial: bool) -> None:
         self._writer.is_partial = is_partial
@@ -234,9 +219,15 @@ class CaptureStream(io.TextIOWrapper):
         """Write to this capture's own pipe, whichever one the descriptor leads to."""
         self._writer.to_pipe = on and self._writer.pipe >= 0
 
-    def take_turns(self, turns: Turns | None, pipe: int) -> None:
+    def take_turns(self, turns: Turns, pipe: int) -> None:
         """Write to a pipe by its write end, in order with the other streams of ``turns``."""
-        self._turns, self._writer.pipe = turns, pipe
+        self._writer.pipe = pipe
+        self.__dict__["write"] = _make_write(self, turns)
+
+    def leave_pipe(self) -> None:
+        """The capture is over: write where the descriptor leads."""
+        self._writer.pipe = -1
+        self.__dict__.pop("write", None)  # which refers to us
 
     def __getattr__(self, name: str) -> Any:
         # What the object in whose place this is has beyond a text stream: ipykernel, for one,
@@ -246,8 +237,36 @@ class CaptureStream(io.TextIOWrapper):
         return getattr(self._found, name)
 
 
-_write_text = io.TextIOWrapper.write
 _waiting = cstdio.waiting
+
+
+def _make_write(stream: CaptureStream, turns: Turns) -> Callable[[str], int]:
+    """Return ``stream.write``.
+
+    As a closure: ``print`` calls it for each of its arguments, and to look up attributes of a
+    class that has a ``__getattr__`` would take half of its time.
+    """
+    writer = stream._writer
+    marks = writer.marks
+    write_text = super(CaptureStream, stream).write
+
+    def write(text: str, /) -> int:
+        if _not_captured and threading.get_ident() in _not_captured:
+            # Not through the buffer: what others left there is captured.
+            writer.write_below(text)
+            return len(text)
+        if turns.last is not stream:
+            turns.take(stream)
+        if marks[0] != marks[1]:
+            if writer.is_partial:
+                stream.flush()
+            flush_stdout()
+        written = write_text(text)
+        if text and writer.is_partial is (text[-1] == "\n"):
+            stream._note_partial(not writer.is_partial)
+        return written
+
+    return write
 
 
 class _Forwarding:
@@ -412,7 +431,7 @@ class Replacement:
                 del _names[self.name]
             # They refer to us, and the streams to each other; without the circle all go.
             self.stream.set_below(_nowhere)
-            self.stream.take_turns(None, -1)
+            self.stream.leave_pipe()
             if self._found is not None:
                 # For whoever keeps it: from now on it writes to what is there again.
                 methods = _methods_of(self._found)

@@ -76,6 +76,29 @@ def test_native_output_that_was_not_flushed_belongs_to_the_capture(
     assert kernel.value("(first.stdout, second.stdout)") == ("no flush, no line end", "")
 
 
+def test_wide_characters_of_c_are_in_order_too(python: Python) -> None:
+    # They have a buffer of their own. Once a stream has begun with them, it stays with them.
+    shown = python(
+        """
+import ctypes, os
+from ipyfdcapture import capture_fd
+libc = ctypes.CDLL(None)
+with capture_fd() as first:
+    libc.wprintf("begin\\n")
+with capture_fd() as logs:
+    for i in range(3):
+        libc.wprintf("wide %d\\n", i)
+        print("print", i)
+        libc.wprintf("again %d\\n", i)
+        os.write(1, b"raw %d\\n" % i)
+print(first.text + logs.text, end="")
+"""
+    )
+    assert shown == "begin\n" + "".join(
+        f"wide {i}\nprint {i}\nagain {i}\nraw {i}\n" for i in range(3)
+    )
+
+
 def test_buffers_of_iostreams_are_flushed_at_the_end(kernel: Kernel, native: Native) -> None:
     kernel.ok(f"import ctypes\ncpp = ctypes.CDLL({native.cpp('iostream')!r})\ncpp.untie()")
     kernel.ok("%%capture_fd -v logs\ncpp.say_cpp(b'from cout')\ncpp.complain_cpp(b'from clog')")
