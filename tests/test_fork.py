@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Python
 from helpers.kernel import Kernel
+from helpers.native import Native
 from helpers.process import the_pump
 from test_restore import PRELUDE
 
@@ -349,3 +350,47 @@ def test_forks_in_threads_during_captures_do_not_deadlock(python: Python) -> Non
         )
     )
     assert shown == "90 True True\n"
+
+
+def test_a_fork_after_a_capture_meets_no_other_thread(python: Python) -> None:
+    # Python warns of a fork in a process with several threads.
+    shown = python(
+        """
+import os
+counts = []
+os.register_at_fork(before=lambda: counts.append(len(os.listdir("/proc/self/task"))))
+from ipyfdcapture import capture_fd
+with capture_fd(drain="process") as logs:
+    if not os.fork():
+        os._exit(0)
+    os.wait()
+if not os.fork():
+    os._exit(0)
+os.wait()
+print(counts)
+"""
+    )
+    assert shown == "[1, 1]\n"
+
+
+def test_after_a_fork_the_death_of_the_helper_is_noticed(python: Python, native: Native) -> None:
+    shown = python(
+        """
+import ctypes, os, signal, sys, threading, warnings
+from helpers.process import the_pump
+from ipyfdcapture import capture_fd
+warnings.simplefilter("ignore")
+lib = ctypes.CDLL(sys.argv[1])
+with capture_fd(drain="process") as logs:
+    helper = the_pump(os.getpid()).pid
+    if not os.fork():
+        os._exit(0)
+    os.wait()
+    os.kill(helper, signal.SIGSTOP)
+    threading.Timer(0.05, os.kill, (helper, signal.SIGKILL)).start()
+    lib.write_lines(1, b"line", 300_000)  # more than a pipe holds: somebody has to notice
+print(len(logs))
+""",
+        native.c(),
+    )
+    assert shown == "300000\n"

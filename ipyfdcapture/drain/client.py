@@ -34,6 +34,9 @@ _GONE = (BrokenPipeError, ConnectionResetError)
 #: Descriptors that go with one request at most (the system's limit is 253).
 _FDS_PER_REQUEST = 240
 
+#: How long to wait for the watcher's thread to see that it is no longer needed.
+_WATCHER_END_S = 5.0
+
 KINDS = ("auto", "process", "thread")
 
 
@@ -138,10 +141,15 @@ class Drain:
         self._received = b""
         self._unanswered: dict[int, Draining] = {}
         self._room = 0  # so many more descriptors the pump can take for sure
-        self._watcher: _Watcher | None = None
         self._spools: list[Spool] = []
         self._owner = os.getpid()
         self._news: list[str] = []
+        self._watcher: _Watcher | None = None
+        try:
+            self.watch()
+        except BaseException:
+            host.close()
+            raise
 
     @property
     def is_usable(self) -> bool:
@@ -172,7 +180,6 @@ class Drain:
                 if not self.host.is_usable:  # a thread that had nothing left to do has ended
                     self._take_over()
                 self._jobs[job.number] = job
-                self._watch()
                 self._take_answers()
                 self._announce(spool)
                 self._tell_of_record(job, files)
@@ -388,31 +395,34 @@ class Drain:
 
     # -- when the pump dies ---------------------------------------------------------------------
 
-    def _watch(self) -> None:
-        if self.host.outlives_us and self._watcher is None:
+    def watch(self) -> None:
+        """Begin to watch over the helper. Raises `OSError` if no thread can be had."""
+        if self.host.outlives_us and self._watcher is None and self._owner == os.getpid():
             self._watcher = _Watcher(self)
+
+    def stop_watching(self) -> None:
+        """Let nobody notice if the helper dies."""
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.stop()  # which may wait for our lock: not to be called with it
 
     def rest(self) -> None:
         """If nothing is recorded, end what runs only while something is."""
         with self._lock:
-            if self._jobs or self._owner != os.getpid():
+            if self._jobs or self._owner != os.getpid() or self.host.outlives_us:
                 return
-            watcher, self._watcher = self._watcher, None
-            if not self.host.outlives_us:
-                self.host.close()
-        if watcher is not None:
-            watcher.stop()
+            self.host.close()
+        self.stop_watching()  # of a helper that has died
 
     def pump_died(self, control: socket.socket) -> None:
-        """Take over if ``control`` is still the socket in use."""
+        """Take over if ``control`` is still the socket in use, and something is recorded."""
         with self._lock:
-            if control is self.host.control and self._owner == os.getpid():
-                try:
-                    self._take_over()
-                except OSError as error:
-                    self._note(
-                        f"the ipyfdcapture helper was killed, and no thread can be had: {error}"
-                    )
+            if control is not self.host.control or self._owner != os.getpid() or not self._jobs:
+                return
+            try:
+                self._take_over()
+            except OSError as error:
+                self._note(f"the ipyfdcapture helper was killed, and no thread can be had: {error}")
 
     def _take_over(self) -> None:
         """Go on in a thread with everything that the dead pump had in hand."""
@@ -446,9 +456,11 @@ class Drain:
     def retire(self) -> None:
         """Let go of a pump that is gone, unless something it had in hand is still to be saved."""
         with self._lock:
-            if not self._jobs and self._owner == os.getpid():
-                self._forget_unanswered()
-                self.host.close()
+            if self._jobs or self._owner != os.getpid():
+                return
+            self._forget_unanswered()
+            self.host.close()
+        self.stop_watching()
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -462,9 +474,6 @@ class Drain:
     def forget_after_fork(self) -> None:
         """In a forked child: let go of the parent's pump without a word to it."""
         self._lock = threading.RLock()
-        if self._watcher is not None:
-            self._watcher.close()
-            self._watcher = None
         self.host.forget_after_fork()
         for job in self._jobs.values():
             with contextlib.suppress(OSError):
@@ -473,16 +482,17 @@ class Drain:
 
 
 class _Watcher:
-    """A thread that notices the death of the helper, while something is recorded.
+    """A thread that notices the death of the helper.
 
-    Not a `threading.Thread`: to start one is to wait until it runs, which takes longer than all
-    else that a capture does at its start.
+    It lives as long as the helper does: to start and end one at each capture would take as long
+    as all else that a capture does. Not a `threading.Thread`: nobody has to wait for it when the
+    process ends. It steps aside when the process forks, see `_before_fork`.
     """
 
     def __init__(self, drain: Drain) -> None:
         self._control = drain.host.control
         self._drain = drain
-        self._end, self._wake = os.pipe()
+        self._end, self._wake = map(out_of_the_way, os.pipe())
         self._running = _thread.allocate_lock()
         self._running.acquire()
         try:
@@ -506,7 +516,7 @@ class _Watcher:
         """End the thread, and wait for that."""
         os.write(self._wake, b"\0")
         if self._thread != _thread.get_ident():
-            self._running.acquire()
+            self._running.acquire(timeout=_WATCHER_END_S)
         self.close()
 
     def close(self) -> None:
@@ -575,14 +585,31 @@ def _say_goodbye() -> None:
         drain.say_goodbye()
 
 
+def _before_fork() -> None:
+    # Python warns of forks while other threads run, and is right: they are missing in the child.
+    _forking.acquire()
+    for drain in list(_all_drains):
+        drain.stop_watching()
+
+
+def _after_fork_in_parent() -> None:
+    for drain in list(_all_drains):
+        with contextlib.suppress(OSError):
+            drain.watch()
+    _forking.release()
+
+
 def _forget_after_fork() -> None:
-    global _guard
-    _guard = threading.Lock()
+    global _guard, _forking
+    _guard, _forking = threading.Lock(), threading.Lock()
     for drain in list(_all_drains):
         drain.forget_after_fork()
     _drains.clear()
 
 
 _all_drains: weakref.WeakSet[Drain] = weakref.WeakSet()
+_forking = threading.Lock()
 atexit.register(_say_goodbye)
-os.register_at_fork(after_in_child=_forget_after_fork)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_forget_after_fork
+)
