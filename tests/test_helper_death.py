@@ -86,6 +86,46 @@ print(left)
     assert shown == "[]\n"
 
 
+def test_kills_while_large_blocks_are_on_their_way_lose_nothing(
+    python: Python, native: Native, rounds: Rounds
+) -> None:
+    # Half of its time, the helper has bytes in hand that are in neither the pipe nor the file.
+    shown = python(
+        KILLING
+        + """
+from ipyfdcapture.drain.pump import waiting_bytes
+warnings.simplefilter("ignore")
+dice = random.Random(12)
+block = dice.randbytes(1 << 20)
+caught = 0
+for n in range(int(sys.argv[2])):
+    with capture_fd(drain="process") as logs:
+        job = logs.recording.writing
+        helper = the_pump(os.getpid()).pid
+        thread = threading.Thread(target=lambda: [os.write(1, block) for _ in range(60)])
+        thread.start()
+        until = time.monotonic() + dice.uniform(0, 0.03)
+        while time.monotonic() < until:
+            pass
+        while thread.is_alive():
+            os.kill(helper, signal.SIGSTOP)
+            if waiting_bytes(job.transit[0]):
+                caught += 1
+                break
+            os.kill(helper, signal.SIGCONT)
+        os.kill(helper, signal.SIGKILL)
+        thread.join()
+    assert logs.raw == block * 60, (n, len(logs.raw))
+    logs.close()
+print(caught > 0)
+""",
+        native.c(),
+        str(rounds(20, full=200)),
+        timeout=170,
+    )
+    assert shown == "True\n"
+
+
 def test_a_death_after_the_capture_takes_nothing_from_its_log(
     python: Python, native: Native
 ) -> None:

@@ -10,6 +10,7 @@ import _thread
 import atexit
 import contextlib
 import errno
+import fcntl
 import itertools
 import json
 import os
@@ -27,7 +28,7 @@ from ..errors import CaptureError
 from ..recording import Recording, State
 from ..spool import Spool
 from .hosts import Host, ProcessHost, ThreadHost
-from .pump import at_end, out_of_the_way
+from .pump import CHUNK_BYTES, at_end, out_of_the_way, waiting_bytes
 
 #: How a pump that is gone shows; anything else is a fault of the request.
 _GONE = (BrokenPipeError, ConnectionResetError)
@@ -65,6 +66,8 @@ class Draining:
     path: str
     max_bytes: int | None
     crash_dir: str | None
+    #: A pipe from the pump to the pump, see `ipyfdcapture.drain.pump.RecordingWriter`.
+    transit: tuple[int, int] | None = None
     pipes: dict[int, Pipe] = field(default_factory=dict)
     stopped: bool = False
     state: State = field(default_factory=lambda: State(writing=True))
@@ -113,6 +116,16 @@ class Draining:
         """Let go of the kernel's hold on the pipes."""
         while self.pipes:
             self.pipes.popitem()[1].close()
+        if self.transit is not None:
+            for end in self.transit:
+                os.close(end)
+            self.transit = None
+
+    def has_all(self) -> bool:
+        """Tell whether everything is recorded and nobody can write any more."""
+        return all(at_end(pipe.read_end) for pipe in self.pipes.values()) and not (
+            self.transit and waiting_bytes(self.transit[0])
+        )
 
     def add(self, pipes: list[Pipe]) -> None:
         """Have more pipes emptied into this recording."""
@@ -122,6 +135,15 @@ class Draining:
         """Keep nothing more; a writer that lives on is not disturbed."""
         if self.owner == os.getpid():
             self.drain.release(self)
+
+
+def _open_transit() -> tuple[int, int] | None:
+    if not hasattr(os, "splice"):
+        return None
+    read_end, write_end = map(out_of_the_way, os.pipe())
+    with contextlib.suppress(OSError):  # over the user's quota: the usual size will do
+        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, CHUNK_BYTES)
+    return read_end, write_end
 
 
 class Drain:
@@ -176,6 +198,7 @@ class Drain:
         )
         job.pipes = {pipe.source: pipe for pipe in pipes}
         try:
+            job.transit = _open_transit()
             with self._lock:
                 if not self.host.is_usable:  # a thread that had nothing left to do has ended
                     self._take_over()
@@ -229,6 +252,7 @@ class Drain:
             job.note(self._ask("sync", id=job.number, stopped=job.stopped))
             if not job.state.writing:  # the pump has let go of it by itself
                 self._jobs.pop(job.number)
+                job.close_pipes()
         if not job.state.writing:
             self.rest()
         return job.state
@@ -242,7 +266,7 @@ class Drain:
         with self._lock:
             if job.number not in self._jobs:
                 return
-            if self.host.outlives_us and all(at_end(p.read_end) for p in job.pipes.values()):
+            if self.host.outlives_us and job.has_all():
                 job.asked = next(self._numbers)
                 self._unanswered[job.asked] = job
                 del self._jobs[job.number]
@@ -277,7 +301,7 @@ class Drain:
     def _tell_of_record(self, job: Draining, files: tuple[int, int]) -> None:
         self._tell(
             "record",
-            files,
+            (*files, *(job.transit or ())),
             id=job.number,
             path=job.path,
             max_bytes=job.max_bytes,

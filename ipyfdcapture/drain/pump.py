@@ -61,7 +61,8 @@ FORWARD_BYTES = 4096
 #: Descriptors in one message at most (SCM_MAX_FD of Linux).
 _MOST_FDS = 253
 _INT = struct.Struct("i")
-_CAN_SPLICE = hasattr(os, "splice")  # Linux
+#: How the system says that it cannot splice these two.
+_NO_SPLICE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 _RECEIVE_CLOSED_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
@@ -80,9 +81,22 @@ class RecordingWriter:
 
     Its whole state can be read back from the files, which is how a second pump takes over from
     one that was killed.
+
+    On Linux, bytes go through a pipe that the owner holds too, the ``transit``, and are never in
+    the memory of the pump: from the captured pipe to the transit as whole pages, from there to
+    the file. So a pump that is killed at any moment leaves each byte in one of the three; and the
+    writer is not kept waiting while the file is written, as it is by a splice that leads
+    straight from its pipe to a file.
     """
 
-    def __init__(self, path: str, data_fd: int, index_fd: int, max_bytes: int | None) -> None:
+    def __init__(
+        self,
+        path: str,
+        data_fd: int,
+        index_fd: int,
+        max_bytes: int | None,
+        transit: tuple[int, int] | None = None,
+    ) -> None:
         self.path = path
         self.max_bytes = max_bytes
         self.dropped = 0
@@ -91,8 +105,11 @@ class RecordingWriter:
         self._files = {"data": data_fd}
         self._head = split_limit(max_bytes)[0] if max_bytes is not None else sys.maxsize
         self._tail = tail_file_bytes(max_bytes) if max_bytes is not None else 0
-        self._can_splice = _CAN_SPLICE
+        self._transit = transit
+        self._can_splice = transit is not None
         self._resume()
+        if transit is not None:
+            self._take_over(waiting_bytes(transit[0]))
 
     def _resume(self) -> None:
         index_size = os.fstat(self._index_fd).st_size
@@ -108,6 +125,12 @@ class RecordingWriter:
             with contextlib.suppress(OSError):
                 size = os.fstat(self._tail_fd(number % 2)).st_size
                 self.end = max(start, self._head + number * self._tail + size)
+
+    def _take_over(self, left: int) -> None:
+        """Store what a pump that was killed had in transit: it belongs to the last entry."""
+        if left:
+            file, offset, _ = self._place()
+            self.end += self._store(left, file, offset)
 
     def _tail_fd(self, which: int) -> int:
         name = f"tail{which}"
@@ -140,14 +163,14 @@ class RecordingWriter:
         try:
             file, offset, room = self._place()
             self._write_entry(source)
-            taken = self._move(pipe, file, offset, min(room, CHUNK_BYTES))
+            taken, stored = self._move(pipe, file, offset, min(room, CHUNK_BYTES))
         except BlockingIOError:
             return None
         except OSError as error:
             return self._take_and_drop(pipe, error)
-        if taken:
+        if stored:
             self._index_end += ENTRY.size
-            self.end += taken
+            self.end += stored
         return taken
 
     def _write_entry(self, source: int, time_ns: int | None = None) -> None:
@@ -155,17 +178,39 @@ class RecordingWriter:
         if os.pwrite(self._index_fd, entry, self._index_end) != ENTRY.size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _move(self, pipe: int, file: int, offset: int, room: int) -> int:
-        if self._can_splice:
-            # One system call that both takes the bytes and stores them: a pump that is killed
-            # has each byte either still in the pipe or already in the file.
+    def _move(self, pipe: int, file: int, offset: int, room: int) -> tuple[int, int]:
+        """Return how many bytes were taken, and how many of them stored."""
+        if self._transit is not None and self._can_splice:
             try:
-                return os.splice(pipe, file, room, offset_dst=offset, flags=os.SPLICE_F_NONBLOCK)
+                taken = os.splice(pipe, self._transit[1], room, flags=os.SPLICE_F_NONBLOCK)
             except OSError as error:
-                if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                if error.errno not in _NO_SPLICE:
                     raise
-                self._can_splice = False  # not on this file system, or not on this pipe
+                self._can_splice = False  # it is not a pipe
+            else:
+                return taken, self._store(taken, file, offset)
         chunk = os.read(pipe, room)
+        return len(chunk), self._write(chunk, file, offset)
+
+    def _store(self, count: int, file: int, offset: int) -> int:
+        """Move so many bytes from the transit to a file; return how many could be stored."""
+        assert self._transit is not None
+        stored = 0
+        while stored < count and self._can_splice:
+            try:
+                stored += os.splice(
+                    self._transit[0], file, count - stored, offset_dst=offset + stored
+                )
+            except OSError as error:
+                self._can_splice = error.errno not in _NO_SPLICE  # not on this file system
+                if self._can_splice:
+                    self._drop(len(os.read(self._transit[0], count - stored)), error)
+                    return stored
+        if stored < count:
+            stored += self._write(os.read(self._transit[0], count - stored), file, offset + stored)
+        return stored
+
+    def _write(self, chunk: bytes, file: int, offset: int) -> int:
         written = 0
         while written < len(chunk):
             try:
@@ -173,7 +218,7 @@ class RecordingWriter:
             except OSError as error:
                 self._drop(len(chunk) - written, error)
                 break
-        return written if written or not chunk else len(chunk)
+        return written
 
     def append(self, chunk: bytes | memoryview, source: int, time_ns: int | None = None) -> None:
         """Append bytes that are already in memory, from now or from ``time_ns``."""
@@ -230,7 +275,7 @@ class RecordingWriter:
 
     def close(self) -> None:
         """Let go of the files."""
-        for file in (*self._files.values(), self._index_fd):
+        for file in (*self._files.values(), self._index_fd, *(self._transit or ())):
             os.close(file)
         self._files = {}
 
@@ -300,7 +345,7 @@ class Pump:
     ``record``   ``id``, ``path``, ``max_bytes``, ``stopped``, ``dropped``, ``dropped_why``: begin
                  a recording, or go on with it. ``crash_dir``: where it goes if the owner crashes
                  meanwhile (null: nowhere).
-                 Descriptors: data, index.
+                 Descriptors: data, index, and both ends of the transit if there is one.
     ``add``      ``id``, ``sources``, ``originals``: empty these pipes into it. Descriptors: for
                  each source the read end, then its original descriptor if so listed.
     ``confirm``  ``id``. Answer: ``open``, the sources that are being emptied; ``room``, how many
@@ -458,8 +503,16 @@ class Pump:
     def _do_record(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         if len(fds) < request["fds"]:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        writer = RecordingWriter(request["path"], fds[0], fds[1], request["max_bytes"])
-        writer.dropped, writer.dropped_why = request["dropped"], request["dropped_why"]
+        data, index, *transit = fds
+        writer = RecordingWriter(
+            request["path"],
+            data,
+            index,
+            request["max_bytes"],
+            (transit[0], transit[1]) if transit else None,
+        )
+        writer.dropped += request["dropped"]
+        writer.dropped_why = request["dropped_why"] or writer.dropped_why
         recording = _Recording(writer, request["crash_dir"])
         recording.active = not request["stopped"]
         self._recordings[request["id"]] = recording
