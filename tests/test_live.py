@@ -877,6 +877,13 @@ class TestInPython:
         assert stream.getvalue() == (logs.text if make is io.StringIO else logs.raw)
         assert not stream.closed
 
+    def test_the_end_does_not_wait_for_the_next_look(self) -> None:
+        stream = io.StringIO()
+        with capture_fd(live=stream, live_interval=3600):
+            os.write(1, b"x\n")
+        assert stream.getvalue() == "x\n"
+        assert not [each for each in threading.enumerate() if "live" in each.name]
+
     @pytest.mark.parametrize("mode", ["w", "wb"])
     def test_an_open_file_is_flushed_and_left_open(self, tmp_path: Path, mode: str) -> None:
         with open(tmp_path / "file", mode) as file:

@@ -40,7 +40,10 @@ class Target(Protocol):
         """Take what is new. May keep it back for a while."""
 
     def skip(self, count: int, lines: int) -> None:
-        """Learn that so many bytes, about so many lines, are left out; see ``enough``."""
+        """Learn that so many bytes, about so many lines, are left out before what comes next.
+
+        There is ``enough`` without them, or ``max_bytes`` had dropped them before they were read.
+        """
 
     def tick(self) -> None:
         """Show what was kept back, as far as the pace allows; called at each interval."""
@@ -196,7 +199,9 @@ class Follower:
                 self._recording.wait(0)
             elif not ended and self._before_look():
                 self._give_the_drain_time()
-            more = self._take_everything()
+            # Asked before the look: afterwards, something could have come in between.
+            is_all = ended and self._recording.writing is None
+            self._take_everything()
             if wanted != self._done:
                 self._target.catch_up()
             else:
@@ -208,7 +213,7 @@ class Follower:
                 self._done = wanted
                 self._steps += 1
                 self._turn.notify_all()
-            if self._late and self._recording.writing is None and not more:
+            if is_all:
                 return
 
     def _give_the_drain_time(self) -> None:
@@ -222,28 +227,26 @@ class Follower:
                 self._turn.wait(self._interval)
             return self._wanted, self._ended
 
-    def _take_everything(self) -> bool:
-        """Give the target what is there now; tell whether there was anything.
+    def _take_everything(self) -> None:
+        """Give the target what is there now.
 
         What comes meanwhile is for the next time: a writer may never pause.
         """
-        found = False
         following = self._following
         end = following.end()
         while not self._abandoned and following.position < end:
             enough = self._target.enough
-            if enough is not None and end - following.position > enough:
-                self._target.skip(*following.skip(end - enough))
+            start = max(following.oldest(), 0 if enough is None else end - enough)
+            if start > following.position:
+                self._target.skip(*following.skip(start))
             chunks = following.read(min(READ_BYTES, end - following.position))
             if not chunks:
                 break
-            found = True
             self._target.show(chunks)
             with self._turn:
                 self._steps += 1
             # A writer that never pauses must not keep back what waits to be shown.
             self._tick()
-        return found
 
     def _tick(self) -> None:
         now = time.monotonic()

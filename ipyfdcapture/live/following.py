@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import operator
 import os
 from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..drain.pump import ENTRY, split_limit, tail_file_bytes
@@ -23,11 +26,17 @@ class Chunk(NamedTuple):
     data: bytes
 
 
+def by_source(chunks: list[Chunk]) -> Iterator[tuple[int, bytes]]:
+    """Yield, in order, what each source wrote at a stretch."""
+    for source, some in itertools.groupby(chunks, key=operator.attrgetter("source")):
+        yield source, b"".join(chunk.data for chunk in some)
+
+
 class Following:
     """A place in a growing recording.
 
-    ``position`` counts all bytes that were recorded so far; with ``max_bytes``, ``skipped`` tells
-    how many of them had gone before they could be read.
+    ``position`` counts all bytes that were recorded before it, those that are gone included (see
+    ``max_bytes``), and ``skipped`` those of them that were not read.
     """
 
     def __init__(self, recording: Recording, position: int = 0) -> None:
@@ -44,21 +53,21 @@ class Following:
         self._tail = 0 if max_bytes is None else tail_file_bytes(max_bytes)
 
     def read(self, limit: int = READ_BYTES) -> list[Chunk]:
-        """Return at most ``limit`` new bytes, in order; nothing if there are none at present."""
+        """Return at most ``limit`` new bytes, in order.
+
+        Nothing if there are none at present, or if the next ones are gone (see `oldest`).
+        """
         end = self.end()
-        self._skip_what_is_gone(end)
+        data = self._read_at(self.position, max(0, min(limit, end - self.position)))
+        if self.oldest() > self.position:  # written over before, or while, they were read
+            return []
         chunks: list[Chunk] = []
-        while self.position < end and limit > 0:
+        start, stop = self.position, self.position + len(data)
+        while self.position < stop:
             time_ns, _, source = self._entry()
-            stop = min(end, self.position + limit)
-            if len(self._entries) > 1:
-                stop = min(stop, self._entries[1][1])
-            data = self._read_at(self.position, stop - self.position)
-            if not data:
-                break
-            chunks.append(Chunk(source, time_ns, data))
-            self.position += len(data)
-            limit -= len(data)
+            first = self.position
+            self.position = min(stop, self._entries[1][1]) if len(self._entries) > 1 else stop
+            chunks.append(Chunk(source, time_ns, data[first - start : self.position - start]))
         return chunks
 
     def skip(self, position: int) -> tuple[int, int]:
@@ -73,7 +82,16 @@ class Following:
             data = self._read_at(start + i * count // _PLACES, min(_PLACE_BYTES, count))
             seen += len(data)
             lines += data.count(b"\n")
+        self.skipped += count
         return count, count * lines // max(seen, 1)
+
+    def oldest(self) -> int:
+        """Return the first position, from `position` on, whose bytes are still there."""
+        end = self.end()
+        if self._head is None or self.position < self._head or end <= self._head:
+            return self.position
+        newest = (end - 1 - self._head) // self._tail
+        return max(self.position, self._head + (newest - 1) * self._tail)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -92,15 +110,6 @@ class Following:
         start = self._entries[-1][1]
         number = (start - self._head) // self._tail
         return max(start, self._head + number * self._tail + tails[number % 2])
-
-    def _skip_what_is_gone(self, end: int) -> None:
-        if self._head is None or end <= self._head:
-            return
-        newest = (end - 1 - self._head) // self._tail
-        oldest_kept = self._head + max(0, newest - 1) * self._tail
-        if self._head <= self.position < oldest_kept:
-            self.skipped += oldest_kept - self.position
-            self.position = oldest_kept
 
     def _entry(self) -> tuple[int, int, int]:
         while len(self._entries) > 1 and self._entries[1][1] <= self.position:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ..recording import Recording
 from .following import Chunk
-from .text import is_stderr, label_of
+from .text import is_stderr, label_of, size
 
 
 class TerminalStream:
@@ -51,6 +51,10 @@ class TerminalStream:
 
     def skip(self, count: int, lines: int) -> None:
         """See `Target`."""
+        fd = self._stdout if self._stderr is None else self._stderr
+        if fd is not None:
+            write_all(fd, f"\n… {size(count)} that max_bytes has dropped …\n".encode())
+        self._at_line_start.clear()
 
     def tick(self) -> None:
         """See `Target`."""

@@ -5,14 +5,15 @@ A view decides what is shown and how often; a `Screen` (`iopub`, `terminal`) put
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from ..captured import Line
+from ..decoding import is_wide
 from ..recording import Recording
-from .following import Chunk
+from .following import Chunk, by_source
 from .text import (
     Lines,
     TextPieces,
@@ -27,7 +28,7 @@ from .text import (
 
 #: What Jupyter Server and browsers take without strain.
 MESSAGES_PER_S = 10
-#: The last lines of a flood are looked for in this much.
+#: The last lines are looked for in this much of what is new.
 _LAST_BYTES = 64 << 10
 #: Of a flood, so much is looked at in one interval: to read and count all of it would slow it down.
 _ENOUGH_BYTES = 2 << 20
@@ -77,16 +78,16 @@ class _Totals:
         self._unfinished: set[int] = set()  # sources whose last line is
 
     @property
-    def bytes(self) -> int:
+    def nbytes(self) -> int:
         return self._bytes + self._skipped
 
-    def add(self, chunk: Chunk) -> None:
-        self._bytes += len(chunk.data)
-        self._lines += chunk.data.count(b"\n")
-        if chunk.data.endswith(b"\n"):
-            self._unfinished.discard(chunk.source)
+    def add(self, source: int, data: bytes) -> None:
+        self._bytes += len(data)
+        self._lines += data.count(b"\n")
+        if data.endswith(b"\n"):
+            self._unfinished.discard(source)
         else:
-            self._unfinished.add(chunk.source)
+            self._unfinished.add(source)
 
     def skip(self, count: int, lines: int) -> None:
         self._skipped += count
@@ -100,6 +101,110 @@ class _Totals:
             return count(lines, "line")
         digits = len(str(lines)) - 2
         return "about " + count(round(lines, -max(digits, 0)), "line")
+
+
+class Texts:
+    """Decodes each source of a recording on its own."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._pieces: dict[int, TextPieces] = {}
+
+    def take(self, source: int, data: bytes, final: bool = False) -> str:
+        """Return the text that is whole by now; see `TextPieces`."""
+        if source not in self._pieces:
+            facts = self._recording.facts
+            self._pieces[source] = TextPieces(facts["encoding"], facts["errors"])
+        return self._pieces[source].take(data, final)
+
+    def finish(self) -> list[tuple[int, str]]:
+        """Return what was held back, by source."""
+        rests = [(source, self.take(source, b"", final=True)) for source in self._pieces]
+        return [(source, rest) for source, rest in rests if rest]
+
+    def forget(self, source: int) -> None:
+        """Begin anew: bytes of this source are left out."""
+        self._pieces.pop(source, None)
+
+
+class LastLines:
+    """The last lines of all sources, as a view shows them.
+
+    Of much at once, only the end is decoded. Where something was left out, a line is shown from
+    its start, or not at all; but of one that never ends, what is there.
+    """
+
+    def __init__(self, recording: Recording, count: int, texts: Texts) -> None:
+        self._recording = recording
+        self._count = count
+        self._texts = texts
+        self._lines: deque[tuple[int, str]] = deque(maxlen=count)
+        self._open: dict[int, str] = {}  # the unfinished line of each source
+        self._cut: set[int] = set()  # sources whose unfinished line has lost its start
+        self._after_gap: set[int] = set()  # sources of which nothing came since
+        self._can_cut = not is_wide(recording.facts["encoding"])
+
+    def take(self, source: int, data: bytes) -> None:
+        """Take what a source wrote."""
+        if len(data) > _LAST_BYTES and self._can_cut:
+            self._lines.clear()  # what is left out stood between those and what is shown now
+            data = self._begin_inside(source, data[-_LAST_BYTES:])
+        elif source in self._after_gap:
+            data = self._begin_inside(source, data)
+        self.take_text(source, self._texts.take(source, data))
+
+    def take_text(self, source: int, text: str) -> None:
+        """The same for what is decoded."""
+        *complete, rest = (self._open.pop(source, "") + text).split("\n")
+        if complete and source in self._cut:
+            self._cut.discard(source)
+            complete.pop(0)
+        self._lines.extend((source, line) for line in complete[-self._count :])
+        if rest:
+            self._open[source] = _enough_of_unfinished(rest)
+
+    def _begin_inside(self, source: int, data: bytes) -> bytes:
+        """Return data without a piece of a line, a character or an escape sequence at its start."""
+        self._texts.forget(source)
+        self._open.pop(source, None)
+        start = data.find(b"\n") + 1
+        if start:
+            self._cut.discard(source)
+            self._after_gap.discard(source)
+            return data[start:]
+        self._cut.add(source)
+        data = data[max(data.find(b"\x1b"), 0) :].lstrip(_UTF8_CONTINUATIONS)
+        if data:
+            self._after_gap.discard(source)
+        return data
+
+    def skip(self) -> None:
+        """Something is left out before what comes next."""
+        self._lines.clear()
+        self._open.clear()
+        self._after_gap.update(range(len(self._recording.sources)))
+
+    def rows(self) -> list[str]:
+        """Return the lines as rows of plain text."""
+        lines = [*self._lines, *self._open.items()]
+        return [self._row(source, line) for source, line in lines[-self._count :]]
+
+    def _row(self, source: int, line: str) -> str:
+        label = label_of(self._recording.sources[source])
+        return _shortened((f"[{label}] " if label else "") + plain(line))
+
+
+_UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
+
+
+def _enough_of_unfinished(line: str) -> str:
+    """Return what is enough of an unfinished line to know what is seen of it."""
+    body = line.rstrip("\r")
+    line = line[body.rfind("\r") + 1 :]
+    if len(line) <= _LONGEST_OPEN:
+        return line
+    # Too long for more of it to count, which comes later.
+    return whole_sequences(line[:_LONGEST_OPEN]).ljust(_LONGEST_OPEN + 1, "…")
 
 
 class StreamView:
@@ -118,13 +223,10 @@ class StreamView:
         self._name = name
         self._pace = Pace()
         self._pending: list[tuple[bool, str]] = []
-        self._pieces: dict[int, TextPieces] = {}
         self.enough: int | None = None
         self._totals = _Totals()
-        self._flooded = False
+        self._last: LastLines | None = None  # once there is too much to show
         self._is_news = False  # since the counts were drawn
-        self._last: deque[Chunk] = deque()
-        self._last_bytes = 0
         self._cell_ended = False
         self.error: BaseException | None = None
         self.wanted: Callable[[], bool]
@@ -132,67 +234,60 @@ class StreamView:
     def open(self, recording: Recording) -> None:
         """See `Target`."""
         self._recording = recording
-        self._lines = Lines(recording)
+        self._texts = Texts(recording)
+        self._lines = Lines(recording)  # of labelled children
 
     def show(self, chunks: list[Chunk]) -> None:
         """See `Target`."""
-        for chunk in chunks:
-            self._totals.add(chunk)
-            if self._flooded:
-                self._remember(chunk)
+        for source, data in by_source(chunks):
+            self._totals.add(source, data)
+            if self._last is not None:
+                self._last.take(source, data)
+                self._is_news = True
                 continue
-            source = self._recording.sources[chunk.source]
-            label = label_of(source)
+            label = label_of(self._recording.sources[source])
             if label:
-                lines = self._lines.take(chunk)
-                text = "".join(f"[{label}] {line}\n" for line in lines)
+                lines = self._lines.take(Chunk(source, 0, data))
+                self._add(source, "".join(f"[{label}] {line}\n" for line in lines))
             else:
-                text = self._decode(chunk)
-            self._add(is_stderr(source), text, chunk)
+                self._add(source, self._texts.take(source, data))
 
     def skip(self, count: int, lines: int) -> None:
         """See `Target`."""
         self._totals.skip(count, lines)
-        self._last.clear()
-        self._last_bytes = 0
+        self._begin_to_count().skip()
 
-    def _decode(self, chunk: Chunk) -> str:
-        facts = self._recording.facts
-        pieces = self._pieces.setdefault(
-            chunk.source, TextPieces(facts["encoding"], facts["errors"])
-        )
-        return pieces.take(chunk.data)
-
-    def _add(self, stderr: bool, text: str, chunk: Chunk) -> None:
+    def _add(self, source: int, text: str) -> None:
+        stderr = is_stderr(self._recording.sources[source])
         if self._pending and self._pending[-1][0] == stderr:
             before = self._pending.pop()[1]
             self._left += _bytes_in(before)
             text = before + text
         text = collapse_redraws(text)
-        taken = _bytes_in(text)
-        if taken > self._left:
-            shown = _beginning(text, self._left)
-            self._flooded = True
-            self.enough = _ENOUGH_BYTES
-            self._remember_rest(chunk, text[len(shown) :])
-            text, taken = shown, _bytes_in(shown)
+        rest = ""
+        if _bytes_in(text) > self._left:
+            text, rest = _split_at(text, self._left)
         if text:
-            self._left -= taken
+            self._left -= _bytes_in(text)
             self._pending.append((stderr, text))
-
-    def _remember_rest(self, chunk: Chunk, rest: str) -> None:
-        if not label_of(self._recording.sources[chunk.source]):
+        if rest:
             # What was shown just before the limit is not shown again at the end.
-            encoding = self._recording.facts["encoding"]
-            chunk = chunk._replace(data=rest.encode(encoding, "replace"))
-        self._remember(chunk)
+            self._begin_to_count(source, self._without_label(source, rest))
 
-    def _remember(self, chunk: Chunk) -> None:
+    def _begin_to_count(self, source: int = 0, text: str = "") -> LastLines:
+        if self._last is None:
+            self._last = LastLines(self._recording, self._tail_lines, self._texts)
+            self._last.take_text(source, text)
+            for line in self._lines.finish():
+                self._last.take_text(self._recording.sources.index(line.source), line)
+            if not is_wide(self._recording.facts["encoding"]):
+                self.enough = _ENOUGH_BYTES
         self._is_news = True
-        self._last.append(chunk._replace(data=_end_of(chunk.data)))
-        self._last_bytes += len(self._last[-1].data)
-        while self._last_bytes - len(self._last[0].data) >= _LAST_BYTES:
-            self._last_bytes -= len(self._last.popleft().data)
+        return self._last
+
+    def _without_label(self, source: int, text: str) -> str:
+        mark = f"[{label_of(self._recording.sources[source])}] "
+        return re.sub(f"^{re.escape(mark)}", "", text, flags=re.MULTILINE)
 
     def tick(self) -> None:
         """See `Target`."""
@@ -201,10 +296,7 @@ class StreamView:
         if len(self._pending) > MESSAGES_PER_S:
             self._group()
         if self._is_news and not self._pending and self._pace.allows():
-            self._draw(f"… {self._seen()} so far; the rest is in {self._name}")
-
-    def _seen(self) -> str:
-        return f"{self._totals.lines}, {size(self._totals.bytes)}"
+            self._draw_counts(final=False)
 
     def _group(self) -> None:
         texts = {False: "", True: ""}
@@ -216,10 +308,14 @@ class StreamView:
         self._pace.note()
         self._screen.write(stderr, text)
 
-    def _draw(self, *lines: str, final: bool = False) -> None:
+    def _draw_counts(self, final: bool) -> None:
+        rows = self._last.rows() if self._last is not None and self._cell_ended else []
+        end = ". The last lines:" if rows else ""
+        seen = f"{self._totals.lines}, {size(self._totals.nbytes)}"
+        line = f"… {seen} {'in all' if final else 'so far'}; the rest is in {self._name}{end}"
         self._is_news = False
         self._pace.note()
-        self._screen.draw(list(lines), final)
+        self._screen.draw([line, *rows], final)
 
     def catch_up(self) -> None:
         """See `Target`."""
@@ -230,136 +326,71 @@ class StreamView:
 
     def end_of_cell(self) -> None:
         """See `Target`."""
-        if not self._flooded:
+        self._cell_ended = True
+        if self._last is None:
             self._add_what_was_held()
         self.catch_up()
-        if self._flooded:
-            self._show_end()
-        self._cell_ended = True
+        if self._last is not None:
+            self._draw_counts(final=True)
 
     def _add_what_was_held(self) -> None:
-        for number, pieces in self._pieces.items():
-            rest = pieces.take(b"", final=True)
-            if rest:
-                self._pending.append((is_stderr(self._recording.sources[number]), rest))
+        sources = self._recording.sources
+        for source, rest in self._texts.finish():
+            self._pending.append((is_stderr(sources[source]), rest))
         for line in self._lines.finish():
             self._pending.append((is_stderr(line.source), f"[{label_of(line.source)}] {line}\n"))
 
-    def _show_end(self) -> None:
-        last = [self._row(line) for line in self._last_lines()]
-        self._last.clear()
-        self._last_bytes = 0
-        end = ". The last lines:" if last else ""
-        self._draw(f"… {self._seen()} in all; the rest is in {self._name}{end}", *last, final=True)
-
-    def _row(self, line: Line) -> str:
-        label = label_of(line.source)
-        return _shortened((f"[{label}] " if label else "") + plain(line))
-
-    def _last_lines(self) -> list[Line]:
-        lines = Lines(self._recording)
-        found = [line for chunk in self._last for line in lines.take(chunk)]
-        found += lines.finish()
-        return found[-self._tail_lines :]
-
     def close(self) -> None:
         """See `Target`."""
-        if not self._flooded:
+        if self._last is None or self._is_news:  # late output
             self.end_of_cell()
-        elif self._is_news or self._last:  # late output
-            self._show_end()
-
-
-def _end_of(data: bytes) -> bytes:
-    """Return the last lines; of a line that never ends, begin with no piece of anything."""
-    if len(data) <= _LAST_BYTES:
-        return data
-    data = data[-_LAST_BYTES:]
-    start = data.find(b"\n") + 1 or max(data.find(b"\x1b"), 0)
-    return data[start:].lstrip(_UTF8_CONTINUATIONS)
-
-
-_UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
 
 
 def _bytes_in(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
-def _beginning(text: str, max_bytes: int) -> str:
-    """Return as many whole lines as fit; of a line that never ends, as much as fits."""
+def _split_at(text: str, max_bytes: int) -> tuple[str, str]:
+    """Split after as many whole lines as fit; in a line that never ends, after as much as fits."""
     fits = text.encode("utf-8", "replace")[:max_bytes].decode("utf-8", "ignore")
-    return fits[: fits.rfind("\n") + 1] or whole_sequences(fits)
+    shown = fits[: fits.rfind("\n") + 1] or whole_sequences(fits)
+    return shown, text[len(shown) :]
 
 
 class TailView:
     """The last lines, updated in place; at the end, one line that sums up."""
 
     is_seen = True
-    enough: int | None = _ENOUGH_BYTES
 
     def __init__(self, screen: Screen, tail_lines: int, name: str) -> None:
         self._screen = screen
+        self._tail_lines = tail_lines
         self._name = name
         self._pace = Pace()
-        self._last: deque[str] = deque(maxlen=tail_lines)
-        self._pieces: dict[int, TextPieces] = {}
-        self._open: dict[int, str] = {}  # the unfinished line of each source
         self._totals = _Totals()
-        self._inside_line = False  # after something was skipped
         self._changed = False
         self._cell_ended = False
+        self.enough: int | None = None
         self.error: BaseException | None = None
         self.wanted: Callable[[], bool]
 
     def open(self, recording: Recording) -> None:
         """See `Target`."""
         self._started = time.monotonic()
-        self._recording = recording
+        self._last = LastLines(recording, self._tail_lines, Texts(recording))
+        self.enough = None if is_wide(recording.facts["encoding"]) else _ENOUGH_BYTES
 
     def show(self, chunks: list[Chunk]) -> None:
         """See `Target`."""
-        for chunk in chunks:
-            self._totals.add(chunk)
-            self._take(chunk.source, chunk.data)
+        for source, data in by_source(chunks):
+            self._totals.add(source, data)
+            self._last.take(source, data)
         self._changed = True
 
     def skip(self, count: int, lines: int) -> None:
         """See `Target`."""
         self._totals.skip(count, lines)
-        self._pieces.clear()
-        self._open.clear()
-        self._inside_line = True
-
-    def _take(self, source: int, data: bytes) -> None:
-        if self._inside_line:
-            self._inside_line = False
-            data = data[data.find(b"\n") + 1 :]
-        facts = self._recording.facts
-        encoding, errors = facts["encoding"], facts["errors"]
-        if len(data) > _LAST_BYTES and encoding == "utf-8":
-            # Only the last lines are looked at; whole ones, so that no character is cut.
-            start = data.find(b"\n", len(data) - _LAST_BYTES) + 1
-            if start:
-                data = data[start:]
-                self._pieces.pop(source, None)
-                self._open.pop(source, None)
-        pieces = self._pieces.setdefault(source, TextPieces(encoding, errors))
-        text = self._open.pop(source, "") + pieces.take(data)
-        *complete, rest = text.split("\n")
-        for line in complete[-(self._last.maxlen or 1) :]:
-            self._last.append(self._row(source, line))
-        if rest:
-            self._open[source] = self._unfinished(rest)
-
-    def _unfinished(self, text: str) -> str:
-        """Return what is enough of an unfinished line to know what is seen of it."""
-        body = text.rstrip("\r")
-        return text[body.rfind("\r") + 1 :][:_LONGEST_OPEN]
-
-    def _row(self, source: int, text: str) -> str:
-        label = label_of(self._recording.sources[source])
-        return _shortened((f"[{label}] " if label else "") + plain(text))
+        self._last.skip()
 
     def tick(self) -> None:
         """See `Target`."""
@@ -373,12 +404,8 @@ class TailView:
             self._pace.note()
             self._screen.draw(self._now(), final=False)
 
-    def _rows(self) -> list[str]:
-        unfinished = [self._row(source, text) for source, text in self._open.items()]
-        return [*self._last, *unfinished][-(self._last.maxlen or 1) :]
-
     def _now(self) -> list[str]:
-        return self._rows()
+        return self._last.rows()
 
     def end_of_cell(self) -> None:
         """See `Target`."""
@@ -393,7 +420,7 @@ class TailView:
         return f"{time.monotonic() - self._started:.1f} s"
 
     def _summary(self) -> list[str]:
-        total = size(self._totals.bytes)
+        total = size(self._totals.nbytes)
         return [f"{self._totals.lines}, {total} in {self._elapsed()}, all in {self._name}"]
 
     def close(self) -> None:
@@ -419,9 +446,9 @@ class ProgressView(TailView):
         parts = [
             self._elapsed(),
             totals.lines,
-            size(totals.bytes),
-            f"{size(totals.bytes / seconds)}/s",
-            *self._rows(),
+            size(totals.nbytes),
+            f"{size(totals.nbytes / seconds)}/s",
+            *self._last.rows(),
         ]
         return [" · ".join(parts)]
 

@@ -1,0 +1,350 @@
+"""What a live view makes of what comes, when it does not look at all of it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+from collections.abc import Iterator
+from typing import Protocol
+
+import pytest
+from conftest import Python
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipyfdcapture.drain.pump import RecordingWriter
+from ipyfdcapture.live.follower import Follower, Target
+from ipyfdcapture.live.views import LastLines, ProgressView, StreamView, TailView, Texts
+from ipyfdcapture.recording import Recording, State
+
+SOURCES = ["stdout", "stderr", "child/stdout", "child/stderr"]
+NEVER_S = 3600.0
+
+
+class Screen:
+    """Keeps what a view shows."""
+
+    def __init__(self) -> None:
+        self.written = {False: "", True: ""}
+        self.states: list[list[str]] = []
+        self.is_final = False
+
+    def write(self, stderr: bool, text: str) -> None:
+        self.written[stderr] += text
+
+    def draw(self, lines: list[str], final: bool) -> None:
+        self.states.append(lines)
+        self.is_final = final
+
+
+class Growing:
+    """A recording that the test writes, with a view that looks when the test says so."""
+
+    def __init__(self, max_bytes: int | None = None, encoding: str = "utf-8") -> None:
+        self._directory = tempfile.TemporaryDirectory()
+        facts = {
+            "sources": list(SOURCES),
+            "encoding": encoding,
+            "errors": "replace",
+            "max_bytes": max_bytes,
+        }
+        self.recording, data, index = Recording.create(self._directory.name, facts)
+        self._writer = RecordingWriter(self.recording.path, data, index, max_bytes)
+        self.follower: Follower | None = None
+
+    def follow(self, target: Target) -> None:
+        self.follower = Follower(self.recording, target, NEVER_S, "view")
+        self.follower.start()
+
+    def write(self, source: str, data: bytes) -> None:
+        self._writer.append(data, SOURCES.index(source))
+
+    def look(self) -> None:
+        assert self.follower is not None
+        self.follower.catch_up()
+
+    def end(self) -> None:
+        if self.follower is not None:
+            self.follower.end_of_cell()
+            self.follower = None
+
+    def close(self) -> None:
+        self.end()
+        self._writer.close()
+        self.recording.close()
+        self._directory.cleanup()
+
+
+class MakeGrowing(Protocol):
+    def __call__(self, max_bytes: int | None = None, encoding: str = "utf-8") -> Growing: ...
+
+
+@pytest.fixture
+def make_growing() -> Iterator[MakeGrowing]:
+    made: list[Growing] = []
+
+    def make(max_bytes: int | None = None, encoding: str = "utf-8") -> Growing:
+        made.append(Growing(max_bytes, encoding))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def numbered(first: int, stop: int) -> bytes:
+    return "".join(f"line {i:07} \u20ac\n" for i in range(first, stop)).encode()
+
+
+LINE_BYTES = len(numbered(0, 1))
+LINES = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def million() -> bytes:
+    return numbered(0, LINES)
+
+
+# -- the last lines -----------------------------------------------------------------------------
+
+
+class Model:
+    """What the last lines should be: slow and simple."""
+
+    def __init__(self) -> None:
+        self.complete: list[str] = []
+        self._open: dict[str, bytes] = {}
+        self._cut: set[str] = set()
+
+    def take(self, source: str, data: bytes) -> None:
+        *complete, rest = (self._open.pop(source, b"") + data).split(b"\n")
+        if complete and source in self._cut:
+            self._cut.discard(source)
+            complete.pop(0)
+        self.complete += [self._row(source, line) for line in complete]
+        self._open[source] = rest
+
+    def skip(self) -> None:
+        self.complete.clear()
+        self._open.clear()
+        self._cut.update(SOURCES)
+
+    def _row(self, source: str, line: bytes) -> str:
+        if source in self._cut:
+            line = line.lstrip(bytes(range(0x80, 0xC0)))  # the rest of a character
+        label = "[child] " if "/" in source else ""
+        text = line.decode("utf-8", "ignore")  # the last character may be half there
+        return label + text if text else ""
+
+    def rows(self, count: int) -> list[str]:
+        unfinished = [self._row(source, line) for source, line in self._open.items()]
+        return [*self.complete, *filter(None, unfinished)][-count:]
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(SOURCES), st.integers(1, 3 * LINE_BYTES), st.booleans()),
+    max_size=30,
+)
+
+
+@given(STEPS, st.integers(1, 6))
+def test_the_last_lines_are_whole_lines_whatever_is_left_out(
+    steps: list[tuple[str, int, bool]], count: int
+) -> None:
+    # Each source writes its numbered lines in pieces of any size, of which some are left out.
+    content = numbered(0, 200)
+    places = dict.fromkeys(SOURCES, 0)
+    model = Model()
+    with contextlib.closing(Growing()) as growing:
+        last = LastLines(growing.recording, count, Texts(growing.recording))
+        for source, size, is_left_out in steps:
+            data = content[places[source] : places[source] + size]
+            places[source] += size
+            if is_left_out:
+                last.skip()
+                model.skip()
+            else:
+                last.take(SOURCES.index(source), data)
+                model.take(source, data)
+            assert last.rows() == model.rows(count)
+
+
+def test_of_much_at_once_the_end_is_whole(make_growing: MakeGrowing) -> None:
+    growing = make_growing()
+    last = LastLines(growing.recording, 3, Texts(growing.recording))
+    last.take(1, b"an error\n")
+    last.take(0, b"begun ")
+    last.take(0, numbered(0, 10_000) + b"then \xe2\x82")
+    assert last.rows() == ["line 0009998 \u20ac", "line 0009999 \u20ac", "then "]
+    last.take(0, b"\xac.\n")
+    assert last.rows()[-1] == "then \u20ac."
+
+
+def test_what_stands_before_and_after_something_left_out_is_not_shown_as_one(
+    make_growing: MakeGrowing,
+) -> None:
+    growing = make_growing()
+    last = LastLines(growing.recording, 1_000_000, Texts(growing.recording))
+    for start in (0, 10_000, 20_000):
+        last.take(0, numbered(start, start + 10_000))
+    numbers = [int(row.split()[1]) for row in last.rows()]
+    assert numbers == list(range(numbers[0], 30_000))
+    assert len(numbers) > 1000
+
+
+def test_of_a_line_that_never_ends_there_are_no_broken_pieces(make_growing: MakeGrowing) -> None:
+    growing = make_growing()
+    last = LastLines(growing.recording, 3, Texts(growing.recording))
+    coloured = "\x1b[38;5;196m\u20ac\x1b[0m".encode()
+    for begin in range(len(coloured)):
+        last.skip()
+        last.take(0, (coloured * 10_000)[begin:])
+        for more in (b"", b"\xe2\x82", b"\xac and more"):
+            last.take(0, more)
+            (row,) = last.rows()
+            assert re.fullmatch("\u20ac{200,499}\u2026+", row)
+
+
+# -- views --------------------------------------------------------------------------------------
+
+SUMMARY = (
+    r"\u2026 (about )?([\d,]+) lines?, ([\d.]+ \wB) in all; the rest is in logs. The last lines:"
+)
+
+
+def summary_of(state: str) -> tuple[int, str]:
+    found = re.fullmatch(SUMMARY, state)
+    assert found is not None, state
+    return int(found[2].replace(",", "")), found[3]
+
+
+@pytest.mark.parametrize("max_bytes", [None, 10_000, 3_000_000, 100_000_000])
+def test_the_counts_are_right_whatever_is_not_looked_at(
+    make_growing: MakeGrowing, million: bytes, max_bytes: int | None
+) -> None:
+    growing, screen = make_growing(max_bytes), Screen()
+    growing.follow(StreamView(screen, 1000, 3, "logs"))
+    for step in range(0, len(million), 5_000_000):
+        growing.write("stdout", million[step : step + 5_000_000])
+        growing.look()
+    growing.end()
+    lines, size = summary_of(screen.states[-1][0])
+    assert lines == pytest.approx(LINES, rel=0.1)
+    assert size == "17.0 MB"
+    assert screen.states[-1][1:] == numbered(LINES - 3, LINES).decode().splitlines()
+    assert all(state[0].endswith("so far; the rest is in logs") for state in screen.states[:-1])
+    shown = screen.written[False]
+    assert shown == million[: len(shown.encode())].decode()
+
+
+@pytest.mark.parametrize("make", [TailView, ProgressView])
+def test_the_short_views_count_right_too(
+    make_growing: MakeGrowing, million: bytes, make: type[TailView]
+) -> None:
+    growing, screen = make_growing(10_000), Screen()
+    view = TailView(screen, 3, "logs") if make is TailView else ProgressView(screen, "logs")
+    growing.follow(view)
+    for step in range(0, len(million), 5_000_000):
+        growing.write("stdout", million[step : step + 5_000_000])
+        growing.look()
+    growing.end()
+    last = numbered(LINES - 3, LINES).decode().splitlines()
+    assert screen.states[-2] == last if make is TailView else screen.states[-1][0].endswith(last[2])
+    assert "17.0 MB" in screen.states[-1][0]
+    assert re.search(r"about 1,\d+0,000 lines|about 9\d0,000 lines", screen.states[-1][0])
+
+
+def test_what_a_limit_dropped_before_it_was_looked_at_is_counted(
+    make_growing: MakeGrowing, million: bytes
+) -> None:
+    # The view might show it all; but it is gone.
+    growing, screen = make_growing(max_bytes=10_000), Screen()
+    growing.follow(StreamView(screen, 100_000_000, 3, "logs"))
+    growing.write("stdout", million)
+    growing.end()
+    assert summary_of(screen.states[-1][0])[1] == "17.0 MB"
+    shown = screen.written[False]
+    assert million.startswith(shown.encode())
+
+
+def test_labelled_lines_are_shown_once_across_the_limit(make_growing: MakeGrowing) -> None:
+    growing, screen = make_growing(), Screen()
+    growing.follow(StreamView(screen, 20 * LINE_BYTES, 1000, "logs"))
+    growing.write("child/stderr", b"open ")
+    growing.write("child/stdout", numbered(0, 50) + b"line 00")
+    growing.write("stdout", b"mine\n")
+    growing.look()
+    growing.write("child/stdout", numbered(50, 52)[len("line 00") :])
+    growing.write("child/stderr", b"and closed\n")
+    growing.end()
+    found = screen.written[False].splitlines() + screen.states[-1][1:]
+    assert found == [
+        *(f"[child] {line}" for line in numbered(0, 50).decode().splitlines()),
+        "mine",
+        *(f"[child] {line}" for line in numbered(50, 52).decode().splitlines()),
+        "[child] open and closed",
+    ]
+    assert screen.states[-1][0].startswith("\u2026 54 lines, ")
+
+
+def test_late_output_past_the_limit_stands_with_the_last_lines(make_growing: MakeGrowing) -> None:
+    growing, screen = make_growing(), Screen()
+    recording = growing.recording
+    recording.writing = StillWriting()
+    growing.follow(StreamView(screen, 100, 3, "logs"))
+    growing.write("stdout", numbered(0, 50))
+    assert growing.follower is not None
+    growing.follower.end_of_cell()
+    growing.write("stdout", b"late\n")
+    growing.look()
+    recording.writing = None
+    growing.look()
+    growing.end()
+    before, *after = screen.states[-2:] if len(screen.states) > 2 else screen.states
+    expected = numbered(48, 50).decode().splitlines()
+    assert before[1:] == numbered(47, 50).decode().splitlines()
+    assert [state[1:] for state in after] == [[*expected, "late"]] * len(after)
+
+
+@pytest.mark.parametrize("view", ["live", "tail"])
+def test_an_encoding_of_wide_characters_is_shown_as_text(
+    make_growing: MakeGrowing, view: str
+) -> None:
+    growing, screen = make_growing(encoding="utf-16-le"), Screen()
+    target = StreamView(screen, 1000, 2, "logs") if view == "live" else TailView(screen, 2, "logs")
+    growing.follow(target)
+    for _ in range(3):
+        growing.write("stdout", "a line \u010a\n".encode("utf-16-le") * 300_000)  # 5.4 MB
+        growing.look()
+    state = screen.states[-1]
+    growing.end()
+    assert (screen.states[-1][1:] if view == "live" else state) == ["a line \u010a"] * 2
+
+
+class StillWriting:
+    """A child that lives."""
+
+    def update(self) -> State:
+        return State(writing=True)
+
+    def wait(self, timeout: float | None) -> bool:
+        return False
+
+    def release(self) -> None:
+        pass
+
+
+def test_a_terminal_says_what_a_limit_dropped_before_it_was_shown(python: Python) -> None:
+    shown = python(
+        """
+        import os
+        from ipyfdcapture import capture_fd
+
+        os.dup2(1, 2)
+        with capture_fd(live="terminal", live_interval=3600, max_bytes=10_000):
+            for _ in range(30):
+                os.write(1, b"x" * 99_999 + b"\\n")
+        """
+    )
+    assert re.search(r"\u2026 [\d.]+ \wB that max_bytes has dropped \u2026\n", shown)
