@@ -38,7 +38,8 @@ from .config import SIZE_HELP, CaptureFd, parse_size
 from .drain.client import KINDS, get_drain
 from .errors import CaptureError
 from .live.targets import make_progress, make_tail
-from .streams import flush_quietly, outside
+from .on_error import show_last_lines, was_shown
+from .streams import outside
 
 MAGIC = "capture_fd"
 LATEST = "_logs"
@@ -176,6 +177,9 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     return args
 
 
+_EVERY_CELL = _parse(["--live"])
+
+
 def _split(line: str) -> list[str]:
     try:
         return list(arg_split(line, posix=True))
@@ -215,12 +219,23 @@ class _CellCapture:
 
 
 @dataclass
+class _Failure:
+    """A captured statement or cell that failed."""
+
+    captured: Captured
+    args: argparse.Namespace
+    #: What it was left by; None: what the cell itself was.
+    error: BaseException | None
+
+
+@dataclass
 class _Cell:
     """A cell that is running in one thread."""
 
     info: Any = None  # IPython's ExecutionInfo; None for a silent cell
     frame: Any = None  # of the shell's own function that runs it
     captures: list[_CellCapture] = field(default_factory=list)
+    failures: list[_Failure] = field(default_factory=list)
 
 
 class _Cells(threading.local):
@@ -327,8 +342,8 @@ class CaptureFdExtension:
 
         def finish(captured: Captured, failed: bool) -> None:
             self._bind(captured, args)
-            if failed and not (args.live or args.tail or args.progress):
-                self._show_last_lines(captured, args)
+            if failed:
+                cell.failures.append(_Failure(captured, args, None))
 
         self._begin(cell, capture, finish)
 
@@ -354,7 +369,7 @@ class CaptureFdExtension:
             self._begin_as_every_cell(cell)
 
     def _begin_as_every_cell(self, cell: _Cell) -> None:
-        args = _parse(["--live"])
+        args = _EVERY_CELL
         number = _cell_number(self.shell, cell.info.store_history)
         capture = self._make_capture(args, cell, f"ipyfdcapture.history[{number}]")
 
@@ -377,7 +392,10 @@ class CaptureFdExtension:
         if result is not None and not result.info.raw_cell.strip():
             return  # a blank cell does not begin either
         if self._cells.running:
-            self._end(self._cells.running.pop(), failed=result is None or not result.success)
+            cell = self._cells.running.pop()
+            self._end(cell, failed=result is None or not result.success)
+            for failure in cell.failures:
+                self._show_last_lines(failure)
 
     def _end(self, cell: _Cell, failed: bool) -> None:
         for each in reversed(cell.captures):
@@ -419,12 +437,16 @@ class CaptureFdExtension:
     def _run(self, args: argparse.Namespace, code: str, is_cell: bool = False) -> Any:
         capture = self._make_capture(args, None)
         self._start(capture)
-        failed = True
         try:
             result = self._execute(code, is_cell)
-            failed = False
-        finally:
-            self._bind(capture.stop(failed), args)
+        except BaseException as error:
+            captured = capture.stop(failed=True)
+            self._bind(captured, args)
+            if self._cells.running:
+                # The traceback is yet to be shown, if nobody catches the error before.
+                self._cells.running[-1].failures.append(_Failure(captured, args, error))
+            raise
+        self._bind(capture.stop(), args)
         return result
 
     def _execute(self, code: str, is_cell: bool) -> Any:
@@ -522,14 +544,13 @@ class CaptureFdExtension:
         if args.name is not None:
             self.shell.user_ns[args.name] = captured
 
-    def _show_last_lines(self, captured: Captured, args: argparse.Namespace) -> None:
-        if (args.on_error or self.config.on_error) == "hide" or not len(captured):
+    def _show_last_lines(self, failure: _Failure) -> None:
+        args = failure.args
+        is_seen = args.live or args.tail or args.progress
+        if is_seen or (args.on_error or self.config.on_error) == "hide":
             return
-        last = captured.tail(self.config.tail_lines)
-        name = args.name or LATEST
-        flush_quietly(sys.stdout)
-        print(f"--- the last {len(last):,} of {len(captured):,} captured lines, all in {name} ---")
-        last.show()
+        if failure.error is None or was_shown(failure.error):
+            show_last_lines(failure.captured, self.config.tail_lines, args.name or LATEST)
 
 
 class _ShellShowsOutside:

@@ -841,8 +841,9 @@ def test_bad_input_is_one_line_and_the_cell_does_not_run(
 
 
 @pytest.fixture(scope="class")
-def warm() -> None:
+def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What the process makes once, at first use, is there."""
+    tmp_path_factory.getbasetemp()
     with capture_fd():
         pass
 

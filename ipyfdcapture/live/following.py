@@ -87,8 +87,10 @@ class Following:
 
     def oldest(self) -> int:
         """Return the first position, from `position` on, whose bytes are still there."""
+        if self._head is None or self.position < self._head:
+            return self.position
         end = self.end()
-        if self._head is None or self.position < self._head or end <= self._head:
+        if end <= self._head:
             return self.position
         newest = (end - 1 - self._head) // self._tail
         return max(self.position, self._head + (newest - 1) * self._tail)
