@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import re
+import struct
 import tempfile
+import termios
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -15,6 +19,7 @@ from hypothesis import strategies as st
 
 from ipyfdcapture.drain.pump import RecordingWriter
 from ipyfdcapture.live.follower import Follower, Target
+from ipyfdcapture.live.terminal import TerminalScreen
 from ipyfdcapture.live.views import LastLines, ProgressView, StreamView, TailView, Texts
 from ipyfdcapture.recording import Recording, State
 
@@ -348,3 +353,42 @@ def test_a_terminal_says_what_a_limit_dropped_before_it_was_shown(python: Python
         """
     )
     assert re.search(r"\u2026 [\d.]+ \wB that max_bytes has dropped \u2026\n", shown)
+
+
+# -- a terminal -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_terminal() -> Iterator[tuple[int, int]]:
+    """A terminal of 20 columns and 5 rows: the end that programs write to, and what shows it."""
+    shown, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 5, 20, 0, 0))
+    os.set_blocking(shown, False)
+    yield terminal, shown
+    os.close(shown)
+    os.close(terminal)
+
+
+LONG_LINES = {
+    "plain": "x" * 100,
+    "wide": "\u6f22\u5b57" * 30,
+    "combining": "e\u0301" * 30,
+    "mixed": "a\u6f22" * 30,
+    "tabs": "\ta\tb\tc\td",
+    "an emoji": "\N{SNAKE}" * 30,
+}
+
+
+@pytest.mark.parametrize("line", LONG_LINES.values(), ids=LONG_LINES.keys())
+def test_what_is_drawn_fits_so_that_it_can_be_drawn_over(
+    small_terminal: tuple[int, int], line: str
+) -> None:
+    wcwidth = pytest.importorskip("wcwidth")
+    terminal, shown = small_terminal
+    screen = TerminalScreen(terminal)
+    screen.draw([line] * 9, final=False)
+    screen.draw(["the end"], final=True)
+    rows = os.read(shown, 1 << 16).decode().split("\r\n")
+    assert len(rows) == 4 + 1 + 1  # with a row left for the cursor
+    assert all(17 <= wcwidth.wcswidth(row) <= 19 for row in rows[:4])
+    assert rows[4:] == ["\x1b[4F\x1b[Jthe end", ""]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import unicodedata
 from collections.abc import Callable
 
 from ..recording import Recording
@@ -91,14 +91,39 @@ class TerminalScreen:
         """Draw over what was drawn before."""
         if not self._can_redraw and not final:
             return
-        width = shutil.get_terminal_size().columns - 1
+        if self._can_redraw:
+            # A line that wraps, or one that has left the screen, could not be drawn over.
+            columns, rows = _size_of(self._fd)
+            lines = [_beginning(line.expandtabs(), columns - 1) for line in lines[1 - rows :]]
         back = f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
-        text = "".join(line[:width] + "\n" for line in lines)
+        text = "".join(line + "\n" for line in lines)
         write_all(self._fd, (back + text).encode("utf-8", "replace"))
         self._drawn = len(lines)
         if final:
             # From now on other things are shown below it: it stays.
             self._can_redraw, self._drawn = False, 0
+
+
+def _size_of(terminal: int) -> tuple[int, int]:
+    """Return how many columns and rows a terminal has; the usual if it does not know."""
+    columns, rows = os.get_terminal_size(terminal)
+    return columns or 80, rows or 24
+
+
+def _beginning(line: str, columns: int) -> str:
+    """Return as much of a line as fits in so many columns."""
+    left = columns
+    for position, character in enumerate(line):
+        left -= _columns_of(character)
+        if left < 0:
+            return line[:position]
+    return line
+
+
+def _columns_of(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -176,17 +176,6 @@ def label_of(source: str) -> str:
     return label if slash else ""
 
 
-def plain(text: str) -> str:
-    """Return one line's text without what would drive a terminal or hide in a page."""
-    text = _SEQUENCES.sub("", text.rstrip("\r").rpartition("\r")[2])
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.expandtabs())
-
-
-_SEQUENCES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])"
-)
-
-
 def count(number: float, unit: str) -> str:
     """Return ``1 line``, ``2,000 lines``."""
     return f"{number:,.0f} {unit}" + ("" if number == 1 else "s")

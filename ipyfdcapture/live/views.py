@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ..decoding import is_wide
 from ..recording import Recording
+from ..view.safe import plain
 from .following import Chunk, by_source
 from .text import (
     Lines,
@@ -21,7 +22,6 @@ from .text import (
     count,
     is_stderr,
     label_of,
-    plain,
     size,
     whole_sequences,
 )
