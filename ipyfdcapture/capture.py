@@ -21,6 +21,7 @@ from .captured import Captured, Line
 from .drain.client import KINDS, Draining, Pipe, get_drain
 from .errors import CaptureError
 from .interrupts import deferred_interrupts
+from .live.beside import keep_order
 from .live.callback import FileTarget, LineTarget
 from .live.follower import GRACE_S, Follower, Target
 from .live.following import end_of
@@ -339,6 +340,11 @@ class Run:
             for follower in seen:
                 follower.catch_up()
 
+    def cleared(self) -> None:
+        """What was shown so far is gone from where the user looks."""
+        for follower in self._followers:
+            follower.cleared()
+
     # -- from start to stop ---------------------------------------------------------------------
 
     @property
@@ -490,6 +496,8 @@ class Run:
             except BaseException:
                 target.close()
                 raise
+        if any(follower.is_seen for follower in self._followers):
+            self._undo.callback(keep_order(self))
 
     def dup_below(self, fd: int) -> int | None:
         """Return a new descriptor for what ``fd`` was before; None if closed or not captured."""

@@ -32,6 +32,7 @@ from traitlets import TraitError
 
 from . import crashes
 from . import history as cell_history
+from .around import around
 from .capture import Run, capture_fd
 from .captured import Captured
 from .config import SIZE_HELP, CaptureFd, parse_size
@@ -571,9 +572,9 @@ class _ShellShowsOutside:
             self._users += 1
             if self._users == 1:
                 shell = self._extension.shell
-                self._wrap(shell, "showtraceback")
-                self._wrap(shell.display_pub, "publish")
-                self._wrap(shell.display_pub, "clear_output")
+                self._undo.callback(around(shell, "showtraceback", self._outside))
+                for name in ("publish", "clear_output"):
+                    self._undo.callback(around(shell.display_pub, name, self._outside))
             trap = self._extension.shell.display_trap
             if sys.displayhook is self._extension.shell.displayhook:
                 self._wrap_displayhook(sys, "displayhook")
@@ -586,29 +587,11 @@ class _ShellShowsOutside:
             if not self._users:
                 self._undo.close()
 
-    def _wrap(self, owner: Any, name: str) -> None:
-        usual = getattr(owner, name)
-        missing = object()
-        before = owner.__dict__.get(name, missing)
-
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with self._outside():
-                return usual(*args, **kwargs)
-
-        def unwrap() -> None:
-            if owner.__dict__.get(name) is wrapped:
-                if before is missing:
-                    del owner.__dict__[name]
-                else:
-                    owner.__dict__[name] = before
-
-        owner.__dict__[name] = wrapped
-        self._undo.callback(unwrap)
-
     def _wrap_displayhook(self, owner: Any, name: str) -> None:
         usual = getattr(owner, name)
 
         def wrapped(value: object) -> Any:
+            self._extension.catch_up()
             with self._outside():
                 return usual(value)
 
@@ -620,11 +603,8 @@ class _ShellShowsOutside:
         setattr(owner, name, wrapped)
         self._undo.callback(unwrap)
 
-    @contextlib.contextmanager
-    def _outside(self) -> Iterator[None]:
-        self._extension.catch_up()
-        with outside(self._extension.replacements()):
-            yield
+    def _outside(self, *args: Any, **kwargs: Any) -> contextlib.AbstractContextManager[None]:
+        return outside(self._extension.replacements())
 
 
 # -- text -----------------------------------------------------------------------------------------

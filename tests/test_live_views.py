@@ -14,7 +14,7 @@ from typing import Protocol
 
 import pytest
 from conftest import Python
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipyfdcapture.drain.pump import RecordingWriter
@@ -34,6 +34,10 @@ class Screen:
         self.written = {False: "", True: ""}
         self.states: list[list[str]] = []
         self.is_final = False
+        self.cleared_count = 0
+
+    def cleared(self) -> None:
+        self.cleared_count += 1
 
     def write(self, stderr: bool, text: str) -> None:
         self.written[stderr] += text
@@ -153,6 +157,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(STEPS, st.integers(1, 6))
 def test_the_last_lines_are_whole_lines_whatever_is_left_out(
     steps: list[tuple[str, int, bool]], count: int
@@ -214,7 +219,7 @@ def test_of_a_line_that_never_ends_there_are_no_broken_pieces(make_growing: Make
 # -- views --------------------------------------------------------------------------------------
 
 SUMMARY = (
-    r"\u2026 (about )?([\d,]+) lines?, ([\d.]+ \wB) in all; the rest is in logs. The last lines:"
+    r"\u2026 (about )?([\d,]+) lines?, ([\d.]+ \w?B) in all; the rest is in logs. The last lines:"
 )
 
 
@@ -312,6 +317,29 @@ def test_late_output_past_the_limit_stands_with_the_last_lines(make_growing: Mak
     assert [state[1:] for state in after] == [[*expected, "late"]] * len(after)
 
 
+def test_a_cell_that_clears_what_it_shows_may_show_as_much_again(
+    make_growing: MakeGrowing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    growing, screen = make_growing(), Screen()
+    growing.follow(StreamView(screen, 5 * LINE_BYTES, 3, "logs"))
+    assert growing.follower is not None
+    growing.write("stdout", numbered(0, 10))
+    growing.look()
+    # At once, it would be no limit at all.
+    growing.follower.cleared()
+    growing.write("stdout", numbered(10, 20))
+    growing.look()
+    assert screen.written[False] == numbered(0, 5).decode()
+    monkeypatch.setattr("ipyfdcapture.live.views._SECOND_S", 0.0)
+    growing.follower.cleared()
+    growing.write("stdout", numbered(20, 30))
+    growing.look()
+    assert screen.written[False] == (numbered(0, 5) + numbered(20, 25)).decode()
+    assert screen.cleared_count == 2
+    growing.end()
+    assert summary_of(screen.states[-1][0])[0] == 30
+
+
 @pytest.mark.parametrize("view", ["live", "tail"])
 def test_an_encoding_of_wide_characters_is_shown_as_text(
     make_growing: MakeGrowing, view: str
@@ -363,7 +391,6 @@ def small_terminal() -> Iterator[tuple[int, int]]:
     """A terminal of 20 columns and 5 rows: the end that programs write to, and what shows it."""
     shown, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 5, 20, 0, 0))
-    os.set_blocking(shown, False)
     yield terminal, shown
     os.close(shown)
     os.close(terminal)
@@ -388,7 +415,10 @@ def test_what_is_drawn_fits_so_that_it_can_be_drawn_over(
     screen = TerminalScreen(terminal)
     screen.draw([line] * 9, final=False)
     screen.draw(["the end"], final=True)
-    rows = os.read(shown, 1 << 16).decode().split("\r\n")
+    found = b""
+    while not found.endswith(b"the end\r\n"):
+        found += os.read(shown, 1 << 16)
+    rows = found.decode().split("\r\n")
     assert len(rows) == 4 + 1 + 1  # with a row left for the cursor
     assert all(17 <= wcwidth.wcswidth(row) <= 19 for row in rows[:4])
     assert rows[4:] == ["\x1b[4F\x1b[Jthe end", ""]

@@ -37,6 +37,9 @@ class _Immediate:
     def catch_up(self) -> None:
         """See `Target`."""
 
+    def cleared(self) -> None:
+        """See `Target`."""
+
     def end_of_cell(self) -> None:
         """See `Target`."""
 

@@ -51,6 +51,9 @@ class Target(Protocol):
     def catch_up(self) -> None:
         """Show all that is kept back: something is about to be shown beside it."""
 
+    def cleared(self) -> None:
+        """Learn that what was shown is gone from where it was shown."""
+
     def end_of_cell(self) -> None:
         """The capture has ended and everything that was written by then was given to `show`.
 
@@ -89,7 +92,7 @@ class Follower:
         self._steps = 0  # what tells a slow target from one that is stuck
         self._ended = False
         self._abandoned = self._finished = False
-        self._late = False
+        self._late = self._was_cleared = False
         self._next_tick = 0.0
         self._thread = threading.Thread(target=self._run, name=f"ipyfdcapture-{name}", daemon=True)
         target.open(recording)
@@ -137,6 +140,10 @@ class Follower:
                 if now - moved >= patience or too_late or interrupt_waits():
                     self._abandoned = self._done < wanted
                     break
+
+    def cleared(self) -> None:
+        """Tell the target that what it has shown is gone from where it was shown."""
+        self._was_cleared = True
 
     def end_of_cell(self, patience: float = GRACE_S, limit: float | None = None) -> None:
         """Have everything shown, and take what comes from now on as late output.
@@ -199,6 +206,9 @@ class Follower:
                 self._recording.wait(0)
             elif not ended and self._before_look():
                 self._give_the_drain_time()
+            if self._was_cleared:
+                self._was_cleared = False
+                self._target.cleared()
             # Asked before the look: afterwards, something could have come in between.
             is_all = ended and self._recording.writing is None
             self._take_everything()

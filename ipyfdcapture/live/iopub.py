@@ -35,6 +35,10 @@ class IOPubScreen:
         }
         self._send(kind, content, f"display_data.{self._display_id}".encode())
 
+    def cleared(self) -> None:
+        """The next lines are displayed anew."""
+        self._display_id = ""
+
     def _send(self, kind: str, content: dict[str, Any], topic: bytes) -> None:
         kernel = self._kernel
         kernel.session.send(

@@ -62,6 +62,9 @@ class TerminalStream:
     def catch_up(self) -> None:
         """See `Target`."""
 
+    def cleared(self) -> None:
+        """See `Target`."""
+
     def end_of_cell(self) -> None:
         """See `Target`."""
 
@@ -102,6 +105,9 @@ class TerminalScreen:
         if final:
             # From now on other things are shown below it: it stays.
             self._can_redraw, self._drawn = False, 0
+
+    def cleared(self) -> None:
+        """IPython clears one line alone."""
 
 
 def _size_of(terminal: int) -> tuple[int, int]:

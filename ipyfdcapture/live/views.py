@@ -28,6 +28,7 @@ from .text import (
 
 #: What Jupyter Server and browsers take without strain.
 MESSAGES_PER_S = 10
+_SECOND_S = 1.0
 #: The last lines are looked for in this much of what is new.
 _LAST_BYTES = 64 << 10
 #: Of a flood, so much is looked at in one interval: to read and count all of it would slow it down.
@@ -46,6 +47,9 @@ class Screen(Protocol):
     def draw(self, lines: list[str], final: bool) -> None:
         """Put these lines in the place of those drawn before. After ``final`` they stay."""
 
+    def cleared(self) -> None:
+        """What stood there is gone."""
+
 
 class Pace:
     """Lets through at most `MESSAGES_PER_S` in any one second."""
@@ -56,12 +60,12 @@ class Pace:
     def allows(self) -> bool:
         """Tell whether one more may be sent now."""
         full = len(self._sent) == MESSAGES_PER_S
-        return not full or time.monotonic() - self._sent[0] >= 1.0
+        return not full or time.monotonic() - self._sent[0] >= _SECOND_S
 
     def left(self) -> int:
         """Return how many may be sent now."""
         now = time.monotonic()
-        return MESSAGES_PER_S - sum(now - sent < 1.0 for sent in self._sent)
+        return MESSAGES_PER_S - sum(now - sent < _SECOND_S for sent in self._sent)
 
     def note(self) -> None:
         """Count one that is sent."""
@@ -218,7 +222,8 @@ class StreamView:
 
     def __init__(self, screen: Screen, max_bytes: int, tail_lines: int, name: str) -> None:
         self._screen = screen
-        self._left = max_bytes
+        self._max_bytes = self._left = max_bytes
+        self._began = time.monotonic()  # with all that may be shown left
         self._tail_lines = tail_lines
         self._name = name
         self._pace = Pace()
@@ -324,6 +329,15 @@ class StreamView:
         while self._pending:
             self._send(*self._pending.pop(0))
 
+    def cleared(self) -> None:
+        """See `Target`. A cell that clears what it shows may go on for as long as it likes."""
+        self._screen.cleared()
+        now = time.monotonic()
+        if now - self._began >= _SECOND_S:
+            self._began = now
+            self._left = self._max_bytes
+            self._last = self.enough = None
+
     def end_of_cell(self) -> None:
         """See `Target`."""
         self._cell_ended = True
@@ -406,6 +420,10 @@ class TailView:
 
     def _now(self) -> list[str]:
         return self._last.rows()
+
+    def cleared(self) -> None:
+        """See `Target`."""
+        self._screen.cleared()
 
     def end_of_cell(self) -> None:
         """See `Target`."""
