@@ -5,6 +5,7 @@ With IPYFDCAPTURE_PICTURES=DIRECTORY the pictures of the README are written ther
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
@@ -22,40 +23,59 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
 SETUP = """\
 %load_ext ipyfdcapture
-import ctypes, subprocess, sys
-libc = ctypes.CDLL(None)"""
+import subprocess, sys
+from ctypes import CDLL, c_double
+from demo import train
+libc = CDLL(None)"""
 LIVE = """\
 %%capture_fd --live -v logs
 for step in range(3):
     print("Python: step", step)
-    libc.printf(b"C: residual %.3f\\n", ctypes.c_double(1 / (step + 1)))
-print("a warning", file=sys.stderr)
-server = subprocess.Popen("{late}; echo late: a request was served", shell=True)"""
+    libc.printf(b"C:      residual %.3f\\n", c_double(1 / (step + 1)))
+print("Python: a warning", file=sys.stderr)
+server = subprocess.Popen("./server")  # goes on after the cell"""
 OTHER = """\
 %%capture_fd --live -v other
-print("another cell")
-print("\\x1b[32mgreen\\x1b[0m <b>plain text</b>")
+print("another cell, \\x1b[32mrun later\\x1b[0m <b>plain text</b>")
 for percent in range(0, 101, 5):
-    print(f"\\r{'#' * (percent // 5):<20} {percent}%", end="")"""
+    print(f"\\r{'█' * (percent // 5):<20} {percent}%", end="")"""
 FLOOD = """\
 %%capture_fd --live -v flood
-subprocess.run("seq 5000000", shell=True)"""
+_ = subprocess.run("seq 5000000", shell=True)"""
 TAIL = """\
 %%capture_fd --tail 4 -v build
-for i in range(1, 31): print(f"[{i}/30] compiling part {i}")
-GATE"""
+_ = subprocess.run("./build")"""
 PROGRESS = """\
-%%capture_fd --progress -v run
-for i in range(1, 31): print("iteration", i)
-GATE"""
-SMALL = "%config CaptureFd.live_max_bytes = 40\n%config CaptureFd.tail_lines = 3"
+%%capture_fd --progress -v training
+train(epochs=40)"""
+SMALL = "%config CaptureFd.live_max_bytes = 12\n%config CaptureFd.tail_lines = 3"
+
+#: What the cells run: each goes on when its gate is opened.
+SERVER = """\
+#!/bin/sh
+cat {late}
+echo 'server: a request came, long after the cell had ended'
+"""
+BUILD = """\
+#!/bin/sh
+for part in $(seq 30); do echo "[$part/30] compiling part $part"; done
+cat {tail}
+"""
+DEMO = """\
+def train(epochs):
+    for epoch in range(1, epochs):
+        print(f"epoch {{epoch}}/{{epochs}}: loss {{1 / epoch:.4f}}")
+    open("{progress}").close()
+    print(f"epoch {{epochs}}/{{epochs}}: loss {{1 / epochs:.4f}}")
+"""
 
 
 class LiveLab(Lab):
     """A JupyterLab with one notebook of live cells."""
 
-    def __init__(self, home: Path, cells: list[str]) -> None:
+    def __init__(self, home: Path, cells: list[str], programs: dict[str, str]) -> None:
         self._cells = cells
+        self._programs = programs
         super().__init__(home, "Light", None)  # type: ignore[arg-type]
 
     def _write_notebook(self, log: Any) -> None:
@@ -68,6 +88,9 @@ class LiveLab(Lab):
         # All cells are in the page, seen or not.
         (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
         (self.home / "work").mkdir()
+        for name, code in self._programs.items():
+            (self.home / "work" / name).write_text(code)
+            (self.home / "work" / name).chmod(0o755)
         kernel = {"name": "python3", "display_name": "Python 3"}
         cells = [nbformat.v4.new_code_cell(cell) for cell in self._cells]
         notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
@@ -84,10 +107,11 @@ class Page:
         browser.get(url + "doc/tree/live.ipynb")
         ready = "return !!document.querySelector('.jp-CodeCell') && !!window.jupyterapp"
         eventually(lambda: browser.execute_script(ready), "the notebook")
-        idle = (
-            "return !!document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=idle]')"
-        )
-        eventually(lambda: browser.execute_script(idle), "the kernel")
+        has_kernel = """
+            const session = window.jupyterapp.shell.currentWidget?.sessionContext;
+            return !!session?.isReady && session.session?.kernel?.status === 'idle';
+        """
+        eventually(lambda: browser.execute_script(has_kernel), "the kernel")
 
     def run_all(self) -> None:
         self.browser.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
@@ -111,17 +135,20 @@ class Page:
         if not directory:
             return
         script = """
-            const wanted = arguments[0];
-            document.querySelectorAll('.jp-Notebook .jp-Cell').forEach((cell, i) => {
-                cell.style.display = wanted.includes(i) ? '' : 'none';
+            const all = [...document.querySelectorAll('.jp-Notebook .jp-Cell')];
+            all.forEach((cell, i) => {
+                cell.style.display = arguments[0].includes(i) ? '' : 'none';
             });
-            const cells = document.querySelectorAll('.jp-Notebook .jp-Cell');
-            const box = cells[wanted[0]].parentElement;
             document.activeElement.blur();
+            const places = arguments[0].map(i => all[i].getBoundingClientRect());
+            const [first, last] = [places[0], places[places.length - 1]];
+            return {x: first.left, y: first.top, width: Math.min(first.width, 720),
+                    height: last.bottom - first.top, scale: 1.25};
         """
-        self.browser.execute_script(script, cells)
-        area = self.browser.find_element("css selector", ".jp-WindowedPanel-viewport")
-        area.screenshot(str(Path(directory) / name))
+        clip = self.browser.execute_script(script, cells)
+        options = {"clip": clip, "captureBeyondViewport": True}
+        taken = self.browser.execute_cdp_cmd("Page.captureScreenshot", options)
+        (Path(directory) / name).write_bytes(base64.b64decode(taken["data"]))
         self.browser.execute_script(
             "document.querySelectorAll('.jp-Cell').forEach(c => { c.style.display = ''; })"
         )
@@ -136,20 +163,26 @@ def gates(tmp_path: Path) -> Iterator[dict[str, Gate]]:
 def page(tmp_path: Path, gates: dict[str, Gate]) -> Iterator[Page]:
     webdriver = pytest.importorskip("selenium.webdriver")
     pytest.importorskip("jupyterlab")
+    paths = {name: str(gate.path) for name, gate in gates.items()}
     lab = LiveLab(
         tmp_path,
         [
             SETUP,
-            LIVE.replace("{late}", gates["late"].shell),
+            LIVE,
             OTHER,
-            TAIL.replace("GATE", gates["tail"].wait),
-            PROGRESS.replace("GATE", gates["progress"].wait),
+            TAIL,
+            PROGRESS,
             SMALL,
             FLOOD,
             "%config CaptureFd.live_max_bytes = 1_000_000",
             FLOOD,
             "'the end'",
         ],
+        {
+            "server": SERVER.format(**paths),
+            "build": BUILD.format(**paths),
+            "demo.py": DEMO.format(**paths),
+        },
     )
     try:
         options = webdriver.ChromeOptions()
@@ -174,8 +207,8 @@ def test_what_stands_under_each_cell(page: Page, gates: dict[str, Gate]) -> None
     assert page.under(3).split("\n") == [f"[{i}/30] compiling part {i}" for i in range(27, 31)]
     page.picture("live-tail.png", [3])
     gates["tail"].open()
-    assert page.await_under(3, "all in build").startswith("30 lines, 741 B in ")
-    page.await_under(4, "iteration 30")
+    assert page.await_under(3, "all in build").startswith("30 lines, 762 B in ")
+    page.await_under(4, "epoch 39/40: loss 0.0256")
     page.picture("live-progress.png", [4])
     gates["progress"].open()
     # A flood: its start, a line that counts, its end.
@@ -188,16 +221,16 @@ def test_what_stands_under_each_cell(page: Page, gates: dict[str, Gate]) -> None
     large = page.await_under(8, "The last lines:")
     assert 900_000 < len(large) < 1_100_000
     # Late output stands under its own cell, whatever ran since.
-    assert "late" not in page.under(1)
+    assert "a request came" not in page.under(1)
     gates["late"].open()
-    live = page.await_under(1, "late: a request was served")
-    assert live.split("\n")[:2] == ["Python: step 0", "C: residual 1.000"]
+    live = page.await_under(1, "server: a request came, long after the cell had ended")
+    assert live.split("\n")[:2] == ["Python: step 0", "C:      residual 1.000"]
     assert live.count("a warning") == 1
     stderr = page.browser.find_elements(
         "css selector", ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']"
     )
-    assert [element.text for element in stderr] == ["a warning"]
+    assert [element.text for element in stderr] == ["Python: a warning"]
     other = page.under(2)
-    assert other.split("\n")[:2] == ["another cell", "green <b>plain text</b>"]
-    assert other.rstrip().split("\n")[2:] == ["#" * 20 + " 100%"]
+    assert other.split("\n")[0] == "another cell, run later <b>plain text</b>"
+    assert other.rstrip().split("\n")[1:] == ["█" * 20 + " 100%"]
     page.picture("live.png", [1, 2, 6])
