@@ -6,16 +6,17 @@ With IPYFDCAPTURE_PICTURES=DIRECTORY the pictures of the README are written ther
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from helpers.process import REPO_DIR
-from helpers.wait import eventually
+from helpers.wait import LIMIT_S, eventually
 from test_live import Gate
 from test_view_browser import ARGUMENTS, CHROMIUM, Lab
 
@@ -111,10 +112,45 @@ class Page:
             const session = window.jupyterapp.shell.currentWidget?.sessionContext;
             return !!session?.isReady && session.session?.kernel?.status === 'idle';
         """
-        eventually(lambda: browser.execute_script(has_kernel), "the kernel")
+        self._has_kernel = has_kernel
+        self.await_idle()
+
+    def await_idle(self) -> None:
+        """Wait until the kernel waits, too."""
+        status = (
+            "return window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
+        )
+        try:
+            eventually(lambda: self.browser.execute_script(self._has_kernel), "the kernel")
+        except AssertionError as error:
+            raise AssertionError(f"{error}, but {self.browser.execute_script(status)}") from None
 
     def run_all(self) -> None:
         self.browser.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+
+    def run(self, cell: int) -> None:
+        """Run one cell once those before it have ended, and do not wait for its end."""
+        self.await_idle()
+        script = """
+            const notebook = window.jupyterapp.shell.currentWidget.content;
+            notebook.activeCellIndex = arguments[0];
+            notebook.deselectAll();
+            window.jupyterapp.commands.execute('notebook:run-cell');
+        """
+        self.browser.execute_script(script, cell)
+
+    def kernel(self, method: str) -> None:
+        """Interrupt or restart the kernel; return once that is done."""
+        script = """
+            const done = arguments[arguments.length - 1];
+            const session = window.jupyterapp.shell.currentWidget.sessionContext;
+            const asked = arguments[0] === 'restart'
+                ? session.restartKernel() : session.session.kernel.interrupt();
+            asked.then(() => done(''), error => done(String(error)));
+        """
+        self.browser.set_script_timeout(LIMIT_S)
+        error = self.browser.execute_async_script(script, method)
+        assert not error, error
 
     def under(self, cell: int) -> str:
         """Return the text that stands under a cell."""
@@ -126,7 +162,10 @@ class Page:
         return str(self.browser.execute_script(script, cell))
 
     def await_under(self, cell: int, text: str) -> str:
-        eventually(lambda: text in self.under(cell), f"{text!r} under cell {cell}")
+        try:
+            eventually(lambda: text in self.under(cell), f"{text!r} under cell {cell}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}, but {self.under(cell)!r}") from None
         return self.under(cell)
 
     def picture(self, name: str, cells: list[int]) -> None:
@@ -159,13 +198,35 @@ def gates(tmp_path: Path) -> Iterator[dict[str, Gate]]:
     yield {name: Gate(tmp_path, name) for name in ("late", "tail", "progress")}
 
 
+class OpenPage(Protocol):
+    def __call__(self, cells: list[str], programs: dict[str, str]) -> Page: ...
+
+
 @pytest.fixture
-def page(tmp_path: Path, gates: dict[str, Gate]) -> Iterator[Page]:
+def open_page(tmp_path: Path) -> Iterator[OpenPage]:
     webdriver = pytest.importorskip("selenium.webdriver")
     pytest.importorskip("jupyterlab")
+    with contextlib.ExitStack() as closing:
+
+        def open_it(cells: list[str], programs: dict[str, str]) -> Page:
+            lab = LiveLab(tmp_path, cells, programs)
+            closing.callback(lab.close)
+            options = webdriver.ChromeOptions()
+            options.binary_location = CHROMIUM
+            for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path / 'profile'}"):
+                options.add_argument(argument)
+            driver_path = shutil.which("chromedriver")
+            service = webdriver.ChromeService(driver_path) if driver_path else None
+            browser = webdriver.Chrome(options=options, service=service)
+            closing.callback(browser.quit)
+            return Page(browser, lab.url)
+
+        yield open_it
+
+
+def test_what_stands_under_each_cell(open_page: OpenPage, gates: dict[str, Gate]) -> None:
     paths = {name: str(gate.path) for name, gate in gates.items()}
-    lab = LiveLab(
-        tmp_path,
+    page = open_page(
         [
             SETUP,
             LIVE,
@@ -184,23 +245,6 @@ def page(tmp_path: Path, gates: dict[str, Gate]) -> Iterator[Page]:
             "demo.py": DEMO.format(**paths),
         },
     )
-    try:
-        options = webdriver.ChromeOptions()
-        options.binary_location = CHROMIUM
-        for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path / 'profile'}"):
-            options.add_argument(argument)
-        driver_path = shutil.which("chromedriver")
-        service = webdriver.ChromeService(driver_path) if driver_path else None
-        browser = webdriver.Chrome(options=options, service=service)
-        try:
-            yield Page(browser, lab.url)
-        finally:
-            browser.quit()
-    finally:
-        lab.close()
-
-
-def test_what_stands_under_each_cell(page: Page, gates: dict[str, Gate]) -> None:
     page.run_all()
     # While the cell runs: its last lines, in place.
     page.await_under(3, "[30/30] compiling part 30")
@@ -234,3 +278,50 @@ def test_what_stands_under_each_cell(page: Page, gates: dict[str, Gate]) -> None
     assert other.split("\n")[0] == "another cell, run later <b>plain text</b>"
     assert other.rstrip().split("\n")[1:] == ["█" * 20 + " 100%"]
     page.picture("live.png", [1, 2, 6])
+
+
+WAITING = """\
+%%capture_fd {option} -v logs
+print("begun by", os.getpid())
+_ = subprocess.run("echo '\\x1b[31mred\\x1b[0m {wide}'; exec cat {gate}", shell=True)"""
+WIDE = "\u6f22\u5b57 \N{SNAKE} e\u0301"
+
+
+@pytest.mark.parametrize("option", ["--live", "--tail 4", "--progress"])
+def test_a_cell_that_is_stopped_and_a_kernel_that_is_restarted(
+    open_page: OpenPage, gates: dict[str, Gate], option: str
+) -> None:
+    waiting = WAITING.format(option=option, wide=WIDE, gate=gates["late"].path)
+    page = open_page(
+        [
+            "%load_ext ipyfdcapture\nimport os, subprocess",
+            waiting,
+            "%%capture_fd --live -v after\nprint('after', len(logs))",
+            "len(logs), len(logs.stderr)",
+        ],
+        {},
+    )
+    page.run(0)
+    page.run(1)
+    page.await_under(1, f"red {WIDE}")
+    page.kernel("interrupt")
+    interrupted = page.await_under(1, "KeyboardInterrupt")
+    if option == "--live":
+        assert interrupted.index(f"red {WIDE}") < interrupted.index("KeyboardInterrupt")
+    page.run(2)
+    page.await_under(2, "after 2")
+    # In the middle of a cell: what it showed stands, and the next kernel begins anew.
+    page.run(1)
+    eventually(lambda: "KeyboardInterrupt" not in page.under(1), "the cell begins anew")
+    page.await_under(1, f"red {WIDE}")
+    page.kernel("restart")
+    assert f"red {WIDE}" in page.under(1)
+    page.run(3)
+    page.await_under(3, "NameError")
+    page.run(0)
+    page.run(1)
+    eventually(lambda: "KeyboardInterrupt" not in page.under(1), "the cell begins anew")
+    page.await_under(1, f"red {WIDE}")
+    gates["late"].open()
+    page.run(3)
+    page.await_under(3, "(2, 0)")
