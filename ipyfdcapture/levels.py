@@ -94,12 +94,8 @@ FORMATS = (
     ),
 )
 
-_ANY = re.compile(
-    "|".join(
-        format_.pattern.replace("(?P<level>", f"(?P<level{i}>") for i, format_ in enumerate(FORMATS)
-    ).encode()
-)
-_SGR = re.compile(rb"\x1b\[[0-9;:]*m")
+#: What a program writes for a terminal alone: colours, "erase to the end of the line", links.
+_CONTROLS = re.compile(rb"\x1b(?:\[[0-9;:]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 #: A level stands near the start; the rest of a long line need not be looked at.
 _LOOK_AT_BYTES = 500
 
@@ -108,7 +104,7 @@ def level_of(line: bytes) -> str | None:
     """Return how serious a line says it is, one of `LEVELS`; None if it does not say."""
     line = line[:_LOOK_AT_BYTES]
     if b"\x1b" in line:  # many formats colour the level
-        line = _SGR.sub(b"", line)
+        line = _CONTROLS.sub(b"", line)
     match = _any_format().match(line)
     if match is None or match.lastgroup is None:
         return None

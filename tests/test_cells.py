@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import StartKernel
 from helpers.kernel import Kernel, Reply
-from helpers.process import private_env
 
 _HEADER = re.compile(r"^(Cell In\[\d+\]|File \S+)", re.M)
 _ARROW = re.compile(r"^-+> (\d+) (.*)$")
@@ -397,129 +392,3 @@ def test_an_interrupt_does_not_reach_the_helper(kernel: Kernel) -> None:
     assert kernel.finish(asked).status == "error"
     assert kernel.run("%%capture_fd -v logs\nprint('next')").shown == ""
     assert kernel.value("logs.stdout") == "next\n"
-
-
-# -- whoever runs whole notebooks --------------------------------------------------------------
-
-
-def notebook(*cells: str) -> str:
-    return json.dumps(
-        {
-            "cells": [
-                {
-                    "cell_type": "code",
-                    "id": f"c{number}",
-                    "execution_count": None,
-                    "metadata": {},
-                    "outputs": [],
-                    "source": source,
-                }
-                for number, source in enumerate(cells)
-            ],
-            "metadata": {
-                "kernelspec": {"name": "python3", "display_name": "p", "language": "python"}
-            },
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }
-    )
-
-
-FAILS_IN_THE_MIDDLE = notebook(
-    "%load_ext ipyfdcapture",
-    "%%capture_fd -v logs\nprint('first')\n1/0",
-    "open('ran-on', 'w').close()",
-)
-
-
-def test_nbclient_stops_at_a_failing_captured_cell(
-    tmp_path: Path, python_env: dict[str, str]
-) -> None:
-    import nbclient
-    import nbformat
-
-    held = nbformat.reads(FAILS_IN_THE_MIDDLE, as_version=4)
-    client = nbclient.NotebookClient(
-        held, timeout=60, resources={"metadata": {"path": str(tmp_path)}}, kernel_name="python3"
-    )
-    with pytest.raises(nbclient.exceptions.CellExecutionError, match="ZeroDivisionError"):
-        client.execute(env=python_env)
-    assert not (tmp_path / "ran-on").exists()
-
-
-def _run_module(tmp_path: Path, env: dict[str, str], *words: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=tmp_path,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-def test_papermill_stops_at_a_failing_captured_cell(
-    tmp_path: Path, python_env: dict[str, str]
-) -> None:
-    pytest.importorskip("papermill")
-    (tmp_path / "fails.ipynb").write_text(FAILS_IN_THE_MIDDLE)
-    status, shown = _run_module(
-        tmp_path, python_env, "papermill", "-k", "python3", "fails.ipynb", "done.ipynb"
-    )
-    assert status != 0 and "ZeroDivisionError" in shown
-    assert not (tmp_path / "ran-on").exists()
-
-
-def test_jupyter_execute_stops_at_a_failing_captured_cell(
-    tmp_path: Path, python_env: dict[str, str]
-) -> None:
-    (tmp_path / "fails.ipynb").write_text(FAILS_IN_THE_MIDDLE)
-    status, shown = _run_module(tmp_path, python_env, "jupyter", "execute", "fails.ipynb")
-    assert status != 0 and "ZeroDivisionError" in shown
-    assert not (tmp_path / "ran-on").exists()
-
-
-def test_nbval_reports_a_failing_captured_cell(tmp_path: Path, python_env: dict[str, str]) -> None:
-    pytest.importorskip("nbval")
-    (tmp_path / "fails.ipynb").write_text(FAILS_IN_THE_MIDDLE)
-    status, shown = _run_module(
-        tmp_path, python_env, "pytest", "-q", "--nbval-lax", "-p", "no:cacheprovider", "fails.ipynb"
-    )
-    assert status == 1
-    assert "Cell 1" in shown and "ZeroDivisionError" in shown
-
-
-def test_run_all_goes_on_past_a_good_captured_cell(
-    tmp_path: Path, python_env: dict[str, str]
-) -> None:
-    import nbclient
-    import nbformat
-
-    held = nbformat.reads(
-        notebook(
-            "%load_ext ipyfdcapture",
-            "%%capture_fd -v logs\nimport os\nos.system('echo child')\n'the value'",
-            "print(logs.stdout, end='')",
-        ),
-        as_version=4,
-    )
-    nbclient.NotebookClient(
-        held, timeout=60, resources={"metadata": {"path": str(tmp_path)}}, kernel_name="python3"
-    ).execute(env=python_env)
-    assert held.cells[1].outputs[0]["data"]["text/plain"] == "'the value'"
-    assert [output["text"] for output in held.cells[2].outputs] == ["child\n"]
-
-
-@pytest.fixture
-def python_env(tmp_path: Path) -> dict[str, str]:
-    """An environment for tools that start kernels of this interpreter themselves."""
-    spec = tmp_path / "share" / "jupyter" / "kernels" / "python3"
-    spec.mkdir(parents=True)
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    (spec / "kernel.json").write_text(
-        json.dumps({"argv": argv, "display_name": "p", "language": "python"})
-    )
-    path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
-    return private_env(tmp_path, JUPYTER_PATH=str(tmp_path / "share" / "jupyter"), PATH=path)

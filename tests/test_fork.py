@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -258,46 +256,7 @@ def test_the_helper_takes_nothing_from_the_environment(python: Python, tmp_path:
     assert list(traps.glob("imported-*")) == []
 
 
-# -- multiprocessing ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def short_directory() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
-        yield directory
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_workers_of_multiprocessing_are_captured(
-    python: Python, method: str, short_directory: str
-) -> None:
-    shown = python(
-        """
-        import multiprocessing, os, sys, tempfile
-        tempfile.tempdir = sys.argv[2]  # a socket's path has to be short
-        from ipyfdcapture import capture_fd
-
-        def work(n):
-            print("print", n, flush=True)
-            os.write(2, b"native %d\\n" % n)
-            return n * n
-
-        if __name__ == "__main__":
-            context = multiprocessing.get_context(sys.argv[1])
-            with capture_fd() as logs:
-                with context.Pool(2) as pool:
-                    assert pool.map(work, range(6)) == [n * n for n in range(6)]
-                    pool.close()
-                    pool.join()
-            assert sorted(logs.stdout.splitlines()) == [f"print {n}" for n in range(6)], logs.stdout
-            native = sorted(logs.stderr.splitlines())
-            assert native == [f"native {n}" for n in range(6)], native
-            print("end")
-        """,
-        method,
-        short_directory,
-    )
-    assert shown == "end\n"
+# -- forks of kernels and of threads ------------------------------------------------------------
 
 
 def test_a_fork_of_a_kernel_in_a_captured_cell_is_captured(kernel: Kernel) -> None:

@@ -79,6 +79,12 @@ SAMPLES = [
     # compilers and builders
     ("warning", "main.c:12:5: warning: unused variable 'x' [-Wunused-variable]"),
     ("error", "src/a b.cpp:3:10: error: expected ';' after expression"),
+    (
+        "warning",
+        "\x1b[01m\x1b[Kbad.cpp:2:20:\x1b[m\x1b[K \x1b[01;35m\x1b[Kwarning: \x1b[m\x1b[Kunused "
+        "[\x1b[01;35m\x1b[K\x1b]8;;https://gcc.gnu.org/x.html\x07-Wunused\x1b]8;;\x07\x1b[m\x1b[K]",
+    ),
+    ("error", "\x1b]8;;file:///a.c\x1b\\a.c\x1b]8;;\x1b\\:3:1: error: with a link on its name"),
     ("critical", "main.c:1:10: fatal error: nosuch.h: No such file or directory"),
     ("info", "main.c:10:6: note: declared here"),
     ("error", "collect2: error: ld returned 1 exit status"),
@@ -127,7 +133,7 @@ def test_every_format_has_a_sample() -> None:
 
     for form in FORMATS:
         pattern = re.compile(form.pattern)
-        lines = (re.sub(r"\x1b\[[0-9;]*m", "", line) for _, line in SAMPLES)
+        lines = (re.sub(r"\x1b\[[0-9;]*[mK]", "", line) for _, line in SAMPLES)
         assert any(pattern.match(line) for line in lines), form.name
 
 

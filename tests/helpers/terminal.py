@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import IPython
@@ -23,17 +24,20 @@ class Terminal:
     There a cell of several lines ends at an empty one, a cell magic's at two.
     """
 
-    def __init__(self, directory: Path, *, load: bool = True) -> None:
+    _command: tuple[str, ...] = (
+        *("-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit"),
+        f"--colors={_NO_COLOUR}",
+        *("--no-autoindent", "--no-term-title", "--HistoryManager.hist_file=:memory:"),
+    )
+
+    def __init__(
+        self, directory: Path, *, load: bool = True, env: Mapping[str, str] | None = None
+    ) -> None:
         self.directory = directory
-        env = private_env(directory, TERM="dumb", PAGER="cat")
         self._child = pexpect.spawn(
             sys.executable,
-            [
-                *("-m", "IPython", "--simple-prompt", "--no-banner", "--no-confirm-exit"),
-                f"--colors={_NO_COLOUR}",
-                *("--no-autoindent", "--no-term-title", "--HistoryManager.hist_file=:memory:"),
-            ],
-            env=env,
+            list(self._command),
+            env={**private_env(directory), **(env or {}), "TERM": "dumb", "PAGER": "cat"},
             cwd=str(directory),
             encoding="utf-8",
             codec_errors="replace",
@@ -97,3 +101,20 @@ class Terminal:
         if self._child.isalive():
             os.kill(self.pid, 9)
         self._child.close(force=True)
+
+
+class JupyterConsole(Terminal):
+    """``jupyter console``: a terminal here, and a kernel of the spec ``python3`` behind it."""
+
+    _command = ("-m", "jupyter_console", "--kernel=python3", "--no-confirm-exit")
+
+    def send(self, cell: str) -> None:
+        """Paste a cell and press Meta-Enter, which ends it; do not wait for its end."""
+        self._child.send(f"\x1b[200~{cell}\x1b[201~\x1b\r")
+
+    def leave(self) -> int | None:
+        """Type ``exit``; return the status of the process."""
+        self.send("exit")
+        self._child.expect(pexpect.EOF)
+        self._child.close()
+        return self._child.exitstatus
