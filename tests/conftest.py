@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -35,6 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[name] = os.path.join(private, name.lower())
         os.mkdir(os.environ[name], 0o700)
     tempfile.tempdir = None
+    # A job that a shell runs in the background ignores interrupts; the tests send some.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _remove(directory: str) -> None:
