@@ -375,10 +375,10 @@ def _copy(source: int, offset: int, target: int, target_offset: int, count: int)
         chunk = os.pread(source, min(count, 1 << 20), offset)
         if not chunk:
             raise EOFError("the recording is shorter than its index says")
-        os.pwrite(target, chunk, target_offset)
-        offset += len(chunk)
-        target_offset += len(chunk)
-        count -= len(chunk)
+        copied = os.pwrite(target, chunk, target_offset)  # less, on a disk that is nearly full
+        offset += copied
+        target_offset += copied
+        count -= copied
 
 
 def _copy_tail(path: str, max_bytes: int, start: int, end: int, target: int) -> None:

@@ -433,10 +433,17 @@ class Replacement:
             self.stream.set_below(_nowhere)
             self.stream.leave_pipe()
             if self._found is not None:
-                # For whoever keeps it: from now on it writes to what is there again.
-                methods = _methods_of(self._found)
+                # For whoever keeps it: from now on it writes to what is there again, and that to
+                # the captures to come.
+                methods: dict[str, Any] = {
+                    method: functools.partial(_call, self._found, method) for method in _FORWARDED
+                }
                 methods["flush"] = functools.partial(flush_quietly, self._found)
                 _Forwarding(self.stream).point_to(methods)
+
+
+def _call(stream: Any, method: str, *args: Any) -> Any:
+    return getattr(stream, method)(*args)
 
 
 def _methods_of(stream: Any) -> dict[str, Any]:

@@ -180,6 +180,34 @@ def test_a_file_size_limit_neither_stops_the_writer_nor_spoils_what_was_kept(
     assert shown.startswith("True "), shown
 
 
+def test_a_limited_log_that_finds_no_room_to_be_read_says_so_and_can_be_read_later(
+    python: Python,
+) -> None:
+    """It is put together from its two halves when it is first looked at."""
+    shown = python(
+        script(
+            """
+        import resource
+        from helpers.sandbox import limit_file_size
+        with capture_fd(max_bytes=200_000) as logs:
+            for i in range(40_000):
+                os.write(1, b"%09d\\n" % i)
+        before = os.listdir(os.path.dirname(logs.recording.path))
+        limit_file_size(150_000)  # not whole, but more than the first half
+        try:
+            logs.raw
+        except OSError as error:
+            print(error.strerror)
+        assert os.listdir(os.path.dirname(logs.recording.path)) == before
+        limit_file_size(resource.RLIM_INFINITY)
+        lines = [b"%09d\\n" % i for i in [*range(10_000), *range(30_000, 40_000)]]
+        print(logs.raw == b"".join(lines), logs.dropped)
+        """
+        )
+    )
+    assert shown == "File too large\nTrue 200000\n"
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one mebibyte."""

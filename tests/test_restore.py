@@ -236,6 +236,40 @@ def test_captures_in_two_threads_at_once_lose_and_leave_nothing(python: Python, 
     assert shown == "restored\n"
 
 
+def test_a_stream_kept_from_captures_in_several_threads_keeps_none_of_their_logs(
+    python: Python,
+) -> None:
+    """A thread that is made during a capture keeps its sys.stderr, as do logging handlers."""
+    shown = python(
+        PRELUDE
+        + """
+        warm_up()
+        def files():
+            return [name for _, _, names in os.walk(os.environ["TMPDIR"]) for name in names]
+        before = files()
+        kept = []
+        def nested(depth):
+            with capture_fd() as logs:
+                kept.append(sys.stdout)
+                print("in", depth)
+                if depth:
+                    thread = threading.Thread(target=nested, args=(depth - 1,))
+                    thread.start(); thread.join()
+            assert logs.stdout == f"in {depth}\\n", logs.stdout
+        nested(3)
+        import gc
+        gc.collect()
+        assert files() == before, files()
+        for n, stream in enumerate(kept):
+            print("kept", n, file=stream, flush=True)
+            with capture_fd() as logs:
+                print("again", n, file=stream, flush=True)
+            assert logs.stdout == f"again {n}\\n", logs.stdout
+        """.replace("\n        ", "\n")
+    )
+    assert shown == "kept 0\nkept 1\nkept 2\nkept 3\n"
+
+
 # -- what the cell does to its own descriptors ---------------------------------------------------
 
 MEDDLING = {
@@ -292,6 +326,9 @@ def test_a_logging_handler_made_in_the_cell_still_works_after_it(kernel: Kernel)
     reply = kernel.ok("log.warning('out')")
     assert kernel.value("logs.stdout") == "in\n"
     assert "out\n" in reply.stream("stdout")
+    reply = kernel.ok("%%capture_fd -v more\nlog.warning('in again')")
+    assert (kernel.value("more.stdout"), reply.stream("stdout")) == ("in again\n", "")
+    assert "out again\n" in kernel.ok("log.warning('out again')").stream("stdout")
 
 
 # -- launchers that leave the streams odd ---------------------------------------------------------

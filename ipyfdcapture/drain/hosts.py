@@ -86,7 +86,6 @@ class ProcessHost:
     @property
     def is_usable(self) -> bool:
         """Whether the pump can take new recordings."""
-        """Whether the pump can take new recordings."""
         if self.control.fileno() < 0:
             return False
         waiter = select.poll()
