@@ -180,6 +180,36 @@ def test_a_file_size_limit_neither_stops_the_writer_nor_spoils_what_was_kept(
     assert shown.startswith("True "), shown
 
 
+def test_what_a_helper_had_to_drop_is_still_counted_when_it_is_killed(python: Python) -> None:
+    shown = python(
+        script(
+            """
+        import signal, warnings
+        from helpers.process import await_end, the_pump
+        from helpers.sandbox import limit_file_size
+        warnings.simplefilter("ignore")
+        limit_file_size(1_000_000)
+        data = bytes(range(256)) * 100
+        for times in range(1, 4):
+            with capture_fd(drain="process") as logs:
+                helper = the_pump(os.getpid()).pid
+                for _ in range(200):
+                    os.write(1, data)
+                os.kill(helper, signal.SIGKILL)
+                await_end(helper)
+                for _ in range(times):
+                    os.write(1, data)
+            total = (200 + times) * len(data)
+            kept = len(logs.raw)
+            assert logs.raw == (data * 400)[:kept], "what was kept is spoiled"
+            assert 500_000 < kept <= 1_000_000, kept
+            print(logs.dropped - total + kept, "too large" in repr(logs))
+        """
+        )
+    )
+    assert shown == "0 True\n" * 3
+
+
 def test_a_limited_log_that_finds_no_room_to_be_read_says_so_and_can_be_read_later(
     python: Python,
 ) -> None:

@@ -307,8 +307,6 @@ class Drain:
             max_bytes=job.max_bytes,
             crash_dir=job.crash_dir if self.host.outlives_us else None,
             stopped=job.stopped,
-            dropped=job.state.dropped,
-            dropped_why=job.state.dropped_why,
         )
 
     def _tell_of_pipes(self, job: Draining, pipes: Sequence[Pipe]) -> None:
@@ -517,6 +515,10 @@ class _Watcher:
         self._control = drain.host.control
         self._drain = drain
         self._end, self._wake = map(out_of_the_way, os.pipe())
+        # Not in the thread, which may begin when the socket is closed already.
+        self._waiter = select.poll()
+        self._waiter.register(self._end, select.POLLIN)
+        self._waiter.register(self._control, 0)
         self._running = _thread.allocate_lock()
         self._running.acquire()
         try:
@@ -527,10 +529,7 @@ class _Watcher:
 
     def _run(self) -> None:
         try:
-            waiter = select.poll()
-            waiter.register(self._end, select.POLLIN)
-            waiter.register(self._control, 0)
-            ready = {fd for fd, _ in waiter.poll()}
+            ready = {fd for fd, _ in self._waiter.poll()}
             if self._end not in ready:
                 self._drain.pump_died(self._control)
         finally:

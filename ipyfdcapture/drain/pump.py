@@ -16,6 +16,9 @@ With ``max_bytes``, the data file holds the first half. What follows goes to two
 ``NAME.tail0`` and ``NAME.tail1``, written in turn: when one is full, the other is emptied and
 written next. At any time the two hold at least the last half, in bounded space.
 
+A disk that is full ends a recording: what comes is read and dropped. How much, and why, is kept
+in the time of the index's last change, which takes no room (`dropped_bytes`).
+
 Over its control socket the pump takes requests, one JSON object a line, descriptors attached
 (see `Pump` for each). A request with a ``"reply"`` number gets one JSON line with that number.
 """
@@ -66,6 +69,20 @@ _NO_SPLICE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 _RECEIVE_CLOSED_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
+#: A time of a file's last change (ns since the epoch) below this is no time: it tells of bytes that
+#: were dropped, their number times 256 plus the system's error number.
+_NO_TIME_NS = 1 << 60  # 2006
+
+
+def dropped_bytes(index_fd: int) -> tuple[int, int]:
+    """Return how many bytes were dropped for want of room, and the system's error number."""
+    changed = os.fstat(index_fd).st_mtime_ns
+    if changed >= _NO_TIME_NS or time.time_ns() < _NO_TIME_NS:  # on a machine without a clock
+        return 0, 0
+    count, number = divmod(changed, 256)
+    return max(count, 1), number
+
+
 def split_limit(max_bytes: int) -> tuple[int, int]:
     """Return how many bytes ``max_bytes`` leaves for the first part and for the last."""
     return max_bytes - max_bytes // 2, max_bytes // 2
@@ -99,8 +116,7 @@ class RecordingWriter:
     ) -> None:
         self.path = path
         self.max_bytes = max_bytes
-        self.dropped = 0
-        self.dropped_why: str | None = None
+        self.dropped, self._errno = dropped_bytes(index_fd)
         self._index_fd = index_fd
         self._files = {"data": data_fd}
         self._head = split_limit(max_bytes)[0] if max_bytes is not None else sys.maxsize
@@ -110,6 +126,11 @@ class RecordingWriter:
         self._resume()
         if transit is not None:
             self._take_over(waiting_bytes(transit[0]))
+
+    @property
+    def dropped_why(self) -> str | None:
+        """The system's reason for what was dropped."""
+        return os.strerror(self._errno) if self._errno else None
 
     def _resume(self) -> None:
         index_size = os.fstat(self._index_fd).st_size
@@ -128,7 +149,10 @@ class RecordingWriter:
 
     def _take_over(self, left: int) -> None:
         """Store what a pump that was killed had in transit: it belongs to the last entry."""
-        if left:
+        assert self._transit is not None
+        if left and self.dropped:
+            os.read(self._transit[0], left)  # it was about to be
+        elif left:
             file, offset, _ = self._place()
             self.end += self._store(left, file, offset)
 
@@ -204,7 +228,8 @@ class RecordingWriter:
             except OSError as error:
                 self._can_splice = error.errno not in _NO_SPLICE  # not on this file system
                 if self._can_splice:
-                    self._drop(len(os.read(self._transit[0], count - stored)), error)
+                    self._drop(count - stored, error)  # noted before it is done, as below
+                    os.read(self._transit[0], count - stored)
                     return stored
         if stored < count:
             stored += self._write(os.read(self._transit[0], count - stored), file, offset + stored)
@@ -239,17 +264,24 @@ class RecordingWriter:
             view = view[written:]
 
     def _take_and_drop(self, pipe: int, error: OSError | None = None) -> int | None:
+        # Noted before it is done: a pump that is killed in between has told of too much, and
+        # never of too little.
+        count = min(waiting_bytes(pipe), CHUNK_BYTES)
+        self._drop(count, error)
         try:
-            taken = len(os.read(pipe, CHUNK_BYTES))
+            taken = len(os.read(pipe, count or 1))
         except BlockingIOError:
             return None
-        self._drop(taken, error)
+        self._drop(taken - count, error)
         return taken
 
     def _drop(self, count: int, error: OSError | None) -> None:
-        if count:
-            self.dropped += count
-            self.dropped_why = self.dropped_why or (error.strerror if error else None)
+        if not count:
+            return
+        self.dropped += count
+        self._errno = self._errno or (error.errno or 0 if error else 0)
+        with contextlib.suppress(OSError):
+            os.utime(self._index_fd, ns=(0, self.dropped * 256 + self._errno))
 
     def _drop_stale_entries(self, kept_from: int) -> None:
         """Rewrite the index without the chunks whose bytes the tail files no longer hold."""
@@ -342,9 +374,8 @@ class Pump:
 
     ``spool``    ``path``: a directory to remove once the owner is gone. Descriptor: the lock in
                  it that tells others that it is in use.
-    ``record``   ``id``, ``path``, ``max_bytes``, ``stopped``, ``dropped``, ``dropped_why``: begin
-                 a recording, or go on with it. ``crash_dir``: where it goes if the owner crashes
-                 meanwhile (null: nowhere).
+    ``record``   ``id``, ``path``, ``max_bytes``, ``stopped``: begin a recording, or go on with it.
+                 ``crash_dir``: where it goes if the owner crashes meanwhile (null: nowhere).
                  Descriptors: data, index, and both ends of the transit if there is one.
     ``add``      ``id``, ``sources``, ``originals``: empty these pipes into it. Descriptors: for
                  each source the read end, then its original descriptor if so listed.
@@ -511,8 +542,6 @@ class Pump:
             request["max_bytes"],
             (transit[0], transit[1]) if transit else None,
         )
-        writer.dropped += request["dropped"]
-        writer.dropped_why = request["dropped_why"] or writer.dropped_why
         recording = _Recording(writer, request["crash_dir"])
         recording.active = not request["stopped"]
         self._recordings[request["id"]] = recording
