@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
@@ -361,7 +362,7 @@ class Run:
                 self._start()
         except OSError as error:
             self._roll_back()
-            raise CaptureError(f"cannot capture: {_reason(error)}") from error
+            raise CaptureError(f"cannot capture: {reason(error)}") from error
         except BaseException:
             self._roll_back()
             raise
@@ -582,9 +583,17 @@ class Run:
         """The last step: the descriptors are back, so what was written is in the pipes."""
         if self._job is not None and self._job.owner == os.getpid():
             recording.finish(time.time_ns())
-            self._job.stop()
-            if self._followers:
-                recording.update()  # with no writer left, they end with the cell
+            try:
+                self._job.stop()
+                if self._followers:
+                    recording.update()  # with no writer left, they end with the cell
+            except OSError as error:  # the helper is gone, and there are no descriptors
+                warnings.warn(
+                    f"the end of the captured log cannot be had yet: {reason(error)}. "
+                    "It is there once the log can be read",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
             for follower in self._followers:
                 follower.end_of_cell(self._patience, self._limit)
             self._followers.clear()
@@ -653,7 +662,8 @@ def _writes_to(stream: Any, fd: int) -> bool:
         return False
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """Return why the system refused something, for one line."""
     if error.errno == errno.EMFILE:
         return "this process has too many open files (see ulimit -n)"
     where = f"{error.filename}: " if isinstance(error.filename, str) else ""

@@ -9,8 +9,9 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 
-from .capture import Capture, Run, capture_fd, check_encoding
+from .capture import Capture, Run, capture_fd, check_encoding, reason
 from .captured import Captured, Line
+from .errors import CaptureError
 from .live.callback import LineTarget, LoggerTarget
 from .live.follower import Follower
 
@@ -107,9 +108,11 @@ class FdCapture:
                 self.real_fd = capture.dup_below(self.fd)
                 if self._callback is not None:
                     self._follower = capture.follow("callback", LineTarget(self._callback))
-            except BaseException:
+            except BaseException as error:
                 capture.stop(failed=True)
                 self._close_real_fd()
+                if isinstance(error, OSError):
+                    raise CaptureError(f"cannot capture: {reason(error)}") from error
                 raise
             self._capture = capture
         return self

@@ -291,6 +291,53 @@ print("end")
     assert shown == "end\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
+def test_the_death_while_no_descriptors_can_be_had_loses_nothing(
+    python: Python, native: Native
+) -> None:
+    """Whoever takes over needs descriptors: it is done as soon as there are some."""
+    shown = python(
+        KILLING
+        + """
+import resource, select
+warnings.simplefilter("ignore")
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def take_descriptors(spare):
+    held = len(os.listdir("/dev/fd")) - 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (held + spare, hard))
+def give_descriptors():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+def kill_helper_with_no_descriptors_left(spare):
+    pidfd = os.pidfd_open(the_pump(os.getpid()).pid)
+    take_descriptors(spare)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    select.select([pidfd], [], [])
+    return pidfd
+lines = b"".join(b"line %d\\n" % i for i in range(400_000))
+for spare in range(14):
+    # More than a pipe holds: the writer waits until there are descriptors again.
+    with capture_fd() as logs:
+        pidfd = kill_helper_with_no_descriptors_left(spare)
+        threading.Timer(0.1, give_descriptors).start()
+        left = memoryview(lines)
+        while left:
+            left = left[os.write(1, left):]
+    assert logs.raw == lines, (spare, len(logs.raw))
+    os.close(pidfd)
+    # Over before there are any.
+    with capture_fd() as logs:
+        pidfd = kill_helper_with_no_descriptors_left(spare)
+        os.write(1, b"before the end\\n")
+    give_descriptors()
+    assert logs.raw == b"before the end\\n", spare
+    os.close(pidfd)
+print("end")
+""",
+        native.c(),
+    )
+    assert shown == "end\n"
+
+
 def test_a_stopped_helper_does_not_lose_anything_once_it_goes_on(
     python: Python, native: Native
 ) -> None:

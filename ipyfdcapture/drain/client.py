@@ -28,7 +28,7 @@ from ..errors import CaptureError
 from ..recording import Recording, State
 from ..spool import Spool
 from .hosts import Host, ProcessHost, ThreadHost
-from .pump import CHUNK_BYTES, at_end, out_of_the_way, waiting_bytes
+from .pump import CHUNK_BYTES, at_end, dropped_bytes, out_of_the_way, waiting_bytes
 
 #: How a pump that is gone shows; anything else is a fault of the request.
 _GONE = (BrokenPipeError, ConnectionResetError)
@@ -37,6 +37,13 @@ _FDS_PER_REQUEST = 240
 
 #: How long to wait for the watcher's thread to see that it is no longer needed.
 _WATCHER_END_S = 5.0
+
+#: How long to wait before trying again to take over from a helper that was killed.
+_RETRY_S = 0.02
+#: Descriptors that a thread as host needs for itself, and to be handed a recording.
+_FDS_OF_A_THREAD_HOST = 6
+#: Those of a recording, without its pipes: data, index, the two tails, the transit.
+_FDS_OF_A_RECORDING = 6
 
 KINDS = ("auto", "process", "thread")
 
@@ -436,31 +443,36 @@ class Drain:
             self.host.close()
         self.stop_watching()  # of a helper that has died
 
-    def pump_died(self, control: socket.socket) -> None:
-        """Take over if ``control`` is still the socket in use, and something is recorded."""
+    def pump_died(self, control: socket.socket) -> bool:
+        """Take over if ``control`` is still the socket in use, and something is recorded.
+
+        Returns False if that has to be tried again.
+        """
         with self._lock:
             if control is not self.host.control or self._owner != os.getpid() or not self._jobs:
-                return
+                return True
             try:
                 self._take_over()
-            except OSError as error:
-                self._note(f"the ipyfdcapture helper was killed, and no thread can be had: {error}")
+            except OSError:
+                return False
+            return True
 
     def _take_over(self) -> None:
-        """Go on in a thread with everything that the dead pump had in hand."""
+        """Go on in a thread with everything that the dead pump had in hand.
+
+        Raises `OSError`, with nothing changed, if the system does not allow it at present.
+        """
         dead = self.host
-        if dead.outlives_us:
-            self._note(
-                "the ipyfdcapture helper process was killed; a thread has taken over and nothing "
-                "was lost. The next capture starts a new helper"
-            )
+        jobs = list(self._jobs.values())
+        # The new pump has its own duplicate of each, and nobody could tell us that it got none.
+        needed = sum(_FDS_OF_A_RECORDING + 2 * len(job.pipes) for job in jobs)
+        _check_that_there_are(needed + _FDS_OF_A_THREAD_HOST, dead.control)
+        self.host = ThreadHost()
         self._received = b""
         self._drop_unsent()
         self._forget_unanswered()
         self._room = 0
-        self.host = ThreadHost()
-        dead.close()
-        for job in list(self._jobs.values()):
+        for job in jobs:
             data = out_of_the_way(os.open(job.path + ".data", os.O_RDWR | os.O_CLOEXEC))
             index = out_of_the_way(os.open(job.path + ".index", os.O_RDWR | os.O_CLOEXEC))
             self._tell_of_record(job, (data, index))
@@ -468,11 +480,21 @@ class Drain:
             self._send_off()
             os.close(data)
             os.close(index)
+        dead.close()
+        if dead.outlives_us:
+            self._note(
+                "the ipyfdcapture helper process was killed; a thread has taken over and nothing "
+                "was lost. The next capture starts a new helper"
+            )
 
     def _forget_unanswered(self) -> None:
-        """The pump is gone. What it would have answered is lost: nothing but a count, if that."""
+        """The pump is gone. What it would have answered is known from what it has written."""
         for job in self._unanswered.values():
             job.asked = None
+            with contextlib.suppress(OSError):
+                dropped, number = dropped_bytes(job.path + ".index")
+                job.state.dropped = dropped
+                job.state.dropped_why = os.strerror(number) if number else None
         self._unanswered.clear()
 
     def retire(self) -> None:
@@ -503,6 +525,13 @@ class Drain:
         self._jobs.clear()
 
 
+def _check_that_there_are(count: int, some: socket.socket) -> None:
+    """Raise `OSError` unless this process may open so many more descriptors."""
+    with contextlib.ExitStack() as opened:
+        for _ in range(count):
+            opened.enter_context(some.dup())
+
+
 class _Watcher:
     """A thread that notices the death of the helper.
 
@@ -530,8 +559,10 @@ class _Watcher:
     def _run(self) -> None:
         try:
             ready = {fd for fd, _ in self._waiter.poll()}
-            if self._end not in ready:
-                self._drain.pump_died(self._control)
+            while self._end not in ready and not self._drain.pump_died(self._control):
+                # Nobody empties the pipes now, and who writes may be waiting.
+                time.sleep(_RETRY_S)
+                ready = {fd for fd, _ in self._waiter.poll(0)}
         finally:
             self._running.release()
 

@@ -74,9 +74,9 @@ _RECEIVE_CLOSED_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _NO_TIME_NS = 1 << 60  # 2006
 
 
-def dropped_bytes(index_fd: int) -> tuple[int, int]:
+def dropped_bytes(index: int | str) -> tuple[int, int]:
     """Return how many bytes were dropped for want of room, and the system's error number."""
-    changed = os.fstat(index_fd).st_mtime_ns
+    changed = os.stat(index).st_mtime_ns
     if changed >= _NO_TIME_NS or time.time_ns() < _NO_TIME_NS:  # on a machine without a clock
         return 0, 0
     count, number = divmod(changed, 256)
