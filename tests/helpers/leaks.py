@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psutil
@@ -141,7 +141,10 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 def settled_difference(
-    before: dict[str, Any], timeout: float = _SETTLE_S, ignoring: str | None = None
+    before: dict[str, Any],
+    timeout: float = _SETTLE_S,
+    ignoring: str | None = None,
+    look: Callable[[], dict[str, Any]] = snapshot,
 ) -> list[str]:
     """Return what is different from ``before``; give a thread that is on its way out time.
 
@@ -149,7 +152,7 @@ def settled_difference(
     """
     deadline = time.monotonic() + timeout
     while True:
-        left = difference(before, snapshot())
+        left = difference(before, look())
         left = [line for line in left if ignoring is None or ignoring not in line]
         if not left or time.monotonic() > deadline:
             return left
