@@ -30,13 +30,18 @@ def parse_size(text: str | int) -> int:
 
 
 class Size(TraitType[Any, Any]):
-    """A trait that holds a size in bytes, or None for no limit; takes ``"100M"`` too."""
+    """A trait that holds a size in bytes; takes ``"100M"`` too.
 
-    info_text = f"{SIZE_HELP}, or None for no limit"
+    With ``allow_none`` it may be None, for no limit.
+    """
+
+    def info(self) -> str:
+        """Return what is accepted."""
+        return SIZE_HELP + (", or None for no limit" if self.allow_none else "")
 
     def validate(self, obj: Any, value: Any) -> int | None:
         """Return the size in bytes; a `TraitError` says what is accepted."""
-        if value is None or value == "None":
+        if value == "None" and self.allow_none:
             return None
         try:
             return parse_size(value)

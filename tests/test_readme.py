@@ -1,11 +1,16 @@
-"""The README says what is true: its tables come from the code, its links lead somewhere."""
+"""The README says what is true: its tables come from the code, its links lead somewhere, and what
+it claims is tested or measured by something that is there."""
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import test_peers
 
 from ipyfdcapture.config import CaptureFd
 from ipyfdcapture.magics import PARSER
@@ -46,6 +51,125 @@ NAMED = re.findall(r"`((?:tests|notebooks)/[\w/.]+)`", README)
 @pytest.mark.parametrize("path", sorted(set(NAMED)))
 def test_files_that_are_named_are_there(path: str) -> None:
     assert (ROOT / path).is_file()
+
+
+def test_benchmarks_that_are_named_are_there() -> None:
+    """Also where their directory is not said."""
+    for page in ("README.md", "CONTRIBUTING.md"):
+        named = set(re.findall(r"\b((?:bench|test)_\w+\.py)", (ROOT / page).read_text("utf-8")))
+        there = {path.name for path in (ROOT / "tests").rglob("*.py")}
+        assert named <= there, page
+
+
+# -- How it compares --------------------------------------------------------------------------
+
+#: The tests in test_peers.py that show what each row of the table says of the others.
+SHOWN_BY = {
+    "native output": ["capture_sees_no_native_output_and_we_do"],
+    "native code that holds the GIL and prints a lot": [
+        "ipykernels_watching_hangs_beyond_interrupt_when_the_gil_is_held_and_we_do_not",
+        "wurlitzer_hangs_when_the_gil_is_held_and_we_do_not",
+    ],
+    "a character that is cut by a read": [
+        "ipykernels_watching_breaks_characters_at_its_reads_and_we_do_not",
+        "wurlitzer_breaks_characters_at_its_reads_and_we_do_not",
+    ],
+    "a failing cell": ["a_failing_cell_under_capture_says_ok_and_under_ours_fails"],
+    "`await` in the cell": ["await_fails_under_capture_and_works_under_ours"],
+    "who kept the old `sys.stdout` (logging, tqdm)": [
+        "capture_misses_who_holds_the_old_stream_and_we_do_not"
+    ],
+    "a child process given `stdout=sys.stdout`": [
+        "under_ipykernel_a_child_given_sys_stdout_escapes_the_notebook_and_under_ours_not"
+    ],
+    "a child that writes after its cell": [
+        "under_ipykernel_a_child_of_one_cell_prints_into_a_later_one_and_under_ours_not"
+    ],
+    "memory for what is captured": ["wurlitzer_holds_what_it_captures_in_memory_and_we_do_not"],
+    "the last words of a kernel that crashes": [
+        "none_of_them_keeps_the_last_words_of_a_crash_and_we_do"
+    ],
+}
+#: What the sentence below the table says of capfd.
+SHOWN_OF_CAPFD = "a_child_that_opens_its_stdout_afresh_cuts_a_file_short_and_not_a_pipe"
+
+
+def section(title: str) -> str:
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def table_in(text: str) -> list[list[str]]:
+    """Return the rows of the one table in ``text``, the header first and without the rule."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [rows[0], *rows[2:]]
+
+
+def test_every_statement_about_others_has_its_test() -> None:
+    rows = table_in(section("How it compares"))[1:]
+    assert [row[0] for row in rows] == list(SHOWN_BY)
+    named = [f"test_{name}" for names in SHOWN_BY.values() for name in names]
+    named.append(f"test_{SHOWN_OF_CAPFD}")
+    there = [name for name in vars(test_peers) if name.startswith("test_")]
+    assert sorted(named) == sorted(there)
+    assert "capfd" in section("How it compares")
+
+
+# -- How fast -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "benchmarks"))
+    monkeypatch.delitem(sys.modules, "common", raising=False)
+    return importlib.import_module("bench_drain")
+
+
+def benchmark_part() -> str:
+    found = re.search(r"<!-- benchmarks -->\n(.*?)<!-- /benchmarks -->", README, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_table_of_benchmarks_has_the_form_that_the_command_writes(bench: ModuleType) -> None:
+    part = benchmark_part()
+    header, *rows = table_in(part)
+    assert header == ["work", *(title for title, _ in bench.WAYS.values())]
+    assert [row[0] for row in rows] == [work.title for work in bench.WORKS.values()]
+    for work, row in zip(bench.WORKS.values(), rows, strict=True):
+        for way, cell in zip(bench.WAYS, row[1:], strict=True):
+            assert re.fullmatch(expected_cell(work, way), cell), (work.title, way, cell)
+
+
+def expected_cell(work: object, way: str) -> str:
+    """Return the form of one cell, as an expression."""
+    unit, hangs, without = (getattr(work, name) for name in ("unit", "hangs", "without"))
+    if way in hangs:
+        return "hangs"
+    if way in without:
+        return "—"
+    number = r"-?\d+\.\d" if unit == "MB" else r"\d+\.\d\d"
+    if way == "helper":
+        return rf"\*\*{number} {unit}\*\*"
+    return rf"{number} {unit}" + ("" if unit == "MB" else r" \(\d+\.\d x\)")
+
+
+def test_the_table_of_benchmarks_says_when_on_what_and_with_what_it_was_measured() -> None:
+    last = benchmark_part().strip().splitlines()[-1]
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d; \d+ cores, \d+ GiB; \w+ \S+ \w+; Python 3\.\d+\.\d+; "
+        r"ipyfdcapture \d\S*; wurlitzer \d\S*; ipykernel \d\S*; medians of \d+\.",
+        last,
+    ), last
+
+
+def test_the_command_writes_the_table_where_it_stands(bench: ModuleType, tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(README, encoding="utf-8")
+    bench.write_between_markers(str(page), benchmark_part())
+    assert page.read_text(encoding="utf-8") == README
+    bench.write_between_markers(str(page), "new\n")
+    assert page.read_text(encoding="utf-8") == README.replace(benchmark_part(), "new\n")
 
 
 if __name__ == "__main__":

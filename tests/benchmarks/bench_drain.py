@@ -532,7 +532,7 @@ def write_between_markers(path: str, text: str) -> None:
     file = Path(path)
     before = file.read_text(encoding="utf-8")
     pattern = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
-    after, count = pattern.subn(lambda found: f"{found[1]}\n{text}\n{found[2]}", before)
+    after, count = pattern.subn(lambda found: f"{found[1]}{text}{found[2]}", before)
     if count != 1:
         sys.exit(f"{path} has no place for the table: <!-- benchmarks --> … <!-- /benchmarks -->")
     file.write_text(after, encoding="utf-8")
