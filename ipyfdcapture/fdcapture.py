@@ -12,6 +12,7 @@ from types import TracebackType
 from .capture import Capture, Run, capture_fd, check_encoding, reason
 from .captured import Captured, Line
 from .errors import CaptureError
+from .interrupts import deferred_interrupts
 from .live.callback import LineTarget, LoggerTarget
 from .live.follower import Follower
 
@@ -91,31 +92,35 @@ class FdCapture:
         with self._lock:
             if self._capture is not None:
                 return self
-            capture = Run(
-                [self.fd],
-                python=self._python,
-                display=False,
-                merge=False,
-                encoding=self._encoding,
-                errors=self._errors,
-                max_bytes=None,
-                drain="auto",
-                spool_dir="",
-                facts={},
-            )
-            self._captured = capture.start()
             try:
-                self.real_fd = capture.dup_below(self.fd)
-                if self._callback is not None:
-                    self._follower = capture.follow("callback", LineTarget(self._callback))
-            except BaseException as error:
-                capture.stop(failed=True)
-                self._close_real_fd()
-                if isinstance(error, OSError):
-                    raise CaptureError(f"cannot capture: {reason(error)}") from error
+                with deferred_interrupts():
+                    self._start()
+            except OSError as error:
+                self.stop()
+                raise CaptureError(f"cannot capture: {reason(error)}") from error
+            except BaseException:
+                self.stop()
                 raise
-            self._capture = capture
         return self
+
+    def _start(self) -> None:
+        capture = Run(
+            [self.fd],
+            python=self._python,
+            display=False,
+            merge=False,
+            encoding=self._encoding,
+            errors=self._errors,
+            max_bytes=None,
+            drain="auto",
+            spool_dir="",
+            facts={},
+        )
+        self._captured = capture.start()
+        self._capture = capture
+        self.real_fd = capture.dup_below(self.fd)
+        if self._callback is not None:
+            self._follower = capture.follow("callback", LineTarget(self._callback))
 
     def stop(self, timeout: float = 2.0) -> None:
         """End: put the descriptor back. No effect if not active.
@@ -123,7 +128,7 @@ class FdCapture:
         Waits at most ``timeout`` seconds for the callback to have been given every line; it is
         not called any more after this returns.
         """
-        with self._lock:
+        with deferred_interrupts(), self._lock:
             capture, self._capture = self._capture, None
             follower, self._follower = self._follower, None
             if capture is None:
@@ -162,6 +167,11 @@ class FdCapture:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def __del__(self) -> None:
+        # Nobody holds it any more: an interrupt came just as it began.
+        if getattr(self, "_capture", None) is not None:
+            self.stop()
 
 
 def forward_to_logging(

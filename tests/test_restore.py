@@ -572,16 +572,18 @@ def test_too_few_descriptors_are_a_clear_error_before_anything_moved(
     assert shown == "refused ok True\n"
 
 
-@pytest.mark.parametrize("drain", ["process", "thread"])
-def test_a_real_interrupt_at_any_moment_restores(
-    python: Python, drain: str, rounds: Rounds
-) -> None:
+@pytest.mark.parametrize("way", ["process", "thread", "FdCapture"])
+def test_a_real_interrupt_at_any_moment_restores(python: Python, way: str, rounds: Rounds) -> None:
     """SIGINT arrives at a random moment before, in or after a capture."""
     shown = python(
         PRELUDE
         + """
         import random
         warm_up()
+        def capture():
+            if sys.argv[1] == "FdCapture":
+                return ipyfdcapture.FdCapture(1, callback=lambda line: None)
+            return capture_fd(drain=sys.argv[1])
         before = snapshot()
         dice = random.Random(int(sys.argv[2]))
         hits = 0
@@ -595,7 +597,7 @@ def test_a_real_interrupt_at_any_moment_restores(
             try:
                 signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
                 signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-5, 1.2e-3))
-                with capture_fd(drain=sys.argv[1]) as logs:
+                with capture() as logs:
                     os.write(1, b"in")
                 await_alarm()
             except KeyboardInterrupt:
@@ -603,7 +605,10 @@ def test_a_real_interrupt_at_any_moment_restores(
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            if logs is not None:
+            if isinstance(logs, ipyfdcapture.FdCapture):
+                logs.stop()  # whoever holds it can
+                logs.captured.close()
+            elif logs is not None:
                 logs.close()
             del logs
             assert os.readlink("/proc/self/fd/1") == before["descriptors"]["1"].split()[0], i
@@ -611,7 +616,7 @@ def test_a_real_interrupt_at_any_moment_restores(
         assert hits > 0
         print(settled_difference(before))
         """.replace("\n        ", "\n"),
-        drain,
+        way,
         str(rounds(300, full=5000)),
         timeout=120,
     )

@@ -21,7 +21,7 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 
 from .leaks import difference
-from .process import LOAD, private_env
+from .process import LOAD, end, private_env
 from .wait import LIMIT_S, eventually
 
 _POLL_S = 0.2
@@ -231,7 +231,7 @@ class Kernel:
     def close(self) -> None:
         self.client.stop_channels()
         if self.process.poll() is None:
-            self.process.kill()
+            end(self.process.pid)
         self.process.wait(LIMIT_S)
 
     # -- asking -------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 import IPython
 import pexpect
 
-from .process import LOAD, private_env
+from .process import LOAD, end, private_env
 from .wait import LIMIT_S
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>]|\r")
@@ -99,7 +98,7 @@ class Terminal:
 
     def close(self) -> None:
         if self._child.isalive():
-            os.kill(self.pid, 9)
+            end(self.pid)
         self._child.close(force=True)
 
 
