@@ -348,12 +348,13 @@ class _Group:
 
     def _start(self, number: int, label: str, args: Args) -> None:
         started = time.monotonic()
-        try:
-            child = _start(self._log, args, label, self._on_line, self._options)
-        except OSError as error:
-            self._results[number] = Result(label, args, None, error, 0.0)
-        else:
-            self._running[number] = _Running(child, started)
+        with deferred_interrupts():  # one that is started is one that is killed
+            try:
+                child = _start(self._log, args, label, self._on_line, self._options)
+            except OSError as error:
+                self._results[number] = Result(label, args, None, error, 0.0)
+            else:
+                self._running[number] = _Running(child, started)
         # Lets go of the pipes of those that have ended.
         self._log.captured.recording.update()
 
@@ -486,13 +487,14 @@ def _new_log(of_a_group: bool) -> _Log:
         "errors": "replace",
         "process": os.getpid(),
     }
-    place = spool.open_spool()
-    try:
-        recording, data, index = Recording.create(place.path, facts)
-        job = get_drain("auto").record(recording, place, (data, index), None)
-    except OSError as error:
-        raise CaptureError(f"cannot capture: {error.strerror or error}") from error
-    return _Log(Captured(recording), job, None, of_a_group)
+    with deferred_interrupts():
+        place = spool.open_spool()
+        try:
+            recording, data, index = Recording.create(place.path, facts)
+            job = get_drain("auto").record(recording, place, (data, index), None)
+        except OSError as error:
+            raise CaptureError(f"cannot capture: {error.strerror or error}") from error
+        return _Log(Captured(recording), job, None, of_a_group)
 
 
 class _Log:
@@ -557,9 +559,10 @@ class _Log:
     def end_group(self) -> None:
         """All children of a group have ended."""
         recording = self.captured.recording
-        if self._capture is None:
-            recording.add_facts(stopped=time.time_ns())
-            self._job.stop()
+        with deferred_interrupts():
+            if self._capture is None:
+                recording.add_facts(stopped=time.time_ns())
+                self._job.stop()
         recording.update()
         if self._callbacks is not None:
             self._callbacks.catch_up()

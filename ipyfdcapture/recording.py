@@ -26,6 +26,7 @@ from .drain.pump import (
     split_limit,
     tail_file_bytes,
 )
+from .interrupts import deferred_interrupts
 
 _ENTRY_WORDS = ENTRY.size // 8
 _EMPTY = memoryview(b"")
@@ -332,9 +333,10 @@ def _no_snapshot() -> Snapshot | None:
 def _delete_files(path: str, owner: int) -> None:
     if os.getpid() != owner:
         return  # a forked child lets go of its copy of the object, not of the parent's files
-    for file in recording_files(path):
-        with contextlib.suppress(OSError):
-            os.unlink(file)
+    with deferred_interrupts():  # there is nobody who would try again
+        for file in recording_files(path):
+            with contextlib.suppress(OSError):
+                os.unlink(file)
 
 
 def _read_entries(path: str) -> memoryview:

@@ -185,7 +185,7 @@ class KernelWorker:
         self.kernel.ok(
             "import sys\nfrom pathlib import Path\nfrom helpers.load import Load\n"
             f"load = Load({seed}, {Native(directory).c()!r}, Path({str(home / 'report')!r}))\n"
-            "load.hear_warnings()"
+            "load.settle_in()"
         )
         for options in OPTIONS:
             self._round(options, interrupted=False)
@@ -206,6 +206,15 @@ class KernelWorker:
                 self._round(self._dice.choice(OPTIONS), interrupted=self._dice.random() < 0.3)
         except BaseException as error:
             self._problems.append(f"{self.name}: {type(error).__name__}: {str(error)[:1000]}")
+            self._problems.append(self._stacks())
+
+    def _stacks(self) -> str:
+        """Have the kernel show where it stands."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGUSR1)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.kernel.process.wait(1)
+        return self.kernel.terminal.read_text(errors="replace")[-PROBLEM_CHARACTERS:]
 
     def _round(self, options: str, interrupted: bool) -> None:
         self._begun.unlink(missing_ok=True)

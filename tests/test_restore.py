@@ -623,6 +623,41 @@ def test_a_real_interrupt_at_any_moment_restores(python: Python, way: str, round
     assert shown == "[]\n"
 
 
+def test_a_real_interrupt_at_any_moment_of_run_all_leaves_no_child(
+    python: Python, rounds: Rounds
+) -> None:
+    shown = python(
+        PRELUDE
+        + """
+        import random
+        warm_up()
+        ipyfdcapture.run_all([["true"]])
+        before = snapshot()
+        dice = random.Random(2)
+        hits = 0
+        for i in range(int(sys.argv[1])):
+            try:
+                signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+                signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-4, 8e-3))
+                ipyfdcapture.run_all([["sleep", "0.001"]] * 3)
+                while signal.getitimer(signal.ITIMER_REAL)[0]:
+                    pass
+                for _ in range(1000):
+                    pass
+            except KeyboardInterrupt:
+                hits += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        assert hits > 0
+        print(settled_difference(before))
+        """.replace("\n        ", "\n"),
+        str(rounds(300, full=3000)),
+        timeout=120,
+    )
+    assert shown == "[]\n"
+
+
 @pytest.mark.skipif(
     not FULL, reason="an interrupt can garble ipykernel's own messages too: IPYFDCAPTURE_FULL=1"
 )

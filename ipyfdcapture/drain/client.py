@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import CaptureError
+from ..interrupts import deferred_interrupts
 from ..recording import Recording, State
 from ..spool import Spool
 from .hosts import Host, ProcessHost, ThreadHost
@@ -240,7 +241,7 @@ class Drain:
 
     def add(self, job: Draining, pipes: Sequence[Pipe]) -> None:
         """Have more ``pipes`` emptied into the recording of ``job``; takes them over."""
-        with self._lock:
+        with deferred_interrupts(), self._lock:
             for pipe in pipes:
                 job.pipes[pipe.source] = pipe
             self._tell_of_pipes(job, pipes)
@@ -256,10 +257,12 @@ class Drain:
                     self._forget_unanswered()
             if job.number not in self._jobs:
                 return job.state
-            job.note(self._ask("sync", id=job.number, stopped=job.stopped))
-            if not job.state.writing:  # the pump has let go of it by itself
-                self._jobs.pop(job.number)
-                job.close_pipes()
+            answer = self._ask("sync", id=job.number, stopped=job.stopped)
+            with deferred_interrupts():
+                job.note(answer)
+                if not job.state.writing:  # the pump has let go of it by itself
+                    self._jobs.pop(job.number, None)
+                    job.close_pipes()
         if not job.state.writing:
             self.rest()
         return job.state
@@ -288,7 +291,7 @@ class Drain:
 
     def release(self, job: Draining) -> None:
         """Keep nothing more of ``job``."""
-        with self._lock:
+        with deferred_interrupts(), self._lock:
             if self._jobs.pop(job.number, None) is None:
                 return
             with contextlib.suppress(OSError):  # gone: it keeps nothing anyway
@@ -370,7 +373,8 @@ class Drain:
                 self._send()
                 answer = self._receive(control, number)
             except _GONE:
-                self._take_over()
+                with deferred_interrupts():
+                    self._take_over()
                 continue
             if "error" in answer:
                 raise OSError(errno.EIO, f"the drain failed: {answer['error']}")
@@ -437,11 +441,12 @@ class Drain:
 
     def rest(self) -> None:
         """If nothing is recorded, end what runs only while something is."""
-        with self._lock:
-            if self._jobs or self._owner != os.getpid() or self.host.outlives_us:
-                return
-            self.host.close()
-        self.stop_watching()  # of a helper that has died
+        with deferred_interrupts():
+            with self._lock:
+                if self._jobs or self._owner != os.getpid() or self.host.outlives_us:
+                    return
+                self.host.close()
+            self.stop_watching()  # of a helper that has died
 
     def pump_died(self, control: socket.socket) -> bool:
         """Take over if ``control`` is still the socket in use, and something is recorded.

@@ -143,8 +143,9 @@ class Load:
             self.python_by_thread,
         ]
 
-    def hear_warnings(self) -> None:
-        """Take note of what is told in this process from now on."""
+    def settle_in(self) -> None:
+        """Take note of what is told in this process from now on, and show all stacks at SIGUSR1."""
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
         warnings.simplefilter("always")
         warnings.showwarning = lambda message, *_, **__: self._told.append(str(message))
 
@@ -495,8 +496,7 @@ class Load:
 
     def run(self, seconds: float) -> None:
         """Run rounds for a time, and write the report as it goes."""
-        faulthandler.register(signal.SIGUSR1, all_threads=True)
-        self.hear_warnings()
+        self.settle_in()
         for kind in dict.fromkeys(self._rounds):
             kind()  # what is opened once and for all is open from here on
         signal.signal(signal.SIGINT, self.on_interrupt)
@@ -520,8 +520,7 @@ class Load:
 
     def look_for_leaks(self, before: dict[str, Any]) -> None:
         """Compare what is held with what was."""
-        self.now_held()
-        left = patiently(lambda: settled_difference(before, look=what_is_held, ignoring=_ZEROMQ))
+        left = patiently(lambda: settled_difference(before, look=self.now_held, ignoring=_ZEROMQ))
         self.problems += [f"by round {self.counts['rounds']}, left behind: {line}" for line in left]
         if left:
             before.update(patiently(what_is_held))
