@@ -337,10 +337,12 @@ class _Group:
 
     def advance(self) -> bool:
         """Note who has ended, start who may start; tell whether any runs."""
-        for number, running in list(self._running.items()):
-            if running.has_ended():
-                self._results[number] = running.result()
-                del self._running[number]
+        # An interrupted `Popen.poll` may keep its lock, and the next would wait for it for ever.
+        with deferred_interrupts():
+            for number, running in list(self._running.items()):
+                if running.has_ended():
+                    self._results[number] = running.result()
+                    del self._running[number]
         while self._waiting and len(self._running) < self._max_parallel:
             number, (label, args) = self._waiting.popleft()
             self._start(number, label, args)
@@ -394,12 +396,13 @@ class _Group:
 
     def kill(self) -> None:
         """Kill those that still run."""
-        for running in self._running.values():
-            running.child.kill()
-        for running in self._running.values():
-            running.child.wait()
-            running.close()
-        self._running.clear()
+        with deferred_interrupts():
+            for running in self._running.values():
+                running.child.kill()
+            for running in self._running.values():
+                running.child.wait()
+                running.close()
+            self._running.clear()
 
 
 class _Running:
