@@ -38,6 +38,7 @@ from .captured import Captured
 from .config import SIZE_HELP, CaptureFd, parse_size
 from .drain.client import KINDS, get_drain
 from .errors import CaptureError
+from .interrupts import deferred_interrupts
 from .live.targets import make_progress, make_tail
 from .on_error import show_last_lines, was_shown
 from .streams import outside
@@ -237,6 +238,7 @@ class _Cell:
     frame: Any = None  # of the shell's own function that runs it
     captures: list[_CellCapture] = field(default_factory=list)
     failures: list[_Failure] = field(default_factory=list)
+    statements: list[Run] = field(default_factory=list)  # captures that end before it does
 
 
 class _Cells(threading.local):
@@ -276,7 +278,6 @@ class CaptureFdExtension:
         shell = self.shell
         for cell in self._cells.running:  # in a captured cell, of all places
             self._end(cell, failed=False)
-            cell.captures.clear()
         for event, callback in self._callbacks():
             with contextlib.suppress(ValueError):
                 shell.events.unregister(event, callback)
@@ -349,17 +350,19 @@ class CaptureFdExtension:
         self._begin(cell, capture, finish)
 
     def _begin(self, cell: _Cell, capture: Run, finish: Callable[[Captured, bool], None]) -> None:
-        self._start(capture)
-        cell.captures.append(_CellCapture(capture, finish))
-        self._showing.install()
+        with deferred_interrupts():  # one that is active is always known
+            self._start(capture)
+            cell.captures.append(_CellCapture(capture, finish))
+            self._showing.install()
 
     def _cell_begins(self) -> None:
-        frames = list(_frames_of_cells())
-        running = self._cells.running
-        while running and running[-1].frame not in frames:
-            # An interrupt hit the event that should have told of its end.
-            self._end(running.pop(), failed=True)
-        running.append(_Cell(frame=frames[0] if frames else None))
+        with deferred_interrupts():
+            frames = list(_frames_of_cells())
+            running = self._cells.running
+            while running and running[-1].frame not in frames:
+                # An interrupt hit the event that should have told of its end.
+                self._end_innermost(failed=True, late=True)
+            running.append(_Cell(frame=frames[0] if frames else None))
 
     def _cell_has_info(self, info: Any) -> None:
         if not self._cells.running:
@@ -387,21 +390,35 @@ class CaptureFdExtension:
     def _silent_cell_ends(self) -> None:
         running = self._cells.running
         if running and running[-1].info is None:
-            self._end(running.pop(), failed=not self.shell.last_execution_succeeded)
+            self._end_innermost(failed=not self.shell.last_execution_succeeded)
 
     def _cell_ends(self, result: Any) -> None:
         if result is not None and not result.info.raw_cell.strip():
             return  # a blank cell does not begin either
         if self._cells.running:
-            cell = self._cells.running.pop()
-            self._end(cell, failed=result is None or not result.success)
+            cell = self._cells.running[-1]
+            self._end_innermost(failed=result is None or not result.success)
             for failure in cell.failures:
                 self._show_last_lines(failure)
 
-    def _end(self, cell: _Cell, failed: bool) -> None:
-        for each in reversed(cell.captures):
-            self._showing.remove()
-            each.finish(each.capture.stop(failed), failed)
+    def _end_innermost(self, failed: bool, late: bool = False) -> None:
+        with deferred_interrupts():
+            self._end(self._cells.running[-1], failed, late)
+            self._cells.running.pop()
+
+    def _end(self, cell: _Cell, failed: bool, late: bool = False) -> None:
+        """End what a cell captures. If that is ``late``, another one shows what is shown now."""
+        with deferred_interrupts():
+            for statement in cell.statements:
+                if statement.is_active:  # an interrupt hit its stop
+                    statement.stop(failed=True)
+            stopped = []
+            while cell.captures:
+                each = cell.captures.pop()
+                self._showing.remove()
+                stopped.append((each, each.capture.stop(failed)))
+            for each, captured in stopped:
+                each.finish(captured, failed and not late)
 
     def catch_up(self) -> None:
         """Have live views show what was written so far: something is about to follow it."""
@@ -437,18 +454,29 @@ class CaptureFdExtension:
 
     def _run(self, args: argparse.Namespace, code: str, is_cell: bool = False) -> Any:
         capture = self._make_capture(args, None)
-        self._start(capture)
+        if self._cells.running:
+            self._cells.running[-1].statements.append(capture)
         try:
+            self._start(capture)
             result = self._execute(code, is_cell)
         except BaseException as error:
-            captured = capture.stop(failed=True)
-            self._bind(captured, args)
-            if self._cells.running:
-                # The traceback is yet to be shown, if nobody catches the error before.
-                self._cells.running[-1].failures.append(_Failure(captured, args, error))
+            self._end_statement(capture, args, error)
             raise
-        self._bind(capture.stop(), args)
+        self._end_statement(capture, args, None)
         return result
+
+    def _end_statement(
+        self, capture: Run, args: argparse.Namespace, error: BaseException | None
+    ) -> None:
+        cell = self._cells.running[-1] if self._cells.running else None
+        if capture.is_active:
+            captured = capture.stop(failed=error is not None)
+            self._bind(captured, args)
+            if error is not None and cell is not None:
+                # The traceback is yet to be shown, if nobody catches the error before.
+                cell.failures.append(_Failure(captured, args, error))
+        if cell is not None:
+            cell.statements.remove(capture)
 
     def _execute(self, code: str, is_cell: bool) -> Any:
         """Run code in the user's namespace; the value of a last expression is returned."""

@@ -36,8 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[name] = os.path.join(private, name.lower())
         os.mkdir(os.environ[name], 0o700)
     tempfile.tempdir = None
-    # A job that a shell runs in the background ignores interrupts; the tests send some.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Where a shell started this in the background, interrupts are ignored, by children too.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _remove(directory: str) -> None:

@@ -658,6 +658,65 @@ def test_a_real_interrupt_at_any_moment_of_run_all_leaves_no_child(
     assert shown == "[]\n"
 
 
+INTERRUPTED_ONCE = """
+import signal
+from ipyfdcapture import capture, magics
+usual = {owner}.{name}
+def interrupted(*args, **options):
+    {owner}.{name} = usual
+    {interrupt}
+    return usual(*args, **options)
+{owner}.{name} = interrupted
+"""
+
+
+@pytest.mark.parametrize("name", ["install", "remove"])
+def test_an_interrupt_as_a_cell_begins_or_ends_its_capture_waits_until_that_is_done(
+    fresh_kernel: Kernel, name: str
+) -> None:
+    fresh_kernel.ok(
+        INTERRUPTED_ONCE.format(
+            owner="magics._ShellShowsOutside",
+            name=name,
+            interrupt="signal.raise_signal(signal.SIGINT)",
+        )
+    )
+    reply = fresh_kernel.run("%%capture_fd -v logs\nprint('in')")
+    assert reply.status == ("error" if name == "install" else "ok")
+    assert "KeyboardInterrupt" in reply.shown
+    assert fresh_kernel.ok("print('shown')").stream("stdout") == "shown\n"
+    assert fresh_kernel.value("logs.stdout") == ("" if name == "install" else "in\n")
+
+
+def test_a_capture_whose_end_an_interrupt_hit_ends_with_the_next_cell(
+    fresh_kernel: Kernel,
+) -> None:
+    fresh_kernel.ok(
+        INTERRUPTED_ONCE.format(
+            owner="magics.CaptureFdExtension",
+            name="_end_innermost",
+            interrupt="raise KeyboardInterrupt",
+        )
+    )
+    fresh_kernel.run("%%capture_fd -v logs\nprint('in')")
+    after = fresh_kernel.ok("print('shown')")
+    assert after.stream("stdout") == "shown\n"  # and none of the last lines of another cell
+    assert fresh_kernel.value("logs.stdout") == "in\n"
+
+
+def test_a_captured_statement_whose_end_an_interrupt_hit_ends_with_its_cell(
+    fresh_kernel: Kernel,
+) -> None:
+    fresh_kernel.ok(
+        INTERRUPTED_ONCE.format(
+            owner="capture.Run", name="stop", interrupt="raise KeyboardInterrupt"
+        )
+    )
+    reply = fresh_kernel.run("%capture_fd -v logs print('in')")
+    assert reply.error[0] == "KeyboardInterrupt"
+    assert fresh_kernel.ok("print('shown')").stream("stdout") == "shown\n"
+
+
 @pytest.mark.skipif(
     not FULL, reason="an interrupt can garble ipykernel's own messages too: IPYFDCAPTURE_FULL=1"
 )
