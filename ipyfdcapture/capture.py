@@ -6,7 +6,6 @@ each step on its own, so that one that fails leaves none of the others out.
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import errno
 import fcntl
@@ -19,6 +18,16 @@ from typing import Any
 
 from . import cstdio, spool
 from .captured import Captured, Line
+from .checks import (
+    check_encoding,
+    check_facts,
+    check_flags,
+    check_function,
+    check_max_bytes,
+    check_positive,
+    check_seconds,
+    checked_fds,
+)
 from .drain.client import KINDS, Draining, Pipe, get_drain
 from .errors import CaptureError
 from .interrupts import deferred_interrupts
@@ -119,17 +128,22 @@ def capture_fd(
     CaptureError
         On entering, if the system does not allow it. Nothing has changed then.
     """
-    wanted = [fd for fd, on in ((1, stdout), (2, stderr)) if on]
-    wanted += _checked_fds(fds)
+    check_flags(stdout=stdout, stderr=stderr, python=python, display=display, merge=merge)
+    wanted = [fd for fd, on in ((1, stdout), (2, stderr)) if on] + checked_fds(fds)
     if not wanted and not display:
         raise ValueError("nothing to capture: stdout, stderr, fds and display are all off")
     if drain not in KINDS:
         raise ValueError(f"drain must be one of {', '.join(KINDS)}, not {drain!r}")
-    if max_bytes is not None and (not isinstance(max_bytes, int) or max_bytes < 1):
-        raise ValueError(f"max_bytes must be a positive number of bytes or None, not {max_bytes!r}")
+    check_max_bytes(max_bytes)
     check_encoding(encoding, errors)
-    if on_line is not None and not callable(on_line):
-        raise ValueError(f"on_line must be a function, not {on_line!r}")
+    check_function("on_line", on_line)
+    if file is not None and not isinstance(file, (str, bytes, os.PathLike)):
+        raise ValueError(f"file must be a path, not {file!r} (for a stream: live)")
+    check_seconds("live_interval", live_interval)
+    check_positive("live_max_bytes", live_max_bytes, of=" of bytes")
+    if not isinstance(spool_dir, str):
+        raise ValueError(f"spool_dir must be the path of a directory, not {spool_dir!r}")
+    check_facts(facts)
     run = Run(
         wanted,
         python=python,
@@ -160,34 +174,6 @@ os.register_at_fork(after_in_child=_active.clear)
 def current_capture() -> Run | None:
     """Return the capture that is active, the newest if several are."""
     return _active[-1] if _active else None
-
-
-def check_encoding(encoding: str, errors: str) -> None:
-    """Raise `ValueError` unless Python knows both."""
-    try:
-        codecs.lookup(encoding)
-        codecs.lookup_error(errors)
-    except (LookupError, TypeError) as error:
-        raise ValueError(
-            f"{error}: give an encoding and an error handler that Python has"
-        ) from None
-
-
-def _checked_fds(fds: Iterable[int]) -> list[int]:
-    checked: list[int] = []
-    for fd in fds:
-        if not isinstance(fd, int) or isinstance(fd, bool) or fd < 3:
-            raise ValueError(
-                f"fds takes open descriptors above 2, not {fd!r} (for 1 and 2: stdout, stderr)"
-            )
-        if fd in checked:
-            raise ValueError(f"descriptor {fd} is given twice")
-        try:
-            fcntl.fcntl(fd, fcntl.F_GETFD)
-        except OSError:
-            raise ValueError(f"descriptor {fd} is not open") from None
-        checked.append(fd)
-    return checked
 
 
 class Capture:

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from . import export
@@ -255,7 +255,19 @@ class Captured:
             if the log has no such source.
         """
         reading = self._read()
-        wanted = _sources_named(reading, name)
+        return self._of_sources(_sources_named(reading, name), reading)
+
+    def of_sources(self, numbers: Collection[int]) -> Captured:
+        """Return the lines of some sources by their numbers, for which no name is looked up.
+
+        Parameters
+        ----------
+        numbers
+            Positions in ``recording.sources``: two sources may have one name.
+        """
+        return self._of_sources(set(numbers), self._read())
+
+    def _of_sources(self, wanted: set[int], reading: Reading) -> Captured:
         if reading.whole:
             return self._narrowed(joined(reading.lines.ranges_by_source(wanted)), reading.lines)
         return self._where(lambda row: row.source in wanted, reading)

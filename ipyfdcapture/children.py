@@ -26,11 +26,11 @@ from typing import Any, NamedTuple, TypeAlias
 from . import spool
 from .capture import Run, current_capture
 from .captured import Captured, Line
+from .checks import check_function, check_positive
 from .drain.client import Draining, Pipe, get_drain
 from .drain.pump import out_of_the_way
 from .errors import CaptureError
 from .interrupts import deferred_interrupts
-from .lines import joined
 from .live.callback import LineTarget
 from .live.follower import Follower
 from .recording import Recording
@@ -40,6 +40,7 @@ __all__ = ["Child", "Outcome", "Result", "attach", "popen", "run_all", "run_all_
 #: What `subprocess.Popen` takes as its first argument.
 Args: TypeAlias = "str | bytes | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 OnLine: TypeAlias = Callable[[Line], object]
+_WORD = (str, bytes, os.PathLike)
 
 #: Asked of the system for each pipe: 1 GB takes 0.5 s, with the usual 64 KiB 10 s. A capture's own
 #: pipes are larger, but a user who is not root may have 64 MiB of pipes in all.
@@ -92,6 +93,10 @@ def popen(
     """
     if subprocess.PIPE in (options.get("stdout"), options.get("stderr")):
         raise ValueError("popen captures stdout and stderr: PIPE is not possible (see attach)")
+    args = _checked_args(args)
+    if label is not None:
+        _check_label(label)
+    check_function("on_line", on_line)
     return _start(_current_log(), args, label, on_line, options)
 
 
@@ -122,21 +127,27 @@ def attach(
     CaptureError
         There is no active capture and no recording can be made.
     """
+    if not isinstance(process, subprocess.Popen):
+        raise ValueError(f"attach takes a subprocess.Popen, not {process!r}")
     _check_label(label)
+    check_function("on_line", on_line)
     streams = {name: getattr(process, name) for name in _NAMES}
-    if not any(streams.values()):
+    streams = {name: stream for name, stream in streams.items() if stream and not stream.closed}
+    if not streams:
         raise ValueError("the process has no pipes: start it with stdout=PIPE and stderr=PIPE")
     log = _current_log()
-    read_ends = {}
-    with deferred_interrupts():
+    with deferred_interrupts(), contextlib.ExitStack() as ours:
+        read_ends = {}
         for name, stream in streams.items():
-            if stream is not None:
-                read_ends[name] = fcntl.fcntl(stream, fcntl.F_DUPFD_CLOEXEC, 3)
-                _enlarge(read_ends[name])
-                stream.close()
-                setattr(process, name, None)
+            read_ends[name] = fcntl.fcntl(stream, fcntl.F_DUPFD_CLOEXEC, 3)
+            ours.callback(os.close, read_ends[name])
+            _enlarge(read_ends[name])
+        ours.pop_all()
         log.add(label, read_ends, on_line)
         log.nothing_more_to_start()
+        for name, stream in streams.items():
+            stream.close()
+            setattr(process, name, None)
     return log.captured
 
 
@@ -176,7 +187,8 @@ class Child(subprocess.Popen[Any]):
 def _start(
     log: _Log, args: Args, label: str | None, on_line: OnLine | None, options: dict[str, Any]
 ) -> Child:
-    label = _FreeLabels(log).take(_program_name(args)) if label is None else _check_label(label)
+    if label is None:
+        label = _FreeLabels(log).take(_program_name(args))
     read_ends: dict[str, int] = {}
     with (
         deferred_interrupts(),  # a child whose pipes nobody empties would hang
@@ -192,8 +204,13 @@ def _start(
         child = Child(args, **options)
         ours.pop_all()
         child.label = label
+        try:
+            log.add(label, read_ends, on_line)
+        except BaseException:
+            with child:
+                child.kill()  # nobody would empty its pipes
+            raise
         child._log = log
-        log.add(label, read_ends, on_line)
         log.nothing_more_to_start()
     return child
 
@@ -210,19 +227,30 @@ def _enlarge(pipe: int) -> None:
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
+def _checked_args(args: Args) -> Args:
+    """Return a program and its arguments, read once: some iterables cannot be read again."""
+    if isinstance(args, Iterable) and not isinstance(args, (*_WORD, Sequence)):
+        args = list(args)
+    words: Any = args if isinstance(args, Sequence) and not isinstance(args, _WORD) else [args]
+    if not words or not all(isinstance(word, _WORD) for word in words):
+        raise ValueError(f"a program and its arguments are str, bytes or paths, not {args!r}")
+    if any("\0" in os.fsdecode(word) for word in words):
+        raise ValueError(f"no argument of a program can hold a null byte: {args!r}")
+    return args
+
+
 def _program_name(args: Args) -> str:
-    first = args if isinstance(args, (str, bytes, os.PathLike)) else next(iter(args), "")
+    first = args if isinstance(args, _WORD) else args[0]
     words = os.fsdecode(first).split() if isinstance(args, (str, bytes)) else [os.fsdecode(first)]
     name = os.path.basename(words[0]) if words else ""
     return name if name and name.isprintable() else "child"
 
 
-def _check_label(label: str) -> str:
+def _check_label(label: Any) -> None:
     if not isinstance(label, str) or not label.strip("/") or not label.isprintable():
         raise ValueError(f"a label is a printable str that is not empty, not {label!r}")
     if label.split("/")[0] in _NAMES:
         raise ValueError(f"label {label!r} means this process's own {label}: take another")
-    return label
 
 
 # -- many children ----------------------------------------------------------------------------
@@ -321,15 +349,14 @@ class _Group:
         on_line: OnLine | None,
         options: dict[str, Any],
     ) -> None:
-        if max_parallel is not None and (not isinstance(max_parallel, int) or max_parallel < 1):
-            raise ValueError(
-                f"max_parallel must be a positive number or None, not {max_parallel!r}"
-            )
+        check_positive("max_parallel", max_parallel, none=True)
+        check_function("on_line", on_line)
         if subprocess.PIPE in (options.get("stdout"), options.get("stderr")):
             raise ValueError("run_all captures stdout and stderr: PIPE is not possible")
         self._max_parallel = max_parallel or _room_for_children()
         self._on_line = on_line
         self._options = options
+        commands = _checked_commands(commands)
         self._log = _current_log(of_a_group=True)
         self._results: dict[int, Result] = {}
         self._waiting = deque(enumerate(_labelled(commands, self._log)))
@@ -431,16 +458,23 @@ class _Running:
             self.pidfd = None
 
 
-def _labelled(
-    commands: Iterable[Args] | Mapping[str, Args], log: _Log
-) -> Iterator[tuple[str, Args]]:
+def _checked_commands(
+    commands: Iterable[Args] | Mapping[str, Args],
+) -> list[Args] | dict[str, Args]:
     if isinstance(commands, Mapping):
-        for label, args in commands.items():
-            yield _check_label(label), args
-        return
+        for label in commands:
+            _check_label(label)
+        return {label: _checked_args(args) for label, args in commands.items()}
+    if isinstance(commands, _WORD) or not isinstance(commands, Iterable):
+        raise ValueError(f"commands are several programs with their arguments, not {commands!r}")
+    return [_checked_args(args) for args in commands]
+
+
+def _labelled(commands: list[Args] | dict[str, Args], log: _Log) -> Iterable[tuple[str, Args]]:
+    if isinstance(commands, dict):
+        return commands.items()
     labels = _FreeLabels(log)
-    for args in commands:
-        yield labels.take(_program_name(args)), args
+    return [(labels.take(_program_name(args)), args) for args in commands]
 
 
 class _FreeLabels:
@@ -518,19 +552,21 @@ class _Log:
         self._callbacks: _Callbacks | None = None
 
     def add(self, label: str, read_ends: dict[str, int], on_line: OnLine | None) -> None:
-        """Have pipes emptied into it, by their names; takes them over."""
+        """Have pipes emptied into it, by their names; takes them over, also if it fails."""
         recording = self.captured.recording
+        sources = [f"{label}/{name}" for name in read_ends]
         with _lock:
-            sources: list[str] = recording.facts["sources"]
-            pipes = []
-            for name, read_end in read_ends.items():
-                self._sources.add(len(sources))
-                pipes.append(Pipe(len(sources), read_end))
-                sources.append(f"{label}/{name}")
-            if self._capture is not None:  # which is kept if this process crashes
-                recording.add_facts(sources=sources)
-            if on_line is not None:  # before the first line can come
-                self._get_callbacks().give(sources[len(sources) - len(pipes) :], on_line)
+            try:
+                if on_line is not None:  # before the first line can come
+                    self._get_callbacks().give(sources, on_line)
+            except BaseException:
+                for read_end in read_ends.values():
+                    os.close(read_end)
+                raise
+            first = len(recording.facts["sources"])
+            recording.add_sources(sources)
+            pipes = [Pipe(first + i, read_end) for i, read_end in enumerate(read_ends.values())]
+            self._sources.update(pipe.source for pipe in pipes)
             self._job.add(pipes)
 
     def _get_callbacks(self) -> _Callbacks:
@@ -546,8 +582,7 @@ class _Log:
         """Return what children wrote that were added here, apart from what else is in the log."""
         if self._capture is None:
             return self.captured
-        lines = self.captured._lines()
-        return self.captured._narrowed(joined(lines.ranges_by_source(self._sources)), lines)
+        return self.captured.of_sources(self._sources)
 
     def nothing_more_to_start(self) -> None:
         """If this is one child's own log, it is complete when that has ended."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import threading
 from collections.abc import Callable
 from types import TracebackType
 
-from .capture import Capture, Run, capture_fd, check_encoding, reason
+from .capture import Capture, Run, capture_fd, reason
 from .captured import Captured, Line
+from .checks import (
+    check_descriptor,
+    check_encoding,
+    check_flags,
+    check_function,
+    check_seconds,
+)
 from .errors import CaptureError
 from .interrupts import deferred_interrupts
 from .live.callback import LineTarget, LoggerTarget
@@ -61,13 +67,10 @@ class FdCapture:
     ) -> None:
         if not isinstance(fd, int) or isinstance(fd, bool) or fd < 0:
             raise ValueError(f"fd must be an open file descriptor, not {fd!r}")
-        try:
-            fcntl.fcntl(fd, fcntl.F_GETFD)
-        except (OSError, OverflowError):
-            raise ValueError(f"descriptor {fd} is not open") from None
-        if callback is not None and not callable(callback):
-            raise ValueError(f"callback must be a function, not {callback!r}")
+        check_descriptor(fd)
+        check_function("callback", callback)
         check_encoding(encoding, errors)
+        check_flags(python=python)
         self.fd = fd
         #: A duplicate of what the descriptor was, while the capture is active; None otherwise.
         self.real_fd: int | None = None
@@ -128,6 +131,8 @@ class FdCapture:
         Waits at most ``timeout`` seconds for the callback to have been given every line; it is
         not called any more after this returns.
         """
+        check_seconds("timeout", timeout, zero=True)
+        timeout = min(timeout, threading.TIMEOUT_MAX)
         with deferred_interrupts(), self._lock:
             capture, self._capture = self._capture, None
             follower, self._follower = self._follower, None
@@ -181,7 +186,7 @@ def forward_to_logging(
     stdout: bool = True,
     stderr: bool = True,
     python: bool = False,
-    max_bytes: int = 1 << 20,
+    max_bytes: int | None = 1 << 20,
 ) -> Capture:
     """Send what native code and children of this process write to a logger, until stopped.
 
@@ -208,7 +213,11 @@ def forward_to_logging(
         Whether ``sys.stdout`` and ``sys.stderr`` are forwarded too.
     max_bytes
         How much of the log is kept beside (`Capture.captured`), the first half and the last.
+        None: all.
     """
+    if not isinstance(logger, logging.Logger):
+        raise ValueError(f"logger must be a logging.Logger, not {logger!r}")
+    check_flags(levels=levels)
     capture = capture_fd(stdout=stdout, stderr=stderr, python=python, max_bytes=max_bytes)
     capture.run.show_on("logging", lambda place: LoggerTarget(logger, levels=levels))
     capture.start()

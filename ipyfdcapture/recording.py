@@ -142,7 +142,10 @@ class Recording:
         with open(path + ".json", encoding="utf-8") as lines:
             for line in lines:
                 with contextlib.suppress(ValueError):  # cut short by the crash
-                    facts |= json.loads(line)
+                    more = json.loads(line)
+                    added = more.pop("added_sources", [])
+                    facts |= more
+                    facts.setdefault("sources", []).extend(added)
         recording = cls(path, facts)
         recording.state.dropped = facts.get("dropped", 0)
         recording.state.dropped_why = facts.get("dropped_why")
@@ -153,6 +156,12 @@ class Recording:
         self.facts |= facts
         with contextlib.suppress(OSError):
             append_facts(self.path + ".json", facts)
+
+    def add_sources(self, names: list[str]) -> None:
+        """Add sources to ``facts``, on disk too: these alone, or thousands would take for ever."""
+        self.facts["sources"] += names
+        with contextlib.suppress(OSError):
+            append_facts(self.path + ".json", {"added_sources": names})
 
     def finish(self, stopped: int) -> None:
         """The capture ended in peace, at ``stopped`` (ns since the epoch): nothing to recover."""

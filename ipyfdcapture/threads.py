@@ -31,6 +31,7 @@ from typing import Any, TextIO, cast
 
 from . import spool
 from .captured import Captured
+from .checks import check_max_bytes, check_stream
 from .drain.pump import RecordingWriter
 from .errors import CaptureError
 from .interrupts import deferred_interrupts
@@ -89,7 +90,14 @@ def set_thread_streams(stdout: TextIO | None, stderr: TextIO | None) -> None:
     ----------
     stdout, stderr
         Text streams; the caller keeps and closes them. None (or a proxy) leaves that name alone.
+
+    Raises
+    ------
+    ValueError
+        One of them is no stream. Nothing was changed.
     """
+    check_stream("stdout", stdout)
+    check_stream("stderr", stderr)
     _end_own_streams()
     streams = _Streams(_not_proxy(stdout), _not_proxy(stderr), _own_streams())
     _in_thread.streams = streams
@@ -132,8 +140,7 @@ def capture_thread(*, max_bytes: int | None = None) -> Iterator[Captured]:
     CaptureError
         The recording cannot be made. Nothing was changed.
     """
-    if max_bytes is not None and (not isinstance(max_bytes, int) or max_bytes < 1):
-        raise ValueError(f"max_bytes must be a positive number of bytes or None, not {max_bytes!r}")
+    check_max_bytes(max_bytes)
     with contextlib.ExitStack() as undo:
         with deferred_interrupts():
             installation = _hold_installation()

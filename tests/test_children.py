@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import resource
 import signal
@@ -31,6 +30,7 @@ from ipyfdcapture.children import (
     run_all,
     run_all_async,
 )
+from ipyfdcapture.recording import Recording
 
 #: Ends when its stdin does, having said that it is there.
 WAITING = ["sh", "-c", "echo ready; echo ready >&2; cat"]
@@ -238,10 +238,9 @@ class TestPopen:
 
     def test_the_sources_are_on_disk_for_whoever_recovers_the_log(self) -> None:
         with capture_fd() as logs, waiting_child(label="a"):
-            facts: dict[str, Any] = {}
-            for line in Path(f"{logs.recording.path}.json").read_text().splitlines():
-                facts |= json.loads(line)
-        assert facts["sources"] == ["stdout", "stderr", "a/stdout", "a/stderr"]
+            recovered = Recording.open(logs.recording.path)
+            recovered.keep_files()
+        assert recovered.sources == ("stdout", "stderr", "a/stdout", "a/stderr")
 
 
 class TestNothingIsLost:
