@@ -188,7 +188,7 @@ def _start(
     log: _Log, args: Args, label: str | None, on_line: OnLine | None, options: dict[str, Any]
 ) -> Child:
     if label is None:
-        label = _FreeLabels(log).take(_program_name(args))
+        label = _labels_of(log.captured.recording).take(_program_name(args))
     read_ends: dict[str, int] = {}
     with (
         deferred_interrupts(),  # a child whose pipes nobody empties would hang
@@ -473,25 +473,40 @@ def _checked_commands(
 def _labelled(commands: list[Args] | dict[str, Args], log: _Log) -> Iterable[tuple[str, Args]]:
     if isinstance(commands, dict):
         return commands.items()
-    labels = _FreeLabels(log)
+    labels = _labels_of(log.captured.recording)
     return [(labels.take(_program_name(args)), args) for args in commands]
 
 
-class _FreeLabels:
-    """Labels that a log does not have yet."""
+class _Labels:
+    """The labels that a recording has."""
 
-    def __init__(self, log: _Log) -> None:
-        sources = log.captured.recording.sources
+    def __init__(self, sources: Iterable[str]) -> None:
         self._used = {source.rpartition("/")[0] for source in sources}.union(_NAMES)
         self._numbers: dict[str, Iterator[int]] = {}
 
     def take(self, name: str) -> str:
         """Return ``name``, with a number if that is used."""
-        label = name
-        while label in self._used:
-            label = f"{name}-{next(self._numbers.setdefault(name, itertools.count(2)))}"
+        with _lock:
+            label = name
+            while label in self._used:
+                label = f"{name}-{next(self._numbers.setdefault(name, itertools.count(2)))}"
+            self._used.add(label)
+            return label
+
+    def note(self, label: str) -> None:
+        """A child has it."""
         self._used.add(label)
-        return label
+
+
+def _labels_of(recording: Recording) -> _Labels:
+    with _lock:
+        if recording not in _labels:
+            _labels[recording] = _Labels(recording.sources)
+        return _labels[recording]
+
+
+#: Kept, because to look through thousands of sources for each of thousands of children is slow.
+_labels: weakref.WeakKeyDictionary[Recording, _Labels] = weakref.WeakKeyDictionary()
 
 
 def _room_for_children() -> int:
@@ -555,7 +570,9 @@ class _Log:
         """Have pipes emptied into it, by their names; takes them over, also if it fails."""
         recording = self.captured.recording
         sources = [f"{label}/{name}" for name in read_ends]
+        labels = _labels_of(recording)
         with _lock:
+            labels.note(label)
             try:
                 if on_line is not None:  # before the first line can come
                     self._get_callbacks().give(sources, on_line)
