@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import _posixsubprocess
 import contextlib
 import fcntl
 import gc
+import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -51,6 +58,30 @@ def _files_in(directory: str | None) -> list[str]:
     return sorted(found)
 
 
+def _native_threads() -> dict[str, int]:
+    """Return how many threads the system knows, by name: `threading` does not list them all."""
+    names: Counter[str] = Counter()
+    with contextlib.suppress(FileNotFoundError):  # macOS
+        for thread in os.listdir("/proc/self/task"):
+            with contextlib.suppress(OSError):  # ended meanwhile
+                names[Path(f"/proc/self/task/{thread}/comm").read_text().strip()] += 1
+    return dict(names)
+
+
+def _process_attributes() -> dict[str, str]:
+    """Return what belongs to the process as a whole."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return {
+        "umask": oct(umask),
+        "open files allowed": str(resource.getrlimit(resource.RLIMIT_NOFILE)),
+        "file size allowed": str(resource.getrlimit(resource.RLIMIT_FSIZE)),
+        "working directory": os.getcwd(),
+        "blocked signals": str(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, []))),
+        "logging handlers": str([id(handler) for handler in logging.getLogger().handlers]),
+    }
+
+
 def hooks() -> dict[str, str]:
     """Return the identity of everything a capture may replace for a time."""
     found: dict[str, Any] = {
@@ -60,26 +91,33 @@ def hooks() -> dict[str, str]:
         "sys.__stderr__": sys.__stderr__,
         "sys.displayhook": sys.displayhook,
         "os.write": os.write,
+        "os.writev": os.writev,
         "os.system": os.system,
+        "os.posix_spawn": os.posix_spawn,
         "os.fork": os.fork,
         "os.dup2": os.dup2,
         "subprocess.Popen": subprocess.Popen,
         "subprocess.Popen.__init__": subprocess.Popen.__init__,
+        "subprocess._fork_exec": getattr(subprocess, "_fork_exec", None),
+        "_posixsubprocess.fork_exec": _posixsubprocess.fork_exec,
+        "threading.Thread.start": threading.Thread.start,
+        "ThreadPoolExecutor.submit": ThreadPoolExecutor.submit,
+        "warnings.showwarning": warnings.showwarning,
         "print": print,
     }
     for number in signal.valid_signals():
         found[f"handler of signal {int(number)}"] = signal.getsignal(number)
     shown = {name: f"{type(hook).__name__} at {id(hook):#x}" for name, hook in found.items()}
-    shown["blocked signals"] = str(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
-    shown["working directory"] = os.getcwd()
     # Methods and IPython's wrappers of them are new objects each time: their names must do.
-    for name in ("sys.excepthook", "threading.excepthook"):
+    for name in ("sys.excepthook", "sys.unraisablehook", "threading.excepthook"):
         module, _, attribute = name.partition(".")
         shown[name] = _function_name(getattr(sys.modules[module], attribute))
     for stream in ("stdout", "stderr"):
         held = getattr(sys, stream)
         for name in ("write", "flush", "fileno", "isatty", "writelines"):
             shown[f"sys.{stream}.{name}"] = _function_name(getattr(held, name, None))
+        with contextlib.suppress(TypeError):  # it has none of its own
+            shown[f"attributes of sys.{stream}"] = str(sorted(vars(held)))
     return shown
 
 
@@ -115,6 +153,8 @@ def snapshot() -> dict[str, Any]:
     return {
         "descriptors": open_fds(),
         "threads": sorted(f"{thread.name} {thread.ident}" for thread in threading.enumerate()),
+        "native threads": _native_threads(),
+        "process": _process_attributes(),
         "children": sorted(child.pid for child in children),
         "temporary files": _files_in(os.environ.get("TMPDIR")),
         "runtime files": _files_in(os.environ.get("JUPYTER_RUNTIME_DIR")),
