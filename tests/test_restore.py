@@ -769,7 +769,7 @@ run_many(10)
     fresh_kernel.run("1/0")  # or sys.last_traceback holds what was interrupted
     fresh_kernel.ok(forget)
     fresh_kernel.leak_baseline()
-    count = rounds(200, full=3000)
+    count = rounds(200, full=1500)
     fresh_kernel.ok(f"hits = run_many({count})", timeout=LIMIT_S * rounds(1, full=10))
     assert count / 4 < fresh_kernel.value("hits") < count
     fresh_kernel.run("1/0")

@@ -49,12 +49,11 @@ def fd_target(fd: int) -> str:
 def _files_in(directory: str | None) -> list[str]:
     if directory is None:
         return []
-    found = [
-        os.path.join(folder, name)
-        for folder, _, names in os.walk(directory)
-        for name in names
-        if not name.startswith("kernel-")  # connection files
-    ]
+    found = []
+    for folder, folders, names in os.walk(directory):
+        folders[:] = [name for name in folders if not name.startswith("pytest-of-")]
+        connection_files = {name for name in names if name.startswith("kernel-")}
+        found += [os.path.join(folder, name) for name in names if name not in connection_files]
     return sorted(found)
 
 
