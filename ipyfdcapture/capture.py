@@ -38,6 +38,7 @@ from .live.following import end_of
 from .live.targets import MakeTarget, Place, make_target
 from .recording import Recording, copy_snapshot
 from .redirect import ClosedStandardDescriptors, Redirection, dup_original
+from .runtimes import tie_iostreams
 from .streams import (
     CaptureStream,
     Replacement,
@@ -306,6 +307,8 @@ class Run:
     def follow(self, name: str, target: Target) -> Follower:
         """Show what is captured on one more target, from the beginning of the capture on."""
         recording = self.captured.recording
+        if not self._followers:
+            self._undo.callback(tie_iostreams())
         follower = Follower(
             recording, target, self.live_interval, name, _flush_for_a_look, self._begins_at
         )

@@ -1,11 +1,9 @@
-"""Flush the buffers that native code writes through: C stdio, C++ iostreams, Fortran units.
+"""Flush the buffers that native code writes through: C stdio, and those of `.runtimes`.
 
 C's ``stdout`` is fully buffered on a pipe. To keep what native code prints in order with what
 Python and children write, `flush_native` runs just before Python writes to a captured
 descriptor and before it starts a child; that costs nothing while the buffer is empty, and leaves
 ``printf`` its buffer. (Making ``stdout`` line buffered instead costs up to ten times the time.)
-
-Libraries are never loaded for this: what is not in the process needs no flush.
 """
 
 from __future__ import annotations
@@ -17,6 +15,8 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
+
+from . import runtimes
 
 _libc = ctypes.CDLL(None)
 _libc_with_gil = ctypes.PyDLL(None)
@@ -94,117 +94,17 @@ def flush_stdout() -> None:
 def flush_native() -> None:
     """Flush all native buffers of this process, so far as that can be done without waiting."""
     flush_stdout()
-    for flush in _runtimes.flushes():
-        flush()
+    runtimes.flush_iostreams()
+    runtimes.flush_fortran()
 
 
 def flush_beside_writers() -> None:
     """Flush those that may be flushed while other threads write through them.
 
-    Not iostreams: nothing guards their buffers once they are no longer tied to C stdio.
+    Not iostreams, unless `ipyfdcapture.runtimes.tie_iostreams` has made them write through C stdio.
     """
     flush_stdout()
-    for flush in _runtimes.flushes(guarded=True):
-        flush()
-
-
-class _Runtimes:
-    """The language runtimes with buffers of their own that are in the process by now."""
-
-    def __init__(self) -> None:
-        self._seen_loads = -1
-        self._flushes: list[Callable[[], None]] = []
-        self._guarded: list[Callable[[], None]] = []
-
-    def flushes(self, guarded: bool = False) -> list[Callable[[], None]]:
-        loads = _count_of_loads()
-        if loads != self._seen_loads or loads < 0:
-            self._guarded = _fortran_flushes()
-            self._flushes = _iostream_flushes() + self._guarded
-            self._seen_loads = loads
-        return self._guarded if guarded else self._flushes
-
-
-_runtimes = _Runtimes()
-
-
-class _LoadedObject(ctypes.Structure):
-    """The beginning of ``struct dl_phdr_info``, see dl_iterate_phdr(3)."""
-
-    _fields_ = (
-        ("address", ctypes.c_void_p),
-        ("name", ctypes.c_char_p),
-        ("headers", ctypes.c_void_p),
-        ("header_count", ctypes.c_uint16),
-        ("loads", ctypes.c_ulonglong),
-    )
-
-
-def _make_count_of_loads() -> Callable[[], int]:
-    """Return a function that tells how many libraries were loaded so far; -1 if nobody knows.
-
-    It spares the search for each runtime's file at each flush.
-    """
-    try:
-        iterate = _libc_with_gil["dl_iterate_phdr"]
-    except AttributeError:
-        return lambda: -1
-    counts = [-1]
-
-    def note(loaded: Any, size: int, data: Any) -> int:
-        counts[0] = loaded.contents.loads if size >= ctypes.sizeof(_LoadedObject) else -1
-        return 1  # each object says the same: the first is enough
-
-    callback = ctypes.CFUNCTYPE(
-        ctypes.c_int, ctypes.POINTER(_LoadedObject), ctypes.c_size_t, ctypes.c_void_p
-    )(note)
-
-    def count() -> int:
-        iterate(callback, None)
-        return counts[0]
-
-    return count
-
-
-_count_of_loads = _make_count_of_loads()
-
-
-def _loaded(name: str) -> ctypes.CDLL | None:
-    """Return a library that is in the process already, None otherwise."""
-    try:
-        return ctypes.CDLL(name, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
-    except (OSError, AttributeError):
-        return None
-
-
-def _iostream_flushes() -> list[Callable[[], None]]:
-    flushes: list[Callable[[], None]] = []
-    for name in ("libstdc++.so.6", "libstdc++.6.dylib"):
-        library = _loaded(name)
-        if library is not None:
-            flushes.append(functools.partial(_flush_iostreams, library))
-    return flushes
-
-
-def _fortran_flushes() -> list[Callable[[], None]]:
-    flushes: list[Callable[[], None]] = []
-    for name in ("libgfortran.so.5", "libgfortran.so.4", "libgfortran.5.dylib"):
-        library = _loaded(name)
-        if library is not None:
-            flushes.append(functools.partial(library["_gfortran_flush_i4"], None))
-    return flushes
-
-
-def _flush_iostreams(library: ctypes.CDLL) -> None:
-    """Flush ``std::cout``, ``cerr`` and ``clog``: buffered of themselves after
-    ``sync_with_stdio(false)``."""
-    for stream in ("_ZSt4cout", "_ZSt4cerr", "_ZSt4clog"):
-        place = ctypes.c_void_p.in_dll(library, stream)
-        # An object's first word leads to its virtual functions. It is null until some library
-        # that includes <iostream> was loaded: nothing was constructed, nothing is to flush.
-        if place.value:
-            # std::basic_ostream<char>::flush(), by its name in the Itanium C++ ABI.
-            library["_ZNSo5flushEv"](ctypes.byref(place))
+    runtimes.flush_fortran()
 
 
 class _Waiting(Protocol):

@@ -1,0 +1,306 @@
+"""C++ iostreams and Fortran units: the buffers of two language runtimes, beside C stdio.
+
+Libraries are never loaded for this: what is not in the process needs no flush. What is there is
+found by name among what is loaded; wheels bring copies of libgfortran under names of their own.
+"""
+
+from __future__ import annotations
+
+import _thread
+import ctypes
+import os
+import re
+import threading
+from collections.abc import Callable
+from typing import Any
+
+_libc = ctypes.CDLL(None)
+_libc.malloc.restype = ctypes.c_void_p
+_libc_with_gil = ctypes.PyDLL(None)
+
+_STANDARD_NAMES = (
+    *("libstdc++.so.6", "libstdc++.6.dylib"),
+    *("libgfortran.so.5", "libgfortran.so.4", "libgfortran.5.dylib"),
+)
+#: A unit that another thread has locked is left for later after this long.
+_FORTRAN_S = 0.05
+#: Fortran's standard error and standard output.
+_UNITS = (0, 6)
+
+
+def flush_iostreams() -> None:
+    """Flush ``std::cout``, ``cerr`` and ``clog``: buffered of themselves once they are untied.
+
+    Not while another thread writes through them: nothing guards an untied stream's buffer.
+    """
+    for library in _loaded.cpp():
+        _flush_iostreams_of(library)
+
+
+def flush_fortran() -> None:
+    """Flush the units for standard output and error, unless another thread has one locked.
+
+    ``WRITE (*, *) f(x)`` locks its unit for as long as ``f`` takes, and there is no asking.
+    """
+    _loaded.fortran().flush()
+
+
+def tie_iostreams() -> Callable[[], None]:
+    """Have untied iostreams write through C stdio, whose lock lets it be flushed at any time.
+
+    Returns what undoes it. What unties itself meanwhile (``std::ios::sync_with_stdio(false)``)
+    stays so, and is flushed with `flush_iostreams` alone.
+    """
+    with _lock:
+        _ties.users += 1
+        for library in _loaded.cpp():
+            _ties.tie(library)
+    return _untie_iostreams
+
+
+def _untie_iostreams() -> None:
+    with _lock:
+        _ties.users -= 1
+        if not _ties.users:
+            _ties.undo()
+
+
+_lock = threading.Lock()
+
+
+# -- C++ --------------------------------------------------------------------------------------
+
+# Names and layouts are those of libstdc++ and of the Itanium C++ ABI, which do not change: programs
+# were compiled that rely on them.
+_STREAMS = {"_ZSt4cout": "stdout", "_ZSt4cerr": "stderr", "_ZSt4clog": "stderr"}
+_FLUSH = "_ZNSo5flushEv"  # std::ostream::flush()
+_GET_BUFFER = "_ZNKSt9basic_iosIcSt11char_traitsIcEE5rdbufEv"
+_SET_BUFFER = "_ZNSt9basic_iosIcSt11char_traitsIcEE5rdbufEPSt15basic_streambufIcS1_E"
+_MAKE_LOCALE = "_ZNSt6localeC1Ev"
+#: The class of the buffer that an untied stream has, and the virtual functions of a tied one's.
+_UNTIED = b"N9__gnu_cxx13stdio_filebufIcSt11char_traitsIcEEE"
+_TIED = "_ZTVN9__gnu_cxx18stdio_sync_filebufIcSt11char_traitsIcEEE"
+_WORD = ctypes.sizeof(ctypes.c_void_p)
+
+
+def _constructed(library: ctypes.CDLL, stream: str) -> ctypes.c_void_p | None:
+    """Return a stream; None if nothing that includes <iostream> was loaded yet."""
+    # An object's first word leads to its virtual functions. It is null before the constructor.
+    place = ctypes.c_void_p.in_dll(library, stream)
+    return place if place.value else None
+
+
+def _flush_iostreams_of(library: ctypes.CDLL) -> None:
+    for name in _STREAMS:
+        stream = _constructed(library, name)
+        if stream is not None:
+            library[_FLUSH](ctypes.byref(stream))
+
+
+class _Ties:
+    """The streams that were given a tied buffer, and what they had before."""
+
+    def __init__(self) -> None:
+        self.users = 0
+        self._buffers: dict[str, int] = {}  # never freed: a stream is flushed after Python's end
+        self._before: list[tuple[Any, Any, int, int, int]] = []
+
+    def tie(self, library: ctypes.CDLL) -> None:
+        """Give tied buffers to the streams that have untied ones."""
+        try:
+            tied = ctypes.addressof(ctypes.c_char.in_dll(library, _TIED)) + 2 * _WORD
+            get, set_ = library[_GET_BUFFER], library[_SET_BUFFER]
+            files = {name: ctypes.c_void_p.in_dll(_libc, name) for name in ("stdout", "stderr")}
+        except (ValueError, AttributeError):  # not libstdc++ as we know it
+            return
+        get.restype = ctypes.c_void_p
+        get.argtypes = [ctypes.c_void_p]
+        set_.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        for name, file in _STREAMS.items():
+            stream = _constructed(library, name)
+            if stream is None:
+                continue
+            # basic_ios is a virtual base: the word before the last two of the table says where.
+            offset = ctypes.c_ssize_t.from_address((stream.value or 0) - 3 * _WORD).value
+            ios = ctypes.addressof(stream) + offset
+            before = get(ios)
+            if before and _class_of(before) == _UNTIED:
+                library[_FLUSH](ctypes.byref(stream))
+                if file not in self._buffers:
+                    self._buffers[file] = _make_tied_buffer(library, tied, files[file])
+                set_(ios, self._buffers[file])
+                self._before.append((get, set_, ios, self._buffers[file], before))
+
+    def undo(self) -> None:
+        """Give back the untied ones, unless somebody put something else there."""
+        while self._before:
+            get, set_, ios, ours, before = self._before.pop()
+            if get(ios) == ours:
+                set_(ios, before)
+
+
+def _class_of(instance: int) -> bytes | None:
+    """Return the name of the class of an object that has virtual functions."""
+    functions = ctypes.c_void_p.from_address(instance).value or 0
+    kind = ctypes.c_void_p.from_address(functions - _WORD).value  # a std::type_info
+    return ctypes.c_char_p.from_address(kind + _WORD).value if kind else None
+
+
+def _make_tied_buffer(library: ctypes.CDLL, functions: int, file: ctypes.c_void_p) -> int:
+    """Return a new ``stdio_sync_filebuf`` on a file of C's."""
+    words = 10  # functions, six pointers of std::streambuf, its locale, the FILE, one character
+    place: int = _libc.malloc(words * _WORD)
+    ctypes.memset(place, 0, words * _WORD)
+    fields = (ctypes.c_void_p * words).from_address(place)
+    fields[0] = functions
+    library[_MAKE_LOCALE](ctypes.c_void_p(place + 7 * _WORD))
+    fields[8] = file.value
+    ctypes.c_int.from_address(place + 9 * _WORD).value = -1  # no character was put back
+    return place
+
+
+_ties = _Ties()
+
+
+# -- Fortran ----------------------------------------------------------------------------------
+
+
+class _Fortran:
+    """All copies of libgfortran. They are flushed by a thread that may have to wait."""
+
+    def __init__(self, libraries: list[ctypes.CDLL]) -> None:
+        self._flushes = [library["_gfortran_flush_i4"] for library in libraries]
+        self._idle = _thread.allocate_lock()
+
+    def flush(self) -> None:
+        """Flush, so far as that takes no waiting."""
+        if not self._flushes or not self._idle.acquire(timeout=_FORTRAN_S):
+            return  # the one before still waits
+        try:
+            _thread.start_new_thread(self._run, ())
+        except RuntimeError:  # no thread can be had
+            self._run()
+        if self._idle.acquire(timeout=_FORTRAN_S):
+            self._idle.release()
+
+    def _run(self) -> None:
+        for flush in self._flushes:
+            for unit in _UNITS:
+                flush(ctypes.byref(ctypes.c_int32(unit)))
+        self._idle.release()
+
+
+# -- what is loaded ---------------------------------------------------------------------------
+
+
+class _Loaded:
+    """The runtimes that are in the process by now."""
+
+    def __init__(self) -> None:
+        self._seen_loads = -1
+        self._cpp: list[ctypes.CDLL] = []
+        self._fortran = _Fortran([])
+
+    def cpp(self) -> list[ctypes.CDLL]:
+        """Return the libraries of C++."""
+        self._look()
+        return self._cpp
+
+    def fortran(self) -> _Fortran:
+        """Return those of Fortran."""
+        self._look()
+        return self._fortran
+
+    def _look(self) -> None:
+        loads = _count_of_loads()
+        if loads == self._seen_loads and loads >= 0:
+            return
+        self._cpp, fortran = (
+            [library for library in map(_library, _names_of_runtimes(language)) if library]
+            for language in ("stdc++", "gfortran")
+        )
+        self._fortran = _Fortran(fortran)
+        self._seen_loads = loads
+
+
+class _LoadedObject(ctypes.Structure):
+    """The beginning of ``struct dl_phdr_info``, see dl_iterate_phdr(3)."""
+
+    _fields_ = (
+        ("address", ctypes.c_void_p),
+        ("name", ctypes.c_char_p),
+        ("headers", ctypes.c_void_p),
+        ("header_count", ctypes.c_uint16),
+        ("loads", ctypes.c_ulonglong),
+    )
+
+
+_Visit = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(_LoadedObject), ctypes.c_size_t, ctypes.c_void_p
+)
+
+
+def _make_count_of_loads() -> Callable[[], int]:
+    """Return a function that tells how many libraries were loaded so far; -1 if nobody knows.
+
+    It spares the search for each runtime's file at each flush.
+    """
+    try:
+        iterate = _libc_with_gil["dl_iterate_phdr"]
+    except AttributeError:
+        return lambda: -1
+    counts = [-1]
+
+    def note(loaded: Any, size: int, data: Any) -> int:
+        counts[0] = loaded.contents.loads if size >= ctypes.sizeof(_LoadedObject) else -1
+        return 1  # each object says the same: the first is enough
+
+    callback = _Visit(note)
+
+    def count() -> int:
+        iterate(callback, None)
+        return counts[0]
+
+    return count
+
+
+_count_of_loads = _make_count_of_loads()
+
+
+def _names_of_runtimes(language: str) -> list[str]:
+    """Return the paths of the libraries that are loaded, or if nobody can tell, usual names."""
+    try:
+        iterate = _libc_with_gil["dl_iterate_phdr"]
+    except AttributeError:
+        return [name for name in _STANDARD_NAMES if language in name]
+    found: list[str] = []
+    pattern = re.compile(rf"lib{re.escape(language)}[-.].*")
+
+    def note(loaded: Any, size: int, data: Any) -> int:
+        path = os.fsdecode(loaded.contents.name or b"")
+        if pattern.match(os.path.basename(path)):
+            found.append(path)
+        return 0
+
+    iterate(_Visit(note), None)
+    return found
+
+
+def _library(name: str) -> ctypes.CDLL | None:
+    """Return a library that is in the process already, None otherwise."""
+    try:
+        return ctypes.CDLL(name, mode=os.RTLD_NOLOAD | os.RTLD_LAZY)
+    except (OSError, AttributeError):
+        return None
+
+
+_loaded = _Loaded()
+
+
+def _after_fork_in_child() -> None:
+    global _lock, _loaded
+    _lock = threading.Lock()
+    _loaded = _Loaded()  # a flush that waits is the parent's
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
