@@ -361,7 +361,7 @@ class CaptureFdExtension:
             running = self._cells.running
             while running and running[-1].frame not in frames:
                 # An interrupt hit the event that should have told of its end.
-                self._end_innermost(failed=True, late=True)
+                self._end_innermost(failed=True)
             running.append(_Cell(frame=frames[0] if frames else None))
 
     def _cell_has_info(self, info: Any) -> None:
@@ -396,18 +396,17 @@ class CaptureFdExtension:
         if result is not None and not result.info.raw_cell.strip():
             return  # a blank cell does not begin either
         if self._cells.running:
-            cell = self._cells.running[-1]
-            self._end_innermost(failed=result is None or not result.success)
+            cell = self._end_innermost(failed=result is None or not result.success)
             for failure in cell.failures:
                 self._show_last_lines(failure)
 
-    def _end_innermost(self, failed: bool, late: bool = False) -> None:
+    def _end_innermost(self, failed: bool) -> _Cell:
         with deferred_interrupts():
-            self._end(self._cells.running[-1], failed, late)
-            self._cells.running.pop()
+            self._end(self._cells.running[-1], failed)
+            return self._cells.running.pop()
 
-    def _end(self, cell: _Cell, failed: bool, late: bool = False) -> None:
-        """End what a cell captures. If that is ``late``, another one shows what is shown now."""
+    def _end(self, cell: _Cell, failed: bool) -> None:
+        """End what a cell captures. Until that is done, an interrupt waits."""
         with deferred_interrupts():
             for statement in cell.statements:
                 if statement.is_active:  # an interrupt hit its stop
@@ -418,7 +417,7 @@ class CaptureFdExtension:
                 self._showing.remove()
                 stopped.append((each, each.capture.stop(failed)))
             for each, captured in stopped:
-                each.finish(captured, failed and not late)
+                each.finish(captured, failed)
 
     def catch_up(self) -> None:
         """Have live views show what was written so far: something is about to follow it."""
@@ -454,29 +453,24 @@ class CaptureFdExtension:
 
     def _run(self, args: argparse.Namespace, code: str, is_cell: bool = False) -> Any:
         capture = self._make_capture(args, None)
-        if self._cells.running:
-            self._cells.running[-1].statements.append(capture)
+        running = self._cells.running
+        statements = running[-1].statements if running else []
+        statements.append(capture)
         try:
             self._start(capture)
             result = self._execute(code, is_cell)
         except BaseException as error:
-            self._end_statement(capture, args, error)
+            if capture.is_active:
+                captured = capture.stop(failed=True)
+                self._bind(captured, args)
+                if running:
+                    # The traceback is yet to be shown, if nobody catches the error before.
+                    running[-1].failures.append(_Failure(captured, args, error))
+            statements.remove(capture)
             raise
-        self._end_statement(capture, args, None)
+        self._bind(capture.stop(), args)
+        statements.remove(capture)  # if an interrupt hit the stop, its cell stops it
         return result
-
-    def _end_statement(
-        self, capture: Run, args: argparse.Namespace, error: BaseException | None
-    ) -> None:
-        cell = self._cells.running[-1] if self._cells.running else None
-        if capture.is_active:
-            captured = capture.stop(failed=error is not None)
-            self._bind(captured, args)
-            if error is not None and cell is not None:
-                # The traceback is yet to be shown, if nobody catches the error before.
-                cell.failures.append(_Failure(captured, args, error))
-        if cell is not None:
-            cell.statements.remove(capture)
 
     def _execute(self, code: str, is_cell: bool) -> Any:
         """Run code in the user's namespace; the value of a last expression is returned."""
