@@ -54,6 +54,8 @@ _SURVIVOR = (
 _WAIT_S = 0.01
 #: In a kernel ZeroMQ has some of these for each thread that has sent anything.
 _ZEROMQ = "anon_inode:[event"
+#: So long after it was due, an interrupt does not come any more.
+_INTERRUPT_LOST_S = 5.0
 #: Captures that are looked at a second time, some rounds later.
 _KEPT = 4
 
@@ -148,6 +150,12 @@ class Load:
         faulthandler.register(signal.SIGUSR1, all_threads=True)
         warnings.simplefilter("always")
         warnings.showwarning = lambda message, *_, **__: self._told.append(str(message))
+        sys.unraisablehook = self._on_unraisable
+
+    def _on_unraisable(self, fault: Any) -> None:
+        # An interrupt may hit a finalizer of Python's own. Nothing else has any business there.
+        if not isinstance(fault.exc_value, KeyboardInterrupt):
+            self.problem(f"{fault.err_msg} {fault.object!r}: {fault.exc_value!r}")
 
     # -- rounds ---------------------------------------------------------------------------------
 
@@ -319,9 +327,10 @@ class Load:
         Path(self._report).with_suffix(".begun").touch()
         self.write(self._cell_writers)
         if interrupted:
-            # One long wait would miss an interrupt that comes just as it begins.
+            # One long wait would miss an interrupt that comes just as it begins. One that comes
+            # while Python runs a finalizer is lost to it.
             never = threading.Event()
-            until = time.monotonic() + LIMIT_S
+            until = time.monotonic() + _INTERRUPT_LOST_S
             while time.monotonic() < until:
                 never.wait(_WAIT_S)
 
