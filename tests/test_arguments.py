@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from traitlets import TraitError
 
 from ipyfdcapture import (
     FdCapture,
@@ -22,6 +23,7 @@ from ipyfdcapture import (
     run_all,
     set_thread_streams,
 )
+from ipyfdcapture.config import CaptureFd
 
 LOGGER = logging.getLogger("tests.arguments")
 WRONG_LIMITS: list[Any] = [True, False, 0, -1, 1.5, "100M"]
@@ -215,3 +217,12 @@ def test_a_child_whose_lines_cannot_be_given_to_on_line_does_not_stay(
     with pytest.raises(OSError, match="no thread"):
         popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, on_line=print)
     monkeypatch.undo()
+
+
+@pytest.mark.parametrize("wrong", [None, "None", 0, "much"])
+def test_a_size_that_must_be_one_is_refused_by_its_trait(wrong: Any) -> None:
+    config = CaptureFd()
+    config.max_bytes = None  # no limit: here it may be
+    with pytest.raises(TraitError, match="a number of bytes above 0, such as 65536"):
+        config.live_max_bytes = wrong
+    assert config.live_max_bytes == 1_000_000

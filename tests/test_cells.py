@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import StartKernel
 from helpers.kernel import Kernel, Reply
+from helpers.wait import eventually
 
 _HEADER = re.compile(r"^(Cell In\[\d+\]|File \S+)", re.M)
 _ARROW = re.compile(r"^-+> (\d+) (.*)$")
@@ -174,6 +175,7 @@ def test_a_failing_cell_stops_what_was_queued_after_it(kernel: Kernel) -> None:
     second = kernel.send("ran = True")
     assert kernel.finish(first).status == "error"
     assert kernel.finish(second).status in ("aborted", "error")
+    eventually(lambda: kernel.run("").status == "ok", "the end of what ipykernel throws away")
     assert kernel.value("'ran' in globals()") is False
 
 
