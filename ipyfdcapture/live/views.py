@@ -32,10 +32,10 @@ _SECOND_S = 1.0
 #: The last lines are looked for in this much of what is new.
 _LAST_BYTES = 64 << 10
 #: Of a flood, so much is looked at in one interval: to read and count all of it would slow it down.
-_ENOUGH_BYTES = 2 << 20
+_ENOUGH_BYTES = 512 << 10
 _LONGEST_LINE = 500
-#: So much of an unfinished line is kept.
-_LONGEST_OPEN = 4096
+#: So much of a line is enough to show that.
+_ENOUGH_OF_LINE = 2048
 
 
 class Screen(Protocol):
@@ -163,9 +163,9 @@ class LastLines:
         if complete and source in self._cut:
             self._cut.discard(source)
             complete.pop(0)
-        self._lines.extend((source, line) for line in complete[-self._count :])
+        self._lines.extend((source, _enough_of(line)) for line in complete[-self._count :])
         if rest:
-            self._open[source] = _enough_of_unfinished(rest)
+            self._open[source] = _enough_of(rest)
 
     def _begin_inside(self, source: int, data: bytes) -> bytes:
         """Return data without a piece of a line, a character or an escape sequence at its start."""
@@ -201,14 +201,14 @@ class LastLines:
 _UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
 
 
-def _enough_of_unfinished(line: str) -> str:
-    """Return what is enough of an unfinished line to know what is seen of it."""
+def _enough_of(line: str) -> str:
+    """Return what is enough of a line, finished or not, to know what is seen of it."""
     body = line.rstrip("\r")
     line = line[body.rfind("\r") + 1 :]
-    if len(line) <= _LONGEST_OPEN:
+    if len(line) <= _ENOUGH_OF_LINE:
         return line
-    # Too long for more of it to count, which comes later.
-    return whole_sequences(line[:_LONGEST_OPEN]).ljust(_LONGEST_OPEN + 1, "…")
+    # Longer than that: whatever else comes of it changes nothing.
+    return whole_sequences(line[:_ENOUGH_OF_LINE]).ljust(_ENOUGH_OF_LINE + 1, "…")
 
 
 class StreamView:
