@@ -1,7 +1,7 @@
 """The test suite over the versions that are supported: ``pipx run nox``.
 
 Each Python that is present runs it with each pair of IPython and ipykernel, and a summary comes
-last. One of them: ``pipx run nox -s "suite(3.12-oldest)"``; what follows ``--`` is for pytest.
+last. One of them: ``pipx run nox -s "suite(3.11-oldest)"``; what follows ``--`` is for pytest.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def suite(session: nox.Session, pair: str) -> None:
     """Run the test suite with a pair of IPython and ipykernel."""
     if session.python == "3.10" and pair == "newest":
         session.skip("IPython 9 needs Python 3.11")
+    if session.python in ("3.12", "3.13") and pair == "oldest":
+        session.skip("IPython 8.12 cannot read `lines = !command` from Python 3.12 on")
     session.install("-e", ".[test]", *PAIRS[pair])
     session.run("pip", "freeze", "--exclude-editable")
     session.run("pytest", *session.posargs)

@@ -108,12 +108,12 @@ class JupyterConsole(Terminal):
     _command = ("-m", "jupyter_console", "--kernel=python3", "--no-confirm-exit")
 
     def send(self, cell: str) -> None:
-        """Paste a cell and press Meta-Enter, which ends it; do not wait for its end."""
-        self._child.send(f"\x1b[200~{cell}\x1b[201~\x1b\r")
+        """Paste a cell with a blank line at its end, which ends it; do not wait for its end."""
+        self._child.send(f"\x1b[200~{cell}\n\n\x1b[201~\r")
 
     def leave(self) -> int | None:
         """Type ``exit``; return the status of the process."""
-        self.send("exit")
+        self._child.send("exit\r")
         self._child.expect(pexpect.EOF)
         self._child.close()
         return self._child.exitstatus
