@@ -135,6 +135,31 @@ def test_a_limited_capture_takes_bounded_space_on_disk(python: Python, drain: st
     assert shown == "True\n"
 
 
+def test_the_index_of_a_limited_log_is_bounded_too(python: Python) -> None:
+    """A chunk for each line: what the index says of those that are gone goes as well."""
+    shown = python(
+        script(
+            """
+        from ipyfdcapture import capture_thread
+        largest = 0
+        with capture_thread(max_bytes=10_000) as logs:
+            index = logs.recording.path + ".index"
+            for i in range(200_000):
+                sys.stdout.write("%099d\\n" % i)
+                sys.stdout.flush()
+                if i % 1000 == 0:
+                    largest = max(largest, os.stat(index).st_size)
+        lines = [f"{i:099d}" for i in [*range(50), *range(199_950, 200_000)]]
+        assert [str(line) for line in logs] == lines, logs[-1]
+        times = [line.time for line in logs]
+        assert times == sorted(times) and times[0] < times[-1]
+        print(logs.dropped, 1 << 20 <= largest < 2 << 20 or largest)
+        """
+        )
+    )
+    assert shown == "19990000 True\n"
+
+
 def test_the_lines_on_both_sides_of_the_gap_are_right(kernel: Kernel) -> None:
     kernel.ok(
         "%%capture_fd -v logs --max-bytes 1000\nimport sys\n"

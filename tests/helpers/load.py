@@ -134,6 +134,7 @@ class Load:
         self._told: list[str] = []
         self._number = 0
         self._memory: list[int] = []
+        self._objects: list[int] = []
         self._rounds: list[Callable[[], None]] = [
             self.many_writers,
             self.many_writers,
@@ -324,7 +325,7 @@ class Load:
         """What a captured cell does; waits for an interrupt if one is to come."""
         self._told.clear()
         self._cell_writers = self.writers(self.dice.randint(1, 5))
-        Path(self._report).with_suffix(".begun").touch()
+        os.mkdir(self._report.with_suffix(".begun"))  # in one call, or an interrupt cuts it in two
         self.write(self._cell_writers)
         if interrupted:
             # One long wait would miss an interrupt that comes just as it begins. One that comes
@@ -534,6 +535,7 @@ class Load:
         if left:
             before.update(patiently(what_is_held))
         self._memory.append(memory_in_use())
+        self._objects.append(sys.getallocatedblocks())
 
     def _close_kept(self) -> None:
         for logs, _ in self._kept:
@@ -546,6 +548,7 @@ class Load:
             "counts": self.counts,
             "problems": self.problems,
             "memory": self._memory,
+            "objects": self._objects,
             "done": done,
         }
         with self._no_room_allowed():

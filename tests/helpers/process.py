@@ -93,10 +93,9 @@ def end_process(pid: int) -> None:
 def end(pid: int) -> None:
     """End a process at once; but let one that is measured (``tests/coverage``) save what it has."""
     if "COVERAGE_PROCESS_START" in os.environ:
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
-            process = psutil.Process(pid)
-            process.terminate()
-            process.wait(LIMIT_S / 6)
+        with contextlib.suppress(psutil.NoSuchProcess, AssertionError):
+            psutil.Process(pid).terminate()
+            eventually(lambda: is_gone(pid), "its end", LIMIT_S / 6)
     end_process(pid)
 
 
