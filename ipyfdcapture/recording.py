@@ -342,10 +342,19 @@ def _no_snapshot() -> Snapshot | None:
 def _delete_files(path: str, owner: int) -> None:
     if os.getpid() != owner:
         return  # a forked child lets go of its copy of the object, not of the parent's files
-    with deferred_interrupts():  # there is nobody who would try again
-        for file in recording_files(path):
-            with contextlib.suppress(OSError):
-                os.unlink(file)
+    # There is nobody who would try again: what is raised here goes nowhere.
+    try:
+        with deferred_interrupts():
+            _unlink_files(path)
+    except KeyboardInterrupt:  # it came just before
+        _unlink_files(path)
+        raise
+
+
+def _unlink_files(path: str) -> None:
+    for file in recording_files(path):
+        with contextlib.suppress(OSError):
+            os.unlink(file)
 
 
 def _read_entries(path: str) -> memoryview:

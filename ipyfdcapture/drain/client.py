@@ -38,6 +38,7 @@ _FDS_PER_REQUEST = 240
 
 #: How long to wait for the watcher's thread to see that it is no longer needed.
 _WATCHER_END_S = 5.0
+_TASK_END_S = 0.00005
 
 #: How long to wait before trying again to take over from a helper that was killed.
 _RETRY_S = 0.02
@@ -555,6 +556,7 @@ class _Watcher:
         self._waiter.register(self._control, 0)
         self._running = _thread.allocate_lock()
         self._running.acquire()
+        self._task = 0  # the system's number of the thread
         try:
             self._thread = _thread.start_new_thread(self._run, ())
         except RuntimeError as error:
@@ -562,6 +564,7 @@ class _Watcher:
             raise OSError(errno.EAGAIN, str(error)) from error
 
     def _run(self) -> None:
+        self._task = threading.get_native_id()
         try:
             ready = {fd for fd, _ in self._waiter.poll()}
             while self._end not in ready and not self._drain.pump_died(self._control):
@@ -576,7 +579,14 @@ class _Watcher:
         os.write(self._wake, b"\0")
         if self._thread != _thread.get_ident():
             self._running.acquire(timeout=_WATCHER_END_S)
+            self._await_end_of_task()
         self.close()
+
+    def _await_end_of_task(self) -> None:
+        # The system's part of a thread outlives Python's for a moment, and counts in a fork.
+        deadline = time.monotonic() + _WATCHER_END_S
+        while os.path.exists(f"/proc/self/task/{self._task}") and time.monotonic() < deadline:
+            time.sleep(_TASK_END_S)
 
     def close(self) -> None:
         """Let go of what wakes the thread."""
