@@ -89,7 +89,8 @@ def popen(
     CaptureError
         There is no active capture and no recording can be made.
     OSError
-        The program cannot be started.
+        The program cannot be started, or was killed because there are no descriptors left to empty
+        its pipes by.
     """
     if subprocess.PIPE in (options.get("stdout"), options.get("stderr")):
         raise ValueError("popen captures stdout and stderr: PIPE is not possible (see attach)")
@@ -126,6 +127,8 @@ def attach(
         ``label`` cannot name a source, or the process has no pipes.
     CaptureError
         There is no active capture and no recording can be made.
+    OSError
+        There are no descriptors left to empty the pipes by; the process has them as before.
     """
     if not isinstance(process, subprocess.Popen):
         raise ValueError(f"attach takes a subprocess.Popen, not {process!r}")
@@ -318,8 +321,9 @@ def run_all(
         while group.advance():
             group.wait_for_an_end()
         return group.outcome()
-    finally:
-        group.kill()
+    except BaseException:
+        group.give_up()
+        raise
 
 
 async def run_all_async(
@@ -335,8 +339,9 @@ async def run_all_async(
         while group.advance():
             await group.wait_for_an_end_async()
         return group.outcome()
-    finally:
-        group.kill()
+    except BaseException:
+        group.give_up()
+        raise
 
 
 class _Group:
@@ -421,8 +426,8 @@ class _Group:
         results = [self._results[number] for number in sorted(self._results)]
         return Outcome(results, self._log.of_children())
 
-    def kill(self) -> None:
-        """Kill those that still run."""
+    def give_up(self) -> None:
+        """Kill those that still run; nobody will have what they wrote."""
         with deferred_interrupts():
             for running in self._running.values():
                 running.child.kill()
@@ -430,6 +435,7 @@ class _Group:
                 running.child.wait()
                 running.close()
             self._running.clear()
+            self._log.give_up()
 
 
 class _Running:
@@ -621,6 +627,11 @@ class _Log:
         recording.update()
         if self._callbacks is not None:
             self._callbacks.catch_up()
+
+    def give_up(self) -> None:
+        """A group has failed: delete the log, unless it is a capture's."""
+        if self._capture is None:
+            self.captured.close()
 
 
 class _Callbacks:

@@ -339,6 +339,12 @@ def _no_snapshot() -> Snapshot | None:
     return None
 
 
+# Finalizers run at exit where the first of all was made among the functions that are called then:
+# made here, so that a function which a program registers after it has imported this package, but
+# before it captures, can still read its logs.
+weakref.finalize(Recording, int)
+
+
 def _delete_files(path: str, owner: int) -> None:
     if os.getpid() != owner:
         return  # a forked child lets go of its copy of the object, not of the parent's files

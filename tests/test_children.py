@@ -9,15 +9,16 @@ import resource
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from helpers.leaks import open_fds
-from helpers.process import is_gone, the_pump
+from helpers.process import check_python, is_gone, the_pump
 from helpers.wait import LIMIT_S, eventually
 
 from ipyfdcapture import CaptureError, Line, capture_fd, children, spool
@@ -392,6 +393,70 @@ class TestAttach:
             with pytest.raises(ValueError, match="label"):
                 attach(process, "")
             assert process.stdout is not None
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs prlimit(2)")
+class TestAHelperOutOfDescriptors:
+    """It has as few more as a limit of the machine's, or other captures, may leave it."""
+
+    @pytest.fixture
+    def few(self, tmp_path: Path) -> Callable[[str], str]:
+        prelude = """
+            import os, resource, subprocess, sys
+            from helpers.process import the_pump
+            from ipyfdcapture import attach, capture_fd, popen, spool
+            from ipyfdcapture.drain.client import get_drain
+            PIPES = ("stdin", "stdout", "stderr")
+            WAITING = ["sh", "-c", "read word; echo $word"]
+            get_drain("process")
+            spool.directory()
+            pump = the_pump(os.getpid())
+            limit = pump.num_fds() + 40
+            resource.prlimit(pump.pid, resource.RLIMIT_NOFILE, (limit, limit))
+            def is_refused(error):
+                return "could not take over" in str(error)
+        """
+
+        def run(code: str) -> str:
+            code = textwrap.dedent(prelude) + textwrap.dedent(code)
+            return check_python(code, directory=tmp_path / "python")
+
+        return run
+
+    def test_a_child_that_it_cannot_empty_is_refused(self, few: Callable[[str], str]) -> None:
+        shown = few("""
+            before = len(os.listdir("/dev/fd"))
+            children = []
+            with capture_fd() as logs:
+                try:
+                    while len(children) < 40:
+                        children.append(popen(WAITING, stdin=subprocess.PIPE))
+                except OSError as error:
+                    assert is_refused(error), error
+                for child in children:
+                    child.communicate(b"there\\n")
+            print(5 < len(children) < 20, logs.text == "there\\n" * len(children), logs.complete)
+            print(len(os.listdir("/dev/fd")) - before)
+        """)
+        assert shown == "True True True\n0\n"
+
+    def test_an_attached_process_keeps_its_pipes(self, few: Callable[[str], str]) -> None:
+        shown = few("""
+            children = []
+            with capture_fd() as logs:
+                while len(children) < 40:
+                    child = subprocess.Popen(WAITING, **dict.fromkeys(PIPES, subprocess.PIPE))
+                    children.append(child)
+                    try:
+                        attach(child, f"child-{len(children)}")
+                    except OSError as error:
+                        assert is_refused(error), error
+                        break
+                out = [child.communicate(b"there\\n")[0] for child in children]
+            print(5 < len(children) < 20, out == [None] * (len(out) - 1) + [b"there\\n"])
+            print(logs.text == "there\\n" * (len(out) - 1))
+        """)
+        assert shown == "True True\nTrue\n"
 
 
 class TestRunAll:

@@ -45,6 +45,11 @@ ENDS = {
         "sys.modules['__main__'].logs.close()",
         "at exit\n",
     ),
+    "with an earlier function at exit that looks at a log": (
+        "import atexit; atexit.register(lambda: print(logs.text, end=''))\n"
+        "with capture_fd() as logs: print('in')",
+        "in\n",
+    ),
     "after a child of its own": (
         "child = ipyfdcapture.popen(['echo', 'in']); child.wait()\n"
         "print(child.captured.text, end='')",

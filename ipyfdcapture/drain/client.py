@@ -137,7 +137,7 @@ class Draining:
         )
 
     def add(self, pipes: list[Pipe]) -> None:
-        """Have more pipes emptied into this recording."""
+        """Have more pipes emptied into this recording. See `Drain.add`."""
         self.drain.add(self, pipes)
 
     def release(self) -> None:
@@ -217,7 +217,7 @@ class Drain:
                 self._tell_of_record(job, files)
                 self._tell_of_pipes(job, pipes)
                 if self._room < 0:
-                    self._confirm(job)
+                    self._confirm(job, pipes)
                 self._send_off()
         except BaseException:
             with self._lock:
@@ -232,21 +232,32 @@ class Drain:
         weakref.finalize(recording, job.release)
         return job
 
-    def _confirm(self, job: Draining) -> None:
+    def _confirm(self, job: Draining, pipes: Sequence[Pipe]) -> None:
         """Wait until the pump has taken over; only worth it if it might be unable to."""
         answer = self._ask("confirm", id=job.number)
-        if not set(answer["open"]).issuperset(job.pipes):
+        if not {pipe.source for pipe in pipes}.issubset(answer["taken"]):
             raise OSError(errno.EMFILE, "the drain could not take over the pipes")
         if self.host.outlives_us:  # in this process, others take descriptors too
             self._room = answer["room"]
 
     def add(self, job: Draining, pipes: Sequence[Pipe]) -> None:
-        """Have more ``pipes`` emptied into the recording of ``job``; takes them over."""
+        """Have more ``pipes`` emptied into the recording of ``job``; takes them over.
+
+        Raises `OSError`, with them closed, if the drain cannot have them.
+        """
         with deferred_interrupts(), self._lock:
             for pipe in pipes:
                 job.pipes[pipe.source] = pipe
-            self._tell_of_pipes(job, pipes)
-            self._send_off()
+            try:
+                self._tell_of_pipes(job, pipes)
+                if self._room < 0:
+                    self._confirm(job, pipes)
+                self._send_off()
+            except BaseException:
+                for pipe in pipes:
+                    if job.pipes.pop(pipe.source, None) is not None:
+                        pipe.close()
+                raise
 
     def update(self, job: Draining) -> State:
         """Have everything that is in the pipes of ``job`` recorded."""

@@ -334,6 +334,7 @@ class _Recording:
         self.writer: RecordingWriter | None = writer
         self.crash_dir = crash_dir
         self.pipes: dict[int, _Pipe] = {}
+        self.taken: set[int] = set()  # the sources whose pipes it has or had
         self.active = True  # until the cell that it belongs to has ended
 
 
@@ -379,8 +380,8 @@ class Pump:
                  Descriptors: data, index, and both ends of the transit if there is one.
     ``add``      ``id``, ``sources``, ``originals``: empty these pipes into it. Descriptors: for
                  each source the read end, then its original descriptor if so listed.
-    ``confirm``  ``id``. Answer: ``open``, the sources that are being emptied; ``room``, how many
-                 descriptors more can be taken for sure.
+    ``confirm``  ``id``. Answer: ``taken``, the sources whose pipes are or were emptied; ``room``,
+                 how many descriptors more can be taken for sure.
     ``sync``     ``id``, ``stopped``: move everything that was in the pipes when the request
                  came. Answer: ``size``, ``dropped``, ``dropped_why``, ``open`` (sources whose
                  writers live). Releases it if it has stopped and none lives.
@@ -558,12 +559,13 @@ class Pump:
             os.set_blocking(read_end, False)
             pipe = _Pipe(read_end, recording, source, original)
             recording.pipes[source] = self._pipes[read_end] = pipe
+            recording.taken.add(source)
             self._poll.register(read_end, select.POLLIN)
             self._pace.expect(_capacity(read_end))
         return {}
 
     def _do_confirm(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
-        return {"open": list(self._recordings[request["id"]].pipes), "room": _room()}
+        return {"taken": list(self._recordings[request["id"]].taken), "room": _room()}
 
     def _do_sync(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         recording = self._recordings[request["id"]]

@@ -14,14 +14,16 @@ The ways:
 - *no capture*: both streams led to ``/dev/null``; for prints in a cell, the plain cell.
 
 The method: each figure is the median of several rounds (5 unless told). In a round, each way has
-its turn at a work in a process of its own (a kernel of its own for the cell), so what slows the
-machine down slows all of them. Each way captures a little before the clock runs: the helper, the C
-drain and the kernel run by then. The clock runs from before the capture begins until it has ended
-with everything recorded, for the cell from the request to the reply; afterwards the
-bytes are counted. Where code that holds the GIL would stop a reader in the same Python for good,
-the table says "hangs", and it is not tried. Entering and leaving is done 300 times in a process,
-at once and after pauses of 10 ms, as between cells: the median counts. Memory is how far the
-process's resident memory rises above where it was, at its highest.
+its turn at each work in a process of its own (a kernel of its own for the cell), so what slows the
+machine down slows all of them; the order of the ways differs from round to round. Before each, as
+much as is to be captured is written to a file and deleted, so that the memory is at hand. Each way
+captures a little before the clock runs: the helper, the C drain and the kernel run by then. The
+clock runs from before the capture begins until it has ended with everything recorded, for the cell
+from the request to the reply; afterwards the bytes are counted. Where code that holds the GIL would
+stop a reader in the same Python for good, the table says "hangs", and it is not tried. Entering and
+leaving is done 300 times in a process, at once and after pauses of 10 ms, as between cells: the
+median counts. Memory is how far the process's resident memory rises above where it was, at its
+highest.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import re
 import statistics
 import subprocess
@@ -60,6 +63,7 @@ PYTHON_LINES = 200_000
 CHILD_BLOCKS = 1_000_000_000 // BLOCK_BYTES
 MEMORY_BLOCKS = (1 << 30) // BLOCK_BYTES
 TIMES_ENTERED = 300
+MEMORY = b"\1" * (1 << 20)
 PYTHON_LINE = b"x" * 49 + b"\n"
 CELL = f"for i in range({PYTHON_LINES}): print('iteration', i, 'residual', 0.5)"
 
@@ -407,17 +411,36 @@ def measure_all(works: list[str], rounds: int) -> Results:
     results: Results = {}
     with tempfile.TemporaryDirectory() as directory:
         compile_native(directory)
+        figures: dict[str, dict[str, list[float]]] = {name: {} for name in works}
+        for number in range(rounds):
+            for name in works:
+                print(f"\rround {number + 1}: {name:<12}", end="", file=sys.stderr, flush=True)
+                for way in ways_in_turn(WORKS[name], number):
+                    provide_memory(WORKS[name].nbytes)
+                    figure = measure_elsewhere(name, way, directory)
+                    figures[name].setdefault(way, []).append(figure)
         for name in works:
-            work = WORKS[name]
-            ways = [way for way in WAYS if way not in work.without + work.hangs]
-            figures: dict[str, list[float]] = {way: [] for way in ways}
-            for number in range(rounds):
-                print(f"\r{name}: round {number + 1}  ", end="", file=sys.stderr, flush=True)
-                for way in ways:
-                    figures[way].append(measure_elsewhere(name, way, directory))
-            results[name] = {way: statistics.median(each) for way, each in figures.items()}
+            results[name] = {way: statistics.median(each) for way, each in figures[name].items()}
     print("\r" + " " * 30, end="\r", file=sys.stderr)
     return results
+
+
+def ways_in_turn(work: Work, number: int) -> list[str]:
+    """Return the ways that do it, in an order that differs from round to round."""
+    ways = [way for way in WAYS if way not in work.without + work.hangs]
+    random.Random(number).shuffle(ways)
+    return ways
+
+
+def provide_memory(nbytes: int) -> None:
+    """Have the machine hold that much memory for files.
+
+    A virtual machine gives back what is free and gets it again at its first touch, which takes
+    longer than all that is measured here.
+    """
+    with tempfile.TemporaryFile(buffering=0) as file:
+        for _ in range(0, nbytes, len(MEMORY)):
+            file.write(MEMORY)
 
 
 def compile_native(directory: str) -> None:
