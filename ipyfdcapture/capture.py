@@ -402,6 +402,8 @@ class Run:
     def _create_recording(self, directory: str) -> tuple[Recording, tuple[int, int]]:
         self._facts["started"] = time.time_ns()
         before = None if self.append_to is None else self.append_to.recording.snapshot()
+        if self.append_to is not None:
+            self._outputs += self.append_to._outputs
         if before is not None:
             names = self._facts["sources"]
             names += [name for name in before.sources if name not in names]

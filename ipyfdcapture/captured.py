@@ -556,6 +556,11 @@ class Captured:
     # -- reading --------------------------------------------------------------------------------
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it is a log itself, not a narrower view of one."""
+        return self._selection is None
+
+    @property
     def _codec(self) -> tuple[str, str]:
         """Encoding and error handler of what `_lines` reads."""
         encoding = self.recording.facts.get("encoding", "utf-8")

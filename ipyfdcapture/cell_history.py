@@ -37,6 +37,9 @@ class History(Mapping[int, Captured]):
 
     def _measure(self, number: int) -> None:
         captured = self._logs[number]
+        if captured.recording.closed:
+            self._remove(number)
+            return
         complete = captured.complete
         self._sizes[number] = captured.nbytes
         if complete:

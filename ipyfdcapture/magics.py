@@ -26,6 +26,7 @@ from IPython.core.error import UsageError
 from IPython.core.inputtransformer2 import cell_magic as ipython_cell_magic
 from IPython.core.inputtransformer2 import leading_indent
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import no_var_expand
 from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 from traitlets import TraitError
@@ -189,24 +190,27 @@ def _split(line: str) -> list[str]:
         raise UsageError(f"cannot read the options {line!r}: {error}") from None
 
 
-def _split_statement(line: str) -> tuple[list[str], str]:
+#: A word of options, with what quotes hold together, and braces that IPython expands.
+_WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\{[^{}]*\}|\\.|[^\s"'\\])+\s*""")
+_TAKES_VALUE = {
+    option: action.nargs != 0 and action.dest != "recover"
+    for action in PARSER._actions
+    for option in action.option_strings
+}
+
+
+def _split_statement(line: str) -> tuple[str, str]:
     """Split what follows ``%capture_fd`` into options and the statement after them."""
-    takes_value = {
-        option: action.nargs != 0 and action.dest != "recover"
-        for action in PARSER._actions
-        for option in action.option_strings
-    }
-    argv: list[str] = []
     rest = line.strip()
-    while rest.startswith("-"):
-        word, _, rest = rest.partition(" ")
-        rest = rest.lstrip()
-        argv.append(word)
-        if takes_value.get(word):
-            value, _, rest = rest.partition(" ")
-            rest = rest.lstrip()
-            argv += [value] if value else []
-    return argv, rest
+    takes_value = False
+    at = 0
+    while takes_value or rest.startswith("-", at):
+        word = _WORD.match(rest, at)
+        if word is None:
+            break
+        at = word.end()
+        takes_value = not takes_value and _TAKES_VALUE.get(word[0].strip(), False)
+    return rest[:at], rest[at:]
 
 
 # -- the extension --------------------------------------------------------------------------------
@@ -432,10 +436,12 @@ class CaptureFdExtension:
 
     # -- the magics -----------------------------------------------------------------------------
 
+    @no_var_expand  # the statement is the user's own: ``{x}`` and ``$x`` mean what they say there
     def line_magic(self, line: str) -> Any:
-        argv, statement = _split_statement(line)
+        options, statement = _split_statement(line)
+        argv = _split(self.shell.var_expand(options, depth=2))
         if "--recover" in argv:
-            return self._recover(_parse(_split(line)))
+            return self._recover(_parse(argv + _split(statement)))
         args = _parse(argv)
         if args.every_cell or args.off:
             return self._switch_every_cell(args, statement)
@@ -527,6 +533,12 @@ class CaptureFdExtension:
         before = self.shell.user_ns.get(args.name) if args.append else None
         if before is not None and not isinstance(before, Captured):
             raise UsageError(f"--append: {args.name} is not a captured log")
+        if before is not None and not before.is_whole:
+            raise UsageError(
+                f"--append: {args.name} is a part of a log: give the name of a whole one"
+            )
+        if before is not None and before.recording.closed:
+            raise UsageError(f"--append: {args.name} was closed: its content is gone")
         try:
             capture = capture_fd(
                 stdout=not args.no_stdout,

@@ -152,6 +152,20 @@ def test_the_oldest_go_first_once_there_is_too_much(every: Kernel) -> None:
     every.ok("%config CaptureFd.history_max_bytes = 100 << 20")
 
 
+def test_a_log_that_was_closed_while_it_grew_disturbs_no_later_cell(every: Kernel) -> None:
+    first = every.ok(
+        "import subprocess\nchild = subprocess.Popen(['cat'], stdin=subprocess.PIPE)"
+    ).count
+    try:
+        every.ok(f"{HISTORY}[{first}].close()")
+        reply = every.ok("print('later')")
+        assert (reply.stream("stdout"), reply.stream("stderr")) == ("later\n", "")
+        assert kept(every, reply.count) == "later\n"
+        assert every.value(f"{first} in {HISTORY}") is False
+    finally:
+        every.ok("child.stdin.close(); _ = child.wait()")
+
+
 def test_a_cell_with_a_capture_of_its_own_is_shown_and_kept_once(every: Kernel) -> None:
     live = every.ok("%%capture_fd --live -v mine\nprint('live')\nimport os; _ = os.write(1, b'n')")
     assert live.stream("stdout") == "live\nn"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from pathlib import Path
 
 import pytest
 from conftest import Python, StartKernel
@@ -553,3 +554,80 @@ def test_a_configuration_file_sets_them_too(start_kernel: StartKernel) -> None:
     kernel = start_kernel(arguments=("--CaptureFd.encoding=latin-1",))
     kernel.ok("%%capture_fd -v logs\nimport os\nos.write(1, b'\\xe9')")
     assert kernel.value("logs.text") == "\xe9"
+
+
+# -- options and statement --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("%capture_fd -v logs print({x, 6})", "{5, 6}\n"),
+        ("%capture_fd -v logs print('{x} $x {{}}')", "{x} $x {{}}\n"),
+        (
+            '%capture_fd -v logs import os; _ = os.system("for x in a b; do echo $x; done")',
+            "a\nb\n",
+        ),
+    ],
+)
+def test_a_statement_is_run_as_it_was_typed(kernel: Kernel, line: str, shown: str) -> None:
+    kernel.ok("x = 5")
+    kernel.ok(line)
+    assert kernel.value("logs.stdout") == shown
+
+
+def test_options_of_both_magics_are_expanded(kernel: Kernel) -> None:
+    kernel.ok(
+        "def capture(name):\n"
+        "    get_ipython().run_line_magic('capture_fd', '-v {name} print(1)')\n"
+        "    %capture_fd --max-bytes {2 * 1000} -v $name print(2)\n"
+        "capture('of_function')"
+    )
+    assert kernel.value("of_function.stdout") == "2\n"
+    kernel.ok("name = 'of_cell'")
+    kernel.ok("%%capture_fd -v {name}\nprint('{name}')")
+    assert kernel.value("of_cell.stdout") == "{name}\n"
+
+
+@pytest.mark.parametrize(
+    "magic", ["%%capture_fd {options}\nprint('a')", "%capture_fd {options} print('a')"]
+)
+@pytest.mark.parametrize(
+    "options",
+    ["--file '{path}' -v logs", '-v logs --file="{path}"', '--file "{{where}}" -v logs'],
+)
+def test_quotes_hold_a_value_together(
+    kernel: Kernel, tmp_path: Path, magic: str, options: str
+) -> None:
+    path = tmp_path / "my log.txt"
+    kernel.ok(f"where = {str(path)!r}")
+    kernel.ok(magic.format(options=options.format(path=path)))
+    assert path.read_text() == "a\n"
+    assert kernel.value("logs.stdout") == "a\n"
+
+
+def test_a_quote_that_does_not_end_is_one_line(kernel: Kernel) -> None:
+    assert "--file" in usage_error(kernel.run("%capture_fd --file 'my log.txt print(1)"))
+
+
+# -- adding to a log --------------------------------------------------------------------------
+
+
+def test_adding_keeps_displays(kernel: Kernel) -> None:
+    kernel.ok("%%capture_fd --display -v logs\ndisplay('first')")
+    kernel.ok("%%capture_fd --display --append -v logs\ndisplay('second')")
+    assert kernel.value("[each.data['text/plain'] for each in logs.outputs]") == [
+        "'first'",
+        "'second'",
+    ]
+    kernel.ok("%%capture_fd --append -v logs\nprint('third')")
+    assert kernel.value("len(logs.outputs)") == 2
+
+
+@pytest.mark.parametrize("change", ["logs = logs.tail(1)", "logs.close()", "logs = 1"])
+def test_what_cannot_be_added_to_is_told_of(kernel: Kernel, change: str) -> None:
+    kernel.ok("%%capture_fd -v logs\nprint('a'); print('b')")
+    kernel.ok(f"{change}; before = logs; ran = False")
+    text = usage_error(kernel.run("%%capture_fd --append -v logs\nran = True"))
+    assert text.startswith("--append: logs ")
+    assert kernel.value("(ran, logs is before)") == (False, True)
