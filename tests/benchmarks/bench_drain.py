@@ -45,7 +45,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common import describe_run, markdown_table, plain_table
+from common import describe_run, markdown_table, plain_table, provide_memory
 
 HERE = Path(__file__).resolve().parent
 ROUNDS = 5
@@ -63,7 +63,6 @@ PYTHON_LINES = 200_000
 CHILD_BLOCKS = 1_000_000_000 // BLOCK_BYTES
 MEMORY_BLOCKS = (1 << 30) // BLOCK_BYTES
 TIMES_ENTERED = 300
-MEMORY = b"\1" * (1 << 20)
 PYTHON_LINE = b"x" * 49 + b"\n"
 CELL = f"for i in range({PYTHON_LINES}): print('iteration', i, 'residual', 0.5)"
 
@@ -430,17 +429,6 @@ def ways_in_turn(work: Work, number: int) -> list[str]:
     ways = [way for way in WAYS if way not in work.without + work.hangs]
     random.Random(number).shuffle(ways)
     return ways
-
-
-def provide_memory(nbytes: int) -> None:
-    """Have the machine hold that much memory for files.
-
-    A virtual machine gives back what is free and gets it again at its first touch, which takes
-    longer than all that is measured here.
-    """
-    with tempfile.TemporaryFile(buffering=0) as file:
-        for _ in range(0, nbytes, len(MEMORY)):
-            file.write(MEMORY)
 
 
 def compile_native(directory: str) -> None:

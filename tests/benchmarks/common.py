@@ -1,4 +1,4 @@
-"""What the benchmarks share: what they ran on, tables, medians."""
+"""What the benchmarks share: the memory that they find, what they ran on, tables."""
 
 from __future__ import annotations
 
@@ -7,8 +7,22 @@ import os
 import platform
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+
+_BLOCK = b"\1" * (1 << 20)
+
+
+def provide_memory(nbytes: int) -> None:
+    """Have the machine hold that much memory for files.
+
+    A virtual machine gives back what is free and gets it again at its first touch, which takes
+    longer than all that is measured here.
+    """
+    with tempfile.TemporaryFile(buffering=0) as file:
+        for _ in range(0, nbytes, len(_BLOCK)):
+            file.write(_BLOCK)
 
 
 def peak_bytes() -> int:
