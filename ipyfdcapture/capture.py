@@ -6,6 +6,7 @@ each step on its own, so that one that fails leaves none of the others out.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import fcntl
@@ -170,6 +171,14 @@ def capture_fd(
 
 _active: list[Run] = []
 os.register_at_fork(after_in_child=_active.clear)
+
+
+@atexit.register
+def _end_all() -> None:
+    """End what is active while the threads that it needs still run."""
+    with contextlib.ExitStack() as ending:
+        for run in _active:
+            ending.callback(run.stop, failed=True)
 
 
 def current_capture() -> Run | None:

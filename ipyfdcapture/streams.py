@@ -498,8 +498,10 @@ def outside(replacements: list[Replacement]) -> Iterator[None]:
 def flush_quietly(stream: Any) -> None:
     """Flush a stream that may be None, closed, or broken."""
     if stream is not None:
-        with contextlib.suppress(OSError, ValueError, AttributeError):
+        try:  # noqa: SIM105 - also when the interpreter goes, and `contextlib` is gone
             stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass
 
 
 def fileno_of(stream: Any) -> int | None:

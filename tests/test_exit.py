@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,12 @@ ENDS = {
 }
 
 
+def warning_filters() -> list[str]:
+    # Python 3.13 counts threads when hooks have already begun anew what they ended for the fork.
+    at_fork = ["ignore:This process:DeprecationWarning"] if sys.version_info[:2] == (3, 13) else []
+    return ["error::ResourceWarning", *at_fork]
+
+
 @pytest.mark.parametrize(("code", "shown"), ENDS.values(), ids=ENDS.keys())
 def test_it_ends_without_a_word(tmp_path: Path, code: str, shown: str | None) -> None:
     directory = tmp_path / "python"
@@ -89,7 +96,7 @@ def test_it_ends_without_a_word(tmp_path: Path, code: str, shown: str | None) ->
         env={
             **private_env(tmp_path),
             "PYTHONDEVMODE": "1",
-            "PYTHONWARNINGS": "error::ResourceWarning",
+            "PYTHONWARNINGS": ",".join(warning_filters()),
         },
     )
     assert (done.returncode, done.stderr) == (0, "")
