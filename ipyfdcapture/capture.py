@@ -468,20 +468,26 @@ class Run:
 
     def pause(self) -> None:
         """Let output through to where it went before, until `resume`."""
-        _flush_what_waits()
-        for fd, redirection in self._redirections.items():
-            if fd not in self._paused:
-                kept = fcntl.fcntl(redirection.write_end, fcntl.F_DUPFD_CLOEXEC, 3)
-                redirection.undo()
-                self._point_stream(fd, kept)
-                self._paused[fd] = kept
+        if not self.is_active:
+            return
+        with deferred_interrupts():
+            _flush_what_waits()
+            for fd, redirection in self._redirections.items():
+                if fd not in self._paused:
+                    kept = fcntl.fcntl(redirection.write_end, fcntl.F_DUPFD_CLOEXEC, 3)
+                    redirection.undo()
+                    self._point_stream(fd, kept)
+                    self._paused[fd] = kept
 
     def resume(self) -> None:
         """Go on capturing after `pause`."""
-        _flush_what_waits()
-        for fd in list(self._paused):
-            self._redirections[fd] = Redirection(fd, self._paused[fd])
-            del self._paused[fd]
+        if not self.is_active:
+            return
+        with deferred_interrupts():
+            _flush_what_waits()
+            for fd in list(self._paused):
+                self._redirections[fd] = Redirection(fd, self._paused[fd])
+                del self._paused[fd]
 
     def _point_stream(self, fd: int, pipe: int) -> None:
         stream = self._streams.get(fd)

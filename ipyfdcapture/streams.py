@@ -17,6 +17,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ from .drain.pump import waiting_bytes
 from .threads import process_stream, set_process_stream
 
 _FORWARDED = ("write", "writelines", "flush", "fileno")
+ENDED_STREAMS = 64
 
 
 class _DescriptorWriter(io.RawIOBase):
@@ -40,6 +42,8 @@ class _DescriptorWriter(io.RawIOBase):
         self.name = name
         #: Whether text that does not end a line waits above.
         self.is_partial = False
+        #: Whether the capture is over, after which nobody flushes what waits.
+        self.ended = False
         #: The capture's own pipe, by its write end, and whether to write there.
         self.pipe = -1
         self.to_pipe = False
@@ -62,11 +66,16 @@ class _DescriptorWriter(io.RawIOBase):
             flush_stdout()
         if _not_captured and threading.get_ident() in _not_captured:
             return self.write_below(bytes(data).decode("utf-8", "replace"), len(data))
-        fd = self.pipe if self.to_pipe else self._fd
-        written: int = _write(fd, data)
+        written = 0
         size = len(data)
         while written < size:
-            written += _write(fd, memoryview(data)[written:])
+            fd = self.pipe if self.to_pipe else self._fd
+            try:
+                written += _write(fd, memoryview(data)[written:] if written else data)
+            except OSError:
+                if fd == (self.pipe if self.to_pipe else self._fd):
+                    raise
+                # Closed at the end of the capture, while this thread was on its way.
         return size
 
     def write_below(self, text: str, size: int = 0) -> int:
@@ -76,6 +85,13 @@ class _DescriptorWriter(io.RawIOBase):
             below.write(text)
             flush_quietly(below)
         return size
+
+    def lead_to(self, fd: int) -> None:
+        """Write to ``fd``, which is somebody else's, from now on."""
+        before, self._fd = self._fd, fd
+        if self._owned:
+            self._owned = False
+            os.close(before)
 
     def close(self) -> None:
         if self._owned and not self.closed:
@@ -112,8 +128,11 @@ class Turns:
         start = time.monotonic()
         if self._spent > self._FREE_S + self._SHARE * (start - self._started):
             return
+        pipe = before.pipe
+        if pipe < 0:
+            return
         with contextlib.suppress(OSError):  # the capture has ended meanwhile
-            while waiting_bytes(before.pipe) and time.monotonic() - start < self._WAIT_S:
+            while waiting_bytes(pipe) and time.monotonic() - start < self._WAIT_S:
                 time.sleep(self._STEP_S)
         self._spent += time.monotonic() - start
 
@@ -222,12 +241,20 @@ class CaptureStream(io.TextIOWrapper):
     def take_turns(self, turns: Turns, pipe: int) -> None:
         """Write to a pipe by its write end, in order with the other streams of ``turns``."""
         self._writer.pipe = pipe
+        self._writer.ended = False
         self.__dict__["write"] = _make_write(self, turns)
 
-    def leave_pipe(self) -> None:
-        """The capture is over: write where the descriptor leads."""
+    def leave_capture(self, fd: int) -> None:
+        """The capture is over: write where descriptor ``fd`` leads."""
+        self._writer.lead_to(fd)
         self._writer.pipe = -1
+        self._writer.to_pipe = False
+        self._writer.ended = True
         self.__dict__.pop("write", None)  # which refers to us
+        # What other threads were just writing. Twice: they may do so while we flush.
+        for _ in range(2):
+            with contextlib.suppress(OSError, ValueError):
+                CaptureStream.flush(self)
 
     def __getattr__(self, name: str) -> Any:
         # What the object in whose place this is has beyond a text stream: ipykernel, for one,
@@ -264,6 +291,8 @@ def _make_write(stream: CaptureStream, turns: Turns) -> Callable[[str], int]:
         written = write_text(text)
         if text and writer.is_partial is (text[-1] == "\n"):
             stream._note_partial(not writer.is_partial)
+            if writer.ended:  # while this thread was on its way here
+                CaptureStream.flush(stream)
         return written
 
     return write
@@ -346,6 +375,10 @@ class _Name:
         return {method: choosing(method) for method in _FORWARDED}
 
 
+#: The streams of the latest captures that are over. `print` does not hold on to the stream that it
+#: writes to, before Python 3.14: another thread that is in the midst of one would crash.
+_ended: deque[CaptureStream] = deque(maxlen=ENDED_STREAMS)
+
 _names: dict[str, _Name] = {}
 _lock = threading.RLock()
 
@@ -382,6 +415,7 @@ class Replacement:
     def __init__(self, name: str, fd: int, stream: CaptureStream, below: Callable[[], Any]) -> None:
         self.name = name
         self.stream = stream
+        self._fd = fd
         self.thread = threading.get_ident()
         self.methods = {method: getattr(stream, method) for method in _FORWARDED}
         stream.set_below(self.below)
@@ -431,7 +465,8 @@ class Replacement:
                 del _names[self.name]
             # They refer to us, and the streams to each other; without the circle all go.
             self.stream.set_below(_nowhere)
-            self.stream.leave_pipe()
+            self.stream.leave_capture(self._fd)
+            _ended.append(self.stream)
             if self._found is not None:
                 # For whoever keeps it: from now on it writes to what is there again, and that to
                 # the captures to come.

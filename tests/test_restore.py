@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import Python, Rounds, StartKernel
 from helpers.kernel import Kernel
+from helpers.process import run_python
 from helpers.wait import LIMIT_S
 
 #: Before the code of a plain process: where the descriptors lead, and a leak check.
@@ -808,3 +809,160 @@ def test_a_closed_log_says_that_it_was_closed(kernel: Kernel) -> None:
     kernel.ok("logs.close()\nlogs.close()")
     reply = kernel.run("logs.text")
     assert reply.status == "error" and "closed" in reply.error[1]
+
+
+PRINTING = """
+import re, threading
+options = {"merge": {"merge": True}, "no python": {"python": False}}.get(sys.argv[1], {})
+errors, written, texts = [], {}, []
+ended = threading.Event()
+
+def write(name, put):
+    number = 0
+    while not ended.is_set():
+        number += 1
+        try:
+            put(f"<{name} {number}>")
+        except BaseException as error:
+            errors.append(repr(error))
+    written[name] = number
+
+kept = sys.stdout
+# One thread for each stream: Python's own mix up what several write (python/cpython#119506).
+ways = {
+    "out": print,
+    "err": lambda text: print(text, file=sys.stderr),
+    "raw": lambda text: os.write(1, text.encode()),
+}
+if sys.argv[1] == "kept":
+    ways["out"] = lambda text: kept.write(text + "\\n")
+if sys.argv[1] == "in turn":
+    ways = {"both": lambda text: (print(text), print(end=".", file=sys.stderr))}
+threads = [threading.Thread(target=write, args=way) for way in ways.items()]
+for thread in threads:
+    thread.start()
+for _ in range(int(sys.argv[2])):
+    with capture_fd(**options) as logs:
+        if sys.argv[1] == "nested":
+            with capture_fd() as inner:
+                threading.Event().wait(0.001)
+            texts.append(inner.text)
+        threading.Event().wait(0.001)
+    texts.append(logs.text)
+ended.set()
+for thread in threads:
+    thread.join()
+sys.stdout.flush()
+sys.stderr.flush()
+everything = "".join(texts) + open("script.out").read() + open("script.err").read()
+found = re.findall(r"<(\\w+) (\\d+)>", everything)
+expected = {(name, str(i + 1)) for name, number in written.items() for i in range(number)}
+counts = len(expected - set(found)), len(found) - len(expected)
+with open("result", "w") as result:
+    print(sorted(set(errors)), *counts, file=result, end="")
+"""
+
+
+@pytest.mark.parametrize("way", ["plain", "kept", "in turn", "merge", "no python", "nested"])
+def test_other_threads_print_while_captures_come_and_go(
+    tmp_path: Path, way: str, rounds: Rounds
+) -> None:
+    """Nothing is lost, doubled, or refused; and Python's own `print` is not left hanging."""
+    done = run_python(
+        PRELUDE + PRINTING,
+        way,
+        str(rounds(40, full=1000)),
+        directory=tmp_path / "python",
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / "python" / "result").read_text() == "[] 0 0"
+
+
+def test_a_kept_buffer_goes_on_after_two_threads_have_captured(python: Python) -> None:
+    shown = python(
+        PRELUDE
+        + """
+        begun, ended, over = (threading.Event() for _ in range(3))
+        def other():
+            with capture_fd(stderr=False):
+                begun.set()
+                assert ended.wait(20)
+        thread = threading.Thread(target=other)
+        with capture_fd(stderr=False) as logs:
+            kept = sys.stdout.buffer
+            thread.start()
+            assert begun.wait(20)
+            kept.write(b"in")
+        kept.write(b"while the other captures")
+        ended.set()
+        thread.join()
+        kept.write(b"after\\n")
+        print(logs.text, file=sys.stderr)
+        """.replace("\n        ", "\n")
+    )
+    assert shown == "after\n"
+
+
+# -- pauses -----------------------------------------------------------------------------------
+
+
+def test_what_has_ended_is_not_paused(python: Python) -> None:
+    shown = python(
+        PRELUDE
+        + """
+        warm_up()
+        with no_leaks():
+            capture = capture_fd()
+            capture.pause()
+            capture.resume()
+            capture.start().close()
+            capture.stop()
+            others = [os.open("other.txt", os.O_CREAT | os.O_RDWR) for _ in range(8)]
+            before = fd_target(1)
+            capture.pause()
+            capture.resume()
+            capture.stop()
+            for other in others:
+                os.close(other)
+            del capture
+        print(fd_target(1) == before, os.path.getsize("other.txt"))
+        """.replace("\n        ", "\n")
+    )
+    assert shown == "True 0\n"
+
+
+def test_an_interrupt_at_any_moment_of_a_pause_restores(python: Python, rounds: Rounds) -> None:
+    shown = python(
+        PRELUDE
+        + """
+        import random
+        warm_up()
+        before = snapshot()
+        dice = random.Random(3)
+        hits = 0
+        for i in range(int(sys.argv[1])):
+            capture = capture_fd()
+            logs = capture.start()
+            try:
+                signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+                signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-6, 3e-4))
+                for _ in range(3):
+                    capture.pause()
+                    capture.resume()
+                threading.Event().wait(1)  # for the interrupt, if it is still to come
+            except KeyboardInterrupt:
+                hits += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            capture.stop()
+            logs.close()
+            del capture, logs
+        assert hits > 0
+        print(settled_difference(before))
+        """.replace("\n        ", "\n"),
+        str(rounds(300, full=5000)),
+        timeout=120,
+    )
+    assert shown == "[]\n"
