@@ -18,7 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipyfdcapture.drain.pump import RecordingWriter
+from ipyfdcapture.live import views
 from ipyfdcapture.live.follower import Follower, Target
+from ipyfdcapture.live.following import Chunk
 from ipyfdcapture.live.terminal import TerminalScreen
 from ipyfdcapture.live.views import LastLines, ProgressView, StreamView, TailView, Texts
 from ipyfdcapture.recording import Recording, State
@@ -246,6 +248,39 @@ def test_the_counts_are_right_whatever_is_not_looked_at(
     assert all(state[0].endswith("so far; the rest is in logs") for state in screen.states[:-1])
     shown = screen.written[False]
     assert shown == million[: len(shown.encode())].decode()
+
+
+@pytest.mark.parametrize("piece", ["a line \u20ac\n", "10%\r20%\n", "."])
+def test_what_waits_is_not_gone_through_again_for_each_piece(
+    make_growing: MakeGrowing, monkeypatch: pytest.MonkeyPatch, piece: str
+) -> None:
+    growing, screen = make_growing(), Screen()
+    view = StreamView(screen, 1_000_000, 3, "logs")
+    view.open(growing.recording)
+    gone_through = []
+    usual = views.collapse_redraws
+
+    def collapse(text: str) -> str:
+        gone_through.append(len(text))
+        return usual(text)
+
+    monkeypatch.setattr(views, "collapse_redraws", collapse)
+    sources = [SOURCES.index(name) for name in ("stdout", "child/stdout")]
+    view.show([Chunk(sources[i % 2], 0, piece.encode()) for i in range(1000)])
+    view.end_of_cell()
+    assert screen.written[False].count(piece.strip("\n")) == 1000
+    assert sum(gone_through) <= 1000 * len(f"[child] {piece}")
+
+
+def test_a_line_that_waits_for_its_end_is_drawn_over(make_growing: MakeGrowing) -> None:
+    growing, screen = make_growing(), Screen()
+    view = StreamView(screen, 100, 3, "logs")
+    view.open(growing.recording)
+    view.show([Chunk(0, 0, b"begun\n")])
+    for step in range(100):
+        view.show([Chunk(0, 0, b"\r%2d" % step), Chunk(0, 0, b" %")])
+    view.end_of_cell()
+    assert screen.written[False] == "begun\n\r99 %"
 
 
 @pytest.mark.parametrize("make", [TailView, ProgressView])

@@ -227,7 +227,8 @@ class StreamView:
         self._tail_lines = tail_lines
         self._name = name
         self._pace = Pace()
-        self._pending: list[tuple[bool, str]] = []
+        # By stream, each part being whole lines or a piece of one line.
+        self._pending: list[tuple[bool, list[str]]] = []
         self.enough: int | None = None
         self._totals = _Totals()
         self._last: LastLines | None = None  # once there is too much to show
@@ -264,17 +265,23 @@ class StreamView:
 
     def _add(self, source: int, text: str) -> None:
         stderr = is_stderr(self._recording.sources[source])
+        parts: list[str] = []
         if self._pending and self._pending[-1][0] == stderr:
-            before = self._pending.pop()[1]
+            parts = self._pending.pop()[1]
+        if "\r" in text or _bytes_in(text) > self._left:
+            # The unfinished line may be drawn over, or not fit: the finished ones stay as they are.
+            before = _take_unfinished(parts)
             self._left += _bytes_in(before)
             text = before + text
         text = collapse_redraws(text)
         rest = ""
         if _bytes_in(text) > self._left:
-            text, rest = _split_at(text, self._left)
-        if text:
-            self._left -= _bytes_in(text)
-            self._pending.append((stderr, text))
+            text, rest = _split_at(text, self._left, after_lines=bool(parts))
+        self._left -= _bytes_in(text)
+        end_of_lines = text.rfind("\n") + 1
+        parts += filter(None, (text[:end_of_lines], text[end_of_lines:]))
+        if parts:
+            self._pending.append((stderr, parts))
         if rest:
             # What was shown just before the limit is not shown again at the end.
             self._begin_to_count(source, self._without_label(source, rest))
@@ -304,14 +311,14 @@ class StreamView:
             self._draw_counts(final=False)
 
     def _group(self) -> None:
-        texts = {False: "", True: ""}
-        for stderr, text in self._pending:
-            texts[stderr] += text
-        self._pending = [(stderr, text) for stderr, text in texts.items() if text]
+        by_stream: dict[bool, list[str]] = {False: [], True: []}
+        for stderr, parts in self._pending:
+            by_stream[stderr] += parts
+        self._pending = [(stderr, parts) for stderr, parts in by_stream.items() if parts]
 
-    def _send(self, stderr: bool, text: str) -> None:
+    def _send(self, stderr: bool, parts: list[str]) -> None:
         self._pace.note()
-        self._screen.write(stderr, text)
+        self._screen.write(stderr, "".join(parts))
 
     def _draw_counts(self, final: bool) -> None:
         rows = self._last.rows() if self._last is not None and self._cell_ended else []
@@ -350,9 +357,10 @@ class StreamView:
     def _add_what_was_held(self) -> None:
         sources = self._recording.sources
         for source, rest in self._texts.finish():
-            self._pending.append((is_stderr(sources[source]), rest))
+            self._pending.append((is_stderr(sources[source]), [rest]))
         for line in self._lines.finish():
-            self._pending.append((is_stderr(line.source), f"[{label_of(line.source)}] {line}\n"))
+            text = f"[{label_of(line.source)}] {line}\n"
+            self._pending.append((is_stderr(line.source), [text]))
 
     def close(self) -> None:
         """See `Target`."""
@@ -360,14 +368,27 @@ class StreamView:
             self.end_of_cell()
 
 
+def _take_unfinished(parts: list[str]) -> str:
+    """Remove the line at the end that has no end yet, and return it."""
+    taken = []
+    while parts and not parts[-1].endswith("\n"):
+        taken.append(parts.pop())
+    return "".join(reversed(taken))
+
+
 def _bytes_in(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
-def _split_at(text: str, max_bytes: int) -> tuple[str, str]:
-    """Split after as many whole lines as fit; in a line that never ends, after as much as fits."""
+def _split_at(text: str, max_bytes: int, after_lines: bool) -> tuple[str, str]:
+    """Split after as many whole lines as fit.
+
+    If not even one does, and none stands before, after as much as fits: it may never end.
+    """
     fits = text.encode("utf-8", "replace")[:max_bytes].decode("utf-8", "ignore")
-    shown = fits[: fits.rfind("\n") + 1] or whole_sequences(fits)
+    shown = fits[: fits.rfind("\n") + 1]
+    if not shown and not after_lines:
+        shown = whole_sequences(fits)
     return shown, text[len(shown) :]
 
 
