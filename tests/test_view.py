@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 from helpers.logs import SECOND, STARTED, Chunk, make_log, make_log_at
@@ -333,9 +334,47 @@ class TestRow:
         again, _ = safe.runs_of(safe.to_terminal([("x", style)]))
         assert again == [("x", style)]
 
-    def test_a_hostile_line_takes_no_time(self) -> None:
-        for unit in ("\x1b]", "\x1b[0", "\x1bP", "\x1b ", "a\b", "\r\x1b[31ma", "\x1b[K"):
-            safe.runs_of(unit * 20_000)
+    @pytest.mark.parametrize(
+        "unit",
+        [
+            *("\x1b]", "\x1b[0", "\x1bP", "\x1b ", "a\b", "\r\x1b[31ma", "\x1b[K"),
+            *("\x90", "\x98", "\x9d", "\x9e", "\x9f", "ab\b\x1b[1K", "ab\b\x1b[2K"),
+        ],
+    )
+    def test_a_hostile_line_takes_no_time(self, unit: str) -> None:
+        safe.runs_of(unit * 20_000)
+
+    def test_dots_with_a_spinner_take_no_time(self) -> None:
+        colours = ("\x1b[31m", "\x1b[32m")
+        line = "".join(f"{colours[i % 2]}.\x1b[0m|\b/\b-\b" for i in range(100_000))
+        runs, _ = safe.runs_of(line)
+        assert [text for text, _ in runs] == ["."] * 100_000 + ["-"]
+
+    @given(
+        st.lists(
+            st.sampled_from(["a", "bcd", "\r", "\b"])
+            | st.sampled_from(["\x1b[K", "\x1b[1K", "\x1b[2K", "\x1b[31m", "\x1b[m"])
+        )
+    )
+    def test_it_is_what_a_terminal_shows(self, parts: list[str]) -> None:
+        cells: list[safe.Run] = []
+        cursor, style = 0, safe.PLAIN
+        for part in parts:
+            if part == "\r":
+                cursor = 0
+            elif part == "\b":
+                cursor = max(0, cursor - 1)
+            elif part.endswith("m"):
+                style = safe.Style(fg=1) if "31" in part else safe.PLAIN
+            elif part.endswith("K"):
+                before = [(" ", safe.PLAIN)] * cursor if part[2] in "12" else cells[:cursor]
+                cells = before + (cells[cursor:] if part[2] == "1" else [])
+            else:
+                cells[cursor : cursor + len(part)] = [(character, style) for character in part]
+                cursor += len(part)
+        runs, _ = safe.runs_of("".join(parts))
+        assert [(character, look) for text, look in runs for character in text] == cells
+        assert all(one[1] != other[1] for one, other in pairwise(runs))
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,11 @@ from itertools import groupby
 #: ``0`` .. ``15``: one of the 16 named colours; or ``#rrggbb``.
 Colour = int | str
 
+# A string has no introducer of another inside: to look for its end, nothing is read twice.
 _SEQUENCE = (
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]"  # CSI
-    r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)"  # OSC: titles, links, clipboard
-    r"|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x1b\x9c]*(?:\x1b\\|\x9c)"  # DCS, SOS, PM, APC
+    r"|(?:\x1b\]|\x9d)[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"  # OSC: titles, links
+    r"|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x1b\x90\x98\x9c-\x9f]*(?:\x1b\\|\x9c)"  # DCS, SOS, PM
     r"|\x1b[ -/]+[0-~]|\x1b[0-OQ-WYZ\\`-~]"  # character sets, reset, ...
 )
 _HIDDEN = (
@@ -82,8 +83,7 @@ def runs_of(text: str, style: Style = PLAIN) -> tuple[list[Run], Style]:
             style = restyled(style, sgr[1])
         elif erase := _ERASE_LINE.fullmatch(part):
             row.erase(erase[1])
-    groups = groupby(row.runs, key=lambda run: run[1])
-    return [("".join(part for part, _ in group), look) for look, group in groups], style
+    return row.runs(), style
 
 
 def plain(text: str) -> str:
@@ -98,32 +98,38 @@ def visible(character: str) -> str:
 
 
 class _Row:
-    """One row of a terminal, as wide as needed."""
+    """One row of a terminal, as wide as needed: to write over a cell costs that cell."""
 
     def __init__(self) -> None:
-        self.runs: list[Run] = []
         self.cursor = 0
-        self._width = 0
+        self._characters: list[str] = []
+        self._styles: list[Style] = []
+        self._blank = 0  # so many cells at the start are known to be
 
     def write(self, text: str, style: Style) -> None:
         end = self.cursor + len(text)
-        if self.cursor == self._width:
-            self.runs.append((text, style))
-        else:
-            rest = cut(self.runs, end, self._width)
-            self.runs = [*cut(self.runs, 0, self.cursor), (text, style), *rest]
+        self._characters[self.cursor : end] = text
+        self._styles[self.cursor : end] = [style] * len(text)
+        self._blank = min(self._blank, self.cursor)
         self.cursor = end
-        self._width = max(self._width, end)
 
     def erase(self, what: str) -> None:
         """Erase from the cursor on ("" or "0"), up to it ("1"), or all ("2")."""
-        if what == "1":
-            self.runs = [(" " * self.cursor, PLAIN), *cut(self.runs, self.cursor, self._width)]
-        elif what == "2":
-            self.runs = [(" " * self.cursor, PLAIN)]
-        else:
-            self.runs = cut(self.runs, 0, self.cursor)
-        self._width = sum(len(text) for text, _ in self.runs)
+        if what != "1":
+            del self._characters[self.cursor :], self._styles[self.cursor :]
+        if what in ("1", "2"):
+            some = slice(self._blank, self.cursor)
+            self._characters[some] = " " * (self.cursor - self._blank)
+            self._styles[some] = [PLAIN] * (self.cursor - self._blank)
+            self._blank = self.cursor
+
+    def runs(self) -> list[Run]:
+        runs, start = [], 0
+        for style, cells in groupby(self._styles):
+            stop = start + sum(1 for _ in cells)
+            runs.append(("".join(self._characters[start:stop]), style))
+            start = stop
+        return runs
 
 
 def cut(runs: list[Run], start: int, stop: int) -> list[Run]:
