@@ -890,7 +890,7 @@ class TestInPython:
         with capture_fd(live=stream, live_interval=3600):
             os.write(1, b"x\n")
         assert stream.getvalue() == "x\n"
-        assert not [each for each in threading.enumerate() if "live" in each.name]
+        assert not live_threads()
 
     @pytest.mark.parametrize("mode", ["w", "wb"])
     def test_an_open_file_is_flushed_and_left_open(self, tmp_path: Path, mode: str) -> None:
@@ -900,6 +900,44 @@ class TestInPython:
             assert (tmp_path / "file").read_text() == "x\n"
             assert not file.closed
         (tmp_path / "file").unlink()
+
+    @pytest.mark.parametrize("mode", ["w", "wb"])
+    def test_an_open_file_has_late_output_to_its_last_byte(self, tmp_path: Path, mode: str) -> None:
+        path = tmp_path / "file"
+        encoding = None if "b" in mode else "utf-8"
+        with open(path, mode, encoding=encoding) as file:
+            with capture_fd(live=file) as logs:
+                child = waiting_child(r"printf 'late\\303'")
+            child.communicate(b"\n")
+            assert logs.wait(LIMIT_S)
+            expected = logs.raw if "b" in mode else logs.text.encode()
+            eventually(lambda: path.read_bytes() == expected, "the late output")
+
+    def test_a_stream_may_be_closed_when_no_more_is_to_come(self) -> None:
+        stream = io.StringIO()
+        with told() as news:
+            with capture_fd(live=stream) as logs:
+                os.write(1, b"x\n")
+                child = waiting_child("exit")
+            assert stream.getvalue() == "x\n"
+            stream.close()
+            child.communicate(b"\n")
+            assert logs.wait(LIMIT_S)
+            eventually(lambda: not live_threads(), "the end of the live view")
+        assert news == []
+
+    def test_a_stream_that_cannot_be_flushed_is_written_to(self) -> None:
+        class Writer:
+            def __init__(self) -> None:
+                self.text = ""
+
+            def write(self, text: str) -> None:
+                self.text += text
+
+        writer = Writer()
+        with told() as news, capture_fd(live=writer):
+            os.write(1, b"x\n")
+        assert (writer.text, news) == ("x\n", [])
 
     def test_a_logger_gets_a_record_a_line(self) -> None:
         records: list[logging.LogRecord] = []
@@ -1083,6 +1121,15 @@ class TestInPython:
             assert logs.nbytes <= 20_000
             release.set()
         assert any("missed" in each and "max_bytes" in each for each in news), news
+
+
+def live_threads() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if "live" in each.name]
+
+
+def waiting_child(command: str) -> subprocess.Popen[bytes]:
+    """Start a shell that runs a command once it is given a line."""
+    return subprocess.Popen(f"read line; {command}", shell=True, stdin=subprocess.PIPE)
 
 
 @contextlib.contextmanager

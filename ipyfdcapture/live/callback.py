@@ -85,15 +85,17 @@ class LineTarget(_Immediate):
 
 
 class StreamTarget(_Immediate):
-    """Writes to a text or binary stream; flushes it at the end of the capture, leaves it open."""
+    """Writes to a text or binary stream; flushes it at the end, if it can be; leaves it open."""
 
     def __init__(self, stream: IO[Any]) -> None:
         self._stream = stream
         self._is_text = isinstance(stream, io.TextIOBase) or not _takes_bytes(stream)
         self._pieces: dict[int, TextPieces] = {}
+        self._has_news = False
 
     def show(self, chunks: list[Chunk]) -> None:
         """See `Target`."""
+        self._has_news = True
         for chunk in chunks:
             if not self._is_text:
                 self._stream.write(chunk.data)
@@ -106,13 +108,21 @@ class StreamTarget(_Immediate):
 
     def catch_up(self) -> None:
         """See `Target`."""
-        self._stream.flush()
+        flush = getattr(self._stream, "flush", None)
+        if flush is not None:
+            flush()
 
     def end_of_cell(self) -> None:
         """See `Target`."""
         for pieces in self._pieces.values():
             self._stream.write(pieces.take(b"", final=True))
-        self._stream.flush()
+        self.catch_up()
+        self._has_news = False
+
+    def close(self) -> None:
+        """See `Target`. Without late output, whoever gave the stream may have closed it by now."""
+        if self._has_news:
+            self.end_of_cell()
 
 
 def _takes_bytes(stream: Any) -> bool:
