@@ -6,6 +6,7 @@ import datetime
 import errno
 import json
 import os
+import stat
 from array import array
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -31,6 +32,8 @@ _EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 def save(log: Captured, reading: Reading, path: str | os.PathLike[str]) -> None:
     """Write a log to a file, whole or not at all, in the form that its suffix says.
 
+    A file that was there keeps its mode.
+
     Raises
     ------
     ValueError
@@ -50,8 +53,15 @@ def save(log: Captured, reading: Reading, path: str | os.PathLike[str]) -> None:
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such directory", str(target.parent))
     new = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.new")
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, 0o666 if mode is None else mode)
+
     try:
-        with open(new, "xb") as file:
+        with open(new, "xb", opener=opener) as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)  # what the umask took off as well
             write(log, reading, file)
             file.flush()
             os.fsync(file.fileno())
@@ -73,7 +83,7 @@ def _write_jsonl(log: Captured, reading: Reading, file: IO[bytes]) -> None:
             "time": time.isoformat(timespec="microseconds"),
             "source": reading.source(row),
             "number": row.nth + 1,
-            "text": reading.text(row),
+            "text": _unicode(reading.text(row)),
         }
         file.write(json.dumps(entry).encode() + b"\n")
 

@@ -105,12 +105,13 @@ def test_arrow_reads_in_batches() -> None:
 
 
 def test_bad_bytes_that_a_handler_kept_do_not_break_an_export(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
+    pa = pytest.importorskip("pyarrow")
     log = make_log([(0, b"bad \xff\n")], errors="surrogateescape")
     for suffix in ("txt", "jsonl", "html", "parquet"):
         log.save(tmp_path / f"x.{suffix}")
     assert (tmp_path / "x.txt").read_text() == "bad \\udcff\n"
-    assert json.loads((tmp_path / "x.jsonl").read_text())["text"] == str(log[0])
+    assert json.loads((tmp_path / "x.jsonl").read_text())["text"] == "bad \\udcff"
+    assert pa.table(log)["text"].to_pylist() == ["bad \\udcff"]
 
 
 def test_html_is_a_page_with_every_line(tmp_path: Path) -> None:
@@ -149,6 +150,15 @@ class TestFiles:
         make_log(LOG).save(str(tmp_path / "X.TXT"))
         modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("usual", "X.TXT")]
         assert modes[0] == modes[1]
+
+    @pytest.mark.parametrize("mode", [0o600, 0o400, 0o666])
+    def test_one_that_is_there_keeps_its_mode(self, tmp_path: Path, mode: int) -> None:
+        path = tmp_path / "x.txt"
+        path.touch()
+        path.chmod(mode)
+        make_log(LOG).save(path)
+        assert path.stat().st_size > 0
+        assert stat.S_IMODE(path.stat().st_mode) == mode
 
     def test_an_unknown_suffix_is_refused_in_one_line(self, tmp_path: Path) -> None:
         for name in ("x.csv", "x"):
