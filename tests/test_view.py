@@ -323,6 +323,13 @@ class TestRow:
             ("48;5;255", safe.Style(bg="#eeeeee")),
             ("38;2;1;2;300", safe.Style(fg="#0102ff")),
             ("38:2:1:2:3", safe.Style(fg="#010203")),
+            ("38:2::255:0:0", safe.Style(fg="#ff0000")),
+            ("1;48:2:0:1:2:3:0;3", safe.Style(bold=True, italic=True, bg="#010203")),
+            ("38:5:196;1", safe.Style(fg="#ff0000", bold=True)),
+            ("38:5;1", safe.Style(fg=0, bold=True)),
+            ("4:3", safe.Style(underline=True)),
+            ("1;4;4:0", safe.Style(bold=True)),
+            ("58:2::1:2:3;3", safe.Style(italic=True)),
             ("58;5;1;3", safe.Style(italic=True)),
             ("38", safe.PLAIN),
             ("5;8;31", safe.Style(fg=1)),  # blinking and hidden text are neither

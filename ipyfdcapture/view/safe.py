@@ -144,17 +144,26 @@ def cut(runs: list[Run], start: int, stop: int) -> list[Run]:
 
 
 def restyled(style: Style, parameters: str) -> Style:
-    """Return a style changed by the parameters of an SGR sequence, such as ``1;31``."""
-    codes = iter([int(code or 0) for code in re.split("[;:]", parameters[:1000])])
-    for code in codes:
+    """Return a style changed by the parameters of an SGR sequence: ``1;31``, ``38:2::1:2:3;4:3``.
+
+    What colons join is one code: a number, and what it says more exactly.
+    """
+    codes = iter(
+        [[int(part or 0) for part in code.split(":")] for code in parameters[:1000].split(";")]
+    )
+    for code, *parts in codes:
         if code == 0:
             style = PLAIN
+        elif code == 4 and parts[:1] == [0]:
+            style = replace(style, underline=False)
         elif code in _ON:
             style = replace(style, **{_ON[code]: True})
         elif code in _OFF:
             style = replace(style, **dict.fromkeys(_OFF[code], False))
         elif code in (38, 48, 58):
-            colour = _extended_colour(codes)
+            if parts[:1] == [2] and len(parts) > 4:
+                del parts[1]  # the number of a colour space
+            colour = _extended_colour(iter(parts) if parts else (first for first, *_ in codes))
             if code != 58:  # the colour of the underline alone
                 style = _coloured(style, colour, code == 38)
         elif 30 <= code <= 49 or 90 <= code <= 107:
