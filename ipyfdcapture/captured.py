@@ -21,6 +21,7 @@ from .levels import count_levels
 from .lines import LineIndex, Lines, Row, joined
 from .recording import Recording, Snapshot, record_bytes
 from .search import Pattern, both, compile_search, find, search_for_level, with_context
+from .sources import is_stderr
 from .timing import Rate, local_time, microseconds_of, ranges_between, rate, silences
 from .view.facts import counted, phrases, state
 from .view.safe import PLAIN, Style, runs_of, to_terminal
@@ -588,11 +589,6 @@ class Captured:
             errors = facts.get("errors", "replace")
             snapshot = transcode(snapshot, encoding, errors, self.complete)
         return Lines(snapshot, LineIndex() if moves else self._index)
-
-
-def is_stderr(name: str) -> bool:
-    """Tell whether a source is somebody's stderr."""
-    return name == "stderr" or name.endswith("/stderr")
 
 
 def _restore(

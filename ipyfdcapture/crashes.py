@@ -18,6 +18,7 @@ from pathlib import Path
 from . import spool
 from .drain.pump import append_facts, move_recording, recording_files, remove_tree
 from .recording import Recording
+from .view.safe import plain
 
 
 def notebook_key() -> str:
@@ -112,9 +113,8 @@ def describe(path: str) -> str:
 
 
 def _last_line(end: bytes) -> str:
-    lines = [line.strip() for line in end.decode("utf-8", "replace").splitlines()]
-    last = next((line for line in reversed(lines) if line), "")
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in last)[-100:]
+    lines = [plain(line) for line in end.decode("utf-8", "replace").split("\n")]
+    return next((line for line in reversed(lines) if line.strip()), "").strip()[-100:]
 
 
 def _adopt_orphans(base: str) -> None:

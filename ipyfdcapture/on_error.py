@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from .captured import Captured
-from .live.text import is_stderr
+from .sources import is_stderr
 from .streams import flush_quietly
 from .view import facts
 from .view.safe import PLAIN, Style, runs_of, to_terminal

@@ -17,9 +17,12 @@ from pathlib import Path
 import pytest
 from conftest import Rounds, StartKernel
 from helpers.kernel import Kernel, Reply
+from helpers.logs import make_log
 from helpers.native import Native
 from helpers.process import await_end, the_pump
 from helpers.wait import eventually
+
+from ipyfdcapture import crashes
 
 CRASHES = {
     "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
@@ -143,6 +146,20 @@ def test_recordings_are_listed_newest_first_and_loaded_by_number(
     assert kernel.value("newest.stdout") == "words 2\n"
     kernel.ok("%capture_fd --recover 1")
     assert kernel.value("_logs.stdout") == "words 0\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (b"first\n\x1b[1;31mError: no\x1b[0m\n\x1b[0m\n", "Error: no"),
+        (b"first\n 10%\r 20%\r", "20%"),
+        (b"a\0b\n\n \n", "a\\x00b"),
+        (b"\n", ""),
+    ],
+)
+def test_the_last_words_are_listed_as_they_would_be_seen(written: bytes, shown: str) -> None:
+    log = make_log([(0, written)])
+    assert crashes.describe(log.recording.path).endswith(f"  last line: {shown}")
 
 
 @pytest.mark.parametrize("number", ["0", "9", "-1", "x", "1.5"])

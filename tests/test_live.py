@@ -391,7 +391,7 @@ def test_a_late_flood_is_bounded_too(kernel: Kernel, gate: Gate) -> None:
     texts = [m["content"]["text"] for m in messages if m["msg_type"] == "stream"]
     assert sum(map(len, texts)) < 1_100_000
     assert re.fullmatch(
-        r"… (about )?[\d,]+ lines, 6.9 MB in all; the rest is in late. The last lines:",
+        r"… (about )?[\d,]+ lines, 6.89 MB in all; the rest is in late. The last lines:",
         drawn(messages)[-1].split("\n")[0],
     )
 
@@ -455,7 +455,7 @@ def test_a_flood_costs_the_browser_a_megabyte(kernel: Kernel) -> None:
     start, states, end = flood_parts(reply)
     assert 900_000 < len(start) <= 1_000_000
     assert re.fullmatch(
-        "… (about )?[\\d,]+ lines, 90.0 MB in all; the rest is in logs. The last lines:", states[-1]
+        "… (about )?[\\d,]+ lines, 90 MB in all; the rest is in logs. The last lines:", states[-1]
     )
     assert all("so far; the rest is in logs" in state for state in states[:-1])
     assert end == "abcdefgh\n" * (LAST_LINES - 1) + "the end\n" or "Broken pipe" in end
@@ -565,7 +565,7 @@ def test_a_flood_while_the_gil_is_held_is_bounded(kernel: Kernel, native: Native
     )
     start, states, end = flood_parts(reply)
     assert len(start) == 1_000_000
-    assert re.match("… (about 1,000,000|1,000,000) lines, 100.0 MB in all", states[-1])
+    assert re.match("… (about 1,000,000|1,000,000) lines, 100 MB in all", states[-1])
     assert end == ("1" * 99 + "\n") * LAST_LINES
     assert kernel.value("logs.nbytes") == 100_000_000
 
@@ -577,7 +577,7 @@ def test_a_flood_without_a_line_end_is_bounded(kernel: Kernel) -> None:
     )
     start, states, end = flood_parts(reply)
     assert start == "1" * 1_000_000
-    assert re.match("… (about )?\\d+ lines?, 50.0 MB in all", states[-1])
+    assert re.match("… (about )?\\d+ lines?, 50 MB in all", states[-1])
     assert re.fullmatch("1{499}…\n", end)
 
 
@@ -789,7 +789,7 @@ def test_executing_a_notebook_keeps_the_final_state(tmp_path: Path) -> None:
     assert [o.output_type for o in progress] == ["display_data"]
     assert re.search(r"9 lines · 18 B · .* · 9$", progress[0].data["text/plain"])
     assert [o.output_type for o in flood] == ["stream", "display_data"]
-    assert "400,000 lines, 2.7 MB in all" in flood[1].data["text/plain"]
+    assert "400,000 lines, 2.69 MB in all" in flood[1].data["text/plain"]
     assert flood[1].data["text/plain"].endswith("\n400000")
 
 

@@ -11,9 +11,10 @@ from typing import IO, Any
 from ..captured import Line
 from ..levels import level_of
 from ..recording import Recording
+from ..sources import is_stderr
 from .following import Chunk
 from .terminal import write_all
-from .text import Lines, TextPieces, is_stderr
+from .text import Lines, TextPieces
 
 
 class _Immediate:

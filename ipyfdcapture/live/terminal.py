@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Callable
 
 from ..recording import Recording
+from ..sources import is_stderr, label_of
+from ..view.facts import size
 from .following import Chunk
-from .text import is_stderr, label_of, size
 
 
 class TerminalStream:

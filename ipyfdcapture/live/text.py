@@ -163,28 +163,3 @@ class Lines:
         del self._open[source]
         text = "".join([*line.parts, rest]).removesuffix("\r")
         return Line(text, self._recording.sources[source], line.number, line.time_ns)
-
-
-def is_stderr(source: str) -> bool:
-    """Tell whether a source is shown as ``stderr``."""
-    return source == "stderr" or source.endswith("/stderr")
-
-
-def label_of(source: str) -> str:
-    """Return the label of a labelled child's source, or an empty string."""
-    label, slash, _ = source.rpartition("/")
-    return label if slash else ""
-
-
-def count(number: float, unit: str) -> str:
-    """Return ``1 line``, ``2,000 lines``."""
-    return f"{number:,.0f} {unit}" + ("" if number == 1 else "s")
-
-
-def size(number: float) -> str:
-    """Return a size in bytes for people: ``1.2 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000 or unit == "GB":
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    raise AssertionError("unreachable")

@@ -13,16 +13,14 @@ from typing import Protocol
 
 from ..decoding import is_wide
 from ..recording import Recording
+from ..sources import is_stderr, label_of
+from ..view.facts import counted, size
 from ..view.safe import plain
 from .following import Chunk, by_source
 from .text import (
     Lines,
     TextPieces,
     collapse_redraws,
-    count,
-    is_stderr,
-    label_of,
-    size,
     whole_sequences,
 )
 
@@ -102,9 +100,9 @@ class _Totals:
         """``1,234 lines``, or ``about 1,200,000 lines``."""
         lines = self._lines + len(self._unfinished)
         if not self._skipped:
-            return count(lines, "line")
+            return counted(lines, "line")
         digits = len(str(lines)) - 2
-        return "about " + count(round(lines, -max(digits, 0)), "line")
+        return "about " + counted(round(lines, -max(digits, 0)), "line")
 
 
 class Texts:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..decoding import Reading
 from ..lines import Lines, Row
 from ..timing import bytes_over_time, local_time, silences_of_log, time_range
+from . import safe
 
 if TYPE_CHECKING:
     from ..captured import Captured
@@ -18,10 +19,10 @@ _BARS = "▁▂▃▄▅▆▇█"
 _SILENT = "·"
 
 
-def size(count: int) -> str:
+def size(count: float) -> str:
     """Return a number of bytes for people: ``1.2 MB``."""
-    if count < 1000:
-        return f"{count} B"
+    if count < 999.5:
+        return f"{count:.0f} B"
     value = float(count)
     for unit in ("kB", "MB", "GB"):
         value /= 1000
@@ -140,6 +141,16 @@ def source_mark(source: str) -> str:
     if source in ("stdout", "stdout+stderr"):
         return ""
     return "err" if source == "stderr" else source
+
+
+def short_name(source: str, limit: int) -> str:
+    """Return the name of a source, its label cut so that all takes at most ``limit`` characters."""
+    name = safe.plain(source)
+    if len(name) <= limit:
+        return name
+    label, slash, stream = name.rpartition("/")
+    end = f"…{slash}{stream}" if label else "…"
+    return name[: max(0, limit - len(end))] + end
 
 
 def row_text(reading: Reading, row: Row, max_bytes: int) -> tuple[str, int]:
