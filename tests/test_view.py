@@ -212,6 +212,20 @@ class TestContent:
             ("solver/stderr", "c"),
         ]
 
+    @pytest.mark.parametrize("length", [3, 42, 300])
+    def test_a_long_label_does_not_hide_which_stream_it_is(self, length: int) -> None:
+        label = "x" * (length - 1) + "<"
+        sources = [f"{label}/stdout", f"{label}/stderr"]
+        log = make_log([(0, b"a\n"), (1, b"b\n")], sources=sources)
+        summary = plain(log).splitlines()
+        assert [re.search(r"/(std\w+)", row)[1] for row in summary[1:]] == 2 * ["stdout", "stderr"]
+        assert max(map(len, summary)) <= 100
+        markup = log._repr_mimebundle_()["text/html"]
+        assert len(re.findall("/stderr", markup)) == len(re.findall("/stdout", markup)) == 2
+        kinds = re.findall(r'fdlog-src (fdlog-\w+)">[x…]+(?:&lt;)?/(std\w+)│ </span>', markup)
+        assert kinds == [("fdlog-out", "stdout"), ("fdlog-err", "stderr")]
+        view(log)
+
     def test_numbers_and_times_are_there_for_those_who_ask(self) -> None:
         markup = make_log([(0, b"a\n"), (1, b"b\n")])._repr_mimebundle_()["text/html"]
         assert '<span class="fdlog-n">2 </span>' in markup
@@ -389,6 +403,7 @@ class TestRow:
     [
         (0, "0 B"),
         (999, "999 B"),
+        (999.6, "1 kB"),
         (1000, "1 kB"),
         (123456, "123 kB"),
         (999_600, "1 MB"),
@@ -396,7 +411,7 @@ class TestRow:
         (5 * 10**12, "5 TB"),
     ],
 )
-def test_sizes_are_for_people(count: int, text: str) -> None:
+def test_sizes_are_for_people(count: float, text: str) -> None:
     assert facts.size(count) == text
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..decoding import Reading
 from ..lines import Row
+from ..sources import is_stderr
 from . import facts, safe
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _header(log: Captured, reading: Reading) -> str:
 
 def _timeline(timeline: facts.Timeline) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{_short(track.source, _MAX_NAME)}</th>'
+        f'<tr><th scope="row">{escape(facts.short_name(track.source, _MAX_NAME))}</th>'
         f'<td class="fdlog-bars" style="{_BARS_STYLE}" aria-hidden="true">{track.bars}</td>'
         f"<td>{facts.size(track.nbytes)}</td></tr>"
         for track in timeline.tracks[:_MAX_TRACKS]
@@ -150,14 +151,13 @@ class _LineWriter:
         number = f"{row.nth + 1:,}".rjust(self._digits)
         seconds = (row.time - self._started) / 1e9
         if row.source not in self._marks:
-            mark = facts.source_mark(self._reading.source(row))
-            self._marks[row.source] = _short(mark, _MAX_NAME)
-        mark = self._marks[row.source]
-        kind = "fdlog-err" if mark.endswith("err") else "fdlog-out"
+            source = self._reading.source(row)
+            mark = escape(facts.short_name(facts.source_mark(source), _MAX_NAME))
+            kind = "fdlog-err" if is_stderr(source) else "fdlog-out"
+            self._marks[row.source] = f'<span class="fdlog-src {kind}">{mark:3}│ </span>'
         return (
             f'<span class="fdlog-n">{number} </span>'
-            f'<span class="fdlog-t">{seconds:+9.3f} s </span>'
-            f'<span class="fdlog-src {kind}">{mark:3}│ </span>'
+            f'<span class="fdlog-t">{seconds:+9.3f} s </span>{self._marks[row.source]}'
         )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HEAD_LINES = 5
 TAIL_LINES = 5
 WIDTH = 100
+_MAX_NAME = 20
 _TIMELINE_WIDTH = 50
 
 
@@ -43,14 +44,16 @@ def summary(log: Captured, reading: Reading) -> str:
 
 
 def _mark(source: str) -> str:
-    return safe.plain(facts.source_mark(source))[:20]
+    return facts.short_name(facts.source_mark(source), _MAX_NAME)
 
 
 def _timeline(timeline: facts.Timeline) -> list[str]:
-    width = max((len(track.source) for track in timeline.tracks[:4]), default=0)
+    tracks = timeline.tracks[:4]
+    names = [facts.short_name(track.source, _MAX_NAME) for track in tracks]
+    width = max(map(len, names), default=0)
     rows = [
-        f"{safe.plain(track.source)[:20]:{min(width, 20)}} {track.bars} {facts.size(track.nbytes)}"
-        for track in timeline.tracks[:4]
+        f"{name:{width}} {track.bars} {facts.size(track.nbytes)}"
+        for name, track in zip(names, tracks, strict=True)
     ]
     if len(timeline.tracks) > 4:
         rows.append(f"and {facts.counted(len(timeline.tracks) - 4, 'more source')}")
