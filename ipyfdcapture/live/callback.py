@@ -14,7 +14,7 @@ from ..recording import Recording
 from ..sources import is_stderr
 from .following import Chunk
 from .terminal import write_all
-from .text import Lines, TextPieces
+from .text import LineAssembler, TextPieces
 
 
 class _Immediate:
@@ -60,7 +60,7 @@ class LineTarget(_Immediate):
     def open(self, recording: Recording) -> None:
         """See `Target`."""
         super().open(recording)
-        self._lines = Lines(recording)
+        self._lines = LineAssembler(recording)
 
     def show(self, chunks: list[Chunk]) -> None:
         """See `Target`."""

@@ -115,7 +115,7 @@ class _OpenLine:
         self.length += len(text)
 
 
-class Lines:
+class LineAssembler:
     """Puts together the lines of each source, as they are completed."""
 
     def __init__(self, recording: Recording) -> None:

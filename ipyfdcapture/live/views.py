@@ -18,7 +18,7 @@ from ..view.facts import counted, size
 from ..view.safe import plain
 from .following import Chunk, by_source
 from .text import (
-    Lines,
+    LineAssembler,
     TextPieces,
     collapse_redraws,
     whole_sequences,
@@ -239,7 +239,7 @@ class StreamView:
         """See `Target`."""
         self._recording = recording
         self._texts = Texts(recording)
-        self._lines = Lines(recording)  # of labelled children
+        self._lines = LineAssembler(recording)  # of labelled children
 
     def show(self, chunks: list[Chunk]) -> None:
         """See `Target`."""
