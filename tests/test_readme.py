@@ -40,9 +40,18 @@ def test_every_option_of_the_magic_is_explained() -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+LINKS = re.findall(r"\]\(([^)#:]+)\)", README)
+IMAGES = re.findall(r'src(?:set)?="([^":]+)"', README)
+
+
+@pytest.mark.parametrize("link", sorted({*LINKS, *IMAGES}))
 def test_links_lead_to_files_that_are_there(link: str) -> None:
     assert (ROOT / link).is_file()
+
+
+def test_every_picture_is_shown() -> None:
+    there = {str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "images").iterdir()}
+    assert there <= {*LINKS, *IMAGES}
 
 
 NAMED = re.findall(r"`((?:tests|notebooks)/[\w/.]+)`", README)
