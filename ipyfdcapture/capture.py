@@ -236,7 +236,7 @@ class Capture:
     def __del__(self) -> None:
         run = getattr(self, "run", None)
         if run is not None and run.is_active:
-            run.stop(failed=True)
+            run.end_as_forgotten()
 
 
 class Run:
@@ -584,6 +584,12 @@ class Run:
             self.replacements.clear()
             self._streams.clear()
         return captured
+
+    def end_as_forgotten(self) -> None:
+        """Stop because nobody refers to the capture any more: called anywhere, also amid drains."""
+        job = self._job
+        if job is None or not job.drain.lock.postpones(self.end_as_forgotten):
+            self.stop(failed=True)
 
     def _end_recording(self, recording: Recording) -> None:
         """The last step: the descriptors are back, so what was written is in the pipes."""

@@ -27,7 +27,7 @@ from . import spool
 from .capture import Run, current_capture
 from .captured import Captured, Line
 from .checks import check_function, check_positive
-from .drain.client import Draining, Pipe, get_drain
+from .drain.client import Draining, Hold, Pipe, get_drain
 from .drain.pump import out_of_the_way
 from .errors import CaptureError
 from .interrupts import deferred_interrupts
@@ -98,7 +98,8 @@ def popen(
     if label is not None:
         _check_label(label)
     check_function("on_line", on_line)
-    return _start(_current_log(), args, label, on_line, options)
+    with _current_log() as log:
+        return _start(log, args, label, on_line, options)
 
 
 def attach(
@@ -138,8 +139,7 @@ def attach(
     streams = {name: stream for name, stream in streams.items() if stream and not stream.closed}
     if not streams:
         raise ValueError("the process has no pipes: start it with stdout=PIPE and stderr=PIPE")
-    log = _current_log()
-    with deferred_interrupts(), contextlib.ExitStack() as ours:
+    with _current_log() as log, deferred_interrupts(), contextlib.ExitStack() as ours:
         read_ends = {}
         for name, stream in streams.items():
             read_ends[name] = fcntl.fcntl(stream, fcntl.F_DUPFD_CLOEXEC, 3)
@@ -316,14 +316,10 @@ def run_all(
     CaptureError
         There is no active capture and no recording can be made.
     """
-    group = _Group(commands, max_parallel, on_line, options)
-    try:
+    with _Group(commands, max_parallel, on_line, options) as group:
         while group.advance():
             group.wait_for_an_end()
         return group.outcome()
-    except BaseException:
-        group.give_up()
-        raise
 
 
 async def run_all_async(
@@ -334,18 +330,17 @@ async def run_all_async(
     **options: Any,
 ) -> Outcome:
     """`run_all` for `asyncio`: other tasks run meanwhile, and a cancellation kills the programs."""
-    group = _Group(commands, max_parallel, on_line, options)
-    try:
+    with _Group(commands, max_parallel, on_line, options) as group:
         while group.advance():
             await group.wait_for_an_end_async()
         return group.outcome()
-    except BaseException:
-        group.give_up()
-        raise
 
 
 class _Group:
-    """Programs that are run together, some of them at a time."""
+    """Programs that are run together, some of them at a time, in a ``with`` block.
+
+    If that fails, those that run are killed.
+    """
 
     def __init__(
         self,
@@ -366,6 +361,14 @@ class _Group:
         self._results: dict[int, Result] = {}
         self._waiting = deque(enumerate(_labelled(commands, self._log)))
         self._running: dict[int, _Running] = {}
+
+    def __enter__(self) -> _Group:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._log:
+            if kind is not None:
+                self._give_up()
 
     def advance(self) -> bool:
         """Note who has ended, start who may start; tell whether any runs."""
@@ -426,7 +429,7 @@ class _Group:
         results = [self._results[number] for number in sorted(self._results)]
         return Outcome(results, self._log.of_children())
 
-    def give_up(self) -> None:
+    def _give_up(self) -> None:
         """Kill those that still run; nobody will have what they wrote."""
         with deferred_interrupts():
             for running in self._running.values():
@@ -532,7 +535,9 @@ def _current_log(of_a_group: bool = False) -> _Log:
     """Return the active capture's log, or a new one."""
     capture = current_capture()
     if capture is not None and capture.job and not capture.captured.recording.closed:
-        return _Log(capture.captured, capture.job, capture)
+        hold = capture.job.hold()
+        if hold is not None:  # else: it is just over
+            return _Log(capture.captured, capture.job, capture, hold)
     return _new_log(of_a_group)
 
 
@@ -552,25 +557,38 @@ def _new_log(of_a_group: bool) -> _Log:
             job = get_drain("auto").record(recording, place, (data, index), None)
         except OSError as error:
             raise CaptureError(f"cannot capture: {error.strerror or error}") from error
-        return _Log(Captured(recording), job, None, of_a_group)
+        return _Log(Captured(recording), job, None, None, of_a_group)
 
 
 class _Log:
-    """The recording that children go to: that of ``capture`` or, without one, theirs alone."""
+    """The recording that children go to: that of ``capture`` or, without one, theirs alone.
+
+    Used in a ``with`` block by whoever adds children, until all are added: the capture may end
+    meanwhile.
+    """
 
     def __init__(
         self,
         captured: Captured,
         job: Draining,
         capture: Run | None,
+        hold: Hold | None,
         of_a_group: bool = False,
     ) -> None:
         self.captured = captured
         self._job = job
         self._capture = capture
+        self._hold = hold
         self._of_one = capture is None and not of_a_group
         self._sources: set[int] = set()
         self._callbacks: _Callbacks | None = None
+
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._hold is not None:
+            self._hold.let_go()
 
     def add(self, label: str, read_ends: dict[str, int], on_line: OnLine | None) -> None:
         """Have pipes emptied into it, by their names; takes them over, also if it fails."""

@@ -571,6 +571,97 @@ class TestRunAll:
         assert asyncio.run(run_all_async([shell("echo x")] * 3)).captured.text == "x\n" * 3
 
 
+class TestAfterTheCapture:
+    """A capture may end while somebody is about to start children in it."""
+
+    def test_a_group_goes_on_in_the_capture_that_it_began_in(self, tmp_path: Path) -> None:
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        first, outcomes = threading.Event(), []
+
+        def run() -> None:
+            outcomes.append(
+                run_all(
+                    {"first": shell(f"echo 1; cat {fifo}"), "second": shell("seq 20000")},
+                    max_parallel=1,
+                    on_line=lambda line: first.set(),
+                )
+            )
+
+        with capture_fd() as logs:
+            thread = threading.Thread(target=run)
+            thread.start()
+            assert first.wait(LIMIT_S)
+        assert not logs.complete
+        assert not logs.wait(0.01)
+        fifo.write_text("go\n")
+        thread.join(LIMIT_S)
+        assert [result.returncode for result in outcomes[0].results] == [0, 0]
+        assert logs.wait(LIMIT_S)
+        assert logs.source("first").text == "1\ngo\n"
+        assert len(logs.source("second")) == len(outcomes[0].captured.source("second")) == 20000
+
+    def test_between_two_children_of_a_group_the_log_is_not_complete(self) -> None:
+        """The first has ended, the second is yet to start, and somebody looks."""
+        seen = []
+
+        async def main() -> Any:
+            with capture_fd() as logs:
+                task = asyncio.create_task(
+                    run_all_async({"a": shell("echo a"), "b": shell("seq 20000")}, max_parallel=1)
+                )
+                await asyncio.sleep(0)
+            while not task.done():
+                seen.append(logs.complete)
+                await asyncio.sleep(0)
+            await task
+            return logs
+
+        logs = asyncio.run(asyncio.wait_for(main(), LIMIT_S))
+        assert logs.wait(LIMIT_S)
+        assert (logs.source("a").text, len(logs.source("b"))) == ("a\n", 20000)
+        assert True not in seen[:-1]
+
+    def test_a_child_that_starts_as_a_capture_ends_is_in_that_or_on_its_own(self) -> None:
+        logs, children, errors = [], [], []
+        ended = threading.Event()
+
+        def start() -> None:
+            while not ended.is_set():
+                try:
+                    child = popen(shell("seq 1000"))
+                    assert child.wait(LIMIT_S) == 0
+                    children.append(child)
+                except BaseException as error:
+                    errors.append(error)
+
+        thread = threading.Thread(target=start)
+        thread.start()
+        for _ in range(100):
+            with capture_fd() as log:
+                threading.Event().wait(0.001)
+            logs.append(log)
+        ended.set()
+        thread.join(LIMIT_S)
+        assert errors == []
+        assert children
+        assert all(len(child.captured.source(child.label)) == 1000 for child in children)
+        assert all(log.wait(LIMIT_S) for log in logs)
+
+    def test_a_group_that_nobody_awaits_any_more_lets_go(self) -> None:
+        async def main() -> Any:
+            with capture_fd() as logs:
+                group = run_all_async([["sleep", "1000"]])
+                group.send(None)
+                assert not logs.complete
+                group.close()
+            return logs
+
+        logs = asyncio.run(main())
+        assert logs.wait(LIMIT_S)
+        assert logs.complete
+
+
 class TestRunAllAsync:
     def test_other_tasks_run_meanwhile(self, tmp_path: Path) -> None:
         fifo = tmp_path / "fifo"

@@ -353,3 +353,26 @@ print(len(logs))
         native.c(),
     )
     assert shown == "300000\n"
+
+
+def test_forks_go_on_after_an_idle_helper_was_killed(python: Python) -> None:
+    shown = python(
+        script(
+            """
+        from helpers.process import await_end, the_pump
+        with capture_fd() as logs:
+            print("before")
+        pump = the_pump(os.getpid())
+        pump.kill()
+        await_end(pump.pid)
+        with capture_fd() as later:
+            print("after")
+        for _ in range(3):
+            if not os.fork():
+                os._exit(0)
+            os.wait()
+        print(logs.text + later.text, end="")
+        """
+        )
+    )
+    assert shown == "before\nafter\n"

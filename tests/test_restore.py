@@ -904,6 +904,46 @@ def test_a_kept_buffer_goes_on_after_two_threads_have_captured(python: Python) -
     assert shown == "after\n"
 
 
+def test_a_finalizer_amid_a_question_to_the_drain_does_not_disturb_it(python: Python) -> None:
+    """The collector may end a forgotten capture, or delete a log, wherever it runs."""
+    shown = python(
+        PRELUDE
+        + """
+        import gc
+        from ipyfdcapture.drain import client
+        gc.disable()
+        receive, send = client.Drain._receive_some, client.Drain._send
+        def collect_and(function):
+            def wrapped(*args):
+                gc.collect()
+                return function(*args)
+            return wrapped
+        with capture_fd() as logs:
+            print("kept")
+            held = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+        children = []
+        class Circle: pass
+        def forget():
+            circle = Circle()
+            circle.itself = circle
+            circle.capture = capture_fd()
+            circle.capture.start()
+            children.append(subprocess.Popen(["sleep", "0.2"]))
+        client.Drain._receive_some = collect_and(receive)
+        client.Drain._send = collect_and(send)
+        for _ in range(20):
+            forget()
+            assert logs.text == "kept\\n", logs.text
+        held.communicate()
+        assert logs.wait(20)
+        for child in children:
+            child.wait()
+        print(logs.text, end="")
+        """.replace("\n        ", "\n")
+    )
+    assert shown.endswith("kept\n")
+
+
 # -- pauses -----------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ import threading
 import time
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,11 @@ _FDS_PER_REQUEST = 240
 #: How long to wait for the watcher's thread to see that it is no longer needed.
 _WATCHER_END_S = 5.0
 _TASK_END_S = 0.00005
+
+#: How often to look whether nobody holds a recording any more.
+_HOLD_S = 0.02
+#: How long to wait for an answer before looking whether it has been taken, in ms.
+_ANSWER_MS = 1000
 
 #: How long to wait before trying again to take over from a helper that was killed.
 _RETRY_S = 0.02
@@ -82,6 +88,8 @@ class Draining:
     state: State = field(default_factory=lambda: State(writing=True))
     #: The number of a question whose answer was not waited for.
     asked: int | None = None
+    #: How many there are who may still add pipes.
+    holds: int = 0
     owner: int = field(default_factory=os.getpid)
 
     def update(self) -> State:
@@ -100,6 +108,15 @@ class Draining:
     def wait(self, timeout: float | None) -> bool:
         """Wait (s) until all writers are gone; tell whether they are."""
         deadline = None if timeout is None else time.monotonic() + timeout
+        while self._wait_for_pipes(deadline):
+            if not self.holds:
+                return True
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+            time.sleep(_HOLD_S)
+        return False
+
+    def _wait_for_pipes(self, deadline: float | None) -> bool:
         for pipe in list(self.pipes.values()):
             # No event is asked for: the poll ends when the last writer has closed.
             waiter = select.poll()
@@ -112,13 +129,18 @@ class Draining:
                 return False
         return True
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no further pipes can come."""
+        return self.stopped and not self.holds
+
     def note(self, answer: dict[str, Any]) -> None:
         """Take what the pump tells of it."""
         is_open = set(answer["open"])
         for source in [source for source in self.pipes if source not in is_open]:
             self.pipes.pop(source).close()
         self.state = State(
-            answer["dropped"], answer["dropped_why"], writing=bool(is_open) or not self.stopped
+            answer["dropped"], answer["dropped_why"], writing=bool(is_open) or not self.is_over
         )
 
     def close_pipes(self) -> None:
@@ -136,6 +158,11 @@ class Draining:
             self.transit and waiting_bytes(self.transit[0])
         )
 
+    def hold(self) -> Hold | None:
+        """Have it wait for pipes that are yet to be added; None if it is too late for that."""
+        with self.drain.lock:
+            return Hold(self) if self.drain.has(self) else None
+
     def add(self, pipes: list[Pipe]) -> None:
         """Have more pipes emptied into this recording. See `Drain.add`."""
         self.drain.add(self, pipes)
@@ -144,6 +171,27 @@ class Draining:
         """Keep nothing more; a writer that lives on is not disturbed."""
         if self.owner == os.getpid():
             self.drain.release(self)
+
+
+class Hold:
+    """While it is held, a recording is not complete: pipes may still be added."""
+
+    def __init__(self, job: Draining) -> None:
+        self._job: Draining | None = job
+        job.holds += 1
+
+    def let_go(self) -> None:
+        """Nothing more will be added. Idempotent."""
+        job = self._job
+        self.__del__()
+        if job is not None and job.is_over and job.owner == os.getpid():
+            job.drain.stop(job)
+
+    def __del__(self) -> None:
+        # No more than that: this runs wherever the last reference goes.
+        job, self._job = self._job, None
+        if job is not None:
+            job.holds -= 1
 
 
 def _open_transit() -> tuple[int, int] | None:
@@ -155,6 +203,41 @@ def _open_transit() -> tuple[int, int] | None:
     return read_end, write_end
 
 
+class _Guard:
+    """A lock that its thread can take again.
+
+    Finalizers run wherever they are due, also amid what is done under the lock; what they want of
+    the drain has to wait until that is done.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._owner = 0
+        self._depth = 0
+        self._postponed: deque[Callable[[], object]] = deque()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._owner = threading.get_ident()
+        self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        is_free = not self._depth
+        if is_free:
+            self._owner = 0
+        self._lock.release()
+        while is_free and self._postponed:
+            self._postponed.popleft()()
+
+    def postpones(self, function: Callable[[], object]) -> bool:
+        """If this thread has the lock, have ``function`` called when it is free, and say so."""
+        if self._owner != threading.get_ident():
+            return False
+        self._postponed.append(function)
+        return True
+
+
 class Drain:
     """The kernel's side of one pump.
 
@@ -164,12 +247,14 @@ class Drain:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self._lock = threading.RLock()
+        self.lock = _Guard()
         self._jobs: dict[int, Draining] = {}
         self._numbers = itertools.count(1)
-        self._unsent: list[bytes] = []
-        self._unsent_fds: list[int] = []
+        # A signal's handler may ask something while an answer is waited for. So requests are
+        # queued whole, and answers are kept for whom they are for.
+        self._unsent: list[tuple[bytes, Sequence[int]]] = []
         self._received = b""
+        self._answers: dict[int, dict[str, Any] | None] = {}
         self._unanswered: dict[int, Draining] = {}
         self._room = 0  # so many more descriptors the pump can take for sure
         self._spools: list[Spool] = []
@@ -186,6 +271,10 @@ class Drain:
     def is_usable(self) -> bool:
         """Whether new recordings may be handed to it."""
         return self.host.is_usable and self._owner == os.getpid()
+
+    def has(self, job: Draining) -> bool:
+        """Whether ``job`` is still recorded."""
+        return job.number in self._jobs
 
     # -- what a capture asks --------------------------------------------------------------------
 
@@ -208,7 +297,7 @@ class Drain:
         job.pipes = {pipe.source: pipe for pipe in pipes}
         try:
             job.transit = _open_transit()
-            with self._lock:
+            with self.lock:
                 if not self.host.is_usable:  # a thread that had nothing left to do has ended
                     self._take_over()
                 self._jobs[job.number] = job
@@ -220,8 +309,8 @@ class Drain:
                     self._confirm(job, pipes)
                 self._send_off()
         except BaseException:
-            with self._lock:
-                self._drop_unsent()  # it names descriptors that are closed now
+            with self.lock:
+                self._unsent.clear()  # it names descriptors that are closed now
                 self._jobs[job.number] = job
             self.release(job)
             raise
@@ -235,7 +324,8 @@ class Drain:
     def _confirm(self, job: Draining, pipes: Sequence[Pipe]) -> None:
         """Wait until the pump has taken over; only worth it if it might be unable to."""
         answer = self._ask("confirm", id=job.number)
-        if not {pipe.source for pipe in pipes}.issubset(answer["taken"]):
+        taken = answer["taken"]
+        if taken is None or not {pipe.source for pipe in pipes}.issubset(taken):
             raise OSError(errno.EMFILE, "the drain could not take over the pipes")
         if self.host.outlives_us:  # in this process, others take descriptors too
             self._room = answer["room"]
@@ -245,7 +335,11 @@ class Drain:
 
         Raises `OSError`, with them closed, if the drain cannot have them.
         """
-        with deferred_interrupts(), self._lock:
+        with deferred_interrupts(), self.lock:
+            if not self.has(job):
+                for pipe in pipes:
+                    pipe.close()
+                raise OSError(errno.EPIPE, "the log is complete: nothing can be added to it")
             for pipe in pipes:
                 job.pipes[pipe.source] = pipe
             try:
@@ -261,7 +355,7 @@ class Drain:
 
     def update(self, job: Draining) -> State:
         """Have everything that is in the pipes of ``job`` recorded."""
-        with self._lock:
+        with self.lock:
             if job.asked is not None:
                 try:
                     self._receive(self.host.control, job.asked)
@@ -269,7 +363,7 @@ class Drain:
                     self._forget_unanswered()
             if job.number not in self._jobs:
                 return job.state
-            answer = self._ask("sync", id=job.number, stopped=job.stopped)
+            answer = self._ask("sync", id=job.number, stopped=job.is_over)
             with deferred_interrupts():
                 job.note(answer)
                 if not job.state.writing:  # the pump has let go of it by itself
@@ -285,10 +379,10 @@ class Drain:
         If the pipes are empty and nobody can write to them, it is recorded. Then the pump is
         asked, but not waited for: its answer is only needed when somebody looks.
         """
-        with self._lock:
+        with self.lock:
             if job.number not in self._jobs:
                 return
-            if self.host.outlives_us and job.has_all():
+            if self.host.outlives_us and job.is_over and job.has_all():
                 job.asked = next(self._numbers)
                 self._unanswered[job.asked] = job
                 del self._jobs[job.number]
@@ -302,8 +396,10 @@ class Drain:
             self.rest()
 
     def release(self, job: Draining) -> None:
-        """Keep nothing more of ``job``."""
-        with deferred_interrupts(), self._lock:
+        """Keep nothing more of ``job``. Also called by finalizers."""
+        if self.lock.postpones(lambda: self.release(job)):
+            return
+        with deferred_interrupts(), self.lock:
             if self._jobs.pop(job.number, None) is None:
                 return
             with contextlib.suppress(OSError):  # gone: it keeps nothing anyway
@@ -317,7 +413,6 @@ class Drain:
     def _announce(self, spool: Spool) -> None:
         if self.host.outlives_us and spool not in self._spools:
             self._tell("spool", [spool.lock_fd], path=spool.path)
-            self._send_off()
             self._spools.append(spool)
 
     def _tell_of_record(self, job: Draining, files: tuple[int, int]) -> None:
@@ -347,12 +442,9 @@ class Drain:
 
     def _tell(self, what: str, fds: Sequence[int] = (), **fields: Any) -> None:
         """Have a request that needs no answer sent, together with what follows."""
-        if len(self._unsent_fds) + len(fds) > _FDS_PER_REQUEST:
-            self._send_off()
         request = {"do": what, "fds": len(fds), **fields}
-        self._unsent.append(json.dumps(request).encode() + b"\n")
-        self._unsent_fds += fds
         self._room -= len(fds)
+        self._unsent.append((json.dumps(request).encode() + b"\n", fds))
 
     def _send_off(self) -> None:
         """Send what there is to tell."""
@@ -362,18 +454,18 @@ class Drain:
             self._take_over()  # the new pump is told of everything, this included
 
     def _send(self) -> None:
-        if not self._unsent:
-            return
-        lines, self._unsent = b"".join(self._unsent), []
-        fds, self._unsent_fds = self._unsent_fds, []
-        control = self.host.control
-        sent = socket.send_fds(control, [lines], fds) if fds else control.send(lines)
-        if sent < len(lines):
-            control.sendall(lines[sent:])
-
-    def _drop_unsent(self) -> None:
-        self._unsent.clear()
-        self._unsent_fds.clear()
+        rest: list[tuple[bytes, Sequence[int]]] = []
+        unsent, self._unsent = self._unsent, rest
+        while unsent:
+            lines, fds = b"", list[int]()
+            while unsent and len(fds) + len(unsent[0][1]) <= _FDS_PER_REQUEST:
+                line, some = unsent.pop(0)
+                lines += line
+                fds += some
+            control = self.host.control
+            sent = socket.send_fds(control, [lines], fds) if fds else control.send(lines)
+            if sent < len(lines):
+                control.sendall(lines[sent:])
 
     def _ask(self, what: str, **fields: Any) -> dict[str, Any]:
         """Send a request and return its answer."""
@@ -384,37 +476,51 @@ class Drain:
             try:
                 self._send()
                 answer = self._receive(control, number)
-            except _GONE:
-                with deferred_interrupts():
-                    self._take_over()
+            except OSError as error:
+                if control is self.host.control:  # else: taken over meanwhile
+                    if not isinstance(error, _GONE):
+                        raise
+                    with deferred_interrupts():
+                        self._take_over()
                 continue
             if "error" in answer:
                 raise OSError(errno.EIO, f"the drain failed: {answer['error']}")
             return answer
 
     def _receive(self, control: socket.socket, number: int) -> dict[str, Any]:
-        while True:
-            while b"\n" not in self._received:
-                self._received += self._receive_some(control)
-            answer = self._next_answer()
-            if answer["reply"] == number:  # else: to a question that was interrupted
-                return answer
+        self._answers[number] = None
+        try:
+            while (answer := self._answers[number]) is None:
+                if b"\n" in self._received:
+                    self._next_answer()
+                    continue
+                data = self._receive_some(control)
+                self._received += data
+            return answer
+        finally:
+            del self._answers[number]
 
     def _receive_some(self, control: socket.socket, flags: int = 0) -> bytes:
+        if not flags & socket.MSG_DONTWAIT:
+            waiter = select.poll()
+            waiter.register(control, select.POLLIN)
+            if not waiter.poll(_ANSWER_MS):
+                return b""  # a signal's handler may have taken the answer meanwhile
         data = control.recv(1 << 16, flags)
         if not data:
             raise ConnectionResetError("the pump is gone")
         return data
 
-    def _next_answer(self) -> dict[str, Any]:
+    def _next_answer(self) -> None:
         line, self._received = self._received.split(b"\n", 1)
         answer: dict[str, Any] = json.loads(line)
+        if answer["reply"] in self._answers:  # else: to a question that was interrupted
+            self._answers[answer["reply"]] = answer
         job = self._unanswered.pop(answer["reply"], None)
         if job is not None:
             job.asked = None
             if "error" not in answer:
                 job.note(answer)
-        return answer
 
     def _take_answers(self) -> None:
         """Take the answers that have come: unread ones would stop the pump one day."""
@@ -442,7 +548,9 @@ class Drain:
 
     def watch(self) -> None:
         """Begin to watch over the helper. Raises `OSError` if no thread can be had."""
-        if self.host.outlives_us and self._watcher is None and self._owner == os.getpid():
+        is_retired = self.host.control.fileno() < 0
+        is_ours = self.host.outlives_us and self._owner == os.getpid()
+        if is_ours and not is_retired and self._watcher is None:
             self._watcher = _Watcher(self)
 
     def stop_watching(self) -> None:
@@ -454,7 +562,7 @@ class Drain:
     def rest(self) -> None:
         """If nothing is recorded, end what runs only while something is."""
         with deferred_interrupts():
-            with self._lock:
+            with self.lock:
                 if self._jobs or self._owner != os.getpid() or self.host.outlives_us:
                     return
                 self.host.close()
@@ -465,7 +573,7 @@ class Drain:
 
         Returns False if that has to be tried again.
         """
-        with self._lock:
+        with self.lock:
             if control is not self.host.control or self._owner != os.getpid() or not self._jobs:
                 return True
             try:
@@ -484,19 +592,20 @@ class Drain:
         # The new pump has its own duplicate of each, and nobody could tell us that it got none.
         needed = sum(_FDS_OF_A_RECORDING + 2 * len(job.pipes) for job in jobs)
         _check_that_there_are(needed + _FDS_OF_A_THREAD_HOST, dead.control)
-        self.host = ThreadHost()
-        self._received = b""
-        self._drop_unsent()
-        self._forget_unanswered()
-        self._room = 0
-        for job in jobs:
-            data = out_of_the_way(os.open(job.path + ".data", os.O_RDWR | os.O_CLOEXEC))
-            index = out_of_the_way(os.open(job.path + ".index", os.O_RDWR | os.O_CLOEXEC))
-            self._tell_of_record(job, (data, index))
-            self._tell_of_pipes(job, list(job.pipes.values()))
+        with contextlib.ExitStack() as opened:
+            files = [
+                (_reopen(job.path + ".data", opened), _reopen(job.path + ".index", opened))
+                for job in jobs
+            ]
+            self.host = ThreadHost()
+            self._received = b""
+            self._unsent.clear()
+            self._forget_unanswered()
+            self._room = 0
+            for job, each in zip(jobs, files, strict=True):
+                self._tell_of_record(job, each)
+                self._tell_of_pipes(job, list(job.pipes.values()))
             self._send_off()
-            os.close(data)
-            os.close(index)
         dead.close()
         if dead.outlives_us:
             self._note(
@@ -516,7 +625,7 @@ class Drain:
 
     def retire(self) -> None:
         """Let go of a pump that is gone, unless something it had in hand is still to be saved."""
-        with self._lock:
+        with self.lock:
             if self._jobs or self._owner != os.getpid():
                 return
             self._forget_unanswered()
@@ -527,19 +636,25 @@ class Drain:
 
     def say_goodbye(self) -> None:
         """The process ends in peace: what is being captured is not kept."""
-        with self._lock, contextlib.suppress(OSError):
+        with self.lock, contextlib.suppress(OSError):
             if self.host.outlives_us and self._owner == os.getpid():
                 self._tell("bye")
                 self._send()
 
     def forget_after_fork(self) -> None:
         """In a forked child: let go of the parent's pump without a word to it."""
-        self._lock = threading.RLock()
+        self.lock = _Guard()
         self.host.forget_after_fork()
         for job in self._jobs.values():
             with contextlib.suppress(OSError):
                 job.close_pipes()
         self._jobs.clear()
+
+
+def _reopen(path: str, opened: contextlib.ExitStack) -> int:
+    fd = out_of_the_way(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+    opened.callback(os.close, fd)
+    return fd
 
 
 def _check_that_there_are(count: int, some: socket.socket) -> None:
@@ -673,10 +788,12 @@ def _before_fork() -> None:
 
 
 def _after_fork_in_parent() -> None:
-    for drain in list(_all_drains):
-        with contextlib.suppress(OSError):
-            drain.watch()
-    _forking.release()
+    try:
+        for drain in list(_all_drains):
+            with contextlib.suppress(OSError):
+                drain.watch()
+    finally:  # the next fork waits for it
+        _forking.release()
 
 
 def _forget_after_fork() -> None:

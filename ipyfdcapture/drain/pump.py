@@ -380,8 +380,9 @@ class Pump:
                  Descriptors: data, index, and both ends of the transit if there is one.
     ``add``      ``id``, ``sources``, ``originals``: empty these pipes into it. Descriptors: for
                  each source the read end, then its original descriptor if so listed.
-    ``confirm``  ``id``. Answer: ``taken``, the sources whose pipes are or were emptied; ``room``,
-                 how many descriptors more can be taken for sure.
+    ``confirm``  ``id``. Answer: ``taken``, the sources whose pipes are or were emptied (null: the
+                 recording could not be begun); ``room``, how many descriptors more can be taken
+                 for sure.
     ``sync``     ``id``, ``stopped``: move everything that was in the pipes when the request
                  came. Answer: ``size``, ``dropped``, ``dropped_why``, ``open`` (sources whose
                  writers live). Releases it if it has stopped and none lives.
@@ -565,7 +566,8 @@ class Pump:
         return {}
 
     def _do_confirm(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
-        return {"taken": list(self._recordings[request["id"]].taken), "room": _room()}
+        recording = self._recordings.get(request["id"])
+        return {"taken": recording and list(recording.taken), "room": _room()}
 
     def _do_sync(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
         recording = self._recordings[request["id"]]
