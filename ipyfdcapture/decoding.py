@@ -91,11 +91,11 @@ def decode(
     decoders: dict[int, codecs.IncrementalDecoder] = {}
     data = lines.snapshot.data
     for start in range(0, len(data), DECODE_BYTES):
-        for stream, begin, end in lines.pieces(start, min(start + DECODE_BYTES, len(data))):
-            if wanted is None or stream // 2 in wanted:
-                if stream not in decoders:
-                    decoders[stream] = codecs.getincrementaldecoder(encoding)(errors)
-                yield decoders[stream].decode(bytes(data[begin:end]))
+        for strand, begin, end in lines.pieces(start, min(start + DECODE_BYTES, len(data))):
+            if wanted is None or strand // 2 in wanted:
+                if strand not in decoders:
+                    decoders[strand] = codecs.getincrementaldecoder(encoding)(errors)
+                yield decoders[strand].decode(bytes(data[begin:end]))
         release_pages(data)
     for decoder in decoders.values():
         yield decoder.decode(b"", final=True)

@@ -44,13 +44,13 @@ class Row(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A stretch of data that is all of one stream.
+    """A stretch of data that is all of one strand.
 
-    A stream is a source before the gap (even number) or after it (odd number), where bytes over
+    A strand is a source before the gap (even number) or after it (odd number), where bytes over
     the limit are missing: what stands on either side of the gap is not one line.
     """
 
-    stream: int
+    strand: int
     start: int
     stop: int
 
@@ -102,7 +102,7 @@ class LineIndex:
         self.lock = threading.Lock()
         #: Lines that start before block ``i``.
         self.started = array("Q", [0])
-        #: The streams that are in the middle of a line where block ``i`` starts: one bit each.
+        #: The strands that are in the middle of a line where block ``i`` starts: one bit each.
         self.open = [0]
 
 
@@ -125,9 +125,9 @@ class Lines:
         self._blocks = len(self._data) // BLOCK_BYTES + 1
         with index.lock:
             for block in range(len(index.open) - 1, self._blocks - 1):
-                started, open_streams = self._advance(block, (block + 1) * BLOCK_BYTES)
+                started, open_strands = self._advance(block, (block + 1) * BLOCK_BYTES)
                 index.started.append(started)
-                index.open.append(open_streams)
+                index.open.append(open_strands)
         self._count = self._advance(self._blocks - 1, len(self._data))[0]
 
     def __len__(self) -> int:
@@ -154,26 +154,26 @@ class Lines:
         """Yield the lines that start in one block."""
         first = self.index.started[block]
         batch: Batch | None = None
-        open_streams = self.index.open[block]
+        open_strands = self.index.open[block]
         start = block * BLOCK_BYTES
-        for stream, begin, end in self.pieces(start, min(start + BLOCK_BYTES, len(self._data))):
+        for strand, begin, end in self.pieces(start, min(start + BLOCK_BYTES, len(self._data))):
             piece = self._read(begin, end)
             skipped = 0
-            if open_streams >> stream & 1:
+            if open_strands >> strand & 1:
                 skipped = piece.find(b"\n") + 1
                 if not skipped:
                     continue  # all of it belongs to a line that started earlier
-                open_streams &= ~(1 << stream)
+                open_strands &= ~(1 << strand)
             body_end = piece.rfind(b"\n") + 1
             tail = piece[body_end:]
             if tail:
-                open_streams |= 1 << stream
-                tail += self._rest_of_line(stream, end)
+                open_strands |= 1 << strand
+                tail += self._rest_of_line(strand, end)
             if tail or skipped < body_end:
                 if batch is not None:  # counted only if another follows: a scan is faster
                     first += batch.count
                 body = piece[skipped:body_end]
-                batch = Batch(first, begin + skipped, stream // 2, body, tail)
+                batch = Batch(first, begin + skipped, strand // 2, body, tail)
                 yield batch
 
     def ranges_by_source(self, wanted: set[int]) -> Iterator[range]:
@@ -181,7 +181,7 @@ class Lines:
         for block in range(self._blocks):
             start = block * BLOCK_BYTES
             stop = min(start + BLOCK_BYTES, len(self._data))
-            sources = {piece.stream // 2 for piece in self.pieces(start, stop)}
+            sources = {piece.strand // 2 for piece in self.pieces(start, stop)}
             if sources <= wanted:
                 end = self.index.started[block + 1] if block + 1 < self._blocks else len(self)
                 yield range(self.index.started[block], end)
@@ -191,7 +191,7 @@ class Lines:
                         yield range(batch.first, batch.first + batch.count)
 
     def pieces(self, start: int, stop: int) -> Iterator[Piece]:
-        """Cut a stretch of the data where the stream changes."""
+        """Cut a stretch of the data where the strand changes."""
         if start >= stop:
             return
         starts = self.snapshot.starts
@@ -204,15 +204,15 @@ class Lines:
         gap = len(self._data) if self.snapshot.gap is None else self.snapshot.gap
         begins = starts[first:last].tolist()
         begins[0] = start
-        streams = [
+        strands = [
             2 * source + (begin >= gap) for source, begin in zip(sources, begins, strict=True)
         ]
         begins.append(stop)
         position = 0
-        for stream, group in itertools.groupby(streams):
+        for strand, group in itertools.groupby(strands):
             following = position + len(list(group))
             if begins[position] < begins[following]:
-                yield Piece(stream, begins[position], begins[following])
+                yield Piece(strand, begins[position], begins[following])
             position = following
 
     def chunk_at(self, position: int) -> tuple[range, int]:
@@ -227,24 +227,24 @@ class Lines:
         return bisect_right(self.index.started, index, 0, self._blocks) - 1
 
     def _advance(self, block: int, stop: int) -> tuple[int, int]:
-        """Return the lines started, and the streams open, at ``stop``, which lies in ``block``."""
-        open_streams = self.index.open[block]
-        newlines = self.index.started[block] - open_streams.bit_count()
+        """Return the lines started, and the strands open, at ``stop``, which lies in ``block``."""
+        open_strands = self.index.open[block]
+        newlines = self.index.started[block] - open_strands.bit_count()
         start = block * BLOCK_BYTES
         newlines += self._read(start, stop).count(b"\n")
-        for stream, _, end in self.pieces(start, stop):
+        for strand, _, end in self.pieces(start, stop):
             if self._data[end - 1] == _NEWLINE:
-                open_streams &= ~(1 << stream)
+                open_strands &= ~(1 << strand)
             else:
-                open_streams |= 1 << stream
-        return newlines + open_streams.bit_count(), open_streams
+                open_strands |= 1 << strand
+        return newlines + open_strands.bit_count(), open_strands
 
-    def _rest_of_line(self, stream: int, position: int) -> bytes:
-        """Return the bytes of ``stream`` from ``position`` up to its next newline."""
+    def _rest_of_line(self, strand: int, position: int) -> bytes:
+        """Return the bytes of ``strand`` from ``position`` up to its next newline."""
         parts = []
         for start in range(position, len(self._data), BLOCK_BYTES):
             for piece in self.pieces(start, min(start + BLOCK_BYTES, len(self._data))):
-                if piece.stream == stream:
+                if piece.strand == strand:
                     part = self._read(piece.start, piece.stop)
                     newline = part.find(b"\n")
                     if newline >= 0:
