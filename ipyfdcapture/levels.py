@@ -123,7 +123,7 @@ def _any_format() -> re.Pattern[bytes]:
 def count_levels(reading: Reading) -> dict[str, int]:
     """Count lines by level: those of `LEVELS` that occur, in that order."""
     if reading.whole:
-        lines = (line for batch in reading.lines.batches() for line in batch.lines())
+        lines = (line for batch in reading.lines.batches() for line in batch.contents())
         counts = Counter(map(level_of, lines))
     else:
         counts = Counter(level_of(row.raw) for row in reading.rows())

@@ -16,8 +16,10 @@ import mmap
 import threading
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from .recording import Snapshot
@@ -26,6 +28,10 @@ from .recording import Snapshot
 BLOCK_BYTES = 1 << 16
 #: Give mapped pages back after this many reads, so that a scan does not fill the memory.
 READS_BEFORE_RELEASE = 32
+
+#: Look for the rest of a line in so many chunks at first, and at most.
+_FIRST_CHUNKS = 64
+_MOST_CHUNKS = 1 << 16
 
 _NEWLINE = 0x0A
 
@@ -67,28 +73,33 @@ class Batch:
     source: int
     #: Whole lines, each with its newline.
     body: bytes
-    #: One more line, if the piece ends in the middle of it: all of it, from later pieces too.
-    tail: bytes
+    #: One more line, if the piece ends in the middle of it: so much of it as lies in the piece.
+    begun: bytes
+    #: Yields what follows ``begun``, up to the newline: from later pieces, read when asked for.
+    rest: Callable[[], Iterator[bytes]]
 
     @property
     def count(self) -> int:
         """How many lines it holds."""
-        return self.body.count(b"\n") + bool(self.tail)
+        return self.body.count(b"\n") + bool(self.begun)
 
-    def lines(self) -> list[bytes]:
-        """Return the lines without their newlines."""
+    def tail(self) -> bytes:
+        """Return the line in the middle of which the piece ends, all of it; b"": there is none."""
+        return b"".join((self.begun, *self.rest())) if self.begun else b""
+
+    def whole_lines(self) -> list[bytes]:
+        """Return the lines that lie in the piece, without their newlines."""
         lines = self.body.split(b"\n")
-        lines[-1] = self.tail.removesuffix(b"\n")
-        if not self.tail:
-            lines.pop()
+        lines.pop()
         return lines
 
     def contents(self) -> list[bytes]:
         r"""Return the lines without their line ends, be they ``\n`` or ``\r\n``."""
-        lines = self.lines()
-        if b"\r\n" in self.body or self.tail.endswith(b"\r\n"):
-            unended = [lines.pop()] if self.tail and not self.tail.endswith(b"\n") else []
-            lines = [line.removesuffix(b"\r") for line in lines] + unended
+        lines = self.whole_lines()
+        if b"\r\n" in self.body:
+            lines = [line.removesuffix(b"\r") for line in lines]
+        if self.begun:
+            lines.append(content(self.tail()))
         return lines
 
 
@@ -156,8 +167,9 @@ class Lines:
         batch: Batch | None = None
         open_strands = self.index.open[block]
         start = block * BLOCK_BYTES
+        following = _Following(self, start)
         for strand, begin, end in self.pieces(start, min(start + BLOCK_BYTES, len(self._data))):
-            piece = self._read(begin, end)
+            piece = self.part(begin, end)
             skipped = 0
             if open_strands >> strand & 1:
                 skipped = piece.find(b"\n") + 1
@@ -165,15 +177,15 @@ class Lines:
                     continue  # all of it belongs to a line that started earlier
                 open_strands &= ~(1 << strand)
             body_end = piece.rfind(b"\n") + 1
-            tail = piece[body_end:]
-            if tail:
+            begun = piece[body_end:]
+            if begun:
                 open_strands |= 1 << strand
-                tail += self._rest_of_line(strand, end)
-            if tail or skipped < body_end:
+            if begun or skipped < body_end:
                 if batch is not None:  # counted only if another follows: a scan is faster
                     first += batch.count
                 body = piece[skipped:body_end]
-                batch = Batch(first, begin + skipped, strand // 2, body, tail)
+                rest = partial(following.rest_of_line, strand, end)
+                batch = Batch(first, begin + skipped, strand // 2, body, begun, rest)
                 yield batch
 
     def ranges_by_source(self, wanted: set[int]) -> Iterator[range]:
@@ -231,7 +243,7 @@ class Lines:
         open_strands = self.index.open[block]
         newlines = self.index.started[block] - open_strands.bit_count()
         start = block * BLOCK_BYTES
-        newlines += self._read(start, stop).count(b"\n")
+        newlines += self.part(start, stop).count(b"\n")
         for strand, _, end in self.pieces(start, stop):
             if self._data[end - 1] == _NEWLINE:
                 open_strands &= ~(1 << strand)
@@ -239,25 +251,71 @@ class Lines:
                 open_strands |= 1 << strand
         return newlines + open_strands.bit_count(), open_strands
 
-    def _rest_of_line(self, strand: int, position: int) -> bytes:
-        """Return the bytes of ``strand`` from ``position`` up to its next newline."""
-        parts = []
-        for start in range(position, len(self._data), BLOCK_BYTES):
-            for piece in self.pieces(start, min(start + BLOCK_BYTES, len(self._data))):
-                if piece.strand == strand:
-                    part = self._read(piece.start, piece.stop)
-                    newline = part.find(b"\n")
-                    if newline >= 0:
-                        parts.append(part[: newline + 1])
-                        return b"".join(parts)
-                    parts.append(part)
-        return b"".join(parts)
-
-    def _read(self, start: int, stop: int) -> bytes:
+    def part(self, start: int, stop: int) -> bytes:
+        """Return a stretch of the data."""
         self._reads += 1
         if self._reads % READS_BEFORE_RELEASE == 0:
             release_pages(self._data)
         return bytes(self._data[start:stop])
+
+
+class _Following:
+    """The chunks from a place on, by source: where the lines that are open there go on.
+
+    The index is gone through once for all lines, in parts, and no further than the longest of
+    those that are asked for.
+    """
+
+    def __init__(self, lines: Lines, position: int) -> None:
+        self._lines = lines
+        self._position = position
+        self._chunks: dict[int, array[int]] = defaultdict(lambda: array("Q"))
+        self._found: int | None = None  # how far: the number of the next chunk to look at
+        self._count = _FIRST_CHUNKS
+
+    def rest_of_line(self, strand: int, position: int) -> Iterator[bytes]:
+        """Yield what ``strand`` wrote from ``position`` up to its next newline."""
+        for start, stop in self._pieces(strand, position):
+            for begin in range(start, stop, BLOCK_BYTES):
+                part = self._lines.part(begin, min(begin + BLOCK_BYTES, stop))
+                newline = part.find(b"\n")
+                if newline >= 0:
+                    yield part[: newline + 1]
+                    return
+                yield part
+
+    def _pieces(self, strand: int, position: int) -> Iterator[tuple[int, int]]:
+        snapshot = self._lines.snapshot
+        starts = snapshot.starts
+        last = len(snapshot)
+        if snapshot.gap is not None and strand % 2 == 0:
+            last = snapshot.gap
+        chunks = self._chunks[strand // 2]
+        first = bisect_right(starts, position) - 1
+        i = 0
+        while position < last and (i < len(chunks) or self._look_further()):
+            i = bisect_left(chunks, first, i)
+            while i < len(chunks):
+                start = max(starts[chunks[i]], position)
+                i += 1
+                while i < len(chunks) and chunks[i] == chunks[i - 1] + 1:
+                    i += 1
+                following = chunks[i - 1] + 1
+                position = starts[following] if following < len(starts) else last
+                yield start, min(position, last)
+
+    def _look_further(self) -> bool:
+        """Look at some more chunks; tell whether there were any."""
+        snapshot = self._lines.snapshot
+        first = self._found
+        if first is None:
+            first = bisect_right(snapshot.starts, self._position) - 1
+        sources = snapshot.source_numbers[first : first + self._count].tolist()
+        for chunk, source in enumerate(sources, first):
+            self._chunks[source].append(chunk)
+        self._found = first + len(sources)
+        self._count = min(2 * self._count, _MOST_CHUNKS)
+        return bool(sources)
 
 
 class _Reader:
@@ -266,7 +324,7 @@ class _Reader:
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._batches: list[Batch] = []
-        self._batch = Batch(0, 0, 0, b"", b"")
+        self._batch = Batch(0, 0, 0, b"", b"", lambda: iter(()))
         self._contents: list[bytes] = []
         self._positions: list[int] = []
         self._chunk = range(0)
@@ -275,15 +333,13 @@ class _Reader:
     def row(self, nth: int) -> Row:
         """Return the line with this index, which must exist."""
         i = nth - self._batch.first
-        if not 0 <= i < len(self._contents):
+        if not 0 <= i < len(self._contents) + bool(self._batch.begun):
             self._turn_to(nth)
             i = nth - self._batch.first
         position = self._positions[i] + i
         if position not in self._chunk:
             self._chunk, self._time = self._lines.chunk_at(position)
-        raw = self._contents[i] + b"\n"
-        if i == len(self._contents) - 1 and self._batch.tail:
-            raw = self._batch.tail
+        raw = self._contents[i] + b"\n" if i < len(self._contents) else self._batch.tail()
         return Row(nth, raw, self._batch.source, self._time)
 
     def _turn_to(self, nth: int) -> None:
@@ -291,7 +347,7 @@ class _Reader:
         if not batches or not batches[0].first <= nth < batches[-1].first + batches[-1].count:
             batches = self._batches = list(self._lines.batches_in(self._lines.block_of(nth)))
         self._batch = batches[bisect_right(batches, nth, key=lambda batch: batch.first) - 1]
-        self._contents = self._batch.lines()
+        self._contents = self._batch.whole_lines()
         # Where each starts, not counting the newlines before it.
         lengths = map(len, self._contents)
         self._positions = list(itertools.accumulate(lengths, initial=self._batch.start))

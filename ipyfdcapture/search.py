@@ -6,7 +6,7 @@ import codecs
 import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .levels import checked_level, level_of
 from .lines import Lines, content
@@ -142,10 +142,13 @@ def _find_in_range(
     for batch in lines.batches(selection.start, selection.stop):
         if sources is not None and batch.source not in sources:
             continue
-        if search.ignore_case and needle is not None:
-            batch = replace(batch, body=batch.body.lower(), tail=batch.tail.lower())
-        if needle is not None and needle not in batch.body and needle not in batch.tail:
-            continue
+        body, tail = batch.body, b""
+        if needle is not None:
+            tail = batch.tail()
+            if search.ignore_case:
+                body, tail = body.lower(), tail.lower()
+            if needle not in body and needle not in tail:
+                continue
         skipped = max(0, selection.start - batch.first)
         wanted = slice(skipped, max(0, selection.stop - batch.first))
         first = batch.first + skipped - selection.start
@@ -153,7 +156,7 @@ def _find_in_range(
             contents = enumerate(batch.contents()[wanted], first)
             yield [position for position, line in contents if matches(line)]
         else:  # as str, "in" is four times as fast as in bytes
-            texts = (batch.body + batch.tail).decode("latin-1").split("\n")
+            texts = (body + tail).decode("latin-1").split("\n")
             if not texts[-1]:
                 texts.pop()
             texts = texts[wanted]

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from helpers.logs import SECOND, STARTED, make_log, make_log_at
@@ -18,6 +19,7 @@ from helpers.logs import SECOND, STARTED, make_log, make_log_at
 from ipyfdcapture import spool
 from ipyfdcapture.captured import Captured, Line
 from ipyfdcapture.drain.pump import RecordingWriter
+from ipyfdcapture.lines import LineIndex, Lines, joined
 from ipyfdcapture.recording import Recording, State
 
 LOG = [(0, b"one\ntw"), (1, b"warning: x\n"), (0, b"o\r\n"), (2, b"child\n"), (0, b"last")]
@@ -480,3 +482,57 @@ def test_a_compiled_expression_may_span_to_the_line_s_end() -> None:
     log = make_log([(0, b"a=1\r\nb=2\n")])
     assert list(log.grep(re.compile(r"\d$"))) == ["a=1", "b=2"]
     assert isinstance(log[0], Line)
+
+
+class _Counted:
+    """A column of an index that counts how many entries are looked at in passing."""
+
+    def __init__(self, column: memoryview) -> None:
+        self.column = column
+        self.looked_at = 0
+
+    def __len__(self) -> int:
+        return len(self.column)
+
+    def __getitem__(self, key: slice) -> memoryview:
+        part = self.column[key]
+        self.looked_at += len(part)
+        return part
+
+
+class TestManyUnfinishedLines:
+    """Children that rewrite a line of progress each: what they write is one line a child."""
+
+    CHILDREN = 20
+    UPDATES = 200
+
+    def lines(self) -> tuple[Lines, _Counted]:
+        children = range(self.CHILDREN)
+        chunks = [(n, b"\r%02d" % n) for _ in range(self.UPDATES) for n in children]
+        log = make_log(chunks, sources=[f"child {n}" for n in children])
+        snapshot = log.recording.snapshot()
+        sources = _Counted(snapshot.source_numbers)
+        lines = Lines(replace(snapshot, source_numbers=sources), LineIndex())  # type: ignore[arg-type]
+        sources.looked_at = 0
+        return lines, sources
+
+    @pytest.fixture(autouse=True)
+    def small_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ipyfdcapture.lines.BLOCK_BYTES", 200)
+
+    def test_one_is_read_without_the_others(self) -> None:
+        lines, sources = self.lines()
+        (row,) = lines.read([3])
+        assert row.raw == b"\r03" * self.UPDATES
+        assert sources.looked_at <= 3 * self.CHILDREN * self.UPDATES
+
+    @pytest.mark.parametrize("read", ["rows", "batches", "sources"])
+    def test_all_are_read_in_one_pass(self, read: str) -> None:
+        lines, sources = self.lines()
+        if read == "rows":
+            assert len(list(lines.read(range(self.CHILDREN)))) == self.CHILDREN
+        elif read == "batches":
+            assert b"\r19\r19" in [batch.tail() for batch in lines.batches()][-1]
+        else:
+            assert joined(lines.ranges_by_source({3})) == range(3, 4)
+        assert sources.looked_at <= 3 * self.CHILDREN * self.UPDATES
