@@ -47,6 +47,8 @@ class Row(NamedTuple):
     source: int
     #: When its first byte was read: ns since the epoch.
     time: int
+    #: How many bytes are missing in the middle of ``raw``: only its start and its end were wanted.
+    left_out: int = 0
 
 
 class Piece(NamedTuple):
@@ -85,7 +87,27 @@ class Batch:
 
     def tail(self) -> bytes:
         """Return the line in the middle of which the piece ends, all of it; b"": there is none."""
-        return b"".join((self.begun, *self.rest())) if self.begun else b""
+        return b"".join(self._tail_parts())
+
+    def ends_of_tail(self, most: int) -> tuple[bytes, int]:
+        """Return the same line without its middle if it is long.
+
+        Returns up to ``most`` bytes of its start and of its end, and how many bytes are left out
+        between the two.
+        """
+        start = end = b""
+        length = 0
+        for part in self._tail_parts():
+            length += len(part)
+            more = part[: most - len(start)]
+            start += more
+            end = (end + part[len(more) :])[-most:]
+        return start + end, length - len(start) - len(end)
+
+    def _tail_parts(self) -> Iterator[bytes]:
+        if self.begun:
+            yield self.begun
+            yield from self.rest()
 
     def whole_lines(self) -> list[bytes]:
         """Return the lines that lie in the piece, without their newlines."""
@@ -148,9 +170,13 @@ class Lines:
         """Return how many lines start before ``position`` in the data."""
         return self._advance(position // BLOCK_BYTES, position)[0]
 
-    def read(self, indices: Iterable[int]) -> Iterator[Row]:
-        """Yield the lines with the given indices, in the order given; neighbours are cheap."""
-        reader = _Reader(self)
+    def read(self, indices: Iterable[int], most: int | None = None) -> Iterator[Row]:
+        """Yield the lines with the given indices, in the order given; neighbours are cheap.
+
+        Of a line that is longer than a block, only ``most`` bytes of its start and of its end
+        are kept in memory (None: all of it).
+        """
+        reader = _Reader(self, most)
         for nth in indices:
             yield reader.row(nth)
 
@@ -321,8 +347,9 @@ class _Following:
 class _Reader:
     """Reads single lines, and keeps the block of the last one at hand for its neighbours."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, most: int | None) -> None:
         self._lines = lines
+        self._most = most
         self._batches: list[Batch] = []
         self._batch = Batch(0, 0, 0, b"", b"", lambda: iter(()))
         self._contents: list[bytes] = []
@@ -339,8 +366,14 @@ class _Reader:
         position = self._positions[i] + i
         if position not in self._chunk:
             self._chunk, self._time = self._lines.chunk_at(position)
-        raw = self._contents[i] + b"\n" if i < len(self._contents) else self._batch.tail()
-        return Row(nth, raw, self._batch.source, self._time)
+        left_out = 0
+        if i < len(self._contents):
+            raw = self._contents[i] + b"\n"
+        elif self._most is None:
+            raw = self._batch.tail()
+        else:
+            raw, left_out = self._batch.ends_of_tail(self._most)
+        return Row(nth, raw, self._batch.source, self._time, left_out)
 
     def _turn_to(self, nth: int) -> None:
         batches = self._batches

@@ -31,7 +31,7 @@ def show_last_lines(log: Captured, count: int, name: str) -> None:
     print(f"--- {title} ---")
     reading = last._read()
     styles: dict[int, Style] = {}
-    for row in reading.rows():
+    for row in reading.lines.read(reading.indices, facts.ENDS_BYTES):
         text, left_out = facts.row_text(reading, row, _LINE_BYTES)
         runs, styles[row.source] = runs_of(text, styles.get(row.source, PLAIN))
         stream = sys.stderr if is_stderr(reading.source(row)) else sys.stdout

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
+from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipyfdcapture.captured import Captured
+from ipyfdcapture.on_error import show_last_lines
 from ipyfdcapture.view import facts, html, safe
 
 HOSTILE = [
@@ -429,3 +432,44 @@ def test_sizes_are_for_people(count: float, text: str) -> None:
 )
 def test_times_are_for_people(seconds: float, text: str) -> None:
     assert facts.time_span(seconds) == text
+
+
+class TestOneLongLine:
+    LENGTH = 30_000_000
+
+    def peak(self, show: Callable[[Captured], object], line: bytes) -> int:
+        """Return how much memory it takes to show a log with one long line, in bytes."""
+        log = make_log([(0, b"a\n"), (0, line), (1, b"err\n"), (0, b"end\nb\n")])
+        assert len(log) == 4
+        del line
+        tracemalloc.start()
+        try:
+            show(log)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    @pytest.mark.parametrize("line", [b"x", b"x\r"])
+    @pytest.mark.parametrize(
+        "show",
+        [lambda log: log._repr_mimebundle_(), lambda log: show_last_lines(log, 20, "logs")],
+        ids=["view", "failed"],
+    )
+    def test_showing_a_part_of_it_takes_the_memory_of_a_part(
+        self, show: Callable[[Captured], object], line: bytes
+    ) -> None:
+        assert self.peak(show, line * (self.LENGTH // len(line))) < 2_000_000
+
+    def test_a_part_of_it_is_what_all_of_it_would_give(self) -> None:
+        for middle in (b"x", b"\r", b"y\r"):
+            for end in (b"", b"\n", b"\r\n", b"\r50%\n"):
+                line = b"start" + middle * 200_000 + end
+                log = make_log([(0, b"a\n"), (0, line), (1, b"err\n")])
+                reading = log._read()
+                (whole,) = reading.lines.read([1])
+                (part,) = reading.lines.read([1], facts.ENDS_BYTES)
+                assert len(part.raw) + part.left_out == len(whole.raw) == len(line)
+                assert len(part.raw) < 20_000
+                for most in (100, 5000):
+                    expected = facts.row_text(reading, whole, most)
+                    assert facts.row_text(reading, part, most) == expected
