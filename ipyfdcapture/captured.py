@@ -489,10 +489,14 @@ class Captured:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         if self.recording.closed:
             return {"text/plain": repr(self)}
-        from .view import html, text
+        from .view import facts, html, text
 
         reading = self._read()
-        return {"text/plain": text.summary(self, reading), "text/html": html.view(self, reading)}
+        timeline = facts.timeline(self, reading)
+        return {
+            "text/plain": text.summary(self, reading, timeline),
+            "text/html": html.view(self, reading, timeline),
+        }
 
     # -- going elsewhere ------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@ import datetime
 import heapq
 import time
 from collections.abc import Iterator, Mapping
-from itertools import groupby
+from itertools import chain, count, groupby, pairwise
+from operator import sub
 from typing import Any, NamedTuple
 
 from .decoding import Reading
@@ -16,6 +17,8 @@ _S = 1_000_000_000  # ns
 _EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 #: More entries than this are a mistake in the interval.
 MAX_ENTRIES = 1_000_000
+#: So many chunks are looked at together: an index may be longer than all that is to be in memory.
+_SLICE_CHUNKS = 1 << 14
 
 
 class Rate(NamedTuple):
@@ -73,12 +76,12 @@ def ranges_between(lines: Lines, first: int, last: int) -> Iterator[range]:
     The clock may have been set back meanwhile: each chunk is looked at.
     """
     snapshot = lines.snapshot
-    wanted = [first <= moment // 1000 <= last for moment in snapshot.times.tolist()]
+    moments = _values(snapshot.times)
     position = 0
-    for inside, group in groupby(wanted):
+    for inside, group in groupby(first <= moment // 1000 <= last for moment in moments):
         following = position + sum(1 for _ in group)
         if inside:
-            is_last = following == len(wanted)
+            is_last = following == len(snapshot.times)
             stop = len(lines) if is_last else lines.started_before(snapshot.starts[following])
             yield range(lines.started_before(snapshot.starts[position]), stop)
         position = following
@@ -110,13 +113,23 @@ def bytes_over_time(lines: Lines, start: int, stop: int, entries: int) -> list[l
     snapshot = lines.snapshot
     length = max(stop - start, 1)
     totals = [[0] * entries for _ in snapshot.sources]
-    begins = snapshot.starts.tolist()
-    ends = [*begins, len(snapshot)][1:]
-    times, sources = snapshot.times.tolist(), snapshot.source_numbers.tolist()
-    for moment, source, begin, end in zip(times, sources, begins, ends, strict=True):
+    borders = pairwise(chain(_values(snapshot.starts), (len(snapshot),)))
+    chunks = zip(_values(snapshot.times), _values(snapshot.source_numbers), borders, strict=False)
+    for moment, source, (begin, end) in chunks:
         entry = (moment - start) * entries // length
         totals[source][min(max(entry, 0), entries - 1)] += end - begin
     return totals
+
+
+def _values(column: memoryview) -> Iterator[int]:
+    """Yield a column of the index, without having all of it in memory."""
+    return chain.from_iterable(_slices(column))
+
+
+def _slices(column: memoryview) -> Iterator[list[int]]:
+    """Yield a column of the index in parts."""
+    for first in range(0, len(column), _SLICE_CHUNKS):
+        yield column[first : first + _SLICE_CHUNKS].tolist()
 
 
 def rate(reading: Reading, facts: Mapping[str, Any], seconds: float | None) -> list[Rate]:
@@ -147,13 +160,12 @@ def rate(reading: Reading, facts: Mapping[str, Any], seconds: float | None) -> l
 def _count_log(lines: Lines, start: int, interval: int, entries: int) -> list[list[int]]:
     snapshot = lines.snapshot
     counts = [[0, 0] for _ in range(entries)]
-    numbers = [
-        min(max((moment - start) // interval, 0), entries - 1) for moment in snapshot.times.tolist()
-    ]
+    moments = _values(snapshot.times)
+    numbers = (min(max((moment - start) // interval, 0), entries - 1) for moment in moments)
     chunk, begin, begun = 0, 0, 0
     for number, group in groupby(numbers):
         chunk += sum(1 for _ in group)
-        is_last = chunk == len(numbers)
+        is_last = chunk == len(snapshot.times)
         end = len(snapshot) if is_last else snapshot.starts[chunk]
         ended = len(lines) if is_last else lines.started_before(end)
         counts[number][0] += ended - begun
@@ -184,19 +196,31 @@ def silences_of_log(lines: Lines, start: int, stop: int, n: int) -> list[Silence
     The time from ``start`` to the first byte counts, and that from the last to ``stop``
     (ns since the epoch).
     """
-    times = lines.snapshot.times.tolist()
-    moments = [start, *times, max(stop, times[-1])] if times else [start, stop]
-    longest = heapq.nlargest(n, range(1, len(moments)), key=lambda i: moments[i] - moments[i - 1])
-    return [_silence(lines, i, moments) for i in longest if moments[i] > moments[i - 1]]
+    times = lines.snapshot.times
+    end = max(stop, times[-1]) if len(times) else stop
+    longest: list[tuple[int, ...]] = []
+    before, number = start, 0
+    for moments in chain(_slices(times), ([end],)):
+        befores = [before, *moments]
+        # Of two that are as long, the first: their numbers count down.
+        found = zip(map(sub, moments, befores), count(-number, -1), befores, moments, strict=False)
+        longest = heapq.nlargest(n, chain(longest, found))
+        before = moments[-1]
+        number += len(moments)
+    return [
+        _silence(lines, -countdown, begun, ended)
+        for length, countdown, begun, ended in longest
+        if length > 0
+    ]
 
 
-def _silence(lines: Lines, i: int, moments: list[int]) -> Silence:
+def _silence(lines: Lines, chunk: int, start: int, stop: int) -> Silence:
+    """Return the silence before a chunk, or after the last."""
     starts = lines.snapshot.starts
-    position = starts[i - 1] if i <= len(starts) else len(lines.snapshot)
-    begun = lines.started_before(position) if i <= len(starts) else len(lines)
+    begun = lines.started_before(starts[chunk]) if chunk < len(starts) else len(lines)
     before = begun - 1 if begun else None
     after = begun if begun < len(lines) else None
-    return Silence(moments[i - 1], moments[i], before, after)
+    return Silence(start, stop, before, after)
 
 
 def _silences(reading: Reading) -> Iterator[Silence]:

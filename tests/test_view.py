@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipyfdcapture.captured import Captured
+from ipyfdcapture.drain.pump import ENTRY
 from ipyfdcapture.on_error import show_last_lines
 from ipyfdcapture.view import facts, html, safe
 
@@ -243,7 +244,8 @@ class TestContent:
             ],
             stopped=STARTED + 10 * SECOND,
         )
-        found = facts.timeline(log, log._read().lines, 10)
+        found = facts.timeline(log, log._read(), 10)
+        assert found is not None
         assert [(track.source, track.bars) for track in found.tracks] == [
             ("stdout", "█········▆"),
             ("stderr", "····▂·····"),
@@ -432,6 +434,34 @@ def test_sizes_are_for_people(count: float, text: str) -> None:
 )
 def test_times_are_for_people(seconds: float, text: str) -> None:
     assert facts.time_span(seconds) == text
+
+
+def test_a_long_index_is_not_all_in_memory() -> None:
+    count = 300_000
+    log = make_log([(0, b"")], stopped=STARTED + count * SECOND)
+    with open(log.recording.path + ".data", "wb") as data:
+        data.write(b"123456789\n" * count)
+    with open(log.recording.path + ".index", "wb") as index:
+        for i in range(count):
+            index.write(ENTRY.pack(STARTED + i * SECOND, 10 * i, i % 2))
+    assert len(log) == count
+    tracemalloc.start()
+    try:
+        log._repr_mimebundle_()
+        assert len(log.gaps()) == 5
+        assert len(log.rate(count / 10)) == 11
+        assert len(log.between(1, count)) == count - 1
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_output_over_time_is_looked_at_once_for_all_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    usual = facts.bytes_over_time
+    monkeypatch.setattr(facts, "bytes_over_time", lambda *a: calls.append(a) or usual(*a))
+    make_log([(0, b"a\nb\n")])._repr_mimebundle_()
+    assert len(calls) == 1
 
 
 class TestOneLongLine:

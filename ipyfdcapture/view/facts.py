@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..decoding import Reading
-from ..lines import Lines, Row
+from ..lines import Row
 from ..timing import bytes_over_time, local_time, silences_of_log, time_range
 from . import safe
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SILENT = "·"
+#: Into how many stretches views cut the time.
+TIMELINE_WIDTH = 60
 #: So much is read of the start and of the end of a long line: no view shows more.
 ENDS_BYTES = 8 << 10
 
@@ -105,8 +107,14 @@ class Timeline:
     silence_start: float
 
 
-def timeline(log: Captured, lines: Lines, width: int) -> Timeline:
-    """Return the output over time, in ``width`` stretches; sources without output are left out."""
+def timeline(log: Captured, reading: Reading, width: int = TIMELINE_WIDTH) -> Timeline | None:
+    """Return the output over time, in ``width`` stretches; sources without output are left out.
+
+    None of a narrower view, or of a single line.
+    """
+    lines = reading.lines
+    if not reading.whole or len(lines) < 2:
+        return None
     start, stop = time_range(lines, log.recording.facts)
     totals = bytes_over_time(lines, start, stop, width)
     most = max((max(total) for total in totals), default=0)

@@ -31,7 +31,6 @@ MAX_LINE_BYTES = 5_000
 FOLD_CHARACTERS = 300
 _MAX_TRACKS = 8
 _MAX_NAME = 40
-_TIMELINE_WIDTH = 60
 
 _COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 #: Tones with a contrast of at least 4:1 on white and on JupyterLab's dark background.
@@ -40,10 +39,10 @@ _BARS_STYLE = "font-family:monospace;text-align:left"
 _STYLE_SHEET = Path(__file__).with_name("style.css")
 
 
-def view(log: Captured, reading: Reading) -> str:
+def view(log: Captured, reading: Reading, timeline: facts.Timeline | None) -> str:
     """Return the rich view of a log."""
     first, left_out, last = facts.excerpt(reading, HEAD_LINES, TAIL_LINES)
-    parts = [_opening(), _top(log, reading)]
+    parts = [_opening(), _top(log, reading, timeline)]
     if first:
         writer = _LineWriter(log, reading, [*first, *last][-1].nth + 1)
         parts += [_SWITCHES, "<pre>"]
@@ -67,7 +66,7 @@ def page(log: Captured, reading: Reading) -> Iterator[str]:
         "style-src 'unsafe-inline'\">"
         f'<title>{title}</title></head><body class="fdlog-page">'
     )
-    yield _opening() + _top(log, reading) + _SWITCHES + "<pre>"
+    yield _opening() + _top(log, reading, facts.timeline(log, reading)) + _SWITCHES + "<pre>"
     writer = _LineWriter(log, reading, len(reading.lines))
     for row in reading.rows():
         yield writer.line(row, None)
@@ -79,11 +78,9 @@ def _opening() -> str:
     return f'<div class="fdlog" role="group" aria-label="captured log"><style>{style}</style>'
 
 
-def _top(log: Captured, reading: Reading) -> str:
+def _top(log: Captured, reading: Reading, timeline: facts.Timeline | None) -> str:
     header = _header(log, reading)
-    if not reading.whole or len(reading.lines) < 2:
-        return header
-    return header + _timeline(facts.timeline(log, reading.lines, _TIMELINE_WIDTH))
+    return header if timeline is None else header + _timeline(timeline)
 
 
 def _header(log: Captured, reading: Reading) -> str:

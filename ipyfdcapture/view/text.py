@@ -15,15 +15,14 @@ HEAD_LINES = 5
 TAIL_LINES = 5
 WIDTH = 100
 _MAX_NAME = 20
-_TIMELINE_WIDTH = 50
 
 
-def summary(log: Captured, reading: Reading) -> str:
+def summary(log: Captured, reading: Reading, timeline: facts.Timeline | None) -> str:
     """Return what a log is, its output over time, and its first and last lines."""
     said = [*facts.phrases(log, reading), facts.state(log)]
     parts = ["captured: " + " · ".join(said)]
-    if reading.whole and len(reading.lines) > 1:
-        parts += _timeline(facts.timeline(log, reading.lines, _TIMELINE_WIDTH))
+    if timeline is not None:
+        parts += _timeline(timeline)
     first, left_out, last = facts.excerpt(reading, HEAD_LINES, TAIL_LINES)
     marks = {row.source: _mark(reading.source(row)) for row in (*first, *last)}
     width = max(map(len, marks.values()), default=0)
