@@ -134,7 +134,10 @@ class Captured:
 
     @property
     def raw(self) -> bytes:
-        """The bytes that `text` is decoded from."""
+        """The bytes that `text` is decoded from.
+
+        A narrower view of a log in a wide encoding (UTF-16, UTF-32, EBCDIC) has them in UTF-8.
+        """
         if self._selection is None:
             return bytes(self._snapshot().data)
         return b"".join(self._read().raw_lines())
@@ -404,7 +407,7 @@ class Captured:
     def nbytes(self) -> int:
         """The length of `raw`, in bytes."""
         if self._selection is None:
-            return len(self._snapshot().data)
+            return self.recording.nbytes()
         return sum(map(len, self._read().raw_lines()))
 
     @property
@@ -542,11 +545,12 @@ class Captured:
         snapshot = self._snapshot()
         facts = self.recording.facts | {
             "sources": list(snapshot.sources),
-            "stopped": self.recording.facts.get("stopped", time.time_ns()),
             "gap": snapshot.gap,
             "dropped_at_gap": self.dropped,
             "dropped_why": self.recording.state.dropped_why,
         }
+        if "crashed" not in facts:
+            facts.setdefault("stopped", time.time_ns())
         if self._pinned is not None:
             facts["encoding"], facts["errors"] = self._codec
         ends = [*snapshot.starts, len(snapshot)][1:]

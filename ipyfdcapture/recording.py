@@ -204,6 +204,14 @@ class Recording:
                 self._latest = weakref.ref(snapshot)
         return snapshot
 
+    def nbytes(self) -> int:
+        """Return how long the data of a snapshot would be, without the work of making one."""
+        self.update()
+        self._check_open()
+        if "gap" in self.facts:
+            return os.stat(self.path + ".data").st_size
+        return self._end() - self._over_limit()
+
     @property
     def dropped(self) -> int:
         """How many bytes were not kept, because of the limit or of a fault."""
@@ -214,12 +222,17 @@ class Recording:
         max_bytes = self.facts.get("max_bytes")
         if max_bytes is None or self.closed or "gap" in self.facts:
             return 0
-        end: int = _end_of(self.path, max_bytes, _read_entries(self.path))
-        return max(0, end - int(max_bytes))
+        return max(0, self._end() - int(max_bytes))
 
-    def _read(self) -> Snapshot:
+    def _end(self) -> int:
+        return _end_of(self.path, self.facts.get("max_bytes"), _read_entries(self.path))
+
+    def _check_open(self) -> None:
         if self.closed:
             raise ValueError("the captured log was closed: its content is gone")
+
+    def _read(self) -> Snapshot:
+        self._check_open()
         entries = _read_entries(self.path)
         if "gap" in self.facts:  # joined before
             end = os.stat(self.path + ".data").st_size

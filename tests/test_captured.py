@@ -139,6 +139,8 @@ class TestFacts:
         assert log.complete
         assert log.duration == 6.0
         assert "crashed" in repr(log)
+        again = pickle.loads(pickle.dumps(log))
+        assert (again.duration, repr(again)) == (6.0, repr(log))
 
     def test_repr_is_one_line(self) -> None:
         assert repr(make_log(LOG, cell=7)) == "<Captured: cell [7], 5 lines, 30 B, 5 s, complete>"
@@ -208,6 +210,22 @@ class TestLimit:
         writer.end()
         assert log[-1] == "line 039"
         assert len(log) == len(list(log))
+
+    def test_the_size_is_known_without_joining_the_halves(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        writer = Writer(max_bytes=20)
+        log = Captured(writer.recording)
+        sizes = []
+        with monkeypatch.context() as patch:
+            patch.delattr(Recording, "_join_halves")
+            for _ in range(5):
+                sizes.append(log.nbytes)
+                writer.write(b"seven b")
+            writer.end()
+            sizes.append(log.nbytes)
+        assert sizes == [0, 7, 14, 20, 20, 20]
+        assert (len(log.raw), log.nbytes, log.dropped) == (20, 20, 15)
 
     def test_a_pickle_says_what_was_dropped(self) -> None:
         writer = Writer(max_bytes=20)

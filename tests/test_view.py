@@ -437,7 +437,7 @@ def test_times_are_for_people(seconds: float, text: str) -> None:
 
 
 def test_a_long_index_is_not_all_in_memory() -> None:
-    count = 300_000
+    count = 150_000
     log = make_log([(0, b"")], stopped=STARTED + count * SECOND)
     with open(log.recording.path + ".data", "wb") as data:
         data.write(b"123456789\n" * count)
