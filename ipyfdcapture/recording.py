@@ -14,7 +14,7 @@ import os
 import tempfile
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from .drain.pump import (
@@ -269,7 +269,8 @@ class Recording:
     def _replace_parts(
         self, data: str, entries: array.array[int], facts: dict[str, int | None]
     ) -> None:
-        with open(self.path + ".index.new", "wb") as index:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(self.path + ".index.new", flags, 0o600), "wb") as index:
             index.write(entries.tobytes())
         os.rename(data, self.path + ".data")
         os.rename(self.path + ".index.new", self.path + ".index")
@@ -305,6 +306,7 @@ class Recording:
         if self.writing is not None:
             self.writing.release()
             self.writing = None
+            self.state = replace(self.state, writing=False)
         self.closed = True
         self._delete()
 

@@ -18,7 +18,7 @@ from helpers.logs import SECOND, STARTED, make_log, make_log_at
 
 from ipyfdcapture import spool
 from ipyfdcapture.captured import Captured, Line
-from ipyfdcapture.drain.pump import RecordingWriter
+from ipyfdcapture.drain.pump import RecordingWriter, recording_files
 from ipyfdcapture.lines import LineIndex, Lines, joined
 from ipyfdcapture.recording import Recording, State
 
@@ -211,6 +211,19 @@ class TestLimit:
         assert log[-1] == "line 039"
         assert len(log) == len(list(log))
 
+    def test_its_files_are_the_owner_s_alone(self) -> None:
+        before = os.umask(0)
+        try:
+            writer = Writer(max_bytes=20)
+            writer.write(b"x" * 100)
+            writer.end()
+            log = Captured(writer.recording)
+            assert len(log.raw) == 20
+        finally:
+            os.umask(before)
+        files = recording_files(log.recording.path)
+        assert {os.stat(file).st_mode & 0o777 for file in files} == {0o600}
+
     def test_the_size_is_known_without_joining_the_halves(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -295,6 +308,14 @@ class TestEquality:
 
 
 class TestClosing:
+    def test_a_log_that_was_closed_is_complete(self, writer: Writer) -> None:
+        log = Captured(writer.recording)
+        writer.recording.add_facts(stopped=time.time_ns())
+        assert not log.complete
+        log.close()
+        assert log.complete
+        assert log.wait(0)
+
     def test_a_closed_log_says_so(self) -> None:
         log = make_log(LOG)
         view = log.head(1)
