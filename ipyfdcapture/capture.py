@@ -410,10 +410,11 @@ class Run:
 
     def _create_recording(self, directory: str) -> tuple[Recording, tuple[int, int]]:
         self._facts["started"] = time.time_ns()
-        before = None if self.append_to is None else self.append_to.recording.snapshot()
+        before = None
         if self.append_to is not None:
+            before = self.append_to.recording.snapshot()
             self._outputs += self.append_to._outputs
-        if before is not None:
+            self._facts |= self.append_to.recording.loss(before)
             names = self._facts["sources"]
             names += [name for name in before.sources if name not in names]
         recording, data, index = Recording.create(directory, self._facts)

@@ -543,12 +543,8 @@ class Captured:
 
     def __reduce__(self) -> tuple[Any, ...]:
         snapshot = self._snapshot()
-        facts = self.recording.facts | {
-            "sources": list(snapshot.sources),
-            "gap": snapshot.gap,
-            "dropped_at_gap": self.dropped,
-            "dropped_why": self.recording.state.dropped_why,
-        }
+        facts = self.recording.facts | self.recording.loss(snapshot)
+        facts |= {"sources": list(snapshot.sources), "dropped_at_gap": 0}
         if "crashed" not in facts:
             facts.setdefault("stopped", time.time_ns())
         if self._pinned is not None:
@@ -608,7 +604,6 @@ def _restore(
     from . import spool
 
     recording = record_bytes(spool.directory(), chunks, facts)
-    recording.state.dropped_why = facts["dropped_why"]
     captured = Captured(recording, outputs)
     captured._selection = selection
     return captured

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from array import array
+from bisect import bisect_right
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -92,7 +93,7 @@ def decode(
     data = lines.snapshot.data
     for start in range(0, len(data), DECODE_BYTES):
         for strand, begin, end in lines.pieces(start, min(start + DECODE_BYTES, len(data))):
-            if wanted is None or strand // 2 in wanted:
+            if wanted is None or lines.source_of(strand) in wanted:
                 if strand not in decoders:
                     decoders[strand] = codecs.getincrementaldecoder(encoding)(errors)
                 yield decoders[strand].decode(bytes(data[begin:end]))
@@ -114,9 +115,9 @@ def transcode(snapshot: Snapshot, encoding: str, errors: str, complete: bool) ->
     complete
         Whether bytes that end in the middle of a character are bad, rather than unfinished.
     """
-    decoders: dict[tuple[int, bool], codecs.IncrementalDecoder] = {}
+    decoders: dict[tuple[int, int], codecs.IncrementalDecoder] = {}
     data, times, starts, sources = bytearray(), array("Q"), array("Q"), array("Q")
-    gap = None
+    gaps: list[int] = []
 
     def add(text: str, time: int, source: int) -> None:
         times.append(time)
@@ -127,16 +128,15 @@ def transcode(snapshot: Snapshot, encoding: str, errors: str, complete: bool) ->
     ends = [*snapshot.starts, len(snapshot.data)][1:]
     chunks = zip(snapshot.times, snapshot.starts, ends, snapshot.source_numbers, strict=True)
     for time, start, end, source in chunks:
-        after_gap = snapshot.gap is not None and start >= snapshot.gap
-        if after_gap and gap is None:
-            gap = len(data)
-        key = (source, after_gap)
+        passed = bisect_right(snapshot.gaps, start)
+        gaps += [len(data)] * (passed - len(gaps))
+        key = (source, passed)
         if key not in decoders:
             decoders[key] = codecs.getincrementaldecoder(encoding)(errors)
         add(decoders[key].decode(bytes(snapshot.data[start:end])), time, source)
-    for (source, after_gap), decoder in decoders.items():
+    for (source, passed), decoder in decoders.items():
         rest = decoder.decode(b"", final=True) if complete else ""
-        if rest and after_gap == (gap is not None):
+        if rest and passed == len(gaps):
             add(rest, times[-1], source)
     return Snapshot(
         memoryview(bytes(data)),
@@ -144,5 +144,5 @@ def transcode(snapshot: Snapshot, encoding: str, errors: str, complete: bool) ->
         memoryview(starts),
         memoryview(sources),
         snapshot.sources,
-        gap,
+        tuple(gaps),
     )

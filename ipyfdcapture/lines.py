@@ -54,8 +54,8 @@ class Row(NamedTuple):
 class Piece(NamedTuple):
     """A stretch of data that is all of one strand.
 
-    A strand is a source before the gap (even number) or after it (odd number), where bytes over
-    the limit are missing: what stands on either side of the gap is not one line.
+    A strand is what one source wrote between two gaps, where bytes are missing: what stands on
+    either side of a gap is not one line. `Lines.source_of` tells the source.
     """
 
     strand: int
@@ -154,6 +154,7 @@ class Lines:
         self.snapshot = snapshot
         self.index = index
         self._data = snapshot.data
+        self._between_gaps = len(snapshot.gaps) + 1  # so many strands for each source
         self._reads = 0
         self._blocks = len(self._data) // BLOCK_BYTES + 1
         with index.lock:
@@ -211,7 +212,7 @@ class Lines:
                     first += batch.count
                 body = piece[skipped:body_end]
                 rest = partial(following.rest_of_line, strand, end)
-                batch = Batch(first, begin + skipped, strand // 2, body, begun, rest)
+                batch = Batch(first, begin + skipped, self.source_of(strand), body, begun, rest)
                 yield batch
 
     def ranges_by_source(self, wanted: set[int]) -> Iterator[range]:
@@ -219,7 +220,7 @@ class Lines:
         for block in range(self._blocks):
             start = block * BLOCK_BYTES
             stop = min(start + BLOCK_BYTES, len(self._data))
-            sources = {piece.strand // 2 for piece in self.pieces(start, stop)}
+            sources = {self.source_of(piece.strand) for piece in self.pieces(start, stop)}
             if sources <= wanted:
                 end = self.index.started[block + 1] if block + 1 < self._blocks else len(self)
                 yield range(self.index.started[block], end)
@@ -236,15 +237,18 @@ class Lines:
         first = bisect_right(starts, start) - 1
         last = bisect_left(starts, stop)
         sources = self.snapshot.source_numbers[first:last].tolist()
-        if self.snapshot.gap is None and sources.count(sources[0]) == len(sources):
-            yield Piece(2 * sources[0], start, stop)
+        gaps = self.snapshot.gaps
+        if not gaps and sources.count(sources[0]) == len(sources):
+            yield Piece(sources[0], start, stop)
             return
-        gap = len(self._data) if self.snapshot.gap is None else self.snapshot.gap
         begins = starts[first:last].tolist()
         begins[0] = start
-        strands = [
-            2 * source + (begin >= gap) for source, begin in zip(sources, begins, strict=True)
-        ]
+        strands = sources
+        if gaps:
+            strands = [
+                self._between_gaps * source + bisect_right(gaps, begin)
+                for source, begin in zip(sources, begins, strict=True)
+            ]
         begins.append(stop)
         position = 0
         for strand, group in itertools.groupby(strands):
@@ -252,6 +256,14 @@ class Lines:
             if begins[position] < begins[following]:
                 yield Piece(strand, begins[position], begins[following])
             position = following
+
+    def source_of(self, strand: int) -> int:
+        """Return the number of the source of a strand."""
+        return strand // self._between_gaps
+
+    def end_of(self, strand: int) -> int:
+        """Return where in the data a strand is over: at the next gap, or at the end."""
+        return (*self.snapshot.gaps, len(self._data))[strand % self._between_gaps]
 
     def chunk_at(self, position: int) -> tuple[range, int]:
         """Return where the chunk at ``position`` lies, and when it was read: ns since the epoch."""
@@ -313,10 +325,8 @@ class _Following:
     def _pieces(self, strand: int, position: int) -> Iterator[tuple[int, int]]:
         snapshot = self._lines.snapshot
         starts = snapshot.starts
-        last = len(snapshot)
-        if snapshot.gap is not None and strand % 2 == 0:
-            last = snapshot.gap
-        chunks = self._chunks[strand // 2]
+        last = self._lines.end_of(strand)
+        chunks = self._chunks[self._lines.source_of(strand)]
         first = bisect_right(starts, position) - 1
         i = 0
         while position < last and (i < len(chunks) or self._look_further()):

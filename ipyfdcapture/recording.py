@@ -13,7 +13,7 @@ import mmap
 import os
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -50,8 +50,9 @@ class Snapshot:
     source_numbers: memoryview
     #: The names of the sources.
     sources: tuple[str, ...]
-    #: Where in ``data`` bytes were left out because of ``max_bytes``; None if none were.
-    gap: int | None = None
+    #: The places in ``data`` where bytes are missing, ascending: because of ``max_bytes``, or of a
+    #: fault. Each is the start of a chunk, or the end.
+    gaps: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.data)
@@ -93,7 +94,8 @@ class Recording:
     facts
         What is known beside the bytes: ``started``, ``stopped`` and ``crashed`` (ns since the
         epoch), ``sources``, ``max_bytes``, ``encoding``, ``errors``, ``cell``, ``first_line``,
-        ``process``, ``failed``. `add_facts` adds to it.
+        ``process``, ``failed``; what is missing from its beginning (`loss`). `add_facts` adds to
+        it.
     writing
         The side that still writes, asked before each look; None once nothing is written any
         more.
@@ -148,7 +150,6 @@ class Recording:
                     facts.setdefault("sources", []).extend(added)
         recording = cls(path, facts)
         recording.state.dropped = facts.get("dropped", 0)
-        recording.state.dropped_why = facts.get("dropped_why")
         return recording
 
     def add_facts(self, **facts: Any) -> None:
@@ -208,19 +209,40 @@ class Recording:
         """Return how long the data of a snapshot would be, without the work of making one."""
         self.update()
         self._check_open()
-        if "gap" in self.facts:
+        if self._is_joined:
             return os.stat(self.path + ".data").st_size
         return self._end() - self._over_limit()
 
     @property
     def dropped(self) -> int:
         """How many bytes were not kept, because of the limit or of a fault."""
+        before: int = self.facts.get("dropped_before", 0)
         at_gap: int = self.facts.get("dropped_at_gap", 0)
-        return self.state.dropped + at_gap + self._over_limit()
+        return self.state.dropped + before + at_gap + self._over_limit()
+
+    @property
+    def dropped_why(self) -> str | None:
+        """The system's reason for it, if there is one beside the limit."""
+        return self.state.dropped_why or self.facts.get("dropped_why")
+
+    def loss(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Return facts for a recording that begins with a snapshot of this one: what is missing."""
+        # A fault ends a recording: what it cost would have come after all that was kept.
+        at_end = (len(snapshot),) if self.state.dropped else ()
+        return {
+            "gaps": [*snapshot.gaps, *at_end],
+            "dropped_before": self.dropped,
+            "dropped_why": self.dropped_why,
+        }
+
+    @property
+    def _is_joined(self) -> bool:
+        """Whether the halves that a limit leaves were put into one file for good."""
+        return "dropped_at_gap" in self.facts
 
     def _over_limit(self) -> int:
         max_bytes = self.facts.get("max_bytes")
-        if max_bytes is None or self.closed or "gap" in self.facts:
+        if max_bytes is None or self.closed or self._is_joined:
             return 0
         return max(0, self._end() - int(max_bytes))
 
@@ -234,7 +256,7 @@ class Recording:
     def _read(self) -> Snapshot:
         self._check_open()
         entries = _read_entries(self.path)
-        if "gap" in self.facts:  # joined before
+        if self._is_joined:
             end = os.stat(self.path + ".data").st_size
             return self._build(_map_file(self.path + ".data", end), entries)
         max_bytes = self.facts.get("max_bytes")
@@ -250,7 +272,7 @@ class Recording:
         """
         head, tail = split_limit(max_bytes)
         tail_start = max(head, end - tail)
-        gap = head if tail_start > head else None
+        gaps = self._gaps_around(head, tail_start)
         joined_entries = _entries_around_gap(entries, head, tail_start, end)
         with tempfile.NamedTemporaryFile(dir=os.path.dirname(self.path), delete=False) as joined:
             try:
@@ -259,16 +281,23 @@ class Recording:
                 _copy_tail(self.path, max_bytes, tail_start, end, joined.fileno())
                 view = _map_fd(joined.fileno(), head + end - tail_start)
                 if self.writing is None:
-                    facts = {"gap": gap, "dropped_at_gap": tail_start - head}
+                    facts = {"gaps": gaps, "dropped_at_gap": tail_start - head}
                     self._replace_parts(joined.name, joined_entries, facts)
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(joined.name)
-        return self._build(view, memoryview(joined_entries.tobytes()).cast("Q"), gap)
+        return self._build(view, memoryview(joined_entries.tobytes()).cast("Q"), gaps)
 
-    def _replace_parts(
-        self, data: str, entries: array.array[int], facts: dict[str, int | None]
-    ) -> None:
+    def _gaps_around(self, head: int, tail_start: int) -> list[int]:
+        """Return where bytes are missing once ``head`` .. ``tail_start`` was left out."""
+        known = self.facts.get("gaps", ())
+        gaps = {gap for gap in known if gap < head}
+        gaps |= {head + gap - tail_start for gap in known if gap >= tail_start}
+        if tail_start > head:
+            gaps.add(head)
+        return sorted(gaps)
+
+    def _replace_parts(self, data: str, entries: array.array[int], facts: dict[str, Any]) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(self.path + ".index.new", flags, 0o600), "wb") as index:
             index.write(entries.tobytes())
@@ -279,7 +308,9 @@ class Recording:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path + suffix)
 
-    def _build(self, data: memoryview, entries: memoryview, gap: int | None = None) -> Snapshot:
+    def _build(
+        self, data: memoryview, entries: memoryview, gaps: Sequence[int] | None = None
+    ) -> Snapshot:
         # An entry at the end may have no bytes yet: the drain writes it before them.
         count = len(entries) // _ENTRY_WORDS
         while count and entries[_ENTRY_WORDS * count - 2] >= len(data):
@@ -291,7 +322,7 @@ class Recording:
             entries[1::_ENTRY_WORDS],
             entries[2::_ENTRY_WORDS],
             self.sources,
-            gap if gap is not None else self.facts.get("gap"),
+            tuple(self.facts.get("gaps", ()) if gaps is None else gaps),
         )
 
     # -- letting go -----------------------------------------------------------------------------

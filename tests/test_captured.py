@@ -15,8 +15,10 @@ from dataclasses import replace
 
 import pytest
 from helpers.logs import SECOND, STARTED, make_log, make_log_at
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ipyfdcapture import spool
+from ipyfdcapture import capture_fd, spool
 from ipyfdcapture.captured import Captured, Line
 from ipyfdcapture.drain.pump import RecordingWriter, recording_files
 from ipyfdcapture.lines import LineIndex, Lines, joined
@@ -247,6 +249,65 @@ class TestLimit:
         log = Captured(writer.recording)
         again = pickle.loads(pickle.dumps(log))
         assert (again.dropped, again.raw, len(again)) == (80, b"x" * 20, 2)
+
+
+def appended(before: Captured | None, written: bytes, max_bytes: int | None) -> Captured:
+    """Capture what a cell with ``--append`` writes."""
+    capture = capture_fd(max_bytes=max_bytes, drain="thread")
+    capture.run.append_to = before
+    with capture as log:
+        os.write(1, written)
+    return log
+
+
+class TestAppending:
+    def test_what_was_lost_before_stays_said(self) -> None:
+        first = appended(None, b"".join(b"line %d\n" % i for i in range(10)), 20)
+        log = appended(first, b"more\n", None)
+        assert list(log) == ["line 0", "lin", " 8", "line 9", "more"]
+        assert log.dropped == 50
+        assert "50 B dropped" in repr(log)
+        assert log.text == "line 0\nlin 8\nline 9\nmore\n"
+        for copied in (copy.deepcopy(log), pickle.loads(pickle.dumps(log))):
+            assert (list(copied), copied.dropped) == (list(log), 50)
+
+    def test_what_a_fault_cost_before_stays_said(self) -> None:
+        first = make_log([(0, b"begun")], sources=["stdout", "stderr"])
+        first.recording.state = State(dropped=7, dropped_why="No space left on device")
+        log = appended(first, b"other\n", None)
+        assert list(log) == ["begun", "other"]
+        assert "7 B dropped (No space left on device)" in repr(log)
+
+    def test_a_character_is_not_put_together_across_a_gap(self) -> None:
+        half = "€".encode("utf-16-le")[:1]
+        first = make_log([(0, half)], sources=["stdout", "stderr"], encoding="utf-16-le")
+        first.recording.state = State(dropped=1)
+        capture = capture_fd(encoding="utf-16-le", drain="thread")
+        capture.run.append_to = first
+        with capture as log:
+            os.write(1, "a\nb\n".encode("utf-16-le"))
+        assert list(log)[-2:] == ["a", "b"]
+
+    @settings(deadline=None, max_examples=30)
+    @given(
+        st.lists(
+            st.tuples(st.integers(0, 40), st.none() | st.integers(1, 300)), min_size=2, max_size=5
+        )
+    )
+    def test_several_times_adds_up_and_invents_no_line(
+        self, cells: list[tuple[int, int | None]]
+    ) -> None:
+        log, written = None, b""
+        for number, (lines, max_bytes) in enumerate(cells):
+            cell = b"".join(b"<%d:%d>\n" % (number, line) for line in range(lines))
+            log = appended(log, cell, max_bytes)
+            written += cell
+            assert log.nbytes + log.dropped == len(written)
+            if max_bytes is not None:
+                assert log.nbytes <= max_bytes
+            assert all(line.encode() in written for line in log)
+            if not log.dropped:
+                assert log.raw == written
 
 
 class TestCopies:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import os
+import pickle
 import re
 from collections.abc import Iterator
 
@@ -231,3 +233,21 @@ def test_the_model_is_one_that_can_fail() -> None:
         ("ac", "stdout", 1, logs.STARTED),
         ("b", "stderr", 2, logs.STARTED + logs.SECOND),
     ]
+
+
+@RUNS
+@given(logs.chunks, st.sets(st.integers(0, 12), max_size=3))
+def test_no_line_goes_on_across_a_gap(chunks: list[Chunk], cuts: set[int]) -> None:
+    borders = sorted({0, len(chunks), *(cut for cut in cuts if cut < len(chunks))})
+    gaps = [sum(len(chunk) for _, chunk in chunks[:border]) for border in borders[1:-1]]
+    log = make_log(chunks, gaps=gaps)
+    expected = [
+        (line.text, line.source, line.time + first * logs.SECOND)
+        for first, last in itertools.pairwise(borders)
+        for line in model_lines(chunks[first:last])
+    ]
+    assert [(text, source, time) for text, source, _, time in facts_of(log)] == expected
+    assert [str(log[i]) for i in range(len(log))] == [text for text, *_ in expected]
+    assert list(log.source("solver")) == [text for text, name, _ in expected if "solver" in name]
+    assert list(log.grep("a")) == [text for text, *_ in expected if "a" in text]
+    assert pickle.loads(pickle.dumps(log)) == log

@@ -53,6 +53,19 @@ logs.close()
     assert shown == f"True True {min(limit, total)}\n"
 
 
+def test_what_the_limit_took_stays_said_when_a_cell_appends(kernel: Kernel) -> None:
+    kernel.ok("%%capture_fd --max-bytes 1K -v logs\nfor i in range(1000): print('line', i)")
+    dropped = kernel.value("logs.dropped")
+    assert dropped == 8890 - 1024
+    for more in range(2):
+        kernel.ok(f"%%capture_fd --append -v logs\nprint('more {more}')")
+    assert kernel.value("(logs.dropped, logs.nbytes)") == (dropped, 1024 + 14)
+    assert "7.87 kB dropped" in kernel.value("repr(logs)")
+    assert kernel.value("[str(line) for line in logs if len(line) > len('line 999')]") == []
+    kernel.ok("%%capture_fd --append --max-bytes 100 -v logs\nprint('last')")
+    assert kernel.value("logs.dropped + logs.nbytes") == 8890 + 14 + 5
+
+
 @pytest.fixture(scope="module")
 def python_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Python]:
     """One plain Python process for many small scripts."""

@@ -77,7 +77,7 @@ def phrases(log: Captured, reading: Reading) -> list[str]:
     if log.recording.facts.get("failed") and not log.complete:
         said.append("failed")
     if dropped := log.dropped:
-        why = log.recording.state.dropped_why
+        why = log.recording.dropped_why
         said.append(f"{size(dropped)} dropped" + (f" ({why})" if why else ""))
     if displays := len(log.outputs):
         said.append(counted(displays, "display"))
