@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -638,7 +639,10 @@ class _Sink:
     def __init__(self, recording: Recording, writer: RecordingWriter) -> None:
         self.recording = recording
         self._writer: RecordingWriter | None = writer
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._is_busy = False
+        self._has_last = False
         self._held: dict[int, tuple[int, bytes]] = {}  # source and bytes, by thread
         self._state = State(writing=True)
         self._released = threading.Event()
@@ -671,60 +675,88 @@ class _Sink:
 
     def append(self, chunk: bytes, source: int) -> bool:
         """Append to the recording; return False if it has ended."""
-        thread = threading.get_ident()
-        with self._lock:
-            if self._writer is None:
-                return False
-            held_source, held = self._held.pop(thread, (source, b""))
-            if held_source == source:
-                chunk = held + chunk
-            else:
-                self._writer.append(held, held_source)
-            if chunk.endswith(b"\n") or len(chunk) > _MAX_HELD_BYTES:
-                self._writer.append(chunk, source)
-            elif chunk:
-                self._held[thread] = (source, chunk)
-            return True
+        job = functools.partial(self._record, threading.get_ident(), chunk, source)
+        return self._do(job)
 
     def flush(self) -> None:
         """Record this thread's unfinished line."""
-        with self._lock:
-            self._record_held(threading.get_ident())
-
-    def _record_held(self, thread: int) -> None:
-        if thread in self._held and self._writer is not None:
-            source, chunk = self._held.pop(thread)
-            self._writer.append(chunk, source)
+        self._do(functools.partial(self._record_held, threading.get_ident()))
 
     def update(self) -> State:
-        with self._lock:
-            if self._writer is not None:
-                for thread in list(self._held):
-                    self._record_held(thread)
-                self._state.dropped = self._writer.dropped
-                self._state.dropped_why = self._writer.dropped_why
-            self._state.writing = self._writer is not None
-            return self._state
+        self._do(self._look)
+        return self._state
 
     def wait(self, timeout: float | None) -> bool:
         return self._released.wait(timeout)
 
     def release(self) -> None:
         """End the recording. Idempotent."""
-        self.update()
-        with self._lock:
-            writer, self._writer = self._writer, None
-        if writer is None:
+        if not self._do(self._close, is_last=True):
             return
-        writer.close()
         if not self.recording.closed:
             self.recording.add_facts(stopped=time.time_ns())
         self.recording.update()  # which lets go of this object
         self._released.set()
 
+    def _do(self, job: Callable[[], None], is_last: bool = False) -> bool:
+        """Do one job after the other; return False if the last was given before.
+
+        A signal handler, or the `__del__` of what is collected, may print in the middle of a job
+        of its own thread. Its job is not waited for, but left to whoever does that one.
+        """
+        with self._lock:
+            if self._has_last:
+                return False
+            self._has_last = is_last
+            self._jobs.append(job)
+            # Twice, for a job that comes between the last look and the end of the inner loop.
+            while self._jobs and not self._is_busy:
+                self._is_busy = True
+                try:
+                    while self._jobs:
+                        self._jobs.popleft()()
+                finally:
+                    self._is_busy = False
+        return True
+
+    def _record(self, thread: int, chunk: bytes, source: int) -> None:
+        assert self._writer is not None
+        held_source, held = self._held.pop(thread, (source, b""))
+        if held_source == source:
+            chunk = held + chunk
+        else:
+            self._writer.append(held, held_source)
+        if chunk.endswith(b"\n") or len(chunk) > _MAX_HELD_BYTES:
+            self._writer.append(chunk, source)
+        elif chunk:
+            self._held[thread] = (source, chunk)
+
+    def _record_held(self, thread: int) -> None:
+        assert self._writer is not None
+        if thread in self._held:
+            source, chunk = self._held.pop(thread)
+            self._writer.append(chunk, source)
+
+    def _look(self) -> None:
+        assert self._writer is not None
+        for thread in list(self._held):
+            self._record_held(thread)
+        self._state.dropped = self._writer.dropped
+        self._state.dropped_why = self._writer.dropped_why
+
+    def _close(self) -> None:
+        self._look()
+        assert self._writer is not None
+        self._writer.close()
+        self._writer = None
+        self._state.writing = False
+
     def forget_after_fork(self) -> None:
         """The recording is the parent's: a child that wrote too would write over it."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._has_last = True
+        self._jobs.clear()
+        self._state.writing = False
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()

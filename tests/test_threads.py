@@ -26,6 +26,7 @@ from helpers.leaks import open_fds
 from helpers.wait import LIMIT_S
 
 from ipyfdcapture import Captured, CaptureError, FdCapture, capture_fd, spool
+from ipyfdcapture.drain.pump import RecordingWriter
 from ipyfdcapture.threads import (
     ThreadStreamProxy,
     capture_thread,
@@ -631,6 +632,55 @@ class TestCaptureThread:
         with capture_thread() as logs:
             print("€ \udcff \0 \r\n")
         assert logs.stdout == "€ \\udcff \0 \r\n\n"
+
+    @pytest.mark.parametrize("by", ["a signal handler", "a finalizer"])
+    def test_what_is_printed_while_a_line_is_recorded_comes_after_it(
+        self, monkeypatch: pytest.MonkeyPatch, by: str
+    ) -> None:
+        class Circle:
+            def __init__(self) -> None:
+                self.me = self
+
+            def __del__(self) -> None:
+                print("in between")
+
+        def collect() -> None:
+            Circle()
+            gc.collect()
+
+        def write_entry(writer: RecordingWriter, *entry: Any) -> None:
+            usual(writer, *entry)
+            if interruptions:
+                interruptions.pop()()
+
+        usual = RecordingWriter._write_entry
+        monkeypatch.setattr(RecordingWriter, "_write_entry", write_entry)
+        before = signal.signal(signal.SIGUSR1, lambda *_: print("in between"))
+        interrupt = functools.partial(signal.raise_signal, signal.SIGUSR1)
+        interruptions = [interrupt if by == "a signal handler" else collect]
+        try:
+            with capture_thread() as logs:
+                print("one")
+                print("two")
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert logs.text == "one\nin between\ntwo\n"
+
+    def test_a_capture_that_ends_while_a_line_is_recorded_has_that_line(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def write_entry(writer: RecordingWriter, *entry: Any) -> None:
+            usual(writer, *entry)
+            if stack:
+                stack.pop().close()
+
+        usual = RecordingWriter._write_entry
+        monkeypatch.setattr(RecordingWriter, "_write_entry", write_entry)
+        stack = [contextlib.ExitStack()]
+        logs = stack[0].enter_context(capture_thread())
+        print("one")
+        assert logs.text == "one\n"
+        assert logs.complete
 
     def test_an_unfinished_line_of_another_thread_is_there_at_the_end(self) -> None:
         with ThreadPoolExecutor(1) as pool, capture_thread() as logs:
