@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
 import random
@@ -23,6 +24,7 @@ from helpers.process import await_end, the_pump
 from helpers.wait import eventually
 
 from ipyfdcapture import crashes
+from ipyfdcapture.drain.pump import move_recording
 
 CRASHES = {
     "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
@@ -428,6 +430,54 @@ def test_the_helper_and_the_kernel_killed_together_still_leave_the_recording(
     assert len(listed(kernel.ok("%capture_fd --recover"))) == 1  # not what had ended before
     kernel.ok("%capture_fd --recover -v logs")
     assert kernel.value("logs.stdout") == "".join(f"line {i}\n" for i in range(1000))
+
+
+def test_a_place_for_crashes_that_takes_nothing_leaves_them_to_the_next_kernel(
+    crashing: Callable[..., Kernel],
+) -> None:
+    kernel = crashing()
+    in_the_way = kernel.directory / "jupyter_runtime_dir" / "ipyfdcapture"
+    in_the_way.touch()
+    crash(kernel, "%%capture_fd\nos.write(1, b'precious\\n')\nos.abort()")
+    kernel.restart()
+    kernel.load()
+    in_the_way.unlink()
+    assert "precious" in kernel.ok("%capture_fd --recover").shown
+    assert list((kernel.directory / "tmpdir").glob("ipyfdcapture-*")) == []
+
+
+@pytest.mark.parametrize("full_after", [0, 1, 2, 3])
+def test_a_recording_moves_to_another_file_system_as_a_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_after: int
+) -> None:
+    def of_another_file_system(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    def open_while_there_is_room(path: str, *how: int) -> int:
+        if str(path).startswith(str(there)) and len(list(there.iterdir())) == full_after:
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+        return usual(path, *how)
+
+    usual = os.open
+    monkeypatch.setattr(os, "rename", of_another_file_system)
+    monkeypatch.setattr(os, "link", of_another_file_system)
+    monkeypatch.setattr(os, "open", open_while_there_is_room)
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    names = {"r.data", "r.index", "r.json"}
+    for name in names:
+        (here / name).write_text(name)
+    if full_after < len(names):
+        with pytest.raises(OSError):
+            move_recording(str(here / "r"), str(there))
+        whole, empty = here, there
+    else:
+        move_recording(str(here / "r"), str(there))
+        whole, empty = there, here
+    assert {file.name for file in whole.iterdir()} == names
+    assert all(file.read_text() == file.name for file in whole.iterdir())
+    assert list(empty.iterdir()) == []
 
 
 def test_a_crash_in_the_thread_drain_tells_no_lies(crashing: Callable[..., Kernel]) -> None:

@@ -1,8 +1,9 @@
 """The pump: the loop that empties pipes into recordings.
 
 This file uses the standard library alone and imports nothing of the package, because the
-helper process runs it by its path (``python -I -S -E pump.py FD``) to start in milliseconds.
-The thread host calls `run` in a thread of the kernel instead; the loop is the same.
+helper process runs it by its path (``python -I -S -E pump.py FD OWNER``) to start in
+milliseconds. It does not need OWNER, the process it serves: that is for whoever looks at a list of
+processes. The thread host calls `Pump.run` in a thread of the kernel instead; the loop is the same.
 
 A *recording*, as the pump writes it, is a pair of append-only files:
 
@@ -37,7 +38,7 @@ import sys
 import termios
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 #: Time (ns since the epoch), start of the chunk (bytes), number of its source.
@@ -384,8 +385,8 @@ class Pump:
                  recording could not be begun); ``room``, how many descriptors more can be taken
                  for sure.
     ``sync``     ``id``, ``stopped``: move everything that was in the pipes when the request
-                 came. Answer: ``size``, ``dropped``, ``dropped_why``, ``open`` (sources whose
-                 writers live). Releases it if it has stopped and none lives.
+                 came. Answer: ``dropped``, ``dropped_why``, ``open`` (sources whose writers
+                 live). Releases it if it has stopped and none lives.
     ``release``  ``id``: keep nothing more of it. A writer that lives on is passed through to
                  its original descriptor.
     ``bye``      the owner ends in peace: no crash to keep.
@@ -579,7 +580,6 @@ class Pump:
         if request["stopped"] and not recording.pipes:
             self._release(request["id"])
         return {
-            "size": writer.end,
             "dropped": writer.dropped,
             "dropped_why": writer.dropped_why,
             "open": list(recording.pipes),
@@ -617,26 +617,34 @@ class Pump:
         self._control.close()
         self._control = None
         self._control_fd = -1
+        spools = set(self._spools)
         for number, recording in list(self._recordings.items()):
             if recording.active and not self._peaceful:
                 self._empty_now(recording)
-                self._keep_crash(recording)
+                spools -= self._keep_crash(recording)
             self._release(number)
-        for path in self._spools:
+        for path in spools:
             remove_tree(path)
 
-    def _keep_crash(self, recording: _Recording) -> None:
-        """Mark the recording as from a crash and move it to where the next kernel looks."""
+    def _keep_crash(self, recording: _Recording) -> set[str]:
+        """Mark the recording as from a crash and move it to where the next kernel looks.
+
+        If it cannot be had there, it stays where it is, for the next kernel to try. Returns the
+        spools to leave alone for that.
+        """
         writer = recording.writer
         if recording.crash_dir is None or writer is None:
-            return
+            return set()
         facts: dict[str, Any] = {"crashed": time.time_ns()}
         if writer.dropped:
             facts |= {"dropped": writer.dropped, "dropped_why": writer.dropped_why}
         with contextlib.suppress(OSError):
             append_facts(f"{writer.path}.json", facts)
-        with contextlib.suppress(OSError):
+        try:
             move_recording(writer.path, recording.crash_dir)
+        except OSError:
+            return {os.path.dirname(writer.path)}
+        return set()
 
 
 class _Requests:
@@ -730,36 +738,46 @@ def recording_files(path: str) -> list[str]:
 def move_recording(path: str, directory: str) -> str:
     """Move a recording into ``directory`` (made 0700 if missing); return its new path.
 
-    The ``.json`` file goes last: a recording without one is not there yet.
+    If that fails, with an `OSError`, all of it is where it was. The ``.json`` file arrives last
+    and goes first: a recording without one is not there.
     """
     os.makedirs(directory, mode=0o700, exist_ok=True)
     target = os.path.join(directory, os.path.basename(path))
-    for file in recording_files(path):
-        destination = target + file[len(path) :]
-        try:
-            os.rename(file, destination)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            _copy_private(file, destination)
-            os.unlink(file)
+    files = recording_files(path)
+    arrived: list[str] = []
+    try:
+        for file in files:
+            arrived.append(target + file[len(path) :])
+            _link_or_copy(file, arrived[-1])
+    except BaseException:
+        _unlink(arrived)
+        raise
+    _unlink(reversed(files))
     return target
 
 
-def _copy_private(file: str, destination: str) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    target = os.open(destination, flags, 0o600)
-    with open(target, "wb") as out, open(file, "rb") as data:
-        while chunk := data.read(CHUNK_BYTES):
-            out.write(chunk)
+def _link_or_copy(file: str, destination: str) -> None:
+    _unlink([destination])  # left by somebody who was killed while moving it
+    try:
+        os.link(file, destination)
+    except OSError:  # another file system, or one without links
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        target = os.open(destination, flags, 0o600)
+        with open(target, "wb") as out, open(file, "rb") as data:
+            while chunk := data.read(CHUNK_BYTES):
+                out.write(chunk)
+
+
+def _unlink(files: Iterable[str]) -> None:
+    for file in files:
+        with contextlib.suppress(OSError):
+            os.unlink(file)
 
 
 def remove_tree(directory: str) -> None:
     """Remove a flat directory of recordings; what is gone already is no fault."""
     with contextlib.suppress(OSError):
-        for name in os.listdir(directory):
-            with contextlib.suppress(OSError):
-                os.unlink(os.path.join(directory, name))
+        _unlink(os.path.join(directory, name) for name in os.listdir(directory))
         os.rmdir(directory)
 
 
