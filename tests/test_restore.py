@@ -411,6 +411,25 @@ def test_a_process_started_without_descriptors_can_capture(python: Python, tmp_p
     assert ast.literal_eval(result) == ("onechild\n", "two", [])
 
 
+@pytest.mark.parametrize("drain", ["process", "thread"])
+def test_a_drain_started_without_descriptors_leaves_their_numbers_free(
+    python: Python, tmp_path: Path, drain: str
+) -> None:
+    python(
+        f"""
+        import os, subprocess, sys
+        if len(sys.argv) == 1:
+            command = f'exec "{{sys.executable}}" script.py again <&- >&- 2>&-'
+            sys.exit(subprocess.run(["sh", "-c", command]).returncode)
+        from ipyfdcapture.drain.client import get_drain
+        get_drain({drain!r})
+        is_open = [fd for fd in (0, 1, 2) if os.path.lexists(f"/proc/self/fd/{{fd}}")]
+        open("result.txt", "w").write(repr(is_open))
+        """
+    )
+    assert (tmp_path / "python" / "result.txt").read_text() == "[]"
+
+
 # -- every system call fails in its turn ------------------------------------------------------
 
 INJECTION = (

@@ -37,6 +37,16 @@ class Host(Protocol):
         """In a forked child: let go of what is the parent's."""
 
 
+def _control_pair() -> tuple[socket.socket, socket.socket]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        return _out_of_the_way(ours), _out_of_the_way(theirs)
+
+
+def _out_of_the_way(end: socket.socket) -> socket.socket:
+    return socket.socket(fileno=pump.out_of_the_way(end.detach()))
+
+
 class ProcessHost:
     """The helper: one small process that serves all captures of this one.
 
@@ -50,7 +60,7 @@ class ProcessHost:
     outlives_us = True
 
     def __init__(self) -> None:
-        self.control, theirs = socket.socketpair()
+        self.control, theirs = _control_pair()
         try:
             self._launch(theirs)
         except BaseException:
@@ -110,7 +120,7 @@ class ThreadHost:
     outlives_us = False
 
     def __init__(self) -> None:
-        self.control, theirs = socket.socketpair()
+        self.control, theirs = _control_pair()
         self._pump = pump.Pump(theirs)
         self._thread = threading.Thread(
             target=self._pump.run, name="ipyfdcapture-drain", daemon=True

@@ -701,9 +701,10 @@ def out_of_the_way(fd: int) -> int:
     """
     if fd > 2:
         return fd
-    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
-    os.close(fd)
-    return high
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(fd)
 
 
 def _capacity(pipe: int) -> int:
