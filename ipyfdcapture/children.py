@@ -430,12 +430,19 @@ class _Group:
         return Outcome(results, self._log.of_children())
 
     def _give_up(self) -> None:
-        """Kill those that still run; nobody will have what they wrote."""
+        """Kill those that still run; nobody will have what they wrote.
+
+        One that may not be killed (sudo makes such) is left alone.
+        """
+        killed: list[Child] = []
         with deferred_interrupts():
             for running in self._running.values():
-                running.child.kill()
+                with contextlib.suppress(OSError):
+                    running.child.kill()
+                    killed.append(running.child)
+            for child in killed:
+                child.wait()
             for running in self._running.values():
-                running.child.wait()
                 running.close()
             self._running.clear()
             self._log.give_up()

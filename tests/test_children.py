@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -555,6 +556,29 @@ class TestRunAll:
         assert len(pids) == 2
         assert not any(psutil.pid_exists(pid) for pid in pids)
         assert len(open_fds()) <= fds + 1  # the spool's lock
+
+    def test_one_that_may_not_be_killed_spares_no_other(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        started: list[Child] = []
+
+        def interrupt(group: Any) -> None:
+            started.extend(running.child for running in group._running.values())
+            raise KeyboardInterrupt
+
+        def kill(child: Child) -> None:
+            if child is started[0]:
+                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+            usual(child)
+
+        usual = Child.kill
+        monkeypatch.setattr("ipyfdcapture.children._Group.wait_for_an_end", interrupt)
+        monkeypatch.setattr(Child, "kill", kill)
+        with pytest.raises(KeyboardInterrupt):
+            run_all([["sleep", "1000"]] * 3, max_parallel=3)
+        assert [child.returncode for child in started] == [None, -signal.SIGKILL, -signal.SIGKILL]
+        usual(started[0])
+        started[0].wait()
 
     @pytest.mark.parametrize("how", ["missing", "forbidden"])
     def test_a_system_that_cannot_tell_when_children_end(
