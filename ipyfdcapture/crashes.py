@@ -14,9 +14,10 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from . import spool
-from .drain.pump import append_facts, move_recording, recording_files, remove_tree
+from .drain.pump import append_facts, dropped_bytes, move_recording, recording_files, remove_tree
 from .recording import Recording
 from .view.safe import plain
 
@@ -135,7 +136,15 @@ def _adopt(orphan: Path) -> None:
         facts = recording.facts
         if "stopped" not in facts and facts.get("notebook") and os.path.exists(path + ".data"):
             if "crashed" not in facts:
-                died = os.stat(path + ".data").st_mtime_ns
-                append_facts(path + ".json", {"crashed": died})
+                append_facts(path + ".json", _facts_of_crash(path))
             move_recording(path, directory(facts["notebook"]))
     remove_tree(str(orphan))
+
+
+def _facts_of_crash(path: str) -> dict[str, Any]:
+    """Return what the helper would have noted, had it not died."""
+    facts: dict[str, Any] = {"crashed": os.stat(path + ".data").st_mtime_ns}
+    dropped, number = dropped_bytes(path + ".index")
+    if dropped:
+        facts |= {"dropped": dropped, "dropped_why": os.strerror(number) if number else None}
+    return facts

@@ -19,6 +19,7 @@ from .drain.pump import out_of_the_way, remove_tree
 from .errors import CaptureError
 
 LOCK_NAME = "lock"
+_BEING_MADE = "ipyfdcapture-new-"
 
 
 @dataclass
@@ -67,13 +68,20 @@ def name_prefix() -> str:
 
 def _make(base: str) -> Spool:
     os.makedirs(base, mode=0o700, exist_ok=True)
-    path = tempfile.mkdtemp(prefix=name_prefix(), dir=base)
+    # It has its name once it is locked: before that, it would be taken for one left behind.
+    being_made = tempfile.mkdtemp(prefix=_BEING_MADE, dir=os.path.abspath(base))
+    lock_fd = -1
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        lock_fd = out_of_the_way(os.open(os.path.join(path, LOCK_NAME), flags, 0o600))
+        lock_fd = out_of_the_way(os.open(os.path.join(being_made, LOCK_NAME), flags, 0o600))
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder, name = os.path.split(being_made)
+        path = os.path.join(folder, name_prefix() + name.removeprefix(_BEING_MADE))
+        os.rename(being_made, path)
     except BaseException:
-        remove_tree(path)
+        if lock_fd >= 0:
+            os.close(lock_fd)
+        remove_tree(being_made)
         raise
     return Spool(path, lock_fd, os.getpid())
 

@@ -11,6 +11,7 @@ import re
 import resource
 import signal
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,8 +24,9 @@ from helpers.native import Native
 from helpers.process import await_end, the_pump
 from helpers.wait import eventually
 
-from ipyfdcapture import crashes
-from ipyfdcapture.drain.pump import move_recording
+from ipyfdcapture import Captured, crashes, spool
+from ipyfdcapture.drain.pump import RecordingWriter, move_recording
+from ipyfdcapture.recording import Recording
 
 CRASHES = {
     "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
@@ -444,6 +446,39 @@ def test_a_place_for_crashes_that_takes_nothing_leaves_them_to_the_next_kernel(
     in_the_way.unlink()
     assert "precious" in kernel.ok("%capture_fd --recover").shown
     assert list((kernel.directory / "tmpdir").glob("ipyfdcapture-*")) == []
+
+
+def test_a_kernel_that_starts_leaves_alone_what_another_is_just_making(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_after_a_look(path: str, *how: int) -> int:
+        if os.path.basename(path) == "lock":
+            monkeypatch.setattr(os, "open", usual)
+            crashes.find("of another", str(tmp_path))
+        return usual(path, *how)
+
+    usual = os.open
+    monkeypatch.setattr(os, "open", open_after_a_look)
+    place = spool.open_spool(str(tmp_path))
+    crashes.find("of another", str(tmp_path))
+    assert os.listdir(tmp_path) == [os.path.basename(place.path)]
+    assert os.listdir(place.path) == ["lock"]
+
+
+def test_a_recording_left_on_a_full_disk_says_how_much_was_dropped(tmp_path: Path) -> None:
+    orphan = tempfile.mkdtemp(prefix=spool.name_prefix(), dir=tmp_path)
+    facts = {"sources": ["stdout"], "max_bytes": None, "notebook": "full disk", "started": 1}
+    recording, data, index = Recording.create(orphan, facts)
+    recording.keep_files()
+    writer = RecordingWriter(recording.path, data, index, None)
+    writer.append(b"kept\n", 0)
+    writer._drop(1000, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    writer.close()
+    (path,) = crashes.find("full disk", str(tmp_path))
+    logs = Captured(crashes.load(path, str(tmp_path)))
+    assert (logs.raw, logs.dropped) == (b"kept\n", 1000)
+    assert logs.recording.state.dropped_why == os.strerror(errno.ENOSPC)
+    logs.close()
 
 
 @pytest.mark.parametrize("full_after", [0, 1, 2, 3])
