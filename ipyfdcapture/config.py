@@ -6,13 +6,13 @@ Set them in IPython's configuration files (``c.CaptureFd.max_bytes = "100M"``) o
 
 from __future__ import annotations
 
-import codecs
 import re
 from typing import Any
 
 from traitlets import Bool, Enum, Float, Integer, TraitError, TraitType, Unicode, validate
 from traitlets.config import Configurable
 
+from .checks import check_encoding
 from .drain.client import KINDS
 
 _SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
@@ -118,16 +118,17 @@ class CaptureFd(Configurable):
 
     @validate("encoding")
     def _known_encoding(self, proposal: Any) -> str:
-        try:
-            codecs.lookup(proposal.value)
-        except LookupError as error:
-            raise TraitError(f"CaptureFd.encoding: {error}; give one that Python has") from None
+        _check("encoding", proposal.value, "strict")
         return str(proposal.value)
 
     @validate("errors")
     def _known_error_handler(self, proposal: Any) -> str:
-        try:
-            codecs.lookup_error(proposal.value)
-        except LookupError as error:
-            raise TraitError(f"CaptureFd.errors: {error}; give one that Python has") from None
+        _check("errors", "utf-8", proposal.value)
         return str(proposal.value)
+
+
+def _check(trait: str, encoding: str, errors: str) -> None:
+    try:
+        check_encoding(encoding, errors)
+    except ValueError as error:
+        raise TraitError(f"CaptureFd.{trait}: {error}") from None

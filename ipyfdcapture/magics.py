@@ -379,7 +379,6 @@ class CaptureFdExtension:
     def _begin_as_every_cell(self, cell: _Cell) -> None:
         args = _EVERY_CELL
         number = _cell_number(self.shell, cell.info.store_history)
-        capture = self._make_capture(args, cell, f"ipyfdcapture.history[{number}]")
 
         def finish(captured: Captured, failed: bool) -> None:
             self.shell.user_ns[LATEST] = captured
@@ -387,6 +386,7 @@ class CaptureFdExtension:
             cell_history.add(number, captured)
 
         try:
+            capture = self._make_capture(args, cell, f"ipyfdcapture.history[{number}]")
             self._begin(cell, capture, finish)
         except UsageError as error:  # the cell is the user's: it runs all the same
             warnings.warn(f"this cell is not captured: {error}", RuntimeWarning, stacklevel=2)
@@ -440,9 +440,9 @@ class CaptureFdExtension:
     def line_magic(self, line: str) -> Any:
         options, statement = _split_statement(line)
         argv = _split(self.shell.var_expand(options, depth=2))
-        if "--recover" in argv:
-            return self._recover(_parse(argv + _split(statement)))
         args = _parse(argv)
+        if args.recover is not None:  # what follows is no statement: its number, more options
+            return self._recover(_parse(argv + _split(statement)))
         if args.every_cell or args.off:
             return self._switch_every_cell(args, statement)
         if not statement:

@@ -31,9 +31,10 @@ OTHER: dict[str, Any] = {
 #: Values that are refused, and what the line says that is accepted.
 BAD: list[tuple[str, str, str]] = [
     ("drain", "'magic'", "'auto', 'process', 'thread'"),
-    ("encoding", "'no-such'", "one that Python has"),
+    ("encoding", "'no-such'", "an encoding and an error handler that Python has"),
+    ("encoding", "'hex'", "an encoding and an error handler that Python has"),
     ("encoding", "8", "unicode string"),
-    ("errors", "'no-such'", "one that Python has"),
+    ("errors", "'no-such'", "an encoding and an error handler that Python has"),
     ("every_cell", "'perhaps'", "boolean"),
     ("history_max_bytes", "'12X'", "64K, 100M or 2G"),
     ("keep_crashed", "-1", "-1"),

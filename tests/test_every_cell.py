@@ -223,6 +223,19 @@ def test_bad_input_is_one_line(kernel: Kernel, line: str, said: str) -> None:
     assert kernel.ok("print('not captured')").count not in kernel.value(f"list({HISTORY})")
 
 
+def test_a_cell_that_cannot_be_captured_runs_all_the_same(fresh_kernel: Kernel) -> None:
+    fresh_kernel.ok(
+        "from ipyfdcapture import magics\n"
+        "def refuse(**options): raise ValueError('not today')\n"
+        "magics.capture_fd = refuse\n"
+        "%capture_fd --every-cell"
+    )
+    reply = fresh_kernel.ok("print('it ran')")
+    assert "it ran\n" in reply.shown
+    assert "this cell is not captured: not today" in reply.shown
+    assert "Error in callback" not in reply.shown
+
+
 def test_the_configuration_file_switches_it_on_from_the_start(
     start_kernel: StartKernel, tmp_path: Path
 ) -> None:

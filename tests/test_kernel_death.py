@@ -148,8 +148,8 @@ def test_recordings_are_listed_newest_first_and_loaded_by_number(
     assert kernel.value("second.stdout") == "words 1\n"
     kernel.ok("%capture_fd --recover -v newest")
     assert kernel.value("newest.stdout") == "words 2\n"
-    kernel.ok("%capture_fd --recover 1")
-    assert kernel.value("_logs.stdout") == "words 0\n"
+    kernel.ok("%capture_fd -v oldest --recover=1")
+    assert kernel.value("oldest.stdout") == "words 0\n"
 
 
 @pytest.mark.parametrize(
