@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import errno
 import fcntl
 import os
 import time
@@ -30,7 +29,8 @@ from .checks import (
     checked_fds,
 )
 from .drain.client import KINDS, Draining, Pipe, get_drain
-from .errors import CaptureError
+from .drain.pump import open_pipe
+from .errors import CaptureError, reason
 from .interrupts import deferred_interrupts
 from .live.beside import keep_order
 from .live.callback import FileTarget, LineTarget
@@ -45,6 +45,7 @@ from .streams import (
     Replacement,
     Turns,
     error_handler_of,
+    fileno_of,
     flush_quietly,
     keep_to_own_pipes,
     settle,
@@ -438,7 +439,7 @@ class Run:
                     first = self._write_ends[1]
                     self._write_ends[2] = fcntl.fcntl(first, fcntl.F_DUPFD_CLOEXEC, 3)
                     continue
-                read_end, self._write_ends[fd] = _open_pipe()
+                read_end, self._write_ends[fd] = open_pipe(PIPE_BYTES)
                 closing.callback(os.close, read_end)
                 pipe = Pipe(len(pipes), read_end)
                 pipes.append(pipe)
@@ -522,7 +523,7 @@ class Run:
             if self._python:
                 target, owned = fd, False
             else:
-                if not _writes_to(found, fd):
+                if fileno_of(found) != fd:
                     continue  # it does not come by here
                 below = redirection.dup_below()
                 if below is None:
@@ -644,15 +645,6 @@ def _flush_for_a_look() -> bool:
     return waited
 
 
-def _open_pipe() -> tuple[int, int]:
-    """Return the ends of a pipe that is as large as the system allows."""
-    read_end, write_end = os.pipe()
-    if hasattr(fcntl, "F_SETPIPE_SZ"):
-        with contextlib.suppress(OSError):  # over the user's quota: the usual size will do
-            fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    return read_end, write_end
-
-
 def _place_for_late_output(fd: int) -> int | None:
     """Return a new descriptor for output that comes when nobody keeps it any more.
 
@@ -666,18 +658,3 @@ def _place_for_late_output(fd: int) -> int | None:
         with contextlib.suppress(OSError):
             return fcntl.fcntl(behind, fcntl.F_DUPFD_CLOEXEC, 3)
     return dup_original(fd)
-
-
-def _writes_to(stream: Any, fd: int) -> bool:
-    try:
-        return bool(stream.fileno() == fd)
-    except (OSError, ValueError, AttributeError):
-        return False
-
-
-def reason(error: OSError) -> str:
-    """Return why the system refused something, for one line."""
-    if error.errno == errno.EMFILE:
-        return "this process has too many open files (see ulimit -n)"
-    where = f"{error.filename}: " if isinstance(error.filename, str) else ""
-    return where + (error.strerror or str(error))

@@ -28,8 +28,8 @@ from .capture import Run, current_capture
 from .captured import Captured, Line
 from .checks import check_function, check_positive
 from .drain.client import Draining, Hold, Pipe, get_drain
-from .drain.pump import out_of_the_way
-from .errors import CaptureError
+from .drain.pump import enlarge, open_pipe
+from .errors import CaptureError, reason
 from .interrupts import deferred_interrupts
 from .live.callback import LineTarget
 from .live.follower import Follower
@@ -144,7 +144,7 @@ def attach(
         for name, stream in streams.items():
             read_ends[name] = fcntl.fcntl(stream, fcntl.F_DUPFD_CLOEXEC, 3)
             ours.callback(os.close, read_ends[name])
-            _enlarge(read_ends[name])
+            enlarge(read_ends[name], PIPE_BYTES)
         ours.pop_all()
         log.add(label, read_ends, on_line)
         log.nothing_more_to_start()
@@ -200,7 +200,7 @@ def _start(
     ):
         for name in _NAMES:
             if options.get(name) is None:
-                read_ends[name], write_end = _open_pipe()
+                read_ends[name], write_end = open_pipe(PIPE_BYTES)
                 ours.callback(os.close, read_ends[name])
                 theirs.callback(os.close, write_end)
                 options = {**options, name: write_end}
@@ -216,18 +216,6 @@ def _start(
         child._log = log
         log.nothing_more_to_start()
     return child
-
-
-def _open_pipe() -> tuple[int, int]:
-    read_end, write_end = (out_of_the_way(fd) for fd in os.pipe())
-    _enlarge(write_end)
-    return read_end, write_end
-
-
-def _enlarge(pipe: int) -> None:
-    if hasattr(fcntl, "F_SETPIPE_SZ"):
-        with contextlib.suppress(OSError):  # over the user's quota: the usual size will do
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _checked_args(args: Args) -> Args:
@@ -563,7 +551,7 @@ def _new_log(of_a_group: bool) -> _Log:
             recording, data, index = Recording.create(place.path, facts)
             job = get_drain("auto").record(recording, place, (data, index), None)
         except OSError as error:
-            raise CaptureError(f"cannot capture: {error.strerror or error}") from error
+            raise CaptureError(f"cannot capture: {reason(error)}") from error
         return _Log(Captured(recording), job, None, None, of_a_group)
 
 

@@ -1,9 +1,10 @@
 """Flush the buffers that native code writes through: C stdio, and those of `.runtimes`.
 
 C's ``stdout`` is fully buffered on a pipe. To keep what native code prints in order with what
-Python and children write, `flush_native` runs just before Python writes to a captured
+Python and children write, `flush_stdout` runs just before Python writes to a captured
 descriptor and before it starts a child; that costs nothing while the buffer is empty, and leaves
 ``printf`` its buffer. (Making ``stdout`` line buffered instead costs up to ten times the time.)
+At the end of a capture, `flush_native` empties the buffers of other runtimes, too.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 
-from .capture import Capture, Run, capture_fd, reason
+from .capture import Capture, Run, capture_fd
 from .captured import Captured, Line
 from .checks import (
     check_descriptor,
@@ -17,7 +17,7 @@ from .checks import (
     check_function,
     check_seconds,
 )
-from .errors import CaptureError
+from .errors import CaptureError, reason
 from .interrupts import deferred_interrupts
 from .live.callback import LineTarget, LoggerTarget
 from .live.follower import Follower

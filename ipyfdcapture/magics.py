@@ -31,8 +31,7 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 from traitlets import TraitError
 
-from . import crashes
-from . import history as cell_history
+from . import crashes, history
 from .around import around
 from .capture import Run, capture_fd
 from .captured import Captured
@@ -382,8 +381,8 @@ class CaptureFdExtension:
 
         def finish(captured: Captured, failed: bool) -> None:
             self.shell.user_ns[LATEST] = captured
-            cell_history.max_bytes = self.config.history_max_bytes
-            cell_history.add(number, captured)
+            history.max_bytes = self.config.history_max_bytes
+            history.add(number, captured)
 
         try:
             capture = self._make_capture(args, cell, f"ipyfdcapture.history[{number}]")
@@ -455,16 +454,16 @@ class CaptureFdExtension:
             raise UsageError(
                 f"%%{MAGIC}: the cell is empty; put the code to capture below the line"
             )
-        return self._run(args, cell, is_cell=True)
+        return self._run(args, cell)
 
-    def _run(self, args: argparse.Namespace, code: str, is_cell: bool = False) -> Any:
+    def _run(self, args: argparse.Namespace, code: str) -> Any:
         capture = self._make_capture(args, None)
         running = self._cells.running
         statements = running[-1].statements if running else []
         statements.append(capture)
         try:
             self._start(capture)
-            result = self._execute(code, is_cell)
+            result = self._execute(code)
         except BaseException as error:
             if capture.is_active:
                 captured = capture.stop(failed=True)
@@ -478,7 +477,7 @@ class CaptureFdExtension:
         statements.remove(capture)  # if an interrupt hit the stop, its cell stops it
         return result
 
-    def _execute(self, code: str, is_cell: bool) -> Any:
+    def _execute(self, code: str) -> Any:
         """Run code in the user's namespace; the value of a last expression is returned."""
         shell = self.shell
         source = shell.transform_cell(code)

@@ -34,7 +34,7 @@ from . import spool
 from .captured import Captured
 from .checks import check_max_bytes, check_stream
 from .drain.pump import RecordingWriter
-from .errors import CaptureError
+from .errors import CaptureError, reason
 from .interrupts import deferred_interrupts
 from .recording import Recording, State
 
@@ -661,7 +661,7 @@ class _Sink:
         try:
             recording, data_fd, index_fd = Recording.create(spool.directory(), facts)
         except OSError as error:
-            raise CaptureError(f"cannot capture: {error.strerror or error}") from error
+            raise CaptureError(f"cannot capture: {reason(error)}") from error
         return cls(recording, RecordingWriter(recording.path, data_fd, index_fd, max_bytes))
 
     def text_stream(self, source: int, streams: _Streams) -> TextIO:

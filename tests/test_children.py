@@ -193,10 +193,10 @@ class TestPopen:
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         def fail(*_: object) -> None:
-            raise OSError("no room")
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
         monkeypatch.setattr("ipyfdcapture.recording.Recording.create", fail)
-        with pytest.raises(CaptureError, match="no room"):
+        with pytest.raises(CaptureError, match="ulimit -n"):
             popen(["touch", tmp_path / "started"])
         assert not list(tmp_path.iterdir())
 

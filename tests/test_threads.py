@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import gc
 import io
@@ -812,11 +813,11 @@ class TestCaptureThread:
         self, monkeypatch: pytest.MonkeyPatch, warm: None, no_leaks: None
     ) -> None:
         def fail(*_: object) -> None:
-            raise OSError("no room")
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
         with monkeypatch.context() as patch:
             patch.setattr("ipyfdcapture.recording.Recording.create", fail)
-            with pytest.raises(CaptureError, match="no room"), capture_thread():
+            with pytest.raises(CaptureError, match="ulimit -n"), capture_thread():
                 pass
         assert not isinstance(sys.stdout, ThreadStreamProxy)
 

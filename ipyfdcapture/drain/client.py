@@ -10,7 +10,6 @@ import _thread
 import atexit
 import contextlib
 import errno
-import fcntl
 import itertools
 import json
 import os
@@ -25,12 +24,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import CaptureError
+from ..errors import CaptureError, reason
 from ..interrupts import deferred_interrupts
 from ..recording import Recording, State
 from ..spool import Spool
 from .hosts import Host, ProcessHost, ThreadHost
-from .pump import CHUNK_BYTES, at_end, dropped_bytes, out_of_the_way, waiting_bytes
+from .pump import CHUNK_BYTES, at_end, dropped_bytes, open_pipe, out_of_the_way, waiting_bytes
 
 #: How a pump that is gone shows; anything else is a fault of the request.
 _GONE = (BrokenPipeError, ConnectionResetError)
@@ -120,10 +119,7 @@ class Draining:
         for pipe in list(self.pipes.values()):
             # No event is asked for: the poll ends when the last writer has closed.
             waiter = select.poll()
-            try:
-                waiter.register(pipe.read_end, 0)
-            except ValueError:
-                continue
+            waiter.register(pipe.read_end, 0)
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not waiter.poll(None if left is None else left * 1000):
                 return False
@@ -197,10 +193,7 @@ class Hold:
 def _open_transit() -> tuple[int, int] | None:
     if not hasattr(os, "splice"):
         return None
-    read_end, write_end = map(out_of_the_way, os.pipe())
-    with contextlib.suppress(OSError):  # over the user's quota: the usual size will do
-        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, CHUNK_BYTES)
-    return read_end, write_end
+    return open_pipe(CHUNK_BYTES)
 
 
 class _Guard:
@@ -740,9 +733,7 @@ def get_drain(kind: str) -> Drain:
         try:
             return _existing_or_new(kind)
         except OSError as error:
-            raise CaptureError(
-                f'drain="{kind}" is not possible here: {error.strerror or error}'
-            ) from error
+            raise CaptureError(f'drain="{kind}" is not possible here: {reason(error)}') from error
 
 
 def _helper_or_thread() -> Drain:
@@ -753,7 +744,7 @@ def _helper_or_thread() -> Drain:
         if not _told_of_fallback:
             _told_of_fallback = True
             warnings.warn(
-                f"no helper process can be started ({error.strerror or error}); captures use a "
+                f"no helper process can be started ({reason(error)}); captures use a "
                 "thread, which cannot read while native code holds the GIL",
                 RuntimeWarning,
                 stacklevel=2,

@@ -707,6 +707,20 @@ def out_of_the_way(fd: int) -> int:
         os.close(fd)
 
 
+def open_pipe(size: int) -> tuple[int, int]:
+    """Return the ends of a pipe that holds ``size`` bytes, if the system allows it."""
+    read_end, write_end = map(out_of_the_way, os.pipe())
+    enlarge(write_end, size)
+    return read_end, write_end
+
+
+def enlarge(pipe: int, size: int) -> None:
+    """Have a pipe hold ``size`` bytes, if the system allows it."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # over the user's quota: the usual size will do
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, size)
+
+
 def _capacity(pipe: int) -> int:
     """Return how many bytes a pipe holds, or what the first Linux pipes held if it won't say."""
     try:
