@@ -123,8 +123,9 @@ def _adopt_orphans(base: str) -> None:
         with contextlib.suppress(OSError):
             status = os.lstat(path)
             mine = status.st_uid == os.getuid() and not status.st_mode & 0o077
-            if mine and path.is_dir() and not path.is_symlink() and not spool.is_in_use(str(path)):
-                _adopt(path)
+            if mine and path.is_dir() and not path.is_symlink():
+                with spool.held(str(path)):
+                    _adopt(path)
 
 
 def _adopt(orphan: Path) -> None:

@@ -13,6 +13,7 @@ import fcntl
 import os
 import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .drain.pump import out_of_the_way, remove_tree
@@ -86,21 +87,19 @@ def _make(base: str) -> Spool:
     return Spool(path, lock_fd, os.getpid())
 
 
-def is_in_use(path: str) -> bool:
-    """Tell whether the process of the spool at ``path``, or its helper, is still there."""
-    try:
-        lock_fd = os.open(os.path.join(path, LOCK_NAME), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
+@contextlib.contextmanager
+def held(path: str) -> Iterator[None]:
+    """Hold the lock of a spool that was left behind.
+
+    Raises `OSError` if its process, its helper or somebody else who holds it is still there.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    lock_fd = os.open(os.path.join(path, LOCK_NAME), flags, 0o600)
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        yield
     finally:
         os.close(lock_fd)
-    return False
 
 
 def _forget_after_fork() -> None:

@@ -465,6 +465,28 @@ def test_a_kernel_that_starts_leaves_alone_what_another_is_just_making(
     assert os.listdir(place.path) == ["lock"]
 
 
+def test_two_kernels_that_start_at_once_do_not_take_it_from_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link_after_a_look(file: str, destination: str) -> None:
+        monkeypatch.setattr(os, "link", usual)
+        crashes.find("two at once", str(tmp_path))
+        usual(file, destination)
+
+    orphan = tempfile.mkdtemp(prefix=spool.name_prefix(), dir=tmp_path)
+    recording, data, index = Recording.create(orphan, {"sources": [], "notebook": "two at once"})
+    recording.keep_files()
+    os.write(data, b"precious")
+    os.close(data)
+    os.close(index)
+    usual = os.link
+    monkeypatch.setattr(os, "link", link_after_a_look)
+    (path,) = crashes.find("two at once", str(tmp_path))
+    assert Path(path + ".data").read_bytes() == b"precious"
+    assert os.listdir(tmp_path) == []
+    crashes.delete(path)
+
+
 def test_a_recording_left_on_a_full_disk_says_how_much_was_dropped(tmp_path: Path) -> None:
     orphan = tempfile.mkdtemp(prefix=spool.name_prefix(), dir=tmp_path)
     facts = {"sources": ["stdout"], "max_bytes": None, "notebook": "full disk", "started": 1}
