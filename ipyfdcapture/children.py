@@ -547,9 +547,10 @@ def _new_log(of_a_group: bool) -> _Log:
     }
     with deferred_interrupts():
         place = spool.open_spool()
+        drain = get_drain("auto")
         try:
             recording, data, index = Recording.create(place.path, facts)
-            job = get_drain("auto").record(recording, place, (data, index), None)
+            job = drain.record(recording, place, (data, index), None)
         except OSError as error:
             raise CaptureError(f"cannot capture: {reason(error)}") from error
         return _Log(Captured(recording), job, None, None, of_a_group)

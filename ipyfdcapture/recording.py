@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import array
 import contextlib
+import errno
 import json
 import mmap
 import os
 import tempfile
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -200,7 +202,8 @@ class Recording:
         self.update()
         snapshot = self._latest()
         if snapshot is None:
-            snapshot = self._read()
+            with _joining:
+                snapshot = self._read()
             if self.writing is None:
                 self._latest = weakref.ref(snapshot)
         return snapshot
@@ -209,16 +212,18 @@ class Recording:
         """Return how long the data of a snapshot would be, without the work of making one."""
         self.update()
         self._check_open()
-        if self._is_joined:
-            return os.stat(self.path + ".data").st_size
-        return self._end() - self._over_limit()
+        with _joining:
+            if self._is_joined:
+                return os.stat(self.path + ".data").st_size
+            return self._end() - self._over_limit()
 
     @property
     def dropped(self) -> int:
         """How many bytes were not kept, because of the limit or of a fault."""
         before: int = self.facts.get("dropped_before", 0)
-        at_gap: int = self.facts.get("dropped_at_gap", 0)
-        return self.state.dropped + before + at_gap + self._over_limit()
+        with _joining:
+            at_gap: int = self.facts.get("dropped_at_gap", 0)
+            return self.state.dropped + before + at_gap + self._over_limit()
 
     @property
     def dropped_why(self) -> str | None:
@@ -274,19 +279,27 @@ class Recording:
         tail_start = max(head, end - tail)
         gaps = self._gaps_around(head, tail_start)
         joined_entries = _entries_around_gap(entries, head, tail_start, end)
-        with tempfile.NamedTemporaryFile(dir=os.path.dirname(self.path), delete=False) as joined:
+        size = head + end - tail_start
+        with contextlib.ExitStack() as files:
             try:
-                with open(self.path + ".data", "rb") as data:
-                    _copy(data.fileno(), 0, joined.fileno(), 0, head)
-                _copy_tail(self.path, max_bytes, tail_start, end, joined.fileno())
-                view = _map_fd(joined.fileno(), head + end - tail_start)
+                joined = _new_file(os.path.dirname(self.path), files)
+                self._copy_halves(max_bytes, tail_start, end, joined.fileno())
                 if self.writing is None:
                     facts = {"gaps": gaps, "dropped_at_gap": tail_start - head}
-                    self._replace_parts(joined.name, joined_entries, facts)
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(joined.name)
+                    with deferred_interrupts():
+                        self._replace_parts(joined.name, joined_entries, facts)
+            except OSError as error:
+                if error.errno not in _FULL or not hasattr(os, "memfd_create"):
+                    raise
+                joined = files.enter_context(open(os.memfd_create("joined"), "w+b", 0))
+                self._copy_halves(max_bytes, tail_start, end, joined.fileno())
+            view = _map_fd(joined.fileno(), size)
         return self._build(view, memoryview(joined_entries.tobytes()).cast("Q"), gaps)
+
+    def _copy_halves(self, max_bytes: int, tail_start: int, end: int, target: int) -> None:
+        with open(self.path + ".data", "rb") as data:
+            _copy(data.fileno(), 0, target, 0, split_limit(max_bytes)[0])
+        _copy_tail(self.path, max_bytes, tail_start, end, target)
 
     def _gaps_around(self, head: int, tail_start: int) -> list[int]:
         """Return where bytes are missing once ``head`` .. ``tail_start`` was left out."""
@@ -379,6 +392,32 @@ def copy_snapshot(snapshot: Snapshot, recording: Recording, data: int, index: in
         writer.close()
     if writer.dropped:
         raise OSError(writer.dropped_why or "the recording cannot grow")
+
+
+#: Held while a limited recording is read: what puts its halves together deletes the parts.
+_joining = threading.RLock()
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _forget_after_fork() -> None:
+    global _joining
+    _joining = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+def _new_file(directory: str, files: contextlib.ExitStack) -> Any:
+    """Open a file that goes with ``files``, unless it has been moved."""
+    file = tempfile.NamedTemporaryFile(dir=directory, delete=False)  # noqa: SIM115
+    files.enter_context(file)
+    files.callback(_unlink, file.name)
+    return file
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _no_snapshot() -> Snapshot | None:

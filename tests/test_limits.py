@@ -290,6 +290,54 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=False)
 
 
+def test_a_limited_log_can_be_read_where_its_halves_have_no_room_beside_them(
+    python: Python, small_disk: Path
+) -> None:
+    shown = python(
+        script(
+            """
+        with capture_fd(max_bytes=500_000, spool_dir=sys.argv[1]) as logs:
+            for i in range(100_000):
+                os.write(1, b"%09d\\n" % i)
+        lines = [b"%09d\\n" % i for i in [*range(25_000), *range(75_000, 100_000)]]
+        room = os.statvfs(sys.argv[1])
+        print(room.f_bavail * room.f_bsize < 500_000)
+        print(logs.raw == b"".join(lines), logs.dropped, logs.nbytes)
+        """
+        ),
+        str(small_disk),
+    )
+    assert shown == "True\nTrue 500000 500000\n"
+
+
+def test_a_limited_log_is_read_by_several_threads_at_once(python: Python) -> None:
+    shown = python(
+        script(
+            """
+        found = set()
+        for _ in range(20):
+            with capture_fd(max_bytes=400_000) as logs:
+                for i in range(10):
+                    os.write(1, b"%07d\\n" % i * 10_000)
+            together = threading.Barrier(3)
+            def read():
+                together.wait()
+                try:
+                    found.add((len(logs.raw), logs.dropped, logs.nbytes))
+                except BaseException as error:
+                    found.add(repr(error))
+            threads = [threading.Thread(target=read) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        print(*found)
+        """
+        )
+    )
+    assert shown == "(400000, 400000, 400000)\n"
+
+
 @DRAINS
 def test_a_full_disk_neither_stops_the_cell_nor_spoils_what_was_kept(
     start_kernel: StartKernel, small_disk: Path, drain: str
