@@ -40,7 +40,8 @@ def resident_bytes() -> int:
 def describe_run(packages: Sequence[str] = ()) -> str:
     """Return the date, the class of machine, and the versions, in one line."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
-    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    release = ".".join(platform.release().split(".")[:2])
+    system = f"{platform.system()} {release} {platform.machine()}"
     parts = [
         time.strftime("%F"),
         f"{os.cpu_count()} cores, {memory:.0f} GiB",
