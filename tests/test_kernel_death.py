@@ -499,7 +499,7 @@ def test_a_recording_left_on_a_full_disk_says_how_much_was_dropped(tmp_path: Pat
     (path,) = crashes.find("full disk", str(tmp_path))
     logs = Captured(crashes.load(path, str(tmp_path)))
     assert (logs.raw, logs.dropped) == (b"kept\n", 1000)
-    assert logs.recording.state.dropped_why == os.strerror(errno.ENOSPC)
+    assert logs.recording.dropped_why == os.strerror(errno.ENOSPC)
     logs.close()
 
 
