@@ -258,6 +258,7 @@ class CaptureFdExtension:
         self.shell = shell
         self.config = _configured(shell)
         self._cells = _Cells()
+        self._numbers: set[int] = set()  # of the cells that every_cell captures at present
         self._shadowed: dict[str, Any] = {}
         self._showing = _ShellShowsOutside(self)
         self._key = crashes.notebook_key()
@@ -378,8 +379,12 @@ class CaptureFdExtension:
     def _begin_as_every_cell(self, cell: _Cell) -> None:
         args = _EVERY_CELL
         number = _cell_number(self.shell, cell.info.store_history)
+        while number in self._numbers:  # before IPython 9, cells that run at once have the same
+            number += 1
+        self._numbers.add(number)
 
         def finish(captured: Captured, failed: bool) -> None:
+            self._numbers.discard(number)
             self.shell.user_ns[LATEST] = captured
             history.max_bytes = self.config.history_max_bytes
             history.add(number, captured)
@@ -388,6 +393,7 @@ class CaptureFdExtension:
             capture = self._make_capture(args, cell, f"ipyfdcapture.history[{number}]")
             self._begin(cell, capture, finish)
         except UsageError as error:  # the cell is the user's: it runs all the same
+            self._numbers.discard(number)
             warnings.warn(f"this cell is not captured: {error}", RuntimeWarning, stacklevel=2)
 
     def _silent_cell_ends(self) -> None:
