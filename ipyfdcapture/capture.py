@@ -590,7 +590,7 @@ class Run:
     def end_as_forgotten(self) -> None:
         """Stop because nobody refers to the capture any more: called anywhere, also amid drains."""
         job = self._job
-        if job is None or not job.drain.lock.postpones(self.end_as_forgotten):
+        if job is None or not job.drain.postpones(self.end_as_forgotten):
             self.stop(failed=True)
 
     def _end_recording(self, recording: Recording) -> None:

@@ -19,7 +19,6 @@ import threading
 import time
 import warnings
 import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -196,41 +195,6 @@ def _open_transit() -> tuple[int, int] | None:
     return open_pipe(CHUNK_BYTES)
 
 
-class _Guard:
-    """A lock that its thread can take again.
-
-    Finalizers run wherever they are due, also amid what is done under the lock; what they want of
-    the drain has to wait until that is done.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._owner = 0
-        self._depth = 0
-        self._postponed: deque[Callable[[], object]] = deque()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._owner = threading.get_ident()
-        self._depth += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._depth -= 1
-        is_free = not self._depth
-        if is_free:
-            self._owner = 0
-        self._lock.release()
-        while is_free and self._postponed:
-            self._postponed.popleft()()
-
-    def postpones(self, function: Callable[[], object]) -> bool:
-        """If this thread has the lock, have ``function`` called when it is free, and say so."""
-        if self._owner != threading.get_ident():
-            return False
-        self._postponed.append(function)
-        return True
-
-
 class Drain:
     """The kernel's side of one pump.
 
@@ -240,7 +204,7 @@ class Drain:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.lock = _Guard()
+        self.lock = threading.RLock()
         self._jobs: dict[int, Draining] = {}
         self._numbers = itertools.count(1)
         # A signal's handler may ask something while an answer is waited for. So requests are
@@ -264,6 +228,17 @@ class Drain:
     def is_usable(self) -> bool:
         """Whether new recordings may be handed to it."""
         return self.host.is_usable and self._owner == os.getpid()
+
+    def postpones(self, function: Callable[[], object]) -> bool:
+        """If this thread is using the drain, have another call ``function``, and say so.
+
+        For finalizers: they run wherever they are due, also amid what is done under the lock.
+        """
+        if not self.lock._is_owned():  # type: ignore[attr-defined]
+            return False
+        with contextlib.suppress(RuntimeError):  # no thread to be had: at exit, then
+            _thread.start_new_thread(function, ())
+        return True
 
     def has(self, job: Draining) -> bool:
         """Whether ``job`` is still recorded."""
@@ -390,7 +365,7 @@ class Drain:
 
     def release(self, job: Draining) -> None:
         """Keep nothing more of ``job``. Also called by finalizers."""
-        if self.lock.postpones(lambda: self.release(job)):
+        if self.postpones(lambda: self.release(job)):
             return
         with deferred_interrupts(), self.lock:
             if self._jobs.pop(job.number, None) is None:
@@ -636,7 +611,7 @@ class Drain:
 
     def forget_after_fork(self) -> None:
         """In a forked child: let go of the parent's pump without a word to it."""
-        self.lock = _Guard()
+        self.lock = threading.RLock()
         self.host.forget_after_fork()
         for job in self._jobs.values():
             with contextlib.suppress(OSError):

@@ -148,7 +148,9 @@ class Load:
 
     def settle_in(self) -> None:
         """Take note of what is told in this process from now on, and show all stacks at SIGUSR1."""
-        faulthandler.register(signal.SIGUSR1, all_threads=True)
+        # Past whatever is captured.
+        self._terminal = os.fdopen(os.dup(2), "w")
+        faulthandler.register(signal.SIGUSR1, self._terminal, all_threads=True)
         warnings.simplefilter("always")
         warnings.showwarning = lambda message, *_, **__: self._told.append(str(message))
         sys.unraisablehook = self._on_unraisable
