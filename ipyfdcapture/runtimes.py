@@ -16,7 +16,6 @@ from typing import Any
 
 _libc = ctypes.CDLL(None)
 _libc.malloc.restype = ctypes.c_void_p
-_libc_with_gil = ctypes.PyDLL(None)
 
 _STANDARD_NAMES = (
     *("libstdc++.so.6", "libstdc++.6.dylib"),
@@ -197,7 +196,7 @@ class _Loaded:
     """The runtimes that are in the process by now."""
 
     def __init__(self) -> None:
-        self._seen_loads = -1
+        self._seen_size = -1
         self._cpp: list[ctypes.CDLL] = []
         self._fortran = _Fortran([])
 
@@ -212,78 +211,52 @@ class _Loaded:
         return self._fortran
 
     def _look(self) -> None:
-        loads = _count_of_loads()
-        if loads == self._seen_loads and loads >= 0:
+        size = _size_of_code()
+        if size == self._seen_size and size >= 0:
             return
         self._cpp, fortran = (
             [library for library in map(_library, _names_of_runtimes(language)) if library]
             for language in ("stdc++", "gfortran")
         )
         self._fortran = _Fortran(fortran)
-        self._seen_loads = loads
+        self._seen_size = size
 
 
-class _LoadedObject(ctypes.Structure):
-    """The beginning of ``struct dl_phdr_info``, see dl_iterate_phdr(3)."""
-
-    _fields_ = (
-        ("address", ctypes.c_void_p),
-        ("name", ctypes.c_char_p),
-        ("headers", ctypes.c_void_p),
-        ("header_count", ctypes.c_uint16),
-        ("loads", ctypes.c_ulonglong),
-    )
+# Not dl_iterate_phdr(3): it calls back under the lock of the dynamic linker. Where Python then
+# switches threads, the next one that loads a library, or asks the same, waits for that lock with
+# the GIL in its hand, for ever.
 
 
-_Visit = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(_LoadedObject), ctypes.c_size_t, ctypes.c_void_p
-)
+def _size_of_code() -> int:
+    """Return how much code of libraries is mapped, in KiB; -1 if nobody knows.
 
-
-def _make_count_of_loads() -> Callable[[], int]:
-    """Return a function that tells how many libraries were loaded so far; -1 if nobody knows.
-
-    It spares the search for each runtime's file at each flush.
+    It changes with each library that is loaded, and spares the search for each runtime's file at
+    each flush.
     """
     try:
-        iterate = _libc_with_gil["dl_iterate_phdr"]
-    except AttributeError:
-        return lambda: -1
-    counts = [-1]
-
-    def note(loaded: Any, size: int, data: Any) -> int:
-        counts[0] = loaded.contents.loads if size >= ctypes.sizeof(_LoadedObject) else -1
-        return 1  # each object says the same: the first is enough
-
-    callback = _Visit(note)
-
-    def count() -> int:
-        iterate(callback, None)
-        return counts[0]
-
-    return count
+        fd = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+    try:
+        found = _CODE.search(os.read(fd, 1 << 14))
+    finally:
+        os.close(fd)
+    return int(found[1]) if found else -1
 
 
-_count_of_loads = _make_count_of_loads()
+_CODE = re.compile(rb"^VmLib:\s*(\d+) kB", re.MULTILINE)
 
 
 def _names_of_runtimes(language: str) -> list[str]:
     """Return the paths of the libraries that are loaded, or if nobody can tell, usual names."""
     try:
-        iterate = _libc_with_gil["dl_iterate_phdr"]
-    except AttributeError:
+        with open("/proc/self/maps", "rb") as maps:
+            mapped = maps.read()
+    except OSError:
         return [name for name in _STANDARD_NAMES if language in name]
-    found: list[str] = []
-    pattern = re.compile(rf"lib{re.escape(language)}[-.].*")
-
-    def note(loaded: Any, size: int, data: Any) -> int:
-        path = os.fsdecode(loaded.contents.name or b"")
-        if pattern.match(os.path.basename(path)):
-            found.append(path)
-        return 0
-
-    iterate(_Visit(note), None)
-    return found
+    pattern = rb"/.*/lib" + re.escape(language.encode()) + rb"[-.][^/\n]*$"
+    paths = re.findall(pattern, mapped, re.MULTILINE)
+    return [os.fsdecode(path) for path in dict.fromkeys(paths)]
 
 
 def _library(name: str) -> ctypes.CDLL | None:

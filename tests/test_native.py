@@ -312,3 +312,28 @@ def test_a_function_of_f2py_that_holds_the_gil_cannot_hang_a_capture(
     kernel.ok(f"{importing(native.f2py('f2pyunits'))}%capture_fd -v logs f2pyunits.say(200_000)")
     assert kernel.value("(len(logs), logs[0], logs[-1])") == (200_000, "f2py 1", "f2py 200000")
     kernel.ok("logs.close()")
+
+
+def test_threads_that_look_for_runtimes_and_load_libraries_do_not_stop_each_other(
+    python: Python,
+) -> None:
+    shown = python(
+        """
+        import ctypes, faulthandler, sys, threading
+        from ipyfdcapture import runtimes
+        faulthandler.dump_traceback_later(30, exit=True)
+        sys.setswitchinterval(1e-6)
+        def look():
+            for _ in range(300):
+                runtimes._loaded._seen_size = -1
+                runtimes.flush_iostreams()
+                ctypes.CDLL(None)
+        threads = [threading.Thread(target=look) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print("through")
+        """
+    )
+    assert shown == "through\n"

@@ -890,7 +890,7 @@ def test_other_threads_print_while_captures_come_and_go(
     done = run_python(
         PRELUDE + PRINTING,
         way,
-        str(rounds(40, full=1000)),
+        str(rounds(15, full=1000)),
         directory=tmp_path / "python",
         timeout=120,
     )
