@@ -838,7 +838,7 @@ ended = threading.Event()
 
 def write(name, put):
     number = 0
-    while not ended.is_set():
+    while not ended.is_set() and number < 50_000:  # more takes long to look through
         number += 1
         try:
             put(f"<{name} {number}>")
