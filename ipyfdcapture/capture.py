@@ -44,6 +44,7 @@ from .streams import (
     CaptureStream,
     Replacement,
     Turns,
+    attribute_of,
     error_handler_of,
     fileno_of,
     flush_quietly,
@@ -553,7 +554,7 @@ class Run:
             below = redirection.dup_below()
             if below is None:
                 return None
-            encoding = getattr(found, "encoding", None) or self._encoding
+            encoding = attribute_of(found, "encoding") or self._encoding
             return CaptureStream(
                 below, f"<{_NAMES[redirection.fd]}>", encoding, error_handler_of(found), owned=True
             )
@@ -653,7 +654,7 @@ def _place_for_late_output(fd: int) -> int | None:
     was started with is kept in its `OutStream`.
     """
     stream = process_stream(_NAMES[fd]) if fd in _NAMES else None
-    behind = getattr(stream, "_original_stdstream_copy", None)
+    behind = attribute_of(stream, "_original_stdstream_copy")
     if isinstance(behind, int):
         with contextlib.suppress(OSError):
             return fcntl.fcntl(behind, fcntl.F_DUPFD_CLOEXEC, 3)

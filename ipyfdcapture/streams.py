@@ -303,7 +303,7 @@ class _Forwarding:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        attributes = getattr(stream, "__dict__", None)  # None: it has no place for them
+        attributes = attribute_of(stream, "__dict__")  # None: it has no place for them
         self._attributes: dict[str, Any] = {} if attributes is None else attributes
         self._before = {name: self._attributes.get(name, _MISSING) for name in _FORWARDED}
         self._methods: dict[str, Any] = {}
@@ -482,7 +482,8 @@ def _call(stream: Any, method: str, *args: Any) -> Any:
 
 
 def _methods_of(stream: Any) -> dict[str, Any]:
-    return {name: getattr(stream, name) for name in _FORWARDED if hasattr(stream, name)}
+    methods = {name: attribute_of(stream, name, _MISSING) for name in _FORWARDED}
+    return {name: method for name, method in methods.items() if method is not _MISSING}
 
 
 class _Methods:
@@ -535,7 +536,7 @@ def flush_quietly(stream: Any) -> None:
     if stream is not None:
         try:  # noqa: SIM105 - also when the interpreter goes, and `contextlib` is gone
             stream.flush()
-        except (OSError, ValueError, AttributeError):
+        except Exception:  # whatever the stream of somebody else can raise
             pass
 
 
@@ -543,9 +544,17 @@ def fileno_of(stream: Any) -> int | None:
     """Return a stream's descriptor, or None if it has none."""
     try:
         number = stream.fileno()
-    except (OSError, ValueError, AttributeError):
+    except Exception:  # whatever the stream of somebody else can raise
         return None
     return number if isinstance(number, int) else None
+
+
+def attribute_of(stream: Any, name: str, default: Any = None) -> Any:
+    """Return an attribute of a stream that may be None or broken."""
+    try:
+        return getattr(stream, name, default)
+    except Exception:  # a proxy that is bound to nothing at present, for one
+        return default
 
 
 def error_handler_of(stream: Any) -> str:

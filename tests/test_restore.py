@@ -286,6 +286,7 @@ MEDDLING = {
     "sets sys.stdout to None": "sys.stdout = None",
     "replaces sys.stdout": "import io; sys.stdout = io.StringIO(); print('into the void')",
     "replaces sys.stderr": "import io; sys.stderr = io.StringIO()",
+    "breaks sys.stdout": "sys.stdout = type('', (), {'__getattr__': lambda self, name: 1 / 0})()",
     "detaches sys.stdout": "sys.stdout.detach()",
     "reconfigures sys.stdout": "sys.stdout.reconfigure(encoding='latin-1')",
     "closes all it can": "os.closerange(1, 3)",
@@ -348,6 +349,10 @@ ODD_STARTS = {
     "stdout is in memory": "import io; sys.stdout = io.StringIO()",
     "stdout has no fileno": "import types; sys.stdout = types.SimpleNamespace(write=len, "
     "flush=int)",
+    "stdout fails in its own ways": "sys.stdout = type('', (), {'write': lambda self, text: 1 / 0, "
+    "'flush': lambda self: 1 / 0, 'fileno': lambda self: 1 / 0})()",
+    "stdout answers no question": "sys.stdout = type('', (), "
+    "{'__getattr__': lambda self, name: 1 / 0})()",
 }
 
 
