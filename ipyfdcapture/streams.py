@@ -14,6 +14,7 @@ import contextlib
 import functools
 import io
 import os
+import select
 import sys
 import threading
 import time
@@ -72,6 +73,8 @@ class _DescriptorWriter(io.RawIOBase):
             fd = self.pipe if self.to_pipe else self._fd
             try:
                 written += _write(fd, memoryview(data)[written:] if written else data)
+            except BlockingIOError:  # a child or asyncio made it so, and nobody would try again
+                await_room(fd)
             except OSError:
                 if fd == (self.pipe if self.to_pipe else self._fd):
                     raise
@@ -138,6 +141,13 @@ class Turns:
 
 
 _write = os.write  # kept: it needs none of the hooks that captures put on os.write
+
+
+def await_room(fd: int) -> None:
+    """Wait until a descriptor that does not block takes more."""
+    waiter = select.poll()
+    waiter.register(fd, select.POLLOUT)
+    waiter.poll()
 
 
 def _nowhere() -> None:

@@ -1009,6 +1009,24 @@ class TestInPython:
         assert logs.nbytes == 2 + 10_000_000
         release.set()
 
+    def test_a_place_that_does_not_block_gets_everything_as_it_takes_it(
+        self, python: Python
+    ) -> None:
+        code = """
+            import os, subprocess
+            from ipyfdcapture import capture_fd
+            read_end, write_end = os.pipe()
+            os.set_blocking(write_end, False)
+            reader = subprocess.Popen(["sh", "-c", "sleep 0.3; wc -c"], stdin=read_end)
+            os.dup2(write_end, 1)
+            with capture_fd(live="terminal", stderr=False):
+                os.write(1, b"x" * 3_000_000)
+            os.close(1)
+            os.close(write_end)
+            reader.wait()
+        """
+        assert int(python(code)) == 3_000_000
+
     def test_a_slow_function_that_goes_on_gets_every_line(self) -> None:
         # Altogether longer than a target that makes no progress is waited for.
         lines = []

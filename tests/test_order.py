@@ -359,6 +359,20 @@ threads = [threading.Thread(target=work, args=(f't{n}',)) for n in range(8)]
     assert len(lines) == 8000
 
 
+@pytest.mark.parametrize("drain", ["process", "thread"])
+def test_print_waits_for_room_in_a_descriptor_that_was_made_not_to_block(
+    kernel: Kernel, drain: str
+) -> None:
+    kernel.ok(
+        f"%%capture_fd -v logs --drain {drain}\nimport os\nos.set_blocking(1, False)\n"
+        "print('x' * 20_000_000)\nfor number in range(1000): print('y' * 5000)"
+    )
+    assert kernel.value("[(line[0], len(line)) for line in logs]") == [
+        ("x", 20_000_000),
+        *[("y", 5000)] * 1000,
+    ]
+
+
 def test_the_streams_of_a_captured_cell_are_real_streams(kernel: Kernel) -> None:
     kernel.ok(
         """%%capture_fd -v logs

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from ..recording import Recording
 from ..sources import is_stderr, label_of
+from ..streams import await_room
 from ..view.facts import size
 from .following import Chunk
 
@@ -137,4 +138,7 @@ def write_all(fd: int, data: bytes) -> None:
     """Write everything, however many writes it takes."""
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view) :]
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:  # terminals are shared, and others make them so
+            await_room(fd)
