@@ -1009,6 +1009,15 @@ class TestInPython:
         assert logs.nbytes == 2 + 10_000_000
         release.set()
 
+    def test_a_place_that_fails_is_let_go_of(self, tmp_path: Path) -> None:
+        full = Redirection(1, os.open("/dev/full", os.O_WRONLY))
+        try:
+            with told() as news, capture_fd(live="terminal", file="/dev/full"):
+                os.write(1, b"x\n")
+        finally:
+            full.undo()
+        assert len(news) == 2
+
     def test_a_place_that_does_not_block_gets_everything_as_it_takes_it(
         self, python: Python
     ) -> None:

@@ -181,10 +181,8 @@ class Follower:
     def _run(self) -> None:
         try:
             with never_capturing_this_thread():
-                self._follow()
-                self._target.close()
-        except BaseException as error:
-            self._target.error = self._target.error or error
+                self._note_failure(self._follow)
+                self._note_failure(self._target.close)
         finally:
             self._following.close()
             if self._late:
@@ -193,6 +191,12 @@ class Follower:
                 self._done = self._wanted
                 self._finished = True
                 self._turn.notify_all()
+
+    def _note_failure(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except BaseException as error:
+            self._target.error = self._target.error or error
 
     def _is_still_wanted(self) -> bool:
         """Asked by targets that take their time, before each line: it counts as progress."""
