@@ -1251,6 +1251,20 @@ def test_the_terminal_shows_the_last_lines_and_folds_them(terminal: Terminal) ->
     assert "line 0" not in shown
 
 
+def test_a_view_in_the_terminal_leaves_no_descriptor_behind(terminal: Terminal) -> None:
+    terminal.run("%%capture_fd --tail 2 logs\nprint('warm')")
+    terminal.run("del logs, _logs")
+    terminal.run("import helpers.leaks as leaks")
+    terminal.run("before = leaks.snapshot()")
+    terminal.run("before = leaks.snapshot()")
+    for option in ("--tail 2", "--progress"):
+        for line in ("print('x')", "1/0"):
+            terminal.run(f"%%capture_fd {option} logs\n{line}")
+    terminal.run("del logs, _logs")
+    terminal.run("left = leaks.settled_difference(before)")
+    assert terminal.value("left") == "[]"
+
+
 def test_the_terminal_shows_progress(terminal: Terminal) -> None:
     gate = Gate(terminal.directory)
     terminal.send(f"%%capture_fd --progress -v logs\nprint('step 1')\n{gate.wait}\nprint('step 2')")

@@ -41,6 +41,9 @@ class Screen:
     def cleared(self) -> None:
         self.cleared_count += 1
 
+    def close(self) -> None:
+        pass
+
     def write(self, stderr: bool, text: str) -> None:
         self.written[stderr] += text
 

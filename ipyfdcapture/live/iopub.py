@@ -39,6 +39,9 @@ class IOPubScreen:
         """The next lines are displayed anew."""
         self._display_id = ""
 
+    def close(self) -> None:
+        """The socket is the kernel's."""
+
     def _send(self, kind: str, content: dict[str, Any], topic: bytes) -> None:
         kernel = self._kernel
         kernel.session.send(

@@ -111,6 +111,10 @@ class TerminalScreen:
     def cleared(self) -> None:
         """IPython clears one line alone."""
 
+    def close(self) -> None:
+        """See `Screen`."""
+        os.close(self._fd)
+
 
 def _size_of(terminal: int) -> tuple[int, int]:
     """Return how many columns and rows a terminal has; the usual if it does not know."""

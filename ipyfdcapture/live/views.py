@@ -48,6 +48,9 @@ class Screen(Protocol):
     def cleared(self) -> None:
         """What stood there is gone."""
 
+    def close(self) -> None:
+        """Nothing more will be shown."""
+
 
 class Pace:
     """Lets through at most `MESSAGES_PER_S` in any one second."""
@@ -362,8 +365,11 @@ class StreamView:
 
     def close(self) -> None:
         """See `Target`."""
-        if self._last is None or self._is_news:  # late output
-            self.end_of_cell()
+        try:
+            if self._last is None or self._is_news:  # late output
+                self.end_of_cell()
+        finally:
+            self._screen.close()
 
 
 def _take_unfinished(parts: list[str]) -> str:
@@ -462,8 +468,11 @@ class TailView:
 
     def close(self) -> None:
         """See `Target`."""
-        if self._changed:
-            self._fold()
+        try:
+            if self._changed:
+                self._fold()
+        finally:
+            self._screen.close()
 
 
 class ProgressView(TailView):
