@@ -82,6 +82,34 @@ def test_a_child_that_leaves_the_with_block_does_not_end_the_parents_capture(
 
 
 @DRAINS
+def test_a_child_that_closed_all_descriptors_keeps_the_files_that_it_then_opened(
+    python: Python, drain: str
+) -> None:
+    # As those do that become daemons.
+    assert not python(
+        """
+        import os, sys
+        from ipyfdcapture import capture_fd
+
+        with capture_fd(drain=sys.argv[1]) as logs:
+            child = os.fork()
+            if not child:
+                os.closerange(3, 1000)
+                files = [open(f"file{number}", "w+b") for number in range(40)]
+        if not child:
+            print("from the child", flush=True)
+            for file in files:
+                file.write(b"its own")
+                file.flush()
+                assert open(file.name, "rb").read() == b"its own"
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        """,
+        drain,
+    )
+
+
+@DRAINS
 def test_a_forked_child_may_capture_for_itself(python: Python, drain: str) -> None:
     shown = python(
         script(
