@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .lines import Lines, Row, content, release_pages
 from .recording import Snapshot
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 #: Decode this much at a time.
 DECODE_BYTES = 1 << 20
@@ -73,6 +78,37 @@ def is_wide(encoding: str) -> bool:
     return "\n".encode(encoding) != b"\n"
 
 
+def incremental_decoder(encoding: str, errors: str) -> codecs.IncrementalDecoder:
+    """Return a decoder of bytes that come in pieces.
+
+    As for `bytes.decode`, UTF-16 and UTF-32 without a byte order mark have the machine's order:
+    Python writes no mark to a pipe, and its own incremental decoders insist on one.
+    """
+    name = codecs.lookup(encoding).name
+    if name == "utf-16":
+        return _MarkedOrNot(codecs.utf_16_ex_decode, errors)
+    if name == "utf-32":
+        return _MarkedOrNot(codecs.utf_32_ex_decode, errors)
+    return codecs.getincrementaldecoder(encoding)(errors)
+
+
+class _MarkedOrNot(codecs.BufferedIncrementalDecoder):
+    def __init__(
+        self,
+        decode: Callable[[ReadableBuffer, str, int, bool], tuple[str, int, int]],
+        errors: str,
+    ) -> None:
+        super().__init__(errors)
+        self._decode = decode
+        self._order = 0  # not known yet; -1 is little endian, 1 big
+
+    def _buffer_decode(self, data: ReadableBuffer, errors: str, final: bool) -> tuple[str, int]:
+        text, consumed, order = self._decode(data, errors, self._order, final)
+        if consumed:
+            self._order = order or (-1 if sys.byteorder == "little" else 1)
+        return text, consumed
+
+
 def decode(
     lines: Lines, encoding: str, errors: str, wanted: set[int] | None = None
 ) -> Iterator[str]:
@@ -95,7 +131,7 @@ def decode(
         for strand, begin, end in lines.pieces(start, min(start + DECODE_BYTES, len(data))):
             if wanted is None or lines.source_of(strand) in wanted:
                 if strand not in decoders:
-                    decoders[strand] = codecs.getincrementaldecoder(encoding)(errors)
+                    decoders[strand] = incremental_decoder(encoding, errors)
                 yield decoders[strand].decode(bytes(data[begin:end]))
         release_pages(data)
     for decoder in decoders.values():
@@ -132,7 +168,7 @@ def transcode(snapshot: Snapshot, encoding: str, errors: str, complete: bool) ->
         gaps += [len(data)] * (passed - len(gaps))
         key = (source, passed)
         if key not in decoders:
-            decoders[key] = codecs.getincrementaldecoder(encoding)(errors)
+            decoders[key] = incremental_decoder(encoding, errors)
         add(decoders[key].decode(bytes(snapshot.data[start:end])), time, source)
     for (source, passed), decoder in decoders.items():
         rest = decoder.decode(b"", final=True) if complete else ""

@@ -885,6 +885,16 @@ class TestInPython:
         assert stream.getvalue() == (logs.text if make is io.StringIO else logs.raw)
         assert not stream.closed
 
+    @pytest.mark.parametrize("encoding", ["utf-16", "UTF_32", "utf-16-be", "utf-8-sig"])
+    def test_what_python_writes_in_an_encoding_is_read_in_it(self, encoding: str) -> None:
+        stream = io.StringIO()
+        with capture_fd(encoding=encoding, live=stream) as logs:
+            print("h\u20acllo\nwörld")
+            print("two")
+        assert logs.text == logs.stdout == stream.getvalue() == "h\u20acllo\nwörld\ntwo\n"
+        assert [str(line) for line in logs] == logs.text.splitlines()
+        assert [str(line) for line in logs.grep("wörld")] == ["wörld"]
+
     def test_the_end_does_not_wait_for_the_next_look(self) -> None:
         stream = io.StringIO()
         with capture_fd(live=stream, live_interval=3600):
