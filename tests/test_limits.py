@@ -600,6 +600,25 @@ def test_the_size_of_a_pipe_may_be_limited(python: Python) -> None:
     assert shown == "1000000\n"
 
 
+@DRAINS
+def test_a_process_may_have_more_descriptors_than_select_takes(python: Python, drain: str) -> None:
+    shown = python(
+        f"""
+import os, resource
+from ipyfdcapture import capture_fd
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+held = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+with capture_fd(drain={drain!r}) as logs:
+    for i in range(50_000):
+        os.write(1, b"line %d\\n" % i)
+print(len(logs), logs.dropped)
+""",
+        timeout=60,
+    )
+    assert shown == "50000 0\n"
+
+
 def test_a_kernel_out_of_descriptors_refuses_in_one_line_and_recovers(
     fresh_kernel: Kernel,
 ) -> None:

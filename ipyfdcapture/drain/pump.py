@@ -62,6 +62,8 @@ MAX_STALE_INDEX_BYTES = 1 << 20
 #: Written at once to an original descriptor once poll() says it takes something (PIPE_BUF).
 FORWARD_BYTES = 4096
 
+#: select() takes the descriptors below this alone (FD_SETSIZE).
+_SELECTABLE_FDS = 1024
 #: Descriptors in one message at most (SCM_MAX_FD of Linux).
 _MOST_FDS = 253
 _INT = struct.Struct("i")
@@ -435,9 +437,7 @@ class Pump:
     def _turn(self) -> None:
         ready = self._ready_fds(None)
         if self._pace.calls_for_nap() and self._control_fd not in ready:
-            # Not time.sleep: a request, such as the end of a capture, ends the nap.
-            asker = [self._control] if self._control is not None else []
-            select.select(asker, [], [], COALESCE_S)
+            self._nap()
             # What had something before the nap was written to first.
             ready = list(dict.fromkeys(ready + self._ready_fds(0)))
         if self._control_fd in ready:
@@ -450,6 +450,14 @@ class Pump:
             elif fd in self._blocked:
                 self._unblock(fd)
         self._pace.note(moved)
+
+    def _nap(self) -> None:
+        """Let writers run on."""
+        if 0 <= self._control_fd < _SELECTABLE_FDS:
+            # A request, such as the end of a capture, ends the nap. Not poll: it counts in ms.
+            select.select([self._control_fd], [], [], COALESCE_S)
+        else:
+            time.sleep(COALESCE_S)
 
     def _ready_fds(self, timeout_ms: int | None) -> list[int]:
         return [fd for fd, _ in self._poll.poll(timeout_ms)]
@@ -484,7 +492,7 @@ class Pump:
                 try:
                     chunk = chunk[os.write(original, chunk) :]
                 except BlockingIOError:
-                    select.select([], [original], [])
+                    _wait_until_writable(original)
         except OSError:  # nobody reads there any more
             os.close(pipe.original)  # type: ignore[arg-type]
             pipe.original = None
@@ -730,9 +738,17 @@ def _capacity(pipe: int) -> int:
 
 
 def _is_writable(fd: int) -> bool:
+    return bool(_poll_to_write(fd).poll(0))
+
+
+def _wait_until_writable(fd: int) -> None:
+    _poll_to_write(fd).poll()
+
+
+def _poll_to_write(fd: int) -> select.poll:
     waiter = select.poll()
     waiter.register(fd, select.POLLOUT)
-    return bool(waiter.poll(0))
+    return waiter
 
 
 def append_facts(path: str, facts: dict[str, Any]) -> None:
