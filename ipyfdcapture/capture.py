@@ -12,6 +12,7 @@ import fcntl
 import os
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
@@ -418,7 +419,7 @@ class Run:
             self._outputs += self.append_to._outputs
             self._facts |= self.append_to.recording.loss(before)
             names = self._facts["sources"]
-            names += [name for name in before.sources if name not in names]
+            names += (Counter(before.sources) - Counter(names)).elements()
         recording, data, index = Recording.create(directory, self._facts)
         if before is not None:
             try:

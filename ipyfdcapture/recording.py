@@ -15,6 +15,7 @@ import os
 import tempfile
 import threading
 import weakref
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -378,9 +379,12 @@ def copy_snapshot(snapshot: Snapshot, recording: Recording, data: int, index: in
     """Begin a new, empty recording with what a snapshot holds; the drain goes on after it.
 
     ``data`` and ``index`` are the descriptors of the new recording's files. Its sources must
-    include those of the snapshot.
+    include those of the snapshot; two of one name stay two.
     """
-    numbers = [recording.sources.index(name) for name in snapshot.sources]
+    free: dict[str, deque[int]] = defaultdict(deque)
+    for number, name in enumerate(recording.sources):
+        free[name].append(number)
+    numbers = [free[name].popleft() for name in snapshot.sources]
     own = [os.dup(data), os.dup(index)]
     writer = RecordingWriter(recording.path, own[0], own[1], recording.facts["max_bytes"])
     try:

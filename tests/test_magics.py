@@ -624,6 +624,24 @@ def test_adding_keeps_displays(kernel: Kernel) -> None:
     assert kernel.value("len(logs.outputs)") == 2
 
 
+def test_adding_keeps_children_of_one_label_apart(kernel: Kernel) -> None:
+    kernel.ok(
+        "%%capture_fd -v logs\n"
+        "import subprocess\nfrom ipyfdcapture import popen\n"
+        "children = [\n"
+        "    popen(['cat'], stdin=subprocess.PIPE, label='x') for _ in 'ab'\n"
+        "]\n"
+        "for name, child in zip('ab', children):\n"
+        "    child.stdin.write(f'{name} begins\\n{name} goes on'.encode()); child.stdin.flush()\n"
+        "    while 'goes on' not in child.captured.text: pass\n"
+        "for child in children: child.communicate(b' and ends\\n')"
+    )
+    lines = [f"{name} {does}" for name in "ab" for does in ("begins", "goes on and ends")]
+    assert kernel.value("sorted(logs)") == lines
+    kernel.ok("%%capture_fd --append -v logs\nprint('more')")
+    assert kernel.value("sorted(logs)") == [*lines, "more"]
+
+
 @pytest.mark.parametrize("change", ["logs = logs.tail(1)", "logs.close()", "logs = 1"])
 def test_what_cannot_be_added_to_is_told_of(kernel: Kernel, change: str) -> None:
     kernel.ok("%%capture_fd -v logs\nprint('a'); print('b')")
