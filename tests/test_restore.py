@@ -272,6 +272,30 @@ def test_a_stream_kept_from_captures_in_several_threads_keeps_none_of_their_logs
     assert shown == "kept 0\nkept 1\nkept 2\nkept 3\n"
 
 
+def test_a_signal_handler_may_read_the_log_that_is_being_read(python: Python) -> None:
+    shown = python(
+        PRELUDE
+        + """
+from ipyfdcapture.drain.client import Drain
+with capture_fd() as logs:
+    os.write(1, b"x\\n")
+    logs.nbytes  # so that at the end the pipes are empty, and nobody waits for an answer
+assert logs.recording.writing.asked is not None
+usual = Drain._receive_some
+def interrupted(self, *args):
+    Drain._receive_some = usual
+    signal.raise_signal(signal.SIGUSR1)
+    return usual(self, *args)
+read = []
+signal.signal(signal.SIGUSR1, lambda *_: read.append(logs.text))
+Drain._receive_some = interrupted
+text = logs.text
+print([text], read)
+"""
+    )
+    assert shown == "['x\\n'] ['x\\n']\n"
+
+
 # -- what the cell does to its own descriptors ---------------------------------------------------
 
 MEDDLING = {

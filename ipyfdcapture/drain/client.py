@@ -324,9 +324,9 @@ class Drain:
     def update(self, job: Draining) -> State:
         """Have everything that is in the pipes of ``job`` recorded."""
         with self.lock:
-            if job.asked is not None:
+            while job.asked is not None:  # also by a signal's handler, which may take the answer
                 try:
-                    self._receive(self.host.control, job.asked)
+                    self._take_an_answer(self.host.control)
                 except _GONE:
                     self._forget_unanswered()
             if job.number not in self._jobs:
@@ -459,14 +459,18 @@ class Drain:
         self._answers[number] = None
         try:
             while (answer := self._answers[number]) is None:
-                if b"\n" in self._received:
-                    self._next_answer()
-                    continue
-                data = self._receive_some(control)
-                self._received += data
+                self._take_an_answer(control)
             return answer
         finally:
             del self._answers[number]
+
+    def _take_an_answer(self, control: socket.socket) -> None:
+        """Take the next answer, for whomever it is; wait for some of it if it has not come."""
+        if b"\n" in self._received:
+            self._next_answer()
+        else:
+            data = self._receive_some(control)  # amid which a signal's handler may add some
+            self._received += data
 
     def _receive_some(self, control: socket.socket, flags: int = 0) -> bytes:
         if not flags & socket.MSG_DONTWAIT:
@@ -495,7 +499,8 @@ class Drain:
         if not self._unanswered:
             return
         with contextlib.suppress(BlockingIOError, *_GONE):  # if it is gone, sending will tell
-            self._received += self._receive_some(self.host.control, socket.MSG_DONTWAIT)
+            data = self._receive_some(self.host.control, socket.MSG_DONTWAIT)
+            self._received += data
         while b"\n" in self._received:
             self._next_answer()
 
