@@ -198,7 +198,7 @@ def forward_to_logging(
 
     Each line is one record with ``extra={"source": "stdout" | "stderr"}``. What the logger's
     handlers print through Python is not captured again. Also a context manager, once: use either
-    ``with`` or `Capture.stop`.
+    ``with`` or `Capture.stop`. Keep what is returned: it ends once nobody holds it.
 
     Parameters
     ----------

@@ -96,9 +96,9 @@ class Recording:
         What the names of all its files start with.
     facts
         What is known beside the bytes: ``started``, ``stopped`` and ``crashed`` (ns since the
-        epoch), ``sources``, ``max_bytes``, ``encoding``, ``errors``, ``cell``, ``first_line``,
-        ``process``, ``failed``; what is missing from its beginning (`loss`). `add_facts` adds to
-        it.
+        epoch), ``sources``, ``max_bytes``, ``encoding``, ``errors``, ``notebook``, ``cell``,
+        ``first_line``, ``process``, ``failed``; what is missing from its beginning (`loss`).
+        `add_facts` adds to it.
     writing
         The side that still writes, asked before each look; None once nothing is written any
         more.

@@ -405,7 +405,6 @@ def test_the_line_magic_returns_the_value_of_its_statement(kernel: Kernel) -> No
 def test_the_statement_may_hold_anything(kernel: Kernel) -> None:
     kernel.ok("%capture_fd -v logs print('a -v b --merge', \"q'\" , {1: 2})")
     assert kernel.value("logs.text") == "a -v b --merge q' {1: 2}\n"
-    kernel.ok("%capture_fd -v logs -1 if False else print('minus')") if False else None
     kernel.ok("%capture_fd -v logs for i in range(3): print(i)")
     assert kernel.value("logs.text") == "0\n1\n2\n"
     kernel.ok("%capture_fd -v logs x = 5; print(x)")

@@ -23,7 +23,7 @@ class Place:
 
     #: Returns a new descriptor for what a captured descriptor led to before; None if nowhere.
     below: Callable[[int], int | None]
-    #: Live text shown at most, in characters.
+    #: How much live text is shown at most.
     max_bytes: int
     #: How many lines a view shows at the end of a flood, or as a tail.
     tail_lines: int

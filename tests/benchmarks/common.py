@@ -31,12 +31,6 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def resident_bytes() -> int:
-    """Return the memory that this process has now, in bytes."""
-    with open("/proc/self/statm") as numbers:
-        return int(numbers.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def describe_run(packages: Sequence[str] = ()) -> str:
     """Return the date, the class of machine, and the versions, in one line."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
