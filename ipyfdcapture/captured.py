@@ -317,10 +317,14 @@ class Captured:
     def _microseconds(self, moment: Moment | None, default: int) -> int:
         if moment is None:
             return default
-        if isinstance(moment, int | float):
-            moment = datetime.timedelta(seconds=moment)
-        if isinstance(moment, datetime.timedelta):
-            moment = self.started + moment
+        given = moment
+        try:
+            if isinstance(moment, int | float):
+                moment = datetime.timedelta(seconds=moment)
+            if isinstance(moment, datetime.timedelta):
+                moment = self.started + moment
+        except (ValueError, OverflowError):
+            raise ValueError(f"a moment is in the years 1 to 9999, not {given!r}") from None
         if not isinstance(moment, datetime.datetime):
             raise TypeError(
                 f"a moment is a datetime, a timedelta or seconds since the start, not {moment!r}"

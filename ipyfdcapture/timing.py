@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import heapq
+import math
 import time
 from collections.abc import Iterator, Mapping
 from itertools import chain, count, groupby, pairwise
@@ -140,7 +141,7 @@ def rate(reading: Reading, facts: Mapping[str, Any], seconds: float | None) -> l
     start, stop = time_range(reading.lines, facts)
     if seconds is None:
         seconds = nice_interval((stop - start) / _S, 60)
-    interval = int(seconds * _S) if seconds > 0 else 0
+    interval = int(seconds * _S) if 0 < seconds < math.inf else 0
     entries = (stop - start) // interval + 1 if interval else 0
     if not 0 < entries <= MAX_ENTRIES:
         raise ValueError(

@@ -525,6 +525,11 @@ class TestShow:
         (lambda log: log.source(1), TypeError, "named by a str, not 1"),
         (lambda log: log[5], IndexError, r"no line \[5\]: the log has 5 lines"),
         (lambda log: log.between("noon"), TypeError, "a moment is a datetime, a timedelta or"),
+        *[
+            (lambda log, wrong=wrong: log.between(0, wrong), ValueError, "in the years 1 to 9999")
+            for wrong in (float("inf"), float("nan"), 1e30)
+        ],
+        (lambda log: log.rate(float("inf")), ValueError, "not inf"),
         (lambda log: log.rate(0), ValueError, "above 0 that cuts 5 s into at most 1,000,000"),
         (lambda log: log.rate(1e-8), ValueError, "not 1e-08"),
         (lambda log: 3 in log, TypeError, "is str or bytes, not 3"),

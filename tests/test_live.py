@@ -895,9 +895,10 @@ class TestInPython:
         assert [str(line) for line in logs] == logs.text.splitlines()
         assert [str(line) for line in logs.grep("wörld")] == ["wörld"]
 
-    def test_the_end_does_not_wait_for_the_next_look(self) -> None:
+    @pytest.mark.parametrize("interval", [3600, float("inf")])
+    def test_the_end_does_not_wait_for_the_next_look(self, interval: float) -> None:
         stream = io.StringIO()
-        with capture_fd(live=stream, live_interval=3600):
+        with capture_fd(live=stream, live_interval=interval):
             os.write(1, b"x\n")
         assert stream.getvalue() == "x\n"
         assert not live_threads()

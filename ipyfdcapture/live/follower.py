@@ -82,7 +82,7 @@ class Follower:
     ) -> None:
         self._recording = recording
         self._target = target
-        self._interval = interval
+        self._interval = min(interval, threading.TIMEOUT_MAX)
         self._name = name
         self._before_look = before_look
         self._following = Following(recording, position)
