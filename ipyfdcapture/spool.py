@@ -52,7 +52,10 @@ def open_spool(base: str = "") -> Spool:
             base = base or tempfile.gettempdir()
             spool = _spools.get(base)
             if spool is None or spool.owner != os.getpid() or not os.path.isdir(spool.path):
-                spool = _spools[base] = _make(base)
+                gone, spool = spool, _make(base)
+                _spools[base] = spool
+                if gone is not None and gone.owner == os.getpid():
+                    os.close(gone.lock_fd)
         except OSError as error:
             where = base or "the temporary directory"
             raise CaptureError(
