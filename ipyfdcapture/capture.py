@@ -582,7 +582,8 @@ class Run:
         self._patience, self._limit = patience, limit
         with deferred_interrupts():
             undo = self._undo.pop_all()
-            self.captured.recording.facts["failed"] = failed
+            if not self._stopped:
+                captured.recording.facts["failed"] = failed
             undo.close()
             # They refer to this object; without the circle it goes, with the log, once unused.
             self.replacements.clear()

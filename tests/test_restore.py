@@ -272,6 +272,21 @@ def test_a_stream_kept_from_captures_in_several_threads_keeps_none_of_their_logs
     assert shown == "kept 0\nkept 1\nkept 2\nkept 3\n"
 
 
+def test_a_second_stop_does_not_change_how_it_ended(python: Python) -> None:
+    shown = python(
+        PRELUDE
+        + """
+capture = capture_fd()
+with contextlib.suppress(ZeroDivisionError), capture as logs:
+    1 / 0
+before = repr(logs)
+capture.stop()
+print("failed" in before, repr(logs) == before)
+"""
+    )
+    assert shown == "True True\n"
+
+
 def test_a_signal_handler_may_read_the_log_that_is_being_read(python: Python) -> None:
     shown = python(
         PRELUDE
