@@ -323,13 +323,15 @@ class Captured:
                 moment = datetime.timedelta(seconds=moment)
             if isinstance(moment, datetime.timedelta):
                 moment = self.started + moment
+            if isinstance(moment, datetime.datetime):
+                return microseconds_of(moment)
         except (ValueError, OverflowError):
-            raise ValueError(f"a moment is in the years 1 to 9999, not {given!r}") from None
-        if not isinstance(moment, datetime.datetime):
-            raise TypeError(
-                f"a moment is a datetime, a timedelta or seconds since the start, not {moment!r}"
-            )
-        return microseconds_of(moment)
+            raise ValueError(
+                f"a moment is well within the years 1 to 9999, not {given!r}; None: no limit"
+            ) from None
+        raise TypeError(
+            f"a moment is a datetime, a timedelta or seconds since the start, not {given!r}"
+        )
 
     # -- what is in it --------------------------------------------------------------------------
 

@@ -526,8 +526,8 @@ class TestShow:
         (lambda log: log[5], IndexError, r"no line \[5\]: the log has 5 lines"),
         (lambda log: log.between("noon"), TypeError, "a moment is a datetime, a timedelta or"),
         *[
-            (lambda log, wrong=wrong: log.between(0, wrong), ValueError, "in the years 1 to 9999")
-            for wrong in (float("inf"), float("nan"), 1e30)
+            (lambda log, wrong=wrong: log.between(0, wrong), ValueError, "years 1 to 9999")
+            for wrong in (float("inf"), float("nan"), 1e30, datetime.datetime.min)
         ],
         (lambda log: log.rate(float("inf")), ValueError, "not inf"),
         (lambda log: log.rate(0), ValueError, "above 0 that cuts 5 s into at most 1,000,000"),
