@@ -267,7 +267,7 @@ class Run:
         self._drain = drain
         self._spool_dir = spool_dir
         self._undo = contextlib.ExitStack()
-        self._started = self._stopped = False
+        self._started = self._is_ending = self._stopped = False
         self._job: Draining | None = None
         self._outputs: list[dict[str, Any]] = []
         self._redirections: dict[int, Redirection] = {}
@@ -326,6 +326,11 @@ class Run:
         )
         follower.start()
         self._followers.append(follower)
+        if self._is_ending:  # in another thread, which may have passed over what is new
+            self._undo.pop_all().close()
+            with contextlib.suppress(OSError):  # the log cannot be had yet; then it ends later
+                recording.update()
+            follower.end_of_cell(self._patience, self._limit)
         return follower
 
     @property
@@ -581,6 +586,7 @@ class Run:
         captured = self.captured
         self._patience, self._limit = patience, limit
         with deferred_interrupts():
+            self._is_ending = True
             undo = self._undo.pop_all()
             if not self._stopped:
                 captured.recording.facts["failed"] = failed

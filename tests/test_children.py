@@ -22,7 +22,7 @@ from helpers.leaks import open_fds
 from helpers.process import check_python, is_gone, the_pump
 from helpers.wait import LIMIT_S, eventually
 
-from ipyfdcapture import CaptureError, Line, capture_fd, children, spool
+from ipyfdcapture import CaptureError, Line, capture_fd, children, runtimes, spool
 from ipyfdcapture.children import (
     Child,
     _Group,
@@ -32,6 +32,7 @@ from ipyfdcapture.children import (
     run_all,
     run_all_async,
 )
+from ipyfdcapture.live.callback import LineTarget
 from ipyfdcapture.recording import Recording
 
 #: Ends when its stdin does, having said that it is there.
@@ -328,6 +329,16 @@ class TestOnLine:
         assert sorted(lines) == ["a", "b", "unfinished"]
         assert others == ["other"]
         assert {line.source for line in lines} == {"x/stdout", "x/stderr"}
+
+    def test_begun_just_as_the_capture_ends_it_gets_the_lines_and_leaves_nothing(self) -> None:
+        lines: list[Line] = []
+        capture = capture_fd()
+        with capture:
+            os.write(1, b"a\nb\n")
+        follower = capture.run.follow("on_line", LineTarget(lines.append))
+        assert lines == ["a", "b"]
+        assert runtimes._ties.users == 0
+        assert not follower._thread.is_alive()
 
     def test_alone_it_gets_each_line_as_it_comes(self) -> None:
         lines: list[Line] = []
