@@ -536,7 +536,7 @@ class Load:
         self.problems += [f"by round {self.counts['rounds']}, left behind: {line}" for line in left]
         if left:
             before.update(patiently(what_is_held))
-        self._memory.append(memory_in_use())
+        self._memory.append(patiently(memory_in_use))
         self._objects.append(sys.getallocatedblocks())
 
     def _close_kept(self) -> None:
