@@ -29,6 +29,7 @@ from .checks import (
     check_seconds,
     checked_fds,
 )
+from .descriptors import Descriptor
 from .drain.client import KINDS, Draining, Pipe, get_drain
 from .drain.pump import open_pipe
 from .errors import CaptureError, reason
@@ -276,7 +277,7 @@ class Run:
         self._targets: list[tuple[str, MakeTarget]] = []
         self._followers: list[Follower] = []
         self._streams: dict[int, CaptureStream] = {}
-        self._paused: dict[int, int] = {}  # the write ends, by descriptor
+        self._paused: dict[int, Descriptor] = {}  # the write ends, by descriptor
         self._patience = GRACE_S
         self._limit: float | None = None
         self._begins_at = 0  # what comes before was copied from another log
@@ -448,12 +449,10 @@ class Run:
                     continue
                 read_end, self._write_ends[fd] = open_pipe(PIPE_BYTES)
                 closing.callback(os.close, read_end)
-                pipe = Pipe(len(pipes), read_end)
-                pipes.append(pipe)
-                if fd not in closed:
-                    pipe.original = _place_for_late_output(fd)
-                if pipe.original is not None:
-                    closing.callback(os.close, pipe.original)
+                original = None if fd in closed else _place_for_late_output(fd)
+                if original is not None:
+                    closing.callback(os.close, original)
+                pipes.append(Pipe(len(pipes), read_end, original))
             closing.pop_all()
         return pipes
 
@@ -473,7 +472,7 @@ class Run:
         self._redirections[fd].undo()
         settle(_NAMES.get(fd))
         if fd in self._paused:
-            os.close(self._paused.pop(fd))
+            self._paused.pop(fd).close()
 
     def pause(self) -> None:
         """Let output through to where it went before, until `resume`."""
@@ -482,8 +481,8 @@ class Run:
         with deferred_interrupts():
             _flush_what_waits()
             for fd, redirection in self._redirections.items():
-                if fd not in self._paused:
-                    kept = fcntl.fcntl(redirection.write_end, fcntl.F_DUPFD_CLOEXEC, 3)
+                if fd not in self._paused and redirection.write_end.is_ours():
+                    kept = Descriptor.duplicate_of(redirection.write_end)
                     redirection.undo()
                     self._point_stream(fd, kept)
                     self._paused[fd] = kept
@@ -495,7 +494,8 @@ class Run:
         with deferred_interrupts():
             _flush_what_waits()
             for fd in list(self._paused):
-                self._redirections[fd] = Redirection(fd, self._paused[fd])
+                if self._paused[fd].is_ours():
+                    self._redirections[fd] = Redirection(fd, self._paused[fd])
                 del self._paused[fd]
 
     def _point_stream(self, fd: int, pipe: int) -> None:

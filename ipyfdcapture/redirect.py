@@ -13,35 +13,10 @@ import fcntl
 import os
 import threading
 
+from .descriptors import Descriptor
+
 _stacks: dict[int, list[Redirection]] = {}
 _lock = threading.RLock()
-
-
-class _Kept:
-    """A descriptor of ours that others may have closed: those who close all that there are.
-
-    Its number may be another file's then, which must neither be closed nor be put anywhere.
-    """
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        self._stat = os.fstat(fd)
-
-    @classmethod
-    def duplicate_of(cls, fd: int) -> _Kept:
-        kept = cls(fd)
-        kept.fd = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
-        return kept
-
-    def is_ours(self) -> bool:
-        try:
-            return os.path.samestat(os.fstat(self.fd), self._stat)
-        except OSError as error:
-            return error.errno != errno.EBADF
-
-    def close(self) -> None:
-        if self.is_ours():
-            os.close(self.fd)
 
 
 class Redirection:
@@ -52,20 +27,19 @@ class Redirection:
 
     def __init__(self, fd: int, write_end: int) -> None:
         self.fd = fd
-        self.write_end = write_end
+        self.write_end = Descriptor(write_end)
         with _lock:
-            self._write_end = _Kept(write_end)
             #: What the descriptor was; None if it was closed.
-            self._found: _Kept | None = None
+            self._found: Descriptor | None = None
             #: The redirection that it led to, if it led to one.
             self._below: Redirection | None = None
             self._found_inheritable = True
             if _is_open(fd):
                 self._found_inheritable = os.get_inheritable(fd)
-                self._found = _Kept.duplicate_of(fd)
+                self._found = Descriptor.duplicate_of(fd)
             try:
                 stack = _stacks.get(fd, [])
-                if stack and self._found is not None and _same(fd, stack[-1].write_end):
+                if stack and self._found is not None and stack[-1].write_end.is_same(fd):
                     self._below = stack[-1]
                 # 1 and 2 are for children too, whatever they were.
                 _replace(write_end, fd, fd <= 2 or self._found_inheritable)
@@ -78,7 +52,9 @@ class Redirection:
         """Return a new descriptor for what ``fd`` was before this redirection; None if closed."""
         with _lock:
             found = self._found
-            return None if found is None else fcntl.fcntl(found.fd, fcntl.F_DUPFD_CLOEXEC, 3)
+            if found is None or not found.is_ours():
+                return None
+            return fcntl.fcntl(found, fcntl.F_DUPFD_CLOEXEC, 3)
 
     def dup_bottom(self) -> int | None:
         """Return a new descriptor for what ``fd`` was before this and all that it stands on."""
@@ -100,15 +76,15 @@ class Redirection:
             stack.remove(self)
             if not stack:
                 del _stacks[self.fd]
-            self._write_end.close()
+            self.write_end.close()
             self._let_go_of_found()
 
     def _put_back(self) -> None:
-        if self.fd > 2 and not (_is_open(self.fd) and _same(self.fd, self.write_end)):
+        if self.fd > 2 and not (_is_open(self.fd) and self.write_end.is_same(self.fd)):
             return  # the user closed it meanwhile, and may have given its number to another file
         if self._found is not None:
             if self._found.is_ours():
-                _replace(self._found.fd, self.fd, self._found_inheritable)
+                _replace(self._found, self.fd, self._found_inheritable)
             return
         with contextlib.suppress(OSError):
             os.close(self.fd)
@@ -132,7 +108,7 @@ def dup_original(fd: int) -> int | None:
         if not _is_open(fd):
             return None
         stack = _stacks.get(fd, [])
-        if stack and _same(fd, stack[-1].write_end):
+        if stack and stack[-1].write_end.is_same(fd):
             return stack[-1].dup_bottom()
         return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
 
@@ -187,11 +163,6 @@ class ClosedStandardDescriptors:
     def __exit__(self, *_: object) -> None:
         for fd in list(self._held):
             self.give_way(fd)
-
-
-def _same(one: int, other: int) -> bool:
-    """Tell whether two descriptors lead to the same file or pipe."""
-    return os.path.samestat(os.fstat(one), os.fstat(other))
 
 
 os.register_at_fork(

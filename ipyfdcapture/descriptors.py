@@ -1,0 +1,72 @@
+"""Descriptors of ours that others may have closed: those who close all that there are.
+
+Programs that become daemons do. The number of such a descriptor may be another file's then, which
+must neither be written to nor closed, nor be put or sent anywhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+
+
+class Descriptor(int):
+    """The number of a descriptor, and what tells whether it is still the same file's."""
+
+    _stat: os.stat_result | None
+
+    def __new__(cls, fd: int) -> Descriptor:
+        """Take note of what ``fd`` is."""
+        self = super().__new__(cls, fd)
+        try:
+            self._stat = os.fstat(fd)
+        except OSError:  # who cannot tell takes it for ours
+            self._stat = None
+        return self
+
+    @classmethod
+    def duplicate_of(cls, fd: int) -> Descriptor:
+        """Return a new descriptor for what ``fd`` is."""
+        return cls(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3))
+
+    def is_ours(self) -> bool:
+        """Tell whether it was left alone."""
+        return self._stat is None or self.is_same(self)
+
+    def is_same(self, fd: int) -> bool:
+        """Tell whether ``fd`` leads to the file that this one led to at first."""
+        if self._stat is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(fd), self._stat)
+        except OSError as error:
+            return error.errno != errno.EBADF
+
+    def close(self) -> None:
+        """Close it, unless somebody else did."""
+        if self.is_ours():
+            os.close(self)
+
+
+class Socket(socket.socket):
+    """The same for a socket. Takes over ``fd``."""
+
+    def __init__(self, fd: int) -> None:
+        self._descriptor = Descriptor(fd)
+        super().__init__(fileno=fd)
+
+    def is_ours(self) -> bool:
+        """Tell whether it is open and was left alone."""
+        return self.fileno() >= 0 and self._descriptor.is_ours()
+
+    def close(self) -> None:
+        """Close it, unless somebody else did."""
+        if self.fileno() >= 0 and not self._descriptor.is_ours():
+            self.detach()
+        super().close()
+
+    def __del__(self) -> None:
+        if self.fileno() >= 0:
+            self.close()
