@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .descriptors import Descriptor
 from .drain.pump import out_of_the_way, remove_tree
 from .errors import CaptureError
 
@@ -28,11 +29,13 @@ class Spool:
     """One spool directory of this process."""
 
     path: str
-    lock_fd: int
+    lock_fd: Descriptor
     owner: int  # the process
 
 
 _spools: dict[str, Spool] = {}
+#: Those that could not be used any more, though something may still be read there.
+_former: list[Spool] = []
 _guard = threading.Lock()
 
 
@@ -51,11 +54,12 @@ def open_spool(base: str = "") -> Spool:
         try:
             base = base or tempfile.gettempdir()
             spool = _spools.get(base)
-            if spool is None or spool.owner != os.getpid() or not os.path.isdir(spool.path):
+            if spool is None or not _is_usable(spool):
                 gone, spool = spool, _make(base)
                 _spools[base] = spool
                 if gone is not None and gone.owner == os.getpid():
-                    os.close(gone.lock_fd)
+                    gone.lock_fd.close()
+                    _former.append(gone)
         except OSError as error:
             where = base or "the temporary directory"
             raise CaptureError(
@@ -63,6 +67,17 @@ def open_spool(base: str = "") -> Spool:
                 "Set CaptureFd.spool_dir (or TMPDIR) to a directory that you can write to"
             ) from error
         return spool
+
+
+def _is_usable(spool: Spool) -> bool:
+    if spool.owner != os.getpid():
+        return False
+    if not spool.lock_fd.is_ours():
+        try:
+            spool.lock_fd = Descriptor(_lock(spool.path))
+        except OSError:  # removed, or held by a helper that is about to let go of it
+            return False
+    return os.path.isdir(spool.path)
 
 
 def name_prefix() -> str:
@@ -87,7 +102,18 @@ def _make(base: str) -> Spool:
             os.close(lock_fd)
         remove_tree(being_made)
         raise
-    return Spool(path, lock_fd, os.getpid())
+    return Spool(path, Descriptor(lock_fd), os.getpid())
+
+
+def _lock(path: str) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    lock_fd = out_of_the_way(os.open(os.path.join(path, LOCK_NAME), flags, 0o600))
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(lock_fd)
+        raise
+    return lock_fd
 
 
 @contextlib.contextmanager
@@ -96,10 +122,8 @@ def held(path: str) -> Iterator[None]:
 
     Raises `OSError` if its process, its helper or somebody else who holds it is still there.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    lock_fd = os.open(os.path.join(path, LOCK_NAME), flags, 0o600)
+    lock_fd = _lock(path)
     try:
-        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         os.close(lock_fd)
@@ -111,12 +135,13 @@ def _forget_after_fork() -> None:
     _guard = threading.Lock()
     for spool in _spools.values():
         with contextlib.suppress(OSError):
-            os.close(spool.lock_fd)
+            spool.lock_fd.close()
     _spools.clear()
+    _former.clear()
 
 
 def _remove_at_exit() -> None:
-    for spool in _spools.values():
+    for spool in (*_spools.values(), *_former):
         if spool.owner == os.getpid():
             remove_tree(spool.path)
 

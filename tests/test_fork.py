@@ -109,6 +109,120 @@ def test_a_child_that_closed_all_descriptors_keeps_the_files_that_it_then_opened
     )
 
 
+CLOSE_ALL = """
+        def close_all():  # as those do that become daemons, and some of them do not fork
+            os.closerange(3, 1000)
+            return [open(f"file{number}", "w+b") for number in range(60)]
+
+        def assert_untouched(files):
+            for file in files:
+                assert os.fstat(file.fileno()).st_size == 0, file.name
+                assert os.path.samestat(os.fstat(file.fileno()), os.stat(file.name)), file.name
+"""
+
+
+@DRAINS
+def test_a_process_that_closed_all_descriptors_captures_again_and_keeps_its_files(
+    python: Python, drain: str
+) -> None:
+    shown = python(
+        script(
+            CLOSE_ALL
+            + """
+        import gc
+        drain = sys.argv[1]
+        with capture_fd(drain=drain) as first:
+            print("first")
+        files = close_all()
+        if not os.fork():
+            os._exit(0)
+        os.wait()
+        for _ in range(3):
+            with capture_fd(drain=drain) as logs:
+                print("again")
+                os.write(1, b"and natively\\n")
+            assert logs.text == "again\\nand natively\\n", logs.text
+        assert first.text == "first\\n", first.text
+        del first, logs
+        gc.collect()
+        assert_untouched(files)
+        print("end")
+        """
+        ),
+        drain,
+    )
+    assert shown == "end\n"
+
+
+def test_the_helper_of_a_process_that_closed_all_descriptors_ends(python: Python) -> None:
+    python(
+        script(
+            CLOSE_ALL
+            + """
+        from helpers.process import await_end, the_pump
+        with capture_fd():
+            pass
+        helper = the_pump(os.getpid()).pid
+        files = close_all()
+        await_end(helper)
+        with capture_fd():
+            assert the_pump(os.getpid()).pid != helper
+        """
+        )
+    )
+
+
+@DRAINS
+def test_a_capture_whose_descriptors_were_closed_keeps_what_came_before(
+    python: Python, drain: str
+) -> None:
+    python(
+        script(
+            CLOSE_ALL
+            + """
+        drain = sys.argv[1]
+        with capture_fd(drain=drain):
+            pass
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            with capture_fd(drain=drain) as logs:
+                print("before", flush=True)
+                assert logs.text == "before\\n"
+                files = close_all()
+        assert [str(each.message).split(" (")[0] for each in told] == [
+            "this process closed the descriptors of a capture"
+        ]
+        assert logs.text == "before\\n", logs.text
+        assert logs.complete
+        with capture_fd(drain=drain) as logs:
+            print("again")
+        assert logs.text == "again\\n", logs.text
+        assert_untouched(files)
+        """
+        ),
+        drain,
+    )
+
+
+def test_spools_of_a_process_that_closed_all_descriptors_go_with_it(
+    python: Python, tmp_path: Path
+) -> None:
+    python(
+        script(
+            CLOSE_ALL
+            + """
+        for _ in range(3):
+            with capture_fd(spool_dir=sys.argv[1]):
+                pass
+            files = close_all()
+        assert os.listdir(sys.argv[1])
+        """
+        ),
+        str(tmp_path / "spools"),
+    )
+    assert os.listdir(tmp_path / "spools") == []
+
+
 @DRAINS
 def test_a_forked_child_may_capture_for_itself(python: Python, drain: str) -> None:
     shown = python(

@@ -13,7 +13,7 @@ from helpers.wait import LIMIT_S
 
 #: Before the code of a plain process: where the descriptors lead, and a leak check.
 PRELUDE = """
-import contextlib, ctypes, errno, os, select, signal, subprocess, sys, threading, time
+import contextlib, ctypes, errno, os, select, signal, subprocess, sys, threading, time, warnings
 import ipyfdcapture
 from ipyfdcapture import CaptureError, capture_fd
 from helpers.leaks import difference, fd_target, no_leaks, settled_difference, snapshot

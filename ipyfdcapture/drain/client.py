@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..descriptors import Descriptor, Socket
 from ..errors import CaptureError, reason
 from ..interrupts import deferred_interrupts
 from ..recording import Recording, State
@@ -63,11 +64,13 @@ class Pipe:
     #: Where bytes go that nobody keeps any more. None: nowhere.
     original: int | None = None
 
+    def __post_init__(self) -> None:
+        self._fds = [Descriptor(fd) for fd in (self.read_end, self.original) if fd is not None]
+
     def close(self) -> None:
         """Let go of both descriptors."""
-        os.close(self.read_end)
-        if self.original is not None:
-            os.close(self.original)
+        for fd in self._fds:
+            fd.close()
 
 
 @dataclass
@@ -80,7 +83,7 @@ class Draining:
     max_bytes: int | None
     crash_dir: str | None
     #: A pipe from the pump to the pump, see `ipyfdcapture.drain.pump.RecordingWriter`.
-    transit: tuple[int, int] | None = None
+    transit: tuple[Descriptor, Descriptor] | None = None
     pipes: dict[int, Pipe] = field(default_factory=dict)
     stopped: bool = False
     state: State = field(default_factory=lambda: State(writing=True))
@@ -144,7 +147,7 @@ class Draining:
             self.pipes.popitem()[1].close()
         if self.transit is not None:
             for end in self.transit:
-                os.close(end)
+                end.close()
             self.transit = None
 
     def has_all(self) -> bool:
@@ -189,10 +192,11 @@ class Hold:
             job.holds -= 1
 
 
-def _open_transit() -> tuple[int, int] | None:
+def _open_transit() -> tuple[Descriptor, Descriptor] | None:
     if not hasattr(os, "splice"):
         return None
-    return open_pipe(CHUNK_BYTES)
+    read_end, write_end = open_pipe(CHUNK_BYTES)
+    return Descriptor(read_end), Descriptor(write_end)
 
 
 class Drain:
@@ -304,6 +308,7 @@ class Drain:
         Raises `OSError`, with them closed, if the drain cannot have them.
         """
         with deferred_interrupts(), self.lock:
+            self._notice_loss()
             if not self.has(job):
                 for pipe in pipes:
                     pipe.close()
@@ -324,6 +329,7 @@ class Drain:
     def update(self, job: Draining) -> State:
         """Have everything that is in the pipes of ``job`` recorded."""
         with self.lock:
+            self._notice_loss()
             while job.asked is not None:  # also by a signal's handler, which may take the answer
                 try:
                     self._take_an_answer(self.host.control)
@@ -348,6 +354,7 @@ class Drain:
         asked, but not waited for: its answer is only needed when somebody looks.
         """
         with self.lock:
+            self._notice_loss()
             if job.number not in self._jobs:
                 return
             if self.host.outlives_us and job.is_over and job.has_all():
@@ -368,6 +375,7 @@ class Drain:
         if self.postpones(lambda: self.release(job)):
             return
         with deferred_interrupts(), self.lock:
+            self._notice_loss()
             if self._jobs.pop(job.number, None) is None:
                 return
             with contextlib.suppress(OSError):  # gone: it keeps nothing anyway
@@ -431,6 +439,8 @@ class Drain:
                 lines += line
                 fds += some
             control = self.host.control
+            if not control.is_ours():
+                raise ConnectionResetError("the socket was closed")
             sent = socket.send_fds(control, [lines], fds) if fds else control.send(lines)
             if sent < len(lines):
                 control.sendall(lines[sent:])
@@ -455,7 +465,7 @@ class Drain:
                 raise OSError(errno.EIO, f"the drain failed: {answer['error']}")
             return answer
 
-    def _receive(self, control: socket.socket, number: int) -> dict[str, Any]:
+    def _receive(self, control: Socket, number: int) -> dict[str, Any]:
         self._answers[number] = None
         try:
             while (answer := self._answers[number]) is None:
@@ -464,7 +474,7 @@ class Drain:
         finally:
             del self._answers[number]
 
-    def _take_an_answer(self, control: socket.socket) -> None:
+    def _take_an_answer(self, control: Socket) -> None:
         """Take the next answer, for whomever it is; wait for some of it if it has not come."""
         if b"\n" in self._received:
             self._next_answer()
@@ -472,7 +482,7 @@ class Drain:
             data = self._receive_some(control)  # amid which a signal's handler may add some
             self._received += data
 
-    def _receive_some(self, control: socket.socket, flags: int = 0) -> bytes:
+    def _receive_some(self, control: Socket, flags: int = 0) -> bytes:
         if not flags & socket.MSG_DONTWAIT:
             waiter = select.poll()
             waiter.register(control, select.POLLIN)
@@ -521,9 +531,8 @@ class Drain:
 
     def watch(self) -> None:
         """Begin to watch over the helper. Raises `OSError` if no thread can be had."""
-        is_retired = self.host.control.fileno() < 0
         is_ours = self.host.outlives_us and self._owner == os.getpid()
-        if is_ours and not is_retired and self._watcher is None:
+        if is_ours and self.host.control.is_ours() and self._watcher is None:
             self._watcher = _Watcher(self)
 
     def stop_watching(self) -> None:
@@ -541,7 +550,7 @@ class Drain:
                 self.host.close()
             self.stop_watching()  # of a helper that has died
 
-    def pump_died(self, control: socket.socket) -> bool:
+    def pump_died(self, control: Socket) -> bool:
         """Take over if ``control`` is still the socket in use, and something is recorded.
 
         Returns False if that has to be tried again.
@@ -560,11 +569,12 @@ class Drain:
 
         Raises `OSError`, with nothing changed, if the system does not allow it at present.
         """
+        self._notice_loss()
         dead = self.host
         jobs = list(self._jobs.values())
         # The new pump has its own duplicate of each, and nobody could tell us that it got none.
         needed = sum(_FDS_OF_A_RECORDING + 2 * len(job.pipes) for job in jobs)
-        _check_that_there_are(needed + _FDS_OF_A_THREAD_HOST, dead.control)
+        _check_that_there_are(needed + _FDS_OF_A_THREAD_HOST)
         with contextlib.ExitStack() as opened:
             files = [
                 (_reopen(job.path + ".data", opened), _reopen(job.path + ".index", opened))
@@ -586,6 +596,30 @@ class Drain:
                 "was lost. The next capture starts a new helper"
             )
 
+    def _notice_loss(self) -> None:
+        """If somebody closed our end of the control socket, let go of all: it is lost to us.
+
+        Who closes one descriptor that is not his closes them all. The pump lets go by itself.
+        """
+        if self._owner != os.getpid() or self.host.control.fileno() < 0:
+            return
+        if self.host.control.is_ours():
+            return
+        with deferred_interrupts():
+            self.host.close()
+            self._received = b""
+            self._unsent.clear()
+            self._forget_unanswered()
+            if self._jobs:
+                self._news.append(
+                    "this process closed the descriptors of a capture (as os.closerange() does): "
+                    "what was written since then is not in its log"
+                )
+            while self._jobs:
+                job = self._jobs.popitem()[1]
+                job.close_pipes()
+                job.state.writing = False
+
     def _forget_unanswered(self) -> None:
         """The pump is gone. What it would have answered is known from what it has written."""
         for job in self._unanswered.values():
@@ -599,6 +633,7 @@ class Drain:
     def retire(self) -> None:
         """Let go of a pump that is gone, unless something it had in hand is still to be saved."""
         with self.lock:
+            self._notice_loss()
             if self._jobs or self._owner != os.getpid():
                 return
             self._forget_unanswered()
@@ -630,11 +665,11 @@ def _reopen(path: str, opened: contextlib.ExitStack) -> int:
     return fd
 
 
-def _check_that_there_are(count: int, some: socket.socket) -> None:
+def _check_that_there_are(count: int) -> None:
     """Raise `OSError` unless this process may open so many more descriptors."""
     with contextlib.ExitStack() as opened:
         for _ in range(count):
-            opened.enter_context(some.dup())
+            opened.enter_context(socket.socket(socket.AF_UNIX))
 
 
 class _Watcher:
@@ -648,7 +683,7 @@ class _Watcher:
     def __init__(self, drain: Drain) -> None:
         self._control = drain.host.control
         self._drain = drain
-        self._end, self._wake = map(out_of_the_way, os.pipe())
+        self._end, self._wake = (Descriptor(out_of_the_way(fd)) for fd in os.pipe())
         # Not in the thread, which may begin when the socket is closed already.
         self._waiter = select.poll()
         self._waiter.register(self._end, select.POLLIN)
@@ -675,7 +710,8 @@ class _Watcher:
 
     def stop(self) -> None:
         """End the thread, and wait for that."""
-        os.write(self._wake, b"\0")
+        if self._wake.is_ours():  # else it has ended when that was closed
+            os.write(self._wake, b"\0")
         if self._thread != _thread.get_ident():
             self._running.acquire(timeout=_WATCHER_END_S)
             self._await_end_of_task()
@@ -689,8 +725,8 @@ class _Watcher:
 
     def close(self) -> None:
         """Let go of what wakes the thread."""
-        os.close(self._wake)
-        os.close(self._end)
+        self._wake.close()
+        self._end.close()
 
 
 # -- which drain ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import sys
 import threading
 from typing import Protocol
 
+from ..descriptors import Socket
 from . import pump
 
 #: How long to wait for the pump's thread to see that it is no longer needed.
@@ -22,7 +23,7 @@ _LAUNCH_S = 30.0
 class Host(Protocol):
     """A running pump, reached through ``control``."""
 
-    control: socket.socket
+    control: Socket
     #: Whether the pump goes on when this process has ended.
     outlives_us: bool
 
@@ -37,14 +38,14 @@ class Host(Protocol):
         """In a forked child: let go of what is the parent's."""
 
 
-def _control_pair() -> tuple[socket.socket, socket.socket]:
+def _control_pair() -> tuple[Socket, Socket]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         return _out_of_the_way(ours), _out_of_the_way(theirs)
 
 
-def _out_of_the_way(end: socket.socket) -> socket.socket:
-    return socket.socket(fileno=pump.out_of_the_way(end.detach()))
+def _out_of_the_way(end: socket.socket) -> Socket:
+    return Socket(pump.out_of_the_way(end.detach()))
 
 
 class ProcessHost:
@@ -96,7 +97,7 @@ class ProcessHost:
     @property
     def is_usable(self) -> bool:
         """Whether the pump can take new recordings."""
-        if self.control.fileno() < 0:
+        if not self.control.is_ours():
             return False
         waiter = select.poll()
         waiter.register(self.control, 0)  # only "the other end is gone" is asked for
@@ -121,7 +122,7 @@ class ThreadHost:
 
     def __init__(self) -> None:
         self.control, theirs = _control_pair()
-        self._pump = pump.Pump(theirs)
+        self._pump = pump.Pump(theirs, theirs.is_ours)
         self._thread = threading.Thread(
             target=self._pump.run, name="ipyfdcapture-drain", daemon=True
         )
@@ -135,7 +136,7 @@ class ThreadHost:
     @property
     def is_usable(self) -> bool:
         """Whether the pump can take new recordings."""
-        return self.control.fileno() >= 0 and self._thread.is_alive()
+        return self.control.is_ours() and self._thread.is_alive()
 
     def close(self) -> None:
         """Let go of the pump."""

@@ -2,8 +2,8 @@
 
 This file uses the standard library alone and imports nothing of the package, because the
 helper process runs it by its path (``python -I -S -E pump.py FD OWNER``) to start in
-milliseconds. It does not need OWNER, the process it serves: that is for whoever looks at a list of
-processes. The thread host calls `Pump.run` in a thread of the kernel instead; the loop is the same.
+milliseconds; OWNER is the process that it serves. The thread host calls `Pump.run` in a thread of
+the kernel instead; the loop is the same.
 
 A *recording*, as the pump writes it, is a pair of append-only files:
 
@@ -38,7 +38,7 @@ import sys
 import termios
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 #: Time (ns since the epoch), start of the chunk (bytes), number of its source.
@@ -394,8 +394,17 @@ class Pump:
     ``bye``      the owner ends in peace: no crash to keep.
     """
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        is_ours: Callable[[], bool] = lambda: True,
+        owner: int | None = None,
+    ) -> None:
         self._control: socket.socket | None = control
+        #: Whether nobody else has closed its descriptor, as only those can who share our process.
+        self._is_ours = is_ours
+        self._owner = owner
+        self._owners_program = _program_of(owner)
         self._control_fd = control.fileno()
         self._recordings: dict[int, _Recording] = {}
         self._pipes: dict[int, _Pipe] = {}
@@ -428,14 +437,19 @@ class Pump:
             self._forget_pipe(pipe)
         for number in list(self._recordings):
             self._release(number)
-        for lock_fd in self._spools.values():
-            os.close(lock_fd)
-        self._spools.clear()
+        self._let_go_of_spools()
         if self._control is not None:
             self._control.close()
 
+    def _let_go_of_spools(self) -> None:
+        while self._spools:
+            os.close(self._spools.popitem()[1])
+
     def _turn(self) -> None:
         ready = self._ready_fds(None)
+        if self._control is not None and not self._is_ours():
+            self._forget_all()
+            return
         if self._pace.calls_for_nap() and self._control_fd not in ready:
             self._nap()
             # What had something before the nap was written to first.
@@ -450,6 +464,12 @@ class Pump:
             elif fd in self._blocked:
                 self._unblock(fd)
         self._pace.note(moved)
+
+    def _forget_all(self) -> None:
+        """Somebody has closed all descriptors: their numbers are others' now."""
+        self._control = None
+        for numbered in (self._recordings, self._pipes, self._blocked, self._spools):
+            numbered.clear()
 
     def _nap(self) -> None:
         """Let writers run on."""
@@ -625,14 +645,20 @@ class Pump:
         self._control.close()
         self._control = None
         self._control_fd = -1
+        # One that closed all its descriptors, and no more than that, still reads its recordings.
+        is_over = not self._owners_program or self._owners_program != _program_of(self._owner)
         spools = set(self._spools)
         for number, recording in list(self._recordings.items()):
             if recording.active and not self._peaceful:
                 self._empty_now(recording)
-                spools -= self._keep_crash(recording)
+                if is_over:
+                    spools -= self._keep_crash(recording)
             self._release(number)
-        for path in spools:
-            remove_tree(path)
+        if is_over:
+            for path in spools:
+                remove_tree(path)
+        else:
+            self._let_go_of_spools()
 
     def _keep_crash(self, recording: _Recording) -> set[str]:
         """Mark the recording as from a crash and move it to where the next kernel looks.
@@ -687,6 +713,18 @@ class _Requests:
             count = request.get("fds", 0)
             taken, self._fds = self._fds[:count], self._fds[count:]
             yield request, taken
+
+
+def _program_of(process: int | None) -> bytes:
+    """Return what tells a run of a program from any other; nothing if it ends or cannot be told.
+
+    On Linux, where the system put what it told the program at its start, other for each.
+    """
+    try:
+        with open(f"/proc/{process}/auxv", "rb") as told:
+            return told.read()
+    except OSError:
+        return b""
 
 
 def waiting_bytes(pipe: int) -> int:
@@ -840,4 +878,4 @@ if __name__ == "__main__":
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
     _raise_descriptor_limit()
-    Pump(socket.socket(fileno=int(sys.argv[1]))).run()
+    Pump(socket.socket(fileno=int(sys.argv[1])), owner=int(sys.argv[2])).run()
