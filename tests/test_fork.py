@@ -204,6 +204,30 @@ def test_a_capture_whose_descriptors_were_closed_keeps_what_came_before(
     )
 
 
+@DRAINS
+@pytest.mark.parametrize("live", ["live='terminal'", "file='copy.txt'", "on_line=print_out"])
+def test_live_targets_whose_descriptors_were_closed_leave_others_alone(
+    python: Python, drain: str, live: str
+) -> None:
+    python(
+        script(
+            CLOSE_ALL
+            + f"""
+        print_out = lambda line: None
+        warnings.simplefilter("ignore")
+        with capture_fd(drain=sys.argv[1], live_interval=0.01, {live}) as logs:
+            print("before", flush=True)
+            files = close_all()
+            with contextlib.suppress(OSError):
+                print("after", flush=True)
+            time.sleep(0.1)
+        assert_untouched(files)
+        """
+        ),
+        drain,
+    )
+
+
 def test_spools_of_a_process_that_closed_all_descriptors_go_with_it(
     python: Python, tmp_path: Path
 ) -> None:

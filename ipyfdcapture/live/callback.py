@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from ..captured import Line
+from ..descriptors import Descriptor
 from ..levels import level_of
 from ..recording import Recording
 from ..sources import is_stderr
@@ -177,7 +178,7 @@ class FileTarget(_Immediate):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         # A named pipe that nobody reads is an error, and nothing to wait for.
-        self._fd = os.open(path, flags | os.O_NONBLOCK, 0o666)
+        self._fd = Descriptor(os.open(path, flags | os.O_NONBLOCK, 0o666))
         os.set_blocking(self._fd, True)
 
     def show(self, chunks: list[Chunk]) -> None:
@@ -187,4 +188,4 @@ class FileTarget(_Immediate):
 
     def close(self) -> None:
         """See `Target`."""
-        os.close(self._fd)
+        self._fd.close()

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..descriptors import Descriptor
 from ..drain.pump import ENTRY, split_limit, tail_file_bytes
 from ..recording import Recording
 
@@ -44,7 +45,7 @@ class Following:
         self.position = position
         self.skipped = 0
         self._path = recording.path
-        self._files: dict[str, int] = {}
+        self._files: dict[str, Descriptor] = {}
         self._index_offset = 0
         # The entry of the chunk in which position lies, and those after it.
         self._entries: deque[tuple[int, int, int]] = deque()
@@ -98,7 +99,7 @@ class Following:
     def close(self) -> None:
         """Let go of the files."""
         for fd in self._files.values():
-            os.close(fd)
+            fd.close()
         self._files.clear()
 
     def end(self) -> int:
@@ -125,7 +126,7 @@ class Following:
         with contextlib.suppress(FileNotFoundError):
             if os.stat(f"{self._path}.index").st_ino != os.fstat(index).st_ino:
                 # Rewritten without the entries of what is gone: begin anew.
-                os.close(self._files.pop("index"))
+                self._files.pop("index").close()
                 self._index_offset = 0
                 self._entries.clear()
                 self._read_entries()
@@ -158,10 +159,10 @@ class Following:
         return 0 if file is None else os.fstat(file).st_size
 
     def _file(self, name: str) -> int | None:
-        if name not in self._files:
+        if name not in self._files or not self._files[name].is_ours():
             try:
                 flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-                self._files[name] = os.open(f"{self._path}.{name}", flags)
+                self._files[name] = Descriptor(os.open(f"{self._path}.{name}", flags))
             except FileNotFoundError:
                 return None
         return self._files[name]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from collections.abc import Callable
 
+from ..descriptors import Descriptor
 from ..recording import Recording
 from ..sources import is_stderr, label_of
 from ..streams import await_room
@@ -23,8 +25,8 @@ class TerminalStream:
     enough: int | None = None
 
     def __init__(self, stdout: int | None, stderr: int | None) -> None:
-        self._stdout = stdout
-        self._stderr = stderr
+        self._stdout = None if stdout is None else Descriptor(stdout)
+        self._stderr = None if stderr is None else Descriptor(stderr)
         self.error: BaseException | None = None
         self.wanted: Callable[[], bool]
 
@@ -74,7 +76,7 @@ class TerminalStream:
         """See `Target`."""
         for fd in (self._stdout, self._stderr):
             if fd is not None:
-                os.close(fd)
+                fd.close()
 
 
 class TerminalScreen:
@@ -84,7 +86,7 @@ class TerminalScreen:
     """
 
     def __init__(self, fd: int) -> None:
-        self._fd = fd
+        self._fd = Descriptor(fd)
         self._can_redraw = os.isatty(fd)
         self._drawn = 0
 
@@ -113,7 +115,7 @@ class TerminalScreen:
 
     def close(self) -> None:
         """See `Screen`."""
-        os.close(self._fd)
+        self._fd.close()
 
 
 def _size_of(terminal: int) -> tuple[int, int]:
@@ -138,8 +140,10 @@ def _columns_of(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: Descriptor, data: bytes) -> None:
     """Write everything, however many writes it takes."""
+    if not fd.is_ours():
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     view = memoryview(data)
     while view:
         try:
