@@ -247,6 +247,23 @@ def test_spools_of_a_process_that_closed_all_descriptors_go_with_it(
     assert os.listdir(tmp_path / "spools") == []
 
 
+def test_the_spool_of_a_process_that_becomes_another_program_goes(
+    python: Python, tmp_path: Path
+) -> None:
+    python(
+        script(
+            """
+        with capture_fd(spool_dir=sys.argv[1]) as logs:
+            print("before", flush=True)
+            assert logs.text
+            until_empty = 'while [ "$(ls "$0")" ]; do sleep 0.05; done'
+            os.execvp("sh", ["sh", "-c", until_empty, sys.argv[1]])
+        """
+        ),
+        str(tmp_path / "spools"),
+    )
+
+
 @DRAINS
 def test_a_forked_child_may_capture_for_itself(python: Python, drain: str) -> None:
     shown = python(
