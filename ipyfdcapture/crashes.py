@@ -18,6 +18,7 @@ from typing import Any
 
 from . import spool
 from .drain.pump import append_facts, dropped_bytes, move_recording, recording_files, remove_tree
+from .errors import CaptureError
 from .recording import Recording
 from .view.safe import plain
 
@@ -91,20 +92,39 @@ def delete(path: str) -> None:
 
 
 def load(path: str, spool_dir: str = "") -> Recording:
-    """Take the recording at ``path`` into this process's spool, where it lives while it is held."""
+    """Take the recording at ``path`` into this process's spool, where it lives while it is held.
+
+    Raises `CaptureError`, and leaves it where it is, if it cannot be read.
+    """
+    try:
+        _described(path)
+    except (OSError, EOFError) as error:
+        raise CaptureError(_unreadable(path, error)) from error
     target = move_recording(path, spool.directory(spool_dir))
     return Recording.open(target)
 
 
 def describe(path: str) -> str:
-    """Return one line: when, which cell, how much, the last words."""
+    """Return one line: when, which cell, how much, the last words; or why it cannot be read."""
+    try:
+        return _described(path)
+    except (OSError, EOFError) as error:
+        return _unreadable(path, error)
+
+
+def _unreadable(path: str, error: Exception) -> str:
+    return f"{path}.data cannot be read as a recording: {error}"
+
+
+def _described(path: str) -> str:
     recording = Recording.open(path)
     try:
         data = recording.snapshot().data
         when = datetime.datetime.fromtimestamp(recording.facts.get("crashed", 0) / 1e9)
         cell = recording.facts.get("cell")
         first_line = recording.facts.get("first_line", "")
-        where = f"cell [{cell}] {first_line}" if cell else first_line or "a capture"
+        unnamed = "its facts are lost" if "facts_lost" in recording.facts else "a capture"
+        where = f"cell [{cell}] {first_line}" if cell else first_line or unnamed
         return (
             f"{when:%Y-%m-%d %H:%M:%S}  {where.strip()}  {len(data):,} bytes"
             f"  last line: {_last_line(bytes(data[-500:]))}"

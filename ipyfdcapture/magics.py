@@ -518,7 +518,10 @@ class CaptureFdExtension:
             raise UsageError(
                 f"--recover {args.recover}: give a number from 1 to {len(found)}"
             ) from None
-        recording = crashes.load(found[position - 1], self.config.spool_dir)
+        try:
+            recording = crashes.load(found[position - 1], self.config.spool_dir)
+        except CaptureError as error:
+            raise UsageError(f"--recover: {error}") from error
         self._bind(Captured(recording), args)
 
     # -- pieces ---------------------------------------------------------------------------------

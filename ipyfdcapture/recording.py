@@ -9,8 +9,10 @@ from __future__ import annotations
 import array
 import contextlib
 import errno
+import itertools
 import json
 import mmap
+import operator
 import os
 import tempfile
 import threading
@@ -110,6 +112,8 @@ class Recording:
         self.state = State()
         self.writing: Writing | None = None
         self._latest: Callable[[], Snapshot | None] = _no_snapshot
+        #: Whether another process made it, and may have been cut short.
+        self._was_left = False
         #: Whether the content was let go of.
         self.closed = False
         self._delete = weakref.finalize(self, _delete_files, path, os.getpid())
@@ -142,17 +146,15 @@ class Recording:
 
     @classmethod
     def open(cls, path: str) -> Recording:
-        """Open a recording that another process left. `close` deletes it."""
-        facts: dict[str, Any] = {}
-        with open(path + ".json", encoding="utf-8") as lines:
-            for line in lines:
-                with contextlib.suppress(ValueError):  # cut short by the crash
-                    more = json.loads(line)
-                    added = more.pop("added_sources", [])
-                    facts |= more
-                    facts.setdefault("sources", []).extend(added)
+        """Open a recording that another process left. `close` deletes it.
+
+        What a machine without power left of it is read as far as it goes: facts that were lost
+        are made up from the other files, and ``facts_lost`` is among them then.
+        """
+        facts = _read_facts(path)  # all that may fail comes first: an object deletes its files
         recording = cls(path, facts)
         recording.state.dropped = facts.get("dropped", 0)
+        recording._was_left = True
         return recording
 
     def add_facts(self, **facts: Any) -> None:
@@ -163,9 +165,10 @@ class Recording:
 
     def add_sources(self, names: list[str]) -> None:
         """Add sources to ``facts``, on disk too: these alone, or thousands would take for ever."""
+        first = len(self.facts["sources"])
         self.facts["sources"] += names
         with contextlib.suppress(OSError):
-            append_facts(self.path + ".json", {"added_sources": names})
+            append_facts(self.path + ".json", {"added_sources": names, "first_added": first})
 
     def finish(self, stopped: int) -> None:
         """The capture ended in peace, at ``stopped`` (ns since the epoch): nothing to recover."""
@@ -253,7 +256,10 @@ class Recording:
         return max(0, self._end() - int(max_bytes))
 
     def _end(self) -> int:
-        return _end_of(self.path, self.facts.get("max_bytes"), _read_entries(self.path))
+        return _end_of(self.path, self.facts.get("max_bytes"), self._entries())
+
+    def _entries(self) -> memoryview:
+        return _sound_entries(self.path) if self._was_left else _read_entries(self.path)
 
     def _check_open(self) -> None:
         if self.closed:
@@ -261,7 +267,7 @@ class Recording:
 
     def _read(self) -> Snapshot:
         self._check_open()
-        entries = _read_entries(self.path)
+        entries = self._entries()
         if self._is_joined:
             end = os.stat(self.path + ".data").st_size
             return self._build(_map_file(self.path + ".data", end), entries)
@@ -450,6 +456,62 @@ def _unlink_files(path: str) -> None:
     for file in recording_files(path):
         with contextlib.suppress(OSError):
             os.unlink(file)
+
+
+def _read_facts(path: str) -> dict[str, Any]:
+    """Read the facts of a recording that another process left, as far as it wrote them."""
+    facts: dict[str, Any] = {}
+    added: dict[int, str] = {}
+    with open(path + ".json", encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            with contextlib.suppress(ValueError):  # cut short by the crash
+                more = json.loads(line)
+                if isinstance(more, dict):
+                    added |= dict(
+                        enumerate(more.pop("added_sources", ()), more.pop("first_added", 0))
+                    )
+                    facts |= more
+    entries = _sound_entries(path)
+    if "sources" not in facts:
+        facts = _made_up_facts(path, entries) | facts
+        added = {}
+    names = facts["sources"]
+    count = max((len(names) - 1, *added, max(entries[2::_ENTRY_WORDS], default=-1))) + 1
+    names += [added.get(i, f"source {i + 1}") for i in range(len(names), count)]
+    return facts
+
+
+def _made_up_facts(path: str, entries: memoryview) -> dict[str, Any]:
+    """Return what the other files of a recording tell of it, its own facts being lost."""
+    data = os.stat(path + ".data")
+    tails = [os.stat(file).st_size for file in recording_files(path) if ".tail" in file[-6:]]
+    # The data file is full if there are others: it is the larger half, by one or by none.
+    odd = any(size == data.st_size - 1 for size in tails)
+    return {
+        "facts_lost": True,
+        "sources": [],
+        "started": entries[0] if len(entries) else data.st_mtime_ns,
+        "crashed": data.st_mtime_ns,
+        "max_bytes": 2 * data.st_size - odd if tails else None,
+    }
+
+
+def _sound_entries(path: str) -> memoryview:
+    """Return the entries up to where a machine without power left zeros, or nothing, in the index.
+
+    Bytes without any are of one source.
+    """
+    entries = _EMPTY.cast("Q")
+    with contextlib.suppress(FileNotFoundError):
+        entries = _read_entries(path)
+    starts = entries[1::_ENTRY_WORDS]
+    follows = map(operator.le, itertools.chain((0,), starts), starts)
+    sound = itertools.takewhile(all, zip(entries[0::_ENTRY_WORDS], follows, strict=True))
+    entries = entries[: _ENTRY_WORDS * sum(1 for _ in sound)]
+    data = os.stat(path + ".data")
+    if data.st_size and not len(entries):
+        entries = memoryview(array.array("Q", (data.st_mtime_ns, 0, 0)))
+    return entries
 
 
 def _read_entries(path: str) -> memoryview:

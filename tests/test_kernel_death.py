@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import datetime
 import errno
 import mmap
 import os
@@ -24,8 +25,8 @@ from helpers.native import Native
 from helpers.process import await_end, the_pump
 from helpers.wait import eventually
 
-from ipyfdcapture import Captured, crashes, spool
-from ipyfdcapture.drain.pump import RecordingWriter, move_recording
+from ipyfdcapture import Captured, CaptureError, crashes, spool
+from ipyfdcapture.drain.pump import RecordingWriter, append_facts, move_recording
 from ipyfdcapture.recording import Recording
 
 CRASHES = {
@@ -549,6 +550,145 @@ def test_a_crash_in_the_thread_drain_tells_no_lies(crashing: Callable[..., Kerne
     kernel.load()
     kernel.run("%capture_fd --recover -v logs")
     assert kernel.value("globals().get('logs') is None or logs.stdout in ('', 'words\\n')")
+
+
+# -- after a power failure ----------------------------------------------------------------------
+
+
+def keep(key: str, spool_dir: Path, chunks: list[tuple[int, bytes]], **facts: object) -> str:
+    """Leave a recording of a crashed kernel of the notebook ``key``; return its path."""
+    orphan = tempfile.mkdtemp(prefix=spool.name_prefix(), dir=spool_dir)
+    known = {"sources": ["stdout", "stderr"], "max_bytes": None, "notebook": key, "started": 1}
+    recording, data, index = Recording.create(orphan, known | facts)
+    recording.keep_files()
+    writer = RecordingWriter(recording.path, data, index, recording.facts["max_bytes"])
+    for source, chunk in chunks:
+        writer.append(chunk, source)
+    writer.close()
+    (path,) = crashes.find(key, str(spool_dir))
+    return path
+
+
+@pytest.fixture
+def runtime_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    return tmp_path / "runtime"
+
+
+LOST_FACTS = [b"", b"\0" * 512, b'{"sources": ["stdo', b"\xff\xfe\n", b"5\nnull\n[]\n"]
+
+
+@pytest.mark.parametrize("left", LOST_FACTS)
+def test_a_recording_whose_facts_were_lost_is_listed_and_can_be_read(
+    tmp_path: Path, runtime_dir: Path, left: bytes
+) -> None:
+    path = keep("k", tmp_path, [(0, b"first\n"), (1, b"second\n"), (0, b"last words\n")])
+    Path(path + ".json").write_bytes(left)
+    described = crashes.describe(path)
+    assert "its facts are lost" in described and described.endswith("last line: last words")
+    assert f"{datetime.date.today():%Y-}" in described
+    logs = Captured(crashes.load(path, str(tmp_path)))
+    assert logs.text == "first\nsecond\nlast words\n"
+    assert [line.source for line in logs] == ["source 1", "source 2", "source 1"]
+    assert logs.duration < 60 and "crashed" in repr(logs)
+    logs.close()
+
+
+@pytest.mark.parametrize("left", [b"", b"\0" * 48, b"\1\2\3", None])
+def test_a_recording_whose_facts_and_index_were_lost_is_read_as_one_source(
+    tmp_path: Path, runtime_dir: Path, left: bytes | None
+) -> None:
+    path = keep("k", tmp_path, [(0, b"first\n"), (1, b"last words\n")])
+    Path(path + ".json").write_bytes(b"")
+    if left is None:
+        os.unlink(path + ".index")
+    else:
+        Path(path + ".index").write_bytes(left)
+    assert "last words" in crashes.describe(path)
+    logs = Captured(crashes.load(path, str(tmp_path)))
+    assert logs.text == "first\nlast words\n"
+    assert [line.source for line in logs] == ["source 1", "source 1"]
+    logs.close()
+
+
+@pytest.mark.parametrize("limit", [10_000, 9_999, 4_000_000, 3_999_999])
+def test_a_limited_recording_whose_facts_were_lost_has_its_first_and_its_last_half(
+    tmp_path: Path, runtime_dir: Path, limit: int
+) -> None:
+    written = random.Random(limit).randbytes(3 * limit)
+    chunks = [(0, written[i : i + limit // 3]) for i in range(0, len(written), limit // 3)]
+    path = keep("k", tmp_path, chunks, max_bytes=limit)
+    Path(path + ".json").write_bytes(b"")
+    logs = Captured(crashes.load(path, str(tmp_path)))
+    half = limit // 2
+    assert logs.raw[: limit - half] == written[: limit - half]
+    assert logs.raw[limit - half :][-half:] == written[-half:]
+    logs.close()
+
+
+def test_what_follows_a_line_of_facts_that_was_cut_is_not_lost_with_it(
+    tmp_path: Path, runtime_dir: Path
+) -> None:
+    path = keep("k", tmp_path, [(0, b"out\n"), (2, b"of a child\n")])
+    with open(path + ".json", "ab") as facts:
+        facts.write(b'{"added_sour')
+    append_facts(path + ".json", {"cell": 7})
+    assert "cell [7]" in crashes.describe(path)
+    logs = Captured(crashes.load(path, str(tmp_path)))
+    assert [line.source for line in logs] == ["stdout", "source 3"]
+    logs.close()
+
+
+@pytest.mark.parametrize("zeros", [0, 100])
+@pytest.mark.parametrize("of_index", range(0, 73, 8))
+@pytest.mark.parametrize("of_data", [1, 6, 9, 13, 24])
+def test_files_that_were_cut_are_read_as_far_as_they_go(
+    tmp_path: Path, runtime_dir: Path, of_data: int, of_index: int, zeros: int
+) -> None:
+    """A file may also be as long as it was, and what did not reach the disk be zeros."""
+    written = b"first\nsecond\nlast words\n"
+    path = keep("k", tmp_path, [(0, b"first\n"), (1, b"second\n"), (0, b"last words\n")])
+    os.truncate(path + ".data", of_data)
+    os.truncate(path + ".index", of_index)
+    os.truncate(path + ".index", of_index + zeros)
+    assert f"{of_data} bytes" in crashes.describe(path)
+    logs = Captured(crashes.load(path, str(tmp_path)))
+    assert logs.raw == written[:of_data]
+    assert logs.text == written[:of_data].decode()
+    assert all(line.time.year > 2000 for line in logs)
+    assert logs[0].source in ("stdout", "source 1")
+    logs.close()
+
+
+def test_a_recording_that_cannot_be_read_is_named_and_the_others_are_listed(
+    tmp_path: Path, runtime_dir: Path
+) -> None:
+    path = keep("k", tmp_path, [(0, b"x" * 1000)], max_bytes=500)
+    os.truncate(path + ".data", 100)
+    assert path in crashes.describe(path)
+    with pytest.raises(CaptureError):
+        crashes.load(path, str(tmp_path))
+    assert crashes.find("k", str(tmp_path)) == [path]  # for whoever can make something of it
+
+
+def test_recover_lists_the_good_beside_one_whose_facts_were_lost(
+    crashing: Callable[..., Kernel],
+) -> None:
+    kernel = crashing()
+    crash(kernel, "%%capture_fd\nos.write(1, b'lost\\n')\nos.abort()")
+    (facts,) = (kernel.directory / "jupyter_runtime_dir" / "ipyfdcapture").rglob("*.json")
+    facts.write_bytes(b"")
+    kernel.restart()
+    kernel.load()
+    kernel.ok(SETUP)
+    crash(kernel, "%%capture_fd\nos.write(1, b'good\\n')\nos.abort()")
+    kernel.restart()
+    kernel.load()
+    good, lost = listed(kernel.ok("%capture_fd --recover"))
+    assert "good" in good and "its facts are lost" in lost
+    kernel.ok("%capture_fd --recover 2 -v logs")
+    assert kernel.value("logs.text") == "lost\n"
+    assert "lost" in kernel.ok("logs").shown
 
 
 @pytest.fixture(autouse=True)

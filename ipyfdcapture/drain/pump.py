@@ -793,7 +793,8 @@ def append_facts(path: str, facts: dict[str, Any]) -> None:
     """Add one line of facts to a recording's ``.json`` file; a later line overrides."""
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        os.write(fd, json.dumps(facts).encode() + b"\n")
+        # On a line of its own, even if a full disk or a machine without power cut the last one.
+        os.write(fd, b"\n" + json.dumps(facts).encode() + b"\n")
     finally:
         os.close(fd)
 
