@@ -68,8 +68,11 @@ def find(key: str, spool_dir: str = "") -> list[str]:
     What lies in spools that nobody uses any more is moved to its place on the way.
     """
     _adopt_orphans(spool_dir or tempfile.gettempdir())
-    found = [str(facts)[: -len(".json")] for facts in Path(directory(key)).glob("*.json")]
-    return sorted(found, key=lambda path: os.stat(path + ".json").st_mtime_ns, reverse=True)
+    changed: dict[str, int] = {}
+    for facts in Path(directory(key)).glob("*.json"):
+        with contextlib.suppress(FileNotFoundError):  # another kernel has just taken it
+            changed[str(facts)[: -len(".json")]] = facts.stat().st_mtime_ns
+    return sorted(changed, key=changed.__getitem__, reverse=True)
 
 
 def prune(key: str, keep: int, days: float, spool_dir: str = "") -> None:

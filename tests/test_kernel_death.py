@@ -691,6 +691,22 @@ def test_recover_lists_the_good_beside_one_whose_facts_were_lost(
     assert "lost" in kernel.ok("logs").shown
 
 
+def test_recordings_that_another_kernel_takes_away_meanwhile_are_passed_over(
+    tmp_path: Path, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def glob_before_the_other(directory: Path, pattern: str) -> list[Path]:
+        found = list(usual(directory, pattern))
+        if "runtime" in str(directory):
+            monkeypatch.setattr(Path, "glob", usual)
+            crashes.delete(gone)
+        return found
+
+    gone = keep("k", tmp_path, [(0, b"gone\n")])
+    usual = Path.glob
+    monkeypatch.setattr(Path, "glob", glob_before_the_other)
+    assert crashes.find("k", str(tmp_path)) == []
+
+
 @pytest.fixture(autouse=True)
 def _no_core_files(tmp_path: Path) -> Iterator[None]:
     limits = resource.getrlimit(resource.RLIMIT_CORE)
