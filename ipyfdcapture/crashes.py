@@ -67,7 +67,9 @@ def find(key: str, spool_dir: str = "") -> list[str]:
 
     What lies in spools that nobody uses any more is moved to its place on the way.
     """
-    _adopt_orphans(spool_dir or tempfile.gettempdir())
+    base = spool_dir or tempfile.gettempdir()
+    spool.remove_half_made(base)
+    _adopt_orphans(base)
     changed: dict[str, int] = {}
     for facts in Path(directory(key)).glob("*.json"):
         with contextlib.suppress(FileNotFoundError):  # another kernel has just taken it
@@ -144,9 +146,7 @@ def _last_line(end: bytes) -> str:
 def _adopt_orphans(base: str) -> None:
     for path in Path(base).glob(spool.name_prefix() + "*"):
         with contextlib.suppress(OSError):
-            status = os.lstat(path)
-            mine = status.st_uid == os.getuid() and not status.st_mode & 0o077
-            if mine and path.is_dir() and not path.is_symlink():
+            if spool.is_mine(str(path)):
                 with spool.held(str(path)):
                     _adopt(path)
 

@@ -11,10 +11,13 @@ import atexit
 import contextlib
 import fcntl
 import os
+import stat
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from .descriptors import Descriptor
 from .drain.pump import out_of_the_way, remove_tree
@@ -22,6 +25,8 @@ from .errors import CaptureError
 
 LOCK_NAME = "lock"
 _BEING_MADE = "ipyfdcapture-new-"
+#: A directory of that name that is older is being made by nobody any more.
+_HALF_MADE_S = 3600
 
 
 @dataclass
@@ -114,6 +119,25 @@ def _lock(path: str) -> int:
         os.close(lock_fd)
         raise
     return lock_fd
+
+
+def remove_half_made(base: str) -> None:
+    """Remove the directories that were to become spools when their maker was killed."""
+    for path in Path(base).glob(_BEING_MADE + "*"):
+        with contextlib.suppress(OSError):
+            # It takes the maker a moment. The lock alone would not do: it is made after the
+            # directory, and who looks must not make it.
+            old = time.time() - path.lstat().st_mtime > _HALF_MADE_S
+            if old and is_mine(str(path)):
+                with held(str(path)):
+                    remove_tree(str(path))
+
+
+def is_mine(path: str) -> bool:
+    """Return whether it is a directory that this user alone can read."""
+    status = os.lstat(path)
+    private = status.st_uid == os.getuid() and not status.st_mode & 0o077
+    return private and stat.S_ISDIR(status.st_mode)
 
 
 @contextlib.contextmanager

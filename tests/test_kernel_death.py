@@ -707,6 +707,29 @@ def test_recordings_that_another_kernel_takes_away_meanwhile_are_passed_over(
     assert crashes.find("k", str(tmp_path)) == []
 
 
+@pytest.mark.parametrize("lock", [True, False])
+def test_a_spool_whose_maker_was_killed_goes_once_it_is_old(tmp_path: Path, lock: bool) -> None:
+    left = tmp_path / "ipyfdcapture-new-abc"
+    left.mkdir(mode=0o700)
+    if lock:
+        (left / "lock").touch(0o600)
+    crashes.find("k", str(tmp_path))
+    assert left.exists()  # somebody may just be making it
+    two_hours_ago = time.time() - 7200
+    os.utime(left, (two_hours_ago, two_hours_ago))
+    crashes.find("k", str(tmp_path))
+    assert not left.exists()
+
+
+def test_an_old_spool_whose_maker_was_only_stopped_stays(tmp_path: Path) -> None:
+    left = tmp_path / "ipyfdcapture-new-abc"
+    left.mkdir(mode=0o700)
+    with spool.held(str(left)):
+        os.utime(left, (1, 1))
+        crashes.find("k", str(tmp_path))
+        assert left.exists()
+
+
 @pytest.fixture(autouse=True)
 def _no_core_files(tmp_path: Path) -> Iterator[None]:
     limits = resource.getrlimit(resource.RLIMIT_CORE)
