@@ -69,7 +69,7 @@ def find(key: str, spool_dir: str = "") -> list[str]:
     """
     base = spool_dir or tempfile.gettempdir()
     spool.remove_half_made(base)
-    _adopt_orphans(base)
+    _adopt_orphans(base, key)
     changed: dict[str, int] = {}
     for facts in Path(directory(key)).glob("*.json"):
         with contextlib.suppress(FileNotFoundError):  # another kernel has just taken it
@@ -143,32 +143,41 @@ def _last_line(end: bytes) -> str:
     return next((line for line in reversed(lines) if line.strip()), "").strip()[-100:]
 
 
-def _adopt_orphans(base: str) -> None:
+def _adopt_orphans(base: str, key: str) -> None:
     for path in Path(base).glob(spool.name_prefix() + "*"):
         with contextlib.suppress(OSError):
             if spool.is_mine(str(path)):
                 with spool.held(str(path)):
-                    _adopt(path)
+                    _adopt(path, key)
 
 
-def _adopt(orphan: Path) -> None:
-    """Keep what was being captured when process and helper died; delete the rest."""
+def _adopt(orphan: Path, key: str) -> None:
+    """Keep what was being captured when process and helper died; delete the rest.
+
+    Whose a recording is may be lost with its facts: it is then of the notebook ``key``, which
+    has found it.
+    """
     for facts_file in orphan.glob("*.json"):
         path = str(facts_file)[: -len(".json")]
+        if not os.path.exists(path + ".data"):
+            continue
         recording = Recording.open(path)
         recording.keep_files()
         facts = recording.facts
-        if "stopped" not in facts and facts.get("notebook") and os.path.exists(path + ".data"):
-            if "crashed" not in facts:
+        lost = "facts_lost" in facts and os.stat(path + ".data").st_size > 0
+        notebook = facts.get("notebook") or (key if lost else None)
+        if "stopped" not in facts and notebook:
+            if "crashed" not in facts or lost:
                 append_facts(path + ".json", _facts_of_crash(path))
-            move_recording(path, directory(facts["notebook"]))
+            move_recording(path, directory(notebook))
     remove_tree(str(orphan))
 
 
 def _facts_of_crash(path: str) -> dict[str, Any]:
     """Return what the helper would have noted, had it not died."""
     facts: dict[str, Any] = {"crashed": os.stat(path + ".data").st_mtime_ns}
-    dropped, number = dropped_bytes(path + ".index")
-    if dropped:
-        facts |= {"dropped": dropped, "dropped_why": os.strerror(number) if number else None}
+    with contextlib.suppress(FileNotFoundError):
+        dropped, number = dropped_bytes(path + ".index")
+        if dropped:
+            facts |= {"dropped": dropped, "dropped_why": os.strerror(number) if number else None}
     return facts

@@ -730,6 +730,23 @@ def test_an_old_spool_whose_maker_was_only_stopped_stays(tmp_path: Path) -> None
         assert left.exists()
 
 
+def test_a_recording_whose_facts_were_lost_in_the_spool_goes_to_who_finds_it(
+    tmp_path: Path, runtime_dir: Path
+) -> None:
+    """Whose it is went with its facts."""
+    orphan = tempfile.mkdtemp(prefix=spool.name_prefix(), dir=tmp_path)
+    for words in (b"last words\n", b""):
+        recording, data, index = Recording.create(orphan, {})
+        recording.keep_files()
+        writer = RecordingWriter(recording.path, data, index, None)
+        writer.append(words, 0)
+        writer.close()
+        Path(recording.path + ".json").write_bytes(b"")
+    (path,) = crashes.find("k", str(tmp_path))
+    assert "its facts are lost" in crashes.describe(path) and "last words" in crashes.describe(path)
+    assert os.listdir(tmp_path) == ["runtime"]
+
+
 @pytest.fixture(autouse=True)
 def _no_core_files(tmp_path: Path) -> Iterator[None]:
     limits = resource.getrlimit(resource.RLIMIT_CORE)
