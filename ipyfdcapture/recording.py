@@ -30,6 +30,7 @@ from .drain.pump import (
     recording_files,
     split_limit,
     tail_file_bytes,
+    write_all,
 )
 from .interrupts import deferred_interrupts
 
@@ -135,7 +136,7 @@ class Recording:
             for suffix in (".index", ".json"):
                 flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 opened.append(out_of_the_way(os.open(path + suffix, flags, 0o600)))
-            os.write(opened[2], json.dumps(facts).encode() + b"\n")
+            write_all(opened[2], json.dumps(facts).encode() + b"\n")
         except BaseException:
             for fd in opened:
                 os.close(fd)
@@ -370,11 +371,9 @@ def record_bytes(
     try:
         position = 0
         for source, chunk, time in chunks:
-            os.write(index_fd, ENTRY.pack(time, position, source))
+            write_all(index_fd, ENTRY.pack(time, position, source))
+            write_all(data_fd, chunk)
             position += len(chunk)
-            view = memoryview(chunk)
-            while view:
-                view = view[os.write(data_fd, view) :]
     finally:
         os.close(data_fd)
         os.close(index_fd)

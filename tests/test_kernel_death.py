@@ -26,8 +26,9 @@ from helpers.process import await_end, the_pump
 from helpers.wait import eventually
 
 from ipyfdcapture import Captured, CaptureError, crashes, spool
+from ipyfdcapture.drain import pump
 from ipyfdcapture.drain.pump import RecordingWriter, append_facts, move_recording
-from ipyfdcapture.recording import Recording
+from ipyfdcapture.recording import Recording, record_bytes
 
 CRASHES = {
     "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
@@ -745,6 +746,69 @@ def test_a_recording_whose_facts_were_lost_in_the_spool_goes_to_who_finds_it(
     (path,) = crashes.find("k", str(tmp_path))
     assert "its facts are lost" in crashes.describe(path) and "last words" in crashes.describe(path)
     assert os.listdir(tmp_path) == ["runtime"]
+
+
+# -- short writes -------------------------------------------------------------------------------
+
+
+def test_what_the_disk_takes_bit_by_bit_is_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: usual(fd, bytes(data)[:5]))
+    facts = {"sources": ["stdout", "stderr"], "started": 1}
+    chunks = [(0, b"first words\n", 2), (1, b"second\n", 3), (0, b"last words\n", 4)]
+    recording = record_bytes(str(tmp_path), chunks, facts)
+    recording.add_facts(cell=7)
+    monkeypatch.undo()
+    left = Recording.open(recording.path)
+    snapshot = left.snapshot()
+    assert bytes(snapshot.data) == b"first words\nsecond\nlast words\n"
+    assert [list(part) for part in (snapshot.times, snapshot.starts, snapshot.source_numbers)] == [
+        [2, 3, 4],
+        [0, 12, 19],
+        [0, 1, 0],
+    ]
+    assert left.facts == {"sources": ["stdout", "stderr"], "started": 1, "cell": 7}
+
+
+def test_a_disk_that_takes_a_part_of_the_facts_refuses_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_until_full(fd: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", refuse)
+        return usual(fd, bytes(data)[:5])
+
+    def refuse(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    usual = os.write
+    monkeypatch.setattr(os, "write", write_until_full)
+    with pytest.raises(OSError):
+        Recording.create(str(tmp_path), {"sources": ["stdout"]})
+    monkeypatch.undo()
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_index_that_finds_no_room_to_be_rewritten_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_a_part(fd: int, data: bytes, offset: int) -> int:
+        return usual(fd, data[:24] if len(data) > 24 and data[24:] else data, offset)
+
+    usual = os.pwrite
+    recording, data, index = Recording.create(str(tmp_path), {"sources": ["a"], "max_bytes": 100})
+    writer = RecordingWriter(recording.path, data, index, 100)
+    monkeypatch.setattr(pump, "MAX_STALE_INDEX_BYTES", 48)
+    for i in range(10):
+        writer.append(b"%09d\n" % i, 0)
+    before = Path(recording.path + ".index").read_bytes()
+    monkeypatch.setattr(os, "pwrite", write_a_part)
+    writer._drop_stale_entries(90)
+    monkeypatch.undo()
+    writer.append(b"last\n", 0)
+    assert Path(recording.path + ".index").read_bytes()[:-24] == before
+    writer.close()
 
 
 @pytest.fixture(autouse=True)

@@ -301,7 +301,8 @@ class RecordingWriter:
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
             new = os.open(new_path, flags, 0o600)
             try:
-                os.pwrite(new, kept, 0)
+                if os.pwrite(new, kept, 0) != len(kept):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.rename(new_path, f"{self.path}.index")
                 os.dup2(new, self._index_fd, inheritable=False)
             finally:
@@ -794,9 +795,16 @@ def append_facts(path: str, facts: dict[str, Any]) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         # On a line of its own, even if a full disk or a machine without power cut the last one.
-        os.write(fd, b"\n" + json.dumps(facts).encode() + b"\n")
+        write_all(fd, b"\n" + json.dumps(facts).encode() + b"\n")
     finally:
         os.close(fd)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of it: a disk that is nearly full takes a part, and refuses the next."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 def recording_files(path: str) -> list[str]:
