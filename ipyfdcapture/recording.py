@@ -322,9 +322,12 @@ class Recording:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(self.path + ".index.new", flags, 0o600), "wb") as index:
             index.write(entries.tobytes())
+        # First what may find no room: without it, the new files would be read as the old ones.
+        with contextlib.suppress(FileNotFoundError):  # it ended in peace
+            append_facts(self.path + ".json", facts)
         os.rename(data, self.path + ".data")
         os.rename(self.path + ".index.new", self.path + ".index")
-        self.add_facts(**facts)
+        self.facts |= facts
         for suffix in (".tail0", ".tail1"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path + suffix)
@@ -474,6 +477,10 @@ def _read_facts(path: str) -> dict[str, Any]:
     if "sources" not in facts:
         facts = _made_up_facts(path, entries) | facts
         added = {}
+    if "dropped_at_gap" in facts and os.path.exists(path + ".tail0"):
+        joined = os.stat(path + ".data").st_size > split_limit(facts["max_bytes"])[0]
+        if not joined:  # who was to do it was killed before
+            del facts["dropped_at_gap"]
     names = facts["sources"]
     count = max((len(names) - 1, *added, max(entries[2::_ENTRY_WORDS], default=-1))) + 1
     names += [added.get(i, f"source {i + 1}") for i in range(len(names), count)]

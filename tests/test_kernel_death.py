@@ -26,6 +26,7 @@ from helpers.process import await_end, the_pump
 from helpers.wait import eventually
 
 from ipyfdcapture import Captured, CaptureError, crashes, spool
+from ipyfdcapture import recording as recordings
 from ipyfdcapture.drain import pump
 from ipyfdcapture.drain.pump import RecordingWriter, append_facts, move_recording
 from ipyfdcapture.recording import Recording, record_bytes
@@ -809,6 +810,53 @@ def test_an_index_that_finds_no_room_to_be_rewritten_stays_as_it_was(
     writer.append(b"last\n", 0)
     assert Path(recording.path + ".index").read_bytes()[:-24] == before
     writer.close()
+
+
+def test_a_limited_log_that_finds_no_room_for_its_facts_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str, facts: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    known = {"sources": ["stdout"], "started": 1, "max_bytes": 100}
+    recording, data, index = Recording.create(str(tmp_path), known)
+    recording.keep_files()
+    writer = RecordingWriter(recording.path, data, index, 100)
+    for i in range(100):
+        writer.append(b"%09d\n" % i, 0)
+    writer.close()
+    monkeypatch.setattr(recordings, "append_facts", refuse)
+    read = []
+    for _ in range(2):
+        left = Recording.open(recording.path)
+        left.keep_files()
+        read.append((bytes(left.snapshot().data), left.dropped))
+        monkeypatch.undo()
+    assert read[0] == read[1]
+    assert read[0][0].endswith(b"99\n") and read[0][1] == 900
+
+
+def test_a_limited_log_whose_reader_was_killed_while_joining_its_halves_has_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_killed(*_: object) -> None:
+        raise SystemExit
+
+    known = {"sources": ["stdout"], "started": 1, "max_bytes": 100}
+    recording, data, index = Recording.create(str(tmp_path), known)
+    recording.keep_files()
+    writer = RecordingWriter(recording.path, data, index, 100)
+    for i in range(100):
+        writer.append(b"%09d\n" % i, 0)
+    writer.close()
+    left = Recording.open(recording.path)
+    left.keep_files()
+    monkeypatch.setattr(os, "rename", is_killed)
+    with pytest.raises(SystemExit):
+        left.snapshot()
+    monkeypatch.undo()
+    again = Recording.open(recording.path)
+    assert bytes(again.snapshot().data).endswith(b"99\n") and again.dropped == 900
 
 
 @pytest.fixture(autouse=True)
