@@ -21,6 +21,8 @@ LEFT_OUT = {
     "tests/test_order.py::test_the_helpers_memory_stays_flat": "what is measured takes memory",
     "tests/test_restore.py::test_a_real_interrupt_at_any_moment_restores": "it hits coverage too",
     "tests/test_restore.py::test_a_real_interrupt_at_any_moment_of_run_all_leaves_no_child": "too",
+    "tests/test_restore.py::test_an_interrupt_at_any_moment_of_a_cell_restores": "too",
+    "tests/test_restore.py::test_an_interrupt_at_any_moment_of_a_pause_restores": "too",
     "tests/test_soak.py::test_a_minute_of_faults_loses_nothing_and_leaves_nothing": "all of these",
 }
 
