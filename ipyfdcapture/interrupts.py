@@ -30,7 +30,8 @@ def deferred_interrupts() -> Iterator[None]:
 
     Python runs signal handlers in the main thread only, so elsewhere there is nothing to do.
     """
-    if threading.current_thread() is not threading.main_thread():
+    # Not current_thread(): it would leave a dummy behind for a thread that threading did not start.
+    if threading.get_ident() != threading.main_thread().ident:
         yield
         return
     usual = signal.getsignal(signal.SIGINT)

@@ -330,12 +330,11 @@ class Load:
         os.mkdir(self._report.with_suffix(".begun"))  # in one call, or an interrupt cuts it in two
         self.write(self._cell_writers)
         if interrupted:
-            # One long wait would miss an interrupt that comes just as it begins. One that comes
+            # One long sleep would miss an interrupt that comes just as it begins. One that comes
             # while Python runs a finalizer is lost to it.
-            never = threading.Event()
             until = time.monotonic() + _INTERRUPT_LOST_S
             while time.monotonic() < until:
-                never.wait(_WAIT_S)
+                time.sleep(_WAIT_S)
 
     def check_cell(self, logs: Captured, **options: Any) -> None:
         self.counts["rounds"] += 1
@@ -378,7 +377,7 @@ class Load:
                 if here is not None:
                     here.write_python()
                 for thread in work:
-                    thread.ended.wait()
+                    thread.await_end()
 
         # A thread that was half started could not be waited for.
         was, self._interruptible = self._interruptible, False
@@ -569,17 +568,23 @@ def _texts(logs: Captured, writers: list[Writer], merge: bool, labelled: bool) -
 
 class Work(threading.Thread):
     """A thread whose end can be waited for by one that is interrupted: before Python 3.12, a
-    `join` that is interrupted takes the thread for ended."""
+    `join` that is interrupted takes the thread for ended. A condition may fail to lock itself
+    again, so not an event."""
 
     def __init__(self, target: Callable[..., object], *args: object) -> None:
         super().__init__(target=target, args=args)
-        self.ended = threading.Event()
+        self._works = threading.Lock()
+        self._works.acquire()
 
     def run(self) -> None:
         try:
             super().run()
         finally:
-            self.ended.set()
+            self._works.release()
+
+    def await_end(self) -> None:
+        """Wait, until it has ended or an interrupt comes; to be called once."""
+        self._works.acquire()
 
 
 def run_all_of(work: list[Work], between: Callable[[], object] = lambda: None) -> None:
