@@ -198,7 +198,8 @@ class Load:
         except KeyboardInterrupt:
             self.counts["interrupted"] += 1
             interrupted = True
-            capture.stop()
+            if capture.run.is_active:  # the interrupt came between its start and the block
+                capture.stop()
         if not started:
             return
         logs = capture.captured
