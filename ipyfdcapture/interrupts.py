@@ -30,8 +30,7 @@ def deferred_interrupts() -> Iterator[None]:
 
     Python runs signal handlers in the main thread only, so elsewhere there is nothing to do.
     """
-    # Not current_thread(): it would leave a dummy behind for a thread that threading did not start.
-    if threading.get_ident() != threading.main_thread().ident:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     usual = signal.getsignal(signal.SIGINT)

@@ -967,32 +967,6 @@ def test_a_kept_buffer_goes_on_after_two_threads_have_captured(python: Python) -
     assert shown == "after\n"
 
 
-def test_a_thread_of_native_code_that_captures_is_not_known_to_threading_after(
-    python: Python,
-) -> None:
-    """Nor are bare threads of our own: before Python 3.12, what `current_thread` makes stays."""
-    python(
-        PRELUDE
-        + """
-        import _thread
-        def work():
-            try:
-                with capture_fd() as logs:
-                    os.write(1, b"x")
-                texts.append(logs.text)
-            finally:
-                ended.release()
-        texts = []
-        ended = _thread.allocate_lock()
-        ended.acquire()
-        _thread.start_new_thread(work, ())
-        assert ended.acquire(timeout=20)
-        assert texts == ["x"]
-        assert [t for t in threading.enumerate() if "Dummy" in t.name] == []
-        """.replace("\n        ", "\n")
-    )
-
-
 def test_a_finalizer_amid_a_question_to_the_drain_does_not_disturb_it(python: Python) -> None:
     """The collector may end a forgotten capture, or delete a log, wherever it runs."""
     shown = python(
