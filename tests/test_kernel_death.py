@@ -812,23 +812,29 @@ def test_an_index_that_finds_no_room_to_be_rewritten_stays_as_it_was(
     writer.close()
 
 
+def leave_limited(directory: Path) -> str:
+    """Leave a recording that kept 100 bytes of 1,000; return its path."""
+    known = {"sources": ["stdout"], "started": 1, "max_bytes": 100}
+    recording, data, index = Recording.create(str(directory), known)
+    recording.keep_files()
+    writer = RecordingWriter(recording.path, data, index, 100)
+    for i in range(100):
+        writer.append(b"%09d\n" % i, 0)
+    writer.close()
+    return recording.path
+
+
 def test_a_limited_log_that_finds_no_room_for_its_facts_stays_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: str, facts: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    known = {"sources": ["stdout"], "started": 1, "max_bytes": 100}
-    recording, data, index = Recording.create(str(tmp_path), known)
-    recording.keep_files()
-    writer = RecordingWriter(recording.path, data, index, 100)
-    for i in range(100):
-        writer.append(b"%09d\n" % i, 0)
-    writer.close()
+    path = leave_limited(tmp_path)
     monkeypatch.setattr(recordings, "append_facts", refuse)
     read = []
     for _ in range(2):
-        left = Recording.open(recording.path)
+        left = Recording.open(path)
         left.keep_files()
         read.append((bytes(left.snapshot().data), left.dropped))
         monkeypatch.undo()
@@ -842,20 +848,14 @@ def test_a_limited_log_whose_reader_was_killed_while_joining_its_halves_has_both
     def is_killed(*_: object) -> None:
         raise SystemExit
 
-    known = {"sources": ["stdout"], "started": 1, "max_bytes": 100}
-    recording, data, index = Recording.create(str(tmp_path), known)
-    recording.keep_files()
-    writer = RecordingWriter(recording.path, data, index, 100)
-    for i in range(100):
-        writer.append(b"%09d\n" % i, 0)
-    writer.close()
-    left = Recording.open(recording.path)
+    path = leave_limited(tmp_path)
+    left = Recording.open(path)
     left.keep_files()
     monkeypatch.setattr(os, "rename", is_killed)
     with pytest.raises(SystemExit):
         left.snapshot()
     monkeypatch.undo()
-    again = Recording.open(recording.path)
+    again = Recording.open(path)
     assert bytes(again.snapshot().data).endswith(b"99\n") and again.dropped == 900
 
 
