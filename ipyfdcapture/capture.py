@@ -240,7 +240,8 @@ class Capture:
     def __del__(self) -> None:
         run = getattr(self, "run", None)
         if run is not None and run.is_active:
-            run.end_as_forgotten()
+            with deferred_interrupts(in_finalizer=True):
+                run.end_as_forgotten()
 
 
 class Run:

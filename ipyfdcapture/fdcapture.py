@@ -176,7 +176,8 @@ class FdCapture:
     def __del__(self) -> None:
         # Nobody holds it any more: an interrupt came just as it began.
         if getattr(self, "_capture", None) is not None:
-            self.stop()
+            with deferred_interrupts(in_finalizer=True):
+                self.stop()
 
 
 def forward_to_logging(

@@ -32,6 +32,7 @@ from .drain.pump import (
     tail_file_bytes,
     write_all,
 )
+from .finalizers import Finalizer, do_what_is_due
 from .interrupts import deferred_interrupts
 
 _ENTRY_WORDS = ENTRY.size // 8
@@ -117,7 +118,7 @@ class Recording:
         self._was_left = False
         #: Whether the content was let go of.
         self.closed = False
-        self._delete = weakref.finalize(self, _delete_files, path, os.getpid())
+        self._delete = Finalizer(self, _delete_files, path, os.getpid())
 
     # -- making -------------------------------------------------------------------------------
 
@@ -128,6 +129,7 @@ class Recording:
         Returns the recording and the descriptors of its data and index, which the caller owns.
         Raises `OSError`, with nothing left behind, if that cannot be done.
         """
+        do_what_is_due()
         data_fd, data_path = tempfile.mkstemp(".data", "", directory)
         data_fd = out_of_the_way(data_fd)
         path = data_path[: -len(".data")]
@@ -436,25 +438,9 @@ def _no_snapshot() -> Snapshot | None:
     return None
 
 
-# Finalizers run at exit where the first of all was made among the functions that are called then:
-# made here, so that a function which a program registers after it has imported this package, but
-# before it captures, can still read its logs.
-weakref.finalize(Recording, int)
-
-
 def _delete_files(path: str, owner: int) -> None:
     if os.getpid() != owner:
         return  # a forked child lets go of its copy of the object, not of the parent's files
-    # There is nobody who would try again: what is raised here goes nowhere.
-    try:
-        with deferred_interrupts():
-            _unlink_files(path)
-    except KeyboardInterrupt:  # it came just before
-        _unlink_files(path)
-        raise
-
-
-def _unlink_files(path: str) -> None:
     for file in recording_files(path):
         with contextlib.suppress(OSError):
             os.unlink(file)

@@ -968,6 +968,32 @@ def test_a_kept_buffer_goes_on_after_two_threads_have_captured(python: Python) -
     assert shown == "after\n"
 
 
+def test_a_thread_of_native_code_that_captures_is_not_known_to_threading_after(
+    python: Python,
+) -> None:
+    """Nor are bare threads of our own: before Python 3.12, what `current_thread` makes stays."""
+    python(
+        PRELUDE
+        + """
+        import _thread
+        def work():
+            try:
+                with capture_fd() as logs:
+                    os.write(1, b"x")
+                texts.append(logs.text)
+            finally:
+                ended.release()
+        texts = []
+        ended = _thread.allocate_lock()
+        ended.acquire()
+        _thread.start_new_thread(work, ())
+        assert ended.acquire(timeout=20)
+        assert texts == ["x"]
+        assert [t for t in threading.enumerate() if "Dummy" in t.name] == []
+        """.replace("\n        ", "\n")
+    )
+
+
 def test_a_finalizer_amid_a_question_to_the_drain_does_not_disturb_it(python: Python) -> None:
     """The collector may end a forgotten capture, or delete a log, wherever it runs."""
     shown = python(
@@ -1006,6 +1032,78 @@ def test_a_finalizer_amid_a_question_to_the_drain_does_not_disturb_it(python: Py
         """.replace("\n        ", "\n")
     )
     assert shown.endswith("kept\n")
+
+
+# -- interrupts of finalizers -----------------------------------------------------------------
+
+
+def test_what_an_interrupt_kept_a_finalizer_from_doing_is_done_with_the_next_recording(
+    python: Python,
+) -> None:
+    """`weakref.finalize` forgets what is to be done before it does it."""
+    shown = python(
+        PRELUDE
+        + """
+        import weakref
+        warm_up()
+        sys.unraisablehook = lambda _: None
+        before = snapshot()
+        with capture_fd() as logs:
+            child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+        usual, hits = weakref.finalize.__call__, []
+        def hit_as_it_begins(self, _=None):
+            hits.append(self._registry.pop(self))
+            raise KeyboardInterrupt
+        weakref.finalize.__call__ = hit_as_it_begins
+        del logs
+        weakref.finalize.__call__ = usual
+        child.communicate()
+        assert len(hits) == 2 and len(difference(before, snapshot())) >= 3, hits
+        warm_up()
+        print(settled_difference(before))
+        """.replace("\n        ", "\n")
+    )
+    assert shown.endswith("[]\n")
+
+
+@pytest.mark.parametrize("what", ["log", "capture", "fdcapture"])
+def test_an_interrupt_amid_a_finalizer_reaches_the_user_once_that_is_done(
+    python: Python, what: str
+) -> None:
+    """What is raised in a finalizer goes nowhere."""
+    shown = python(
+        PRELUDE
+        + """
+        from ipyfdcapture import fdcapture, recording
+        warm_up()
+        sys.unraisablehook = lambda _: show("lost")
+        before = snapshot()
+        usual = recording.recording_files
+        def interrupted(path):
+            signal.raise_signal(signal.SIGINT)
+            return usual(path)
+        recording.recording_files = interrupted
+        try:
+            if sys.argv[1] == "log":
+                with capture_fd() as held:
+                    print("in")
+            elif sys.argv[1] == "capture":
+                held = capture_fd()
+                held.start()
+            else:
+                held = fdcapture.FdCapture(1)
+                held.start()
+            del held
+            select.select([], [], [], 20)
+        except KeyboardInterrupt:
+            show("interrupted")
+        recording.recording_files = usual
+        show(settled_difference(before))
+        os.write(1, open("report.txt", "rb").read())
+        """.replace("\n        ", "\n"),
+        what,
+    )
+    assert shown == "interrupted\n[]\n"
 
 
 # -- pauses -----------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from typing import Any
 
 from ..descriptors import Descriptor, Socket
 from ..errors import CaptureError, reason
+from ..finalizers import Finalizer
 from ..interrupts import deferred_interrupts
 from ..recording import Recording, State
 from ..spool import Spool
@@ -290,7 +291,7 @@ class Drain:
             for fd in files:
                 os.close(fd)
         recording.writing = job
-        weakref.finalize(recording, job.release)
+        Finalizer(recording, job.release)
         return job
 
     def _confirm(self, job: Draining, pipes: Sequence[Pipe]) -> None:

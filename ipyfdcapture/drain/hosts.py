@@ -142,7 +142,7 @@ class ThreadHost:
         """Let go of the pump."""
         self.control.close()
         # While a child lives on, so does the thread that passes its output through.
-        if self._thread is not threading.current_thread() and not self._pump.is_emptying:
+        if self._thread.ident != threading.get_ident() and not self._pump.is_emptying:
             self._thread.join(_THREAD_END_S)
 
     def forget_after_fork(self) -> None:

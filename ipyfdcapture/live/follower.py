@@ -123,7 +123,7 @@ class Follower:
         Gives up on a target that makes no progress for ``patience`` seconds, takes longer than
         ``limit`` seconds, or is waited for when an interrupt comes.
         """
-        if threading.current_thread() is self._thread:
+        if threading.get_ident() == self._thread.ident:
             return
         with self._turn:
             self._wanted += 1
@@ -153,7 +153,7 @@ class Follower:
         with self._turn:
             self._ended = True
         self.catch_up(patience, limit)
-        in_thread = self._thread is threading.current_thread()
+        in_thread = threading.get_ident() == self._thread.ident
         if self._recording.writing is None and not self._abandoned and not in_thread:
             self._thread.join(patience)
         if self._abandoned:

@@ -1,0 +1,73 @@
+"""Work that is due once an object is gone, and is done whatever interrupts that.
+
+`weakref.finalize` is written in Python. An interrupt that comes as it is called is raised in it, so
+that the work is never done; and since nobody can catch what a finalizer raises, the user's
+interrupt is lost as well.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections import deque
+from collections.abc import Callable
+
+from .interrupts import deferred_interrupts
+
+
+class Finalizer:
+    """Calls ``function(*args)`` when ``owner`` is gone, or at exit; or now, if it is called.
+
+    An interrupt meanwhile waits until that is done. Where one came just before, it is done by the
+    next `do_what_is_due`.
+    """
+
+    def __init__(self, owner: object, function: Callable[..., object], *args: object) -> None:
+        self._work: Callable[[], object] | None = functools.partial(function, *args)
+        self._finalize = weakref.finalize(owner, self._owner_is_gone)
+        # Made last, it is called first; and nothing can interrupt what is not written in Python.
+        self._sign: _Sign | None = _Sign(owner, _due.append)
+        self._sign.finalizer = self
+
+    def __call__(self) -> None:
+        """Do it, unless it is done."""
+        with deferred_interrupts():
+            work, self._work = self._work, None
+            if work is not None:
+                work()
+            self.detach()
+
+    def detach(self) -> None:
+        """Do nothing, ever."""
+        self._work = self._sign = None
+        self._finalize.detach()
+
+    def _owner_is_gone(self) -> None:
+        with deferred_interrupts(in_finalizer=True):
+            do_what_is_due()
+            self()  # at exit, there was no sign
+
+
+class _Sign(weakref.ref[object]):
+    """That an object is gone."""
+
+    __slots__ = ("finalizer",)
+    finalizer: Finalizer
+
+
+_due: deque[weakref.ref[object]] = deque()
+
+
+def do_what_is_due() -> None:
+    """Do what finalizers were kept from doing."""
+    with deferred_interrupts():
+        while _due:
+            sign = _due.popleft()
+            assert isinstance(sign, _Sign)
+            sign.finalizer()
+
+
+# Finalizers run at exit where the first of all was made among the functions that are called then:
+# made here, so that a function which a program registers after it has imported this package, but
+# before it captures, can still read its logs.
+weakref.finalize(Finalizer, int)
