@@ -367,10 +367,10 @@ class Run:
             return self.captured
         try:
             with deferred_interrupts():
-                self._start()
-        except OSError as error:
-            self._roll_back()
-            raise CaptureError(f"cannot capture: {reason(error)}") from error
+                try:
+                    self._start()
+                except OSError as error:
+                    raise CaptureError(f"cannot capture: {reason(error)}") from error
         except BaseException:
             self._roll_back()
             raise

@@ -97,10 +97,10 @@ class FdCapture:
                 return self
             try:
                 with deferred_interrupts():
-                    self._start()
-            except OSError as error:
-                self.stop()
-                raise CaptureError(f"cannot capture: {reason(error)}") from error
+                    try:
+                        self._start()
+                    except OSError as error:
+                        raise CaptureError(f"cannot capture: {reason(error)}") from error
             except BaseException:
                 self.stop()
                 raise

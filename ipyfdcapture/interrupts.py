@@ -1,12 +1,17 @@
-"""Sections that an interrupt may not cut in half."""
+"""Sections that no signal's handler may cut in half.
+
+Python calls its handlers between any two steps of the main thread, and what they raise is raised
+there: `KeyboardInterrupt`, or what an alarm raises because something takes too long.
+"""
 
 from __future__ import annotations
 
 import _thread
 import contextlib
+import ctypes
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -17,66 +22,161 @@ else:
     # which takes longer than all else that is done here.
     import _signal as signal
 
-_held: list[list[FrameType | None]] = []
+_Handler = Callable[[int, FrameType | None], Any]
+_NUMBERS = sorted(signal.valid_signals())
+#: Those that do nothing where nobody has a handler for them.
+_HARMLESS = (signal.SIGURG, signal.SIGWINCH, signal.SIGCHLD)
+#: A handler that is back already may keep the next one from being put back; rarely more than once.
+_TRIES = 5
+
+
+class _Hold:
+    """Signals that are held back from the main thread, and which of them came meanwhile."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.came: dict[int, FrameType | None] = {}
+        self._usual: dict[int, _Handler] = {}
+
+    def begin(self) -> None:
+        for number in _NUMBERS:
+            usual = signal.getsignal(number)
+            if callable(usual) and _is_pythons(number):
+                self._usual[number] = usual
+                signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.came.setdefault(number, frame)
+
+    def end(self) -> None:
+        """Put all handlers back, even if one that is back already is called, and raises."""
+        errors: list[BaseException] = []
+        for number, usual in self._usual.items():
+            for _ in range(_TRIES):
+                try:
+                    if signal.getsignal(number) == self._note:
+                        signal.signal(number, usual)
+                    break
+                except BaseException as error:
+                    errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def deliver(self) -> None:
+        """Call the handlers of what came."""
+        # What the last one raises is what is seen: the user's own interrupt.
+        self._call(sorted(self.came, key=lambda number: number == signal.SIGINT))
+
+    def _call(self, numbers: list[int]) -> None:
+        if numbers:
+            try:
+                self._usual[numbers[0]](numbers[0], self.came[numbers[0]])
+            finally:
+                self._call(numbers[1:])
+
+    def send_again(self) -> None:
+        """Have what came come once more, as soon as another thread gets its turn.
+
+        As real signals: the main thread may wait for something by then.
+        """
+
+        def send() -> None:
+            for number in self.came:
+                signal.pthread_kill(self.thread, number)
+
+        if self.came:
+            with contextlib.suppress(RuntimeError):  # no thread to be had
+                _thread.start_new_thread(send, ())
+
+
+_hold: _Hold | None = None
 
 
 def interrupt_waits() -> bool:
     """Tell whether an interrupt is held back right now: the user wants no more waiting."""
-    return any(_held)
+    hold = _hold
+    return hold is not None and signal.SIGINT in hold.came
 
 
 @contextlib.contextmanager
 def deferred_interrupts(*, in_finalizer: bool = False) -> Iterator[None]:
-    """Hold back SIGINT until the block has ended, then deliver it as it would have been.
+    """Hold back SIGINT, and all that Python has handlers for, until the block has ended.
 
-    Python runs signal handlers in the main thread only, so elsewhere there is nothing to do. What
-    is raised in a finalizer goes nowhere: there, it is delivered once the finalizer has returned.
+    Then they are called as they would have been; those of native code always are. Python calls
+    handlers in the main thread only, so elsewhere there is nothing to do. What they raise in a
+    finalizer goes nowhere: there, they are called once it has returned.
     """
-    held: list[FrameType | None] = []
-    usual = signal.getsignal(signal.SIGINT)
-    if usual is None:  # installed by native code: it cannot be put back from here
+    global _hold
+    # Not current_thread(): it leaves a dummy with `threading` for a thread that it did not start.
+    if _hold_is_here() or threading.get_ident() != threading.main_thread().ident:
         yield
         return
-
-    def hold(_: int, frame: FrameType | None) -> None:
-        held.append(frame)
-
+    hold = _Hold()
     try:
-        try:
-            signal.signal(signal.SIGINT, hold)
-            _held.append(held)
-        except ValueError:
-            # Not asked before, nor by current_thread(), which leaves a dummy with `threading` for
-            # a thread that it did not start.
-            if threading.get_ident() == threading.main_thread().ident:
-                raise  # by the handler of another signal, which came right now
+        hold.begin()
+        _hold = hold
         yield
     finally:
+        _hold = None
         try:
-            _put_back(usual, hold)
-        except BaseException:  # raised by the handler of another signal
-            _put_back(usual, hold)
-            raise
+            hold.end()
         finally:
-            _held[:] = [each for each in _held if each is not held]
-        if held:
-            _deliver(usual, held[0], in_finalizer)
+            if in_finalizer:
+                hold.send_again()
+            else:
+                hold.deliver()
 
 
-def _put_back(usual: Any, hold: Any) -> None:
-    if signal.getsignal(signal.SIGINT) is hold:  # else: not the main thread
-        signal.signal(signal.SIGINT, usual)
+def _hold_is_here() -> bool:
+    hold = _hold
+    return hold is not None and hold.thread == threading.get_ident()
 
 
-def _deliver(usual: Any, frame: FrameType | None, in_finalizer: bool) -> None:
-    if not callable(usual):
-        if usual == signal.SIG_DFL:
-            os.kill(os.getpid(), signal.SIGINT)
-    elif in_finalizer:
-        # This thread goes on for a while before another one gets its turn. And it must be a real
-        # signal: the program may wait for something by then.
-        with contextlib.suppress(RuntimeError):  # no thread to be had
-            here = threading.get_ident()
-            _thread.start_new_thread(signal.pthread_kill, (here, signal.SIGINT))
-    else:
-        usual(signal.SIGINT, frame)
+def _forget_after_fork() -> None:
+    """In a child that another thread forked amid a block: nobody ends it there."""
+    global _hold
+    if _hold is not None and not _hold_is_here():
+        hold, _hold = _hold, None
+        hold.end()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+# -- handlers of native code ----------------------------------------------------------------------
+
+# Those that hold the GIL, or each call would let other threads have their turn.
+_sigaction = getattr(ctypes.PyDLL(None), "sigaction", None)
+_pythons: int | None = None
+
+
+def _is_pythons(number: int) -> bool:
+    """Tell whether the system calls Python for a signal.
+
+    Native code may have put a handler of its own in that place, which Python knows nothing of and
+    could not put back.
+    """
+    global _pythons
+    if _pythons is None:
+        _pythons = _find_pythons()
+    return _pythons == _address_of_handler(number)
+
+
+def _find_pythons() -> int:
+    """Return the address of what Python has the system call for all signals that it handles."""
+    for spare in _HARMLESS:
+        if signal.getsignal(spare) == signal.SIG_DFL and not _address_of_handler(spare):
+            signal.signal(spare, lambda *_: None)
+            try:
+                return _address_of_handler(spare)
+            finally:
+                signal.signal(spare, signal.SIG_DFL)
+    return _address_of_handler(signal.SIGINT)
+
+
+def _address_of_handler(number: int) -> int:
+    """Return what the system calls for a signal: the first field of C's `struct sigaction`."""
+    action = (ctypes.c_void_p * 64)()  # longer than that is anywhere
+    if _sigaction is None or _sigaction(number, None, action):
+        return 0
+    return action[0] or 0

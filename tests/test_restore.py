@@ -16,6 +16,7 @@ PRELUDE = """
 import contextlib, ctypes, errno, os, select, signal, subprocess, sys, threading, time, warnings
 import ipyfdcapture
 from ipyfdcapture import CaptureError, capture_fd
+from helpers.interrupts import Interrupter
 from helpers.leaks import difference, fd_target, no_leaks, settled_difference, snapshot
 
 def show(*words):  # past whatever is captured at the moment
@@ -637,9 +638,12 @@ def test_too_few_descriptors_are_a_clear_error_before_anything_moved(
     assert shown == "refused ok True\n"
 
 
+@pytest.mark.parametrize("by", ["SIGINT", "SIGALRM"])
 @pytest.mark.parametrize("way", ["process", "thread", "FdCapture"])
-def test_a_real_interrupt_at_any_moment_restores(python: Python, way: str, rounds: Rounds) -> None:
-    """SIGINT arrives at a random moment before, in or after a capture."""
+def test_a_real_interrupt_at_any_moment_restores(
+    python: Python, way: str, by: str, rounds: Rounds
+) -> None:
+    """SIGINT, or an alarm, arrives at a random moment before, in or after a capture."""
     shown = python(
         PRELUDE
         + """
@@ -649,22 +653,20 @@ def test_a_real_interrupt_at_any_moment_restores(python: Python, way: str, round
             if sys.argv[1] == "FdCapture":
                 return ipyfdcapture.FdCapture(1, callback=lambda line: None)
             return capture_fd(drain=sys.argv[1])
+        kind = {"SIGINT": KeyboardInterrupt, "SIGALRM": TimeoutError}[sys.argv[3]]
+        interrupter = Interrupter(signal.Signals[sys.argv[3]], kind).__enter__()
         before = snapshot()
         dice = random.Random(int(sys.argv[2]))
         hits = 0
         for i in range(int(sys.argv[2])):
             logs = None
             try:
-                signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-                signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-5, 1.2e-3))
+                interrupter.send_after(dice.uniform(1e-5, 1.2e-3))
                 with capture() as logs:
                     os.write(1, b"in")
-                select.select([], [], [], 1)  # for the interrupt, if it is still to come
-            except KeyboardInterrupt:
+                interrupter.await_handled()
+            except kind:
                 hits += 1
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                signal.signal(signal.SIGALRM, signal.SIG_DFL)
             if isinstance(logs, ipyfdcapture.FdCapture):
                 logs.stop()  # whoever holds it can
                 logs.captured.close()
@@ -678,6 +680,7 @@ def test_a_real_interrupt_at_any_moment_restores(python: Python, way: str, round
         """.replace("\n        ", "\n"),
         way,
         str(rounds(300, full=5000)),
+        by,
         timeout=120,
     )
     assert shown == "[]\n"
@@ -692,20 +695,17 @@ def test_a_real_interrupt_at_any_moment_of_run_all_leaves_no_child(
         import random
         warm_up()
         ipyfdcapture.run_all([["true"]])
+        interrupter = Interrupter().__enter__()
         before = snapshot()
         dice = random.Random(2)
         hits = 0
         for i in range(int(sys.argv[1])):
             try:
-                signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-                signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-4, 8e-3))
+                interrupter.send_after(dice.uniform(1e-4, 8e-3))
                 ipyfdcapture.run_all([["sleep", "0.001"]] * 3)
-                select.select([], [], [], 1)  # for the interrupt, if it is still to come
+                interrupter.await_handled()
             except KeyboardInterrupt:
                 hits += 1
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                signal.signal(signal.SIGALRM, signal.SIG_DFL)
         assert hits > 0
         print(settled_difference(before))
         """.replace("\n        ", "\n"),
@@ -783,7 +783,9 @@ def test_an_interrupt_at_any_moment_of_a_cell_restores(
     """
     fresh_kernel.ok(
         """
-import itertools, os, random, signal, sys
+import os, random, sys
+from helpers.interrupts import Interrupter
+interrupter = Interrupter()
 shell = get_ipython()
 cell = "%%capture_fd -v logs\\nimport os\\nfor i in range(200): print(i); _ = os.write(2, b'x')"
 
@@ -791,16 +793,20 @@ def where_streams_lead():
     return [os.readlink("/proc/self/fd/1"), os.readlink("/proc/self/fd/2"), sys.stdout, sys.stderr]
 
 def run_interrupted(after):
+    result = None
     try:
-        signal.setitimer(signal.ITIMER_REAL, after)
-        try:
-            return shell.run_cell(cell).error_in_exec
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        interrupter.send_after(after)
+        result = shell.run_cell(cell)
+        interrupter.await_handled()
+        return result.error_in_exec
     except KeyboardInterrupt as error:
-        return error
+        return error if result is None else None  # else it came too late
 
 def run_many(count):
+    with interrupter:
+        return run_each(count)
+
+def run_each(count):
     usual = where_streams_lead()
     dice = random.Random(count)
     longest = 1e-3
@@ -817,7 +823,6 @@ def run_many(count):
     fresh_kernel.ok(
         """
 shell._showtraceback = lambda *args: None
-signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
 run_many(10)
 shell.run_cell(cell)  # whole: the interrupts may have kept those before from making a spool
 """
@@ -1140,6 +1145,7 @@ def test_an_interrupt_at_any_moment_of_a_pause_restores(python: Python, rounds: 
         + """
         import random
         warm_up()
+        interrupter = Interrupter().__enter__()
         before = snapshot()
         dice = random.Random(3)
         hits = 0
@@ -1147,17 +1153,13 @@ def test_an_interrupt_at_any_moment_of_a_pause_restores(python: Python, rounds: 
             capture = capture_fd()
             logs = capture.start()
             try:
-                signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-                signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-6, 3e-4))
+                interrupter.send_after(dice.uniform(1e-6, 3e-4))
                 for _ in range(3):
                     capture.pause()
                     capture.resume()
-                select.select([], [], [], 1)  # for the interrupt, if it is still to come
+                interrupter.await_handled()
             except KeyboardInterrupt:
                 hits += 1
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                signal.signal(signal.SIGALRM, signal.SIG_DFL)
             capture.stop()
             logs.close()
             del capture, logs
