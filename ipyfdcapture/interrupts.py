@@ -166,8 +166,8 @@ def _find_pythons() -> int:
     """Return the address of what Python has the system call for all signals that it handles."""
     for spare in _HARMLESS:
         if signal.getsignal(spare) == signal.SIG_DFL and not _address_of_handler(spare):
-            signal.signal(spare, lambda *_: None)
             try:
+                signal.signal(spare, lambda *_: None)
                 return _address_of_handler(spare)
             finally:
                 signal.signal(spare, signal.SIG_DFL)

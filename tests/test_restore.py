@@ -973,8 +973,9 @@ def test_a_kept_buffer_goes_on_after_two_threads_have_captured(python: Python) -
     assert shown == "after\n"
 
 
+@pytest.mark.parametrize("drain", ["process", "thread"])
 def test_a_thread_of_native_code_that_captures_is_not_known_to_threading_after(
-    python: Python,
+    python: Python, drain: str
 ) -> None:
     """Nor are bare threads of our own: before Python 3.12, what `current_thread` makes stays."""
     python(
@@ -983,19 +984,20 @@ def test_a_thread_of_native_code_that_captures_is_not_known_to_threading_after(
         import _thread
         def work():
             try:
-                with capture_fd() as logs:
+                with capture_fd(drain=sys.argv[1], on_line=lines.append) as logs:
                     os.write(1, b"x")
                 texts.append(logs.text)
             finally:
                 ended.release()
-        texts = []
+        texts, lines = [], []
         ended = _thread.allocate_lock()
         ended.acquire()
         _thread.start_new_thread(work, ())
         assert ended.acquire(timeout=20)
-        assert texts == ["x"]
+        assert texts == ["x"] and lines, (texts, lines)
         assert [t for t in threading.enumerate() if "Dummy" in t.name] == []
-        """.replace("\n        ", "\n")
+        """.replace("\n        ", "\n"),
+        drain,
     )
 
 

@@ -12,6 +12,7 @@ import threading
 from typing import Protocol
 
 from ..descriptors import Socket
+from ..joining import is_current, join
 from . import pump
 
 #: How long to wait for the pump's thread to see that it is no longer needed.
@@ -142,8 +143,8 @@ class ThreadHost:
         """Let go of the pump."""
         self.control.close()
         # While a child lives on, so does the thread that passes its output through.
-        if self._thread.ident != threading.get_ident() and not self._pump.is_emptying:
-            self._thread.join(_THREAD_END_S)
+        if not is_current(self._thread) and not self._pump.is_emptying:
+            join(self._thread, _THREAD_END_S)
 
     def forget_after_fork(self) -> None:
         """In a forked child, which has no such thread: let go of its descriptors."""

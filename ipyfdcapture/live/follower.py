@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..interrupts import interrupt_waits
+from ..joining import is_current, join
 from ..recording import Recording
 from ..streams import never_capturing_this_thread
 from .following import READ_BYTES, Chunk, Following
@@ -123,7 +124,7 @@ class Follower:
         Gives up on a target that makes no progress for ``patience`` seconds, takes longer than
         ``limit`` seconds, or is waited for when an interrupt comes.
         """
-        if threading.get_ident() == self._thread.ident:
+        if is_current(self._thread):
             return
         with self._turn:
             self._wanted += 1
@@ -153,9 +154,9 @@ class Follower:
         with self._turn:
             self._ended = True
         self.catch_up(patience, limit)
-        in_thread = threading.get_ident() == self._thread.ident
+        in_thread = is_current(self._thread)
         if self._recording.writing is None and not self._abandoned and not in_thread:
-            self._thread.join(patience)
+            join(self._thread, patience)
         if self._abandoned:
             self._tell("does not take what it is given; it is given nothing more")
         else:
