@@ -37,13 +37,21 @@ class _Hold:
         self.thread = threading.get_ident()
         self.came: dict[int, FrameType | None] = {}
         self._usual: dict[int, _Handler] = {}
+        self._actions: dict[int, _Action] = {}
 
     def begin(self) -> None:
         for number in _NUMBERS:
             usual = signal.getsignal(number)
-            if callable(usual) and _is_pythons(number):
-                self._usual[number] = usual
-                signal.signal(number, self._note)
+            if callable(usual):
+                action = _action_of(number)
+                if _is_pythons(action):
+                    self._usual[number], self._actions[number] = usual, action
+                    self._set(number, self._note)
+
+    def _set(self, number: int, handler: _Handler) -> None:
+        signal.signal(number, handler)
+        # That has system calls end when the signal comes, whether they did before or not.
+        _set_action(number, self._actions[number])
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.came.setdefault(number, frame)
@@ -55,7 +63,7 @@ class _Hold:
             for _ in range(_TRIES):
                 try:
                     if signal.getsignal(number) == self._note:
-                        signal.signal(number, usual)
+                        self._set(number, usual)
                     break
                 except BaseException as error:
                     errors.append(error)
@@ -145,13 +153,14 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 
 # -- handlers of native code ----------------------------------------------------------------------
 
-# Those that hold the GIL, or each call would let other threads have their turn.
+_Action = ctypes.Array[ctypes.c_void_p]
+# It holds the GIL, or each call would let other threads have their turn.
 _sigaction = getattr(ctypes.PyDLL(None), "sigaction", None)
 _pythons: int | None = None
 
 
-def _is_pythons(number: int) -> bool:
-    """Tell whether the system calls Python for a signal.
+def _is_pythons(action: _Action) -> bool:
+    """Tell whether it is Python that the system calls for a signal.
 
     Native code may have put a handler of its own in that place, which Python knows nothing of and
     could not put back.
@@ -159,24 +168,31 @@ def _is_pythons(number: int) -> bool:
     global _pythons
     if _pythons is None:
         _pythons = _find_pythons()
-    return _pythons == _address_of_handler(number)
+    return _pythons == (action[0] or 0)
 
 
 def _find_pythons() -> int:
     """Return the address of what Python has the system call for all signals that it handles."""
     for spare in _HARMLESS:
-        if signal.getsignal(spare) == signal.SIG_DFL and not _address_of_handler(spare):
+        action = _action_of(spare)
+        if signal.getsignal(spare) == signal.SIG_DFL and not action[0]:
             try:
                 signal.signal(spare, lambda *_: None)
-                return _address_of_handler(spare)
+                return _action_of(spare)[0] or 0
             finally:
                 signal.signal(spare, signal.SIG_DFL)
-    return _address_of_handler(signal.SIGINT)
+                _set_action(spare, action)
+    return _action_of(signal.SIGINT)[0] or 0
 
 
-def _address_of_handler(number: int) -> int:
-    """Return what the system calls for a signal: the first field of C's `struct sigaction`."""
+def _action_of(number: int) -> _Action:
+    """Return C's `struct sigaction` of a signal. Its first field is the address of the handler."""
     action = (ctypes.c_void_p * 64)()  # longer than that is anywhere
-    if _sigaction is None or _sigaction(number, None, action):
-        return 0
-    return action[0] or 0
+    if _sigaction is not None:
+        _sigaction(number, None, action)
+    return action
+
+
+def _set_action(number: int, action: _Action) -> None:
+    if _sigaction is not None:
+        _sigaction(number, action, None)

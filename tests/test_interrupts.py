@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -156,6 +157,40 @@ def test_handlers_of_native_code_stay_in_place(python: Python, native: Native) -
         native.c("handler"),
     )
     assert shown == "in 3\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the layout of Linux")
+def test_what_the_system_does_at_a_signal_stays_as_it_was(python: Python) -> None:
+    """`signal.signal` undoes `signal.siginterrupt`, which `asyncio` calls for its handlers."""
+    shown = python(
+        """
+        import ctypes, signal
+        from ipyfdcapture import capture_fd
+        class Action(ctypes.Structure):  # as Linux has it
+            _fields_ = [
+                ("handler", ctypes.c_void_p),
+                ("mask", ctypes.c_uint64 * 16),
+                ("flags", ctypes.c_int),
+                ("restorer", ctypes.c_void_p),
+            ]
+        def actions():
+            found = {}
+            for number in signal.valid_signals():
+                action = Action()
+                assert ctypes.CDLL(None).sigaction(number, None, ctypes.byref(action)) == 0
+                flags = action.flags & ~0x04000000  # but SA_RESTORER, which is the C library's
+                found[number] = (action.handler, action.mask[0], flags)
+            return found
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        interrupting = actions()[signal.SIGUSR1]
+        signal.siginterrupt(signal.SIGUSR1, False)
+        before = actions()
+        with capture_fd() as logs:
+            during = actions()
+        print(interrupting != before[signal.SIGUSR1], during == before, actions() == before)
+        """.replace("\n        ", "\n")
+    )
+    assert shown == "True True True\n"
 
 
 def test_a_child_that_another_thread_forked_amid_a_block_can_be_interrupted(
