@@ -33,6 +33,7 @@ from .descriptors import Descriptor
 from .drain.client import KINDS, Draining, Pipe, get_drain
 from .drain.pump import open_pipe
 from .errors import CaptureError, reason
+from .finalizers import Finalizer
 from .interrupts import deferred_interrupts
 from .live.beside import keep_order
 from .live.callback import FileTarget, LineTarget
@@ -201,6 +202,7 @@ class Capture:
     def __init__(self, run: Run) -> None:
         #: What is going on; nothing there refers to this object.
         self.run = run
+        self._finalizer: Finalizer | None = None
 
     @property
     def captured(self) -> Captured:
@@ -209,14 +211,31 @@ class Capture:
 
     def start(self) -> Captured:
         """Begin. Raises `CaptureError`, with everything as it was, if that cannot be done."""
-        return self.run.start()
+        try:
+            if not self.run.has_started:
+                self._finalizer = Finalizer(self, self.run.end_as_forgotten, at_exit=False)
+            return self.run.start()
+        finally:
+            self._let_go()
 
     def stop(self) -> Captured:
         """End: put everything back, and have everything recorded that was written so far.
 
         Does not wait for children that live on; what they write later arrives later.
         """
-        return self.run.stop()
+        return self._stop(failed=False)
+
+    def _stop(self, failed: bool) -> Captured:
+        try:
+            return self.run.stop(failed=failed)
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Unless there is something to put back, do not hold what the user gave."""
+        if self._finalizer is not None and not self.run.is_active:
+            self._finalizer.detach()
+            self._finalizer = None
 
     def pause(self) -> None:
         """Let output through to where it went before, until `resume`."""
@@ -227,7 +246,7 @@ class Capture:
         self.run.resume()
 
     def __enter__(self) -> Captured:
-        return self.run.start()
+        return self.start()
 
     def __exit__(
         self,
@@ -235,13 +254,7 @@ class Capture:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.run.stop(failed=error is not None)
-
-    def __del__(self) -> None:
-        run = getattr(self, "run", None)
-        if run is not None and run.is_active:
-            with deferred_interrupts(in_finalizer=True):
-                run.end_as_forgotten()
+        self._stop(failed=error is not None)
 
 
 class Run:
@@ -355,6 +368,11 @@ class Run:
             follower.cleared()
 
     # -- from start to stop ---------------------------------------------------------------------
+
+    @property
+    def has_started(self) -> bool:
+        """Whether it was ever begun; it can be once."""
+        return self._started
 
     @property
     def is_active(self) -> bool:
@@ -600,7 +618,7 @@ class Run:
     def end_as_forgotten(self) -> None:
         """Stop because nobody refers to the capture any more: called anywhere, also amid drains."""
         job = self._job
-        if job is None or not job.drain.postpones(self.end_as_forgotten):
+        if self.is_active and (job is None or not job.drain.postpones(self.end_as_forgotten)):
             self.stop(failed=True)
 
     def _end_recording(self, recording: Recording) -> None:

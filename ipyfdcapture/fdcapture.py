@@ -18,9 +18,13 @@ from .checks import (
     check_seconds,
 )
 from .errors import CaptureError, reason
+from .finalizers import Finalizer
 from .interrupts import deferred_interrupts
 from .live.callback import LineTarget, LoggerTarget
 from .live.follower import Follower
+
+#: How long to wait for the callback at the stop.
+_STOP_S = 2.0
 
 
 class FdCapture:
@@ -81,6 +85,7 @@ class FdCapture:
         self._lock = threading.RLock()
         self._capture: Run | None = None
         self._follower: Follower | None = None
+        self._finalizer: Finalizer | None = None
         self._captured: Captured | None = None
 
     @property
@@ -124,8 +129,12 @@ class FdCapture:
         self.real_fd = capture.dup_below(self.fd)
         if self._callback is not None:
             self._follower = capture.follow("callback", LineTarget(self._callback))
+        # If nobody holds this any more: an interrupt came just as it began.
+        self._finalizer = Finalizer(
+            self, _end_as_forgotten, capture, self._follower, self.real_fd, at_exit=False
+        )
 
-    def stop(self, timeout: float = 2.0) -> None:
+    def stop(self, timeout: float = _STOP_S) -> None:
         """End: put the descriptor back. No effect if not active.
 
         Waits at most ``timeout`` seconds for the callback to have been given every line; it is
@@ -136,14 +145,14 @@ class FdCapture:
         with deferred_interrupts(), self._lock:
             capture, self._capture = self._capture, None
             follower, self._follower = self._follower, None
-            if capture is None:
-                return
-            try:
-                capture.stop(patience=timeout, limit=timeout)
-            finally:
-                if follower is not None:
-                    follower.abandon()
-                self._close_real_fd()
+            finalizer, self._finalizer = self._finalizer, None
+            if finalizer is not None:
+                finalizer.detach()
+            if capture is not None:
+                try:
+                    _end(capture, follower, timeout)
+                finally:
+                    self._close_real_fd()
 
     def pause(self) -> None:
         """Let output through to where it went before, until `resume`."""
@@ -173,11 +182,21 @@ class FdCapture:
     ) -> None:
         self.stop()
 
-    def __del__(self) -> None:
-        # Nobody holds it any more: an interrupt came just as it began.
-        if getattr(self, "_capture", None) is not None:
-            with deferred_interrupts(in_finalizer=True):
-                self.stop()
+
+def _end(capture: Run, follower: Follower | None, timeout: float) -> None:
+    try:
+        capture.stop(patience=timeout, limit=timeout)
+    finally:
+        if follower is not None:
+            follower.abandon()
+
+
+def _end_as_forgotten(capture: Run, follower: Follower | None, real_fd: int | None) -> None:
+    try:
+        _end(capture, follower, _STOP_S)
+    finally:
+        if real_fd is not None:
+            os.close(real_fd)
 
 
 def forward_to_logging(

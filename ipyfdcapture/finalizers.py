@@ -18,15 +18,24 @@ from .interrupts import deferred_interrupts
 class Finalizer:
     """Calls ``function(*args)`` when ``owner`` is gone, or at exit; or now, if it is called.
 
-    An interrupt meanwhile waits until that is done. Where one came just before, it is done by the
+    ``at_exit`` tells whether to call it for an owner that is there to the end of the program. An
+    interrupt meanwhile waits until that is done. Where one came just before, it is done by the
     next `do_what_is_due`.
     """
 
-    def __init__(self, owner: object, function: Callable[..., object], *args: object) -> None:
+    def __init__(
+        self,
+        owner: object,
+        function: Callable[..., object],
+        *args: object,
+        at_exit: bool = True,
+    ) -> None:
         self._work: Callable[[], object] | None = functools.partial(function, *args)
+        self._sign: _Sign | None = None
         self._finalize = weakref.finalize(owner, self._owner_is_gone)
+        self._finalize.atexit = at_exit
         # Made last, it is called first; and nothing can interrupt what is not written in Python.
-        self._sign: _Sign | None = _Sign(owner, _due.append)
+        self._sign = _Sign(owner, _due.append)
         self._sign.finalizer = self
 
     def __call__(self) -> None:
@@ -43,9 +52,10 @@ class Finalizer:
         self._finalize.detach()
 
     def _owner_is_gone(self) -> None:
-        with deferred_interrupts(in_finalizer=True):
+        at_exit = self._sign is not None and self._sign() is not None  # it is not gone at all
+        with deferred_interrupts(in_finalizer=not at_exit):
             do_what_is_due()
-            self()  # at exit, there was no sign
+            self()
 
 
 class _Sign(weakref.ref[object]):

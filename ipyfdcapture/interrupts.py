@@ -23,19 +23,20 @@ else:
     import _signal as signal
 
 _Handler = Callable[[int, FrameType | None], Any]
+_Action = ctypes.Array[ctypes.c_void_p]
 _NUMBERS = sorted(signal.valid_signals())
-#: Those that do nothing where nobody has a handler for them.
-_HARMLESS = (signal.SIGURG, signal.SIGWINCH, signal.SIGCHLD)
-#: A handler that is back already may keep the next one from being put back; rarely more than once.
-_TRIES = 5
 
 
 class _Hold:
     """Signals that are held back from the main thread, and which of them came meanwhile."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_finalizer: bool) -> None:
         self.thread = threading.get_ident()
+        self.in_finalizer = in_finalizer
         self.came: dict[int, FrameType | None] = {}
+        #: What a handler raised that was called before the block had ended.
+        self.error: BaseException | None = None
+        self.ended = False
         self._usual: dict[int, _Handler] = {}
         self._actions: dict[int, _Action] = {}
 
@@ -43,150 +44,160 @@ class _Hold:
         for number in _NUMBERS:
             usual = signal.getsignal(number)
             if callable(usual):
-                action = _action_of(number)
-                if _is_pythons(action):
-                    self._usual[number], self._actions[number] = usual, action
+                self._usual[number], self._actions[number] = usual, _action_of(number)
+                try:
                     self._set(number, self._note)
+                except ValueError as error:
+                    if "main thread" not in str(error):
+                        raise  # by the handler of another signal, which came right now
+                    return  # Python was started by another thread, or this is a subinterpreter
 
     def _set(self, number: int, handler: _Handler) -> None:
         signal.signal(number, handler)
-        # That has system calls end when the signal comes, whether they did before or not.
+        # Python has itself called now, and system calls end when the signal comes. Native code, or
+        # `signal.siginterrupt`, may have had it otherwise.
         _set_action(number, self._actions[number])
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.came.setdefault(number, frame)
+        if self.ended:  # it could not be put back
+            self._set(number, self._usual[number])
+            self._usual[number](number, frame)
+        else:
+            self.came.setdefault(number, frame)
+
+    def behind(self, number: int, handler: Any) -> Any:
+        """Return what ``handler`` stands for, if it is the one that holds back."""
+        return self._usual[number] if handler == self._note else handler
 
     def end(self) -> None:
         """Put all handlers back, even if one that is back already is called, and raises."""
-        errors: list[BaseException] = []
+        self.ended = True
+        try:
+            self._put_back()
+        finally:
+            self._put_back()
+
+    def _put_back(self) -> None:
         for number, usual in self._usual.items():
-            for _ in range(_TRIES):
-                try:
-                    if signal.getsignal(number) == self._note:
-                        self._set(number, usual)
-                    break
-                except BaseException as error:
-                    errors.append(error)
-        if errors:
-            raise errors[0]
+            if signal.getsignal(number) == self._note:
+                self._set(number, usual)
+
+    def look(self) -> bool:
+        """Call the handlers of what came so far. Tell whether one wants no more waiting."""
+        if self.in_finalizer or self.thread != threading.get_ident():
+            return self.error is not None or signal.SIGINT in self.came
+        # What the last one raises is what is seen: the user's own interrupt.
+        for number in sorted(self.came, key=lambda number: number == signal.SIGINT):
+            try:
+                self._usual[number](number, self.came.pop(number))
+            except BaseException as error:
+                error.__context__ = error.__context__ or self.error
+                self.error = error
+        return self.error is not None
 
     def deliver(self) -> None:
-        """Call the handlers of what came."""
-        # What the last one raises is what is seen: the user's own interrupt.
-        self._call(sorted(self.came, key=lambda number: number == signal.SIGINT))
-
-    def _call(self, numbers: list[int]) -> None:
-        if numbers:
+        """Call the handlers of what came, and raise what they raise."""
+        self.in_finalizer = False
+        if self.look():
+            error, self.error = self.error, None
             try:
-                self._usual[numbers[0]](numbers[0], self.came[numbers[0]])
+                assert error is not None
+                raise error
             finally:
-                self._call(numbers[1:])
+                del error  # it refers to this frame
 
     def send_again(self) -> None:
         """Have what came come once more, as soon as another thread gets its turn.
 
-        As real signals: the main thread may wait for something by then.
+        As real signals: the main thread may wait for something by then. But not if they mean
+        something else by then, like the end of the program.
         """
 
         def send() -> None:
             for number in self.came:
-                signal.pthread_kill(self.thread, number)
+                if _handler_of(number) == self._usual[number]:
+                    signal.pthread_kill(self.thread, number)
 
         if self.came:
-            with contextlib.suppress(RuntimeError):  # no thread to be had
+            try:
                 _thread.start_new_thread(send, ())
+            except RuntimeError:  # no thread to be had
+                self.deliver()
 
 
-_hold: _Hold | None = None
+#: Those of the main thread, the innermost last.
+_holds: list[_Hold] = []
 
 
 def interrupt_waits() -> bool:
-    """Tell whether an interrupt is held back right now: the user wants no more waiting."""
-    hold = _hold
-    return hold is not None and signal.SIGINT in hold.came
+    """Tell whether the user wants no more waiting: a handler that is held back raises something.
+
+    To be asked in a wait: in the main thread, handlers are called here, that waiting does not put
+    them off. What they raise is raised when the block has ended.
+    """
+    hold = _hold_of_now()
+    return hold is not None and hold.look()
 
 
 @contextlib.contextmanager
 def deferred_interrupts(*, in_finalizer: bool = False) -> Iterator[None]:
-    """Hold back SIGINT, and all that Python has handlers for, until the block has ended.
+    """Hold back all signals that Python has handlers for until the block has ended.
 
-    Then they are called as they would have been; those of native code always are. Python calls
-    handlers in the main thread only, so elsewhere there is nothing to do. What they raise in a
-    finalizer goes nowhere: there, they are called once it has returned.
+    Then these are called as they would have been. Python calls them in the main thread only, so
+    elsewhere there is nothing to do. What they raise in a finalizer goes nowhere: there, they are
+    called once it has returned.
     """
-    global _hold
+    now = _hold_of_now()
     # Not current_thread(): it leaves a dummy with `threading` for a thread that it did not start.
-    if _hold_is_here() or threading.get_ident() != threading.main_thread().ident:
+    here = threading.get_ident()
+    if here != threading.main_thread().ident or (now is not None and now.thread == here):
         yield
         return
-    hold = _Hold()
+    hold = _Hold(in_finalizer)
     try:
+        _holds.append(hold)
         hold.begin()
-        _hold = hold
         yield
     finally:
-        _hold = None
         try:
             hold.end()
         finally:
+            _holds[:] = [each for each in _holds if each is not hold]
             if in_finalizer:
                 hold.send_again()
             else:
                 hold.deliver()
 
 
-def _hold_is_here() -> bool:
-    hold = _hold
-    return hold is not None and hold.thread == threading.get_ident()
+def _hold_of_now() -> _Hold | None:
+    return _holds[-1] if _holds and not _holds[-1].ended else None
+
+
+def _handler_of(number: int) -> Any:
+    """Return the handler that will be called for a signal, be it held back or not."""
+    handler = signal.getsignal(number)
+    for hold in reversed(_holds):
+        handler = hold.behind(number, handler)
+    return handler
 
 
 def _forget_after_fork() -> None:
     """In a child that another thread forked amid a block: nobody ends it there."""
-    global _hold
-    if _hold is not None and not _hold_is_here():
-        hold, _hold = _hold, None
-        hold.end()
+    while _holds and _holds[-1].thread != threading.get_ident():
+        _holds.pop().end()
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-# -- handlers of native code ----------------------------------------------------------------------
+# -- what the system does at a signal -------------------------------------------------------------
 
-_Action = ctypes.Array[ctypes.c_void_p]
 # It holds the GIL, or each call would let other threads have their turn.
 _sigaction = getattr(ctypes.PyDLL(None), "sigaction", None)
-_pythons: int | None = None
-
-
-def _is_pythons(action: _Action) -> bool:
-    """Tell whether it is Python that the system calls for a signal.
-
-    Native code may have put a handler of its own in that place, which Python knows nothing of and
-    could not put back.
-    """
-    global _pythons
-    if _pythons is None:
-        _pythons = _find_pythons()
-    return _pythons == (action[0] or 0)
-
-
-def _find_pythons() -> int:
-    """Return the address of what Python has the system call for all signals that it handles."""
-    for spare in _HARMLESS:
-        action = _action_of(spare)
-        if signal.getsignal(spare) == signal.SIG_DFL and not action[0]:
-            try:
-                signal.signal(spare, lambda *_: None)
-                return _action_of(spare)[0] or 0
-            finally:
-                signal.signal(spare, signal.SIG_DFL)
-                _set_action(spare, action)
-    return _action_of(signal.SIGINT)[0] or 0
 
 
 def _action_of(number: int) -> _Action:
-    """Return C's `struct sigaction` of a signal. Its first field is the address of the handler."""
+    """Return C's `struct sigaction` of a signal."""
     action = (ctypes.c_void_p * 64)()  # longer than that is anywhere
     if _sigaction is not None:
         _sigaction(number, None, action)

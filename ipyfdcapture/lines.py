@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from .interrupts import deferred_interrupts
 from .recording import Snapshot
 
 #: One entry of the index covers this much: a line is found by splitting this many bytes.
@@ -132,7 +133,7 @@ class LineIndex:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         #: Lines that start before block ``i``.
         self.started = array("Q", [0])
         #: The strands that are in the middle of a line where block ``i`` starts: one bit each.
@@ -158,10 +159,12 @@ class Lines:
         self._reads = 0
         self._blocks = len(self._data) // BLOCK_BYTES + 1
         with index.lock:
-            for block in range(len(index.open) - 1, self._blocks - 1):
+            while (block := len(index.open) - 1) < self._blocks - 1:
                 started, open_strands = self._advance(block, (block + 1) * BLOCK_BYTES)
-                index.started.append(started)
-                index.open.append(open_strands)
+                with deferred_interrupts():
+                    if len(index.open) == block + 1:  # else: a signal's handler has looked too
+                        index.started.append(started)
+                        index.open.append(open_strands)
         self._count = self._advance(self._blocks - 1, len(self._data))[0]
 
     def __len__(self) -> int:

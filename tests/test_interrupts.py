@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -64,11 +64,30 @@ def test_the_users_interrupt_is_what_is_seen_if_others_came_too() -> None:
         deferred_interrupts(),
     ):
         signal.raise_signal(signal.SIGALRM)
-        assert not interrupt_waits()
         signal.raise_signal(signal.SIGINT)
-        assert interrupt_waits()
         signal.raise_signal(signal.SIGUSR1)
     assert isinstance(raised.value.__context__, Alarm)
+
+
+def test_a_wait_calls_handlers_and_goes_on_unless_one_raises() -> None:
+    called: list[int] = []
+    with (
+        handler(signal.SIGUSR1, lambda number, _: called.append(number)),
+        handler(signal.SIGALRM, ring),
+        pytest.raises(Alarm) as raised,
+    ):
+        with deferred_interrupts():
+            with deferred_interrupts():
+                signal.raise_signal(signal.SIGUSR1)
+                assert not interrupt_waits()
+                assert called == [signal.SIGUSR1]
+                signal.raise_signal(signal.SIGALRM)
+                assert interrupt_waits()
+            assert interrupt_waits()
+            called.append(-1)
+        called.append(-2)
+    assert called == [signal.SIGUSR1, -1]
+    assert raised.value.__context__ is None
     assert not interrupt_waits()
 
 
@@ -110,6 +129,61 @@ def test_what_comes_as_a_block_begins_or_ends_leaves_all_handlers_as_they_were(
     assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before
     assert hits >= 4  # as each is taken and put back, if only SIGHUP and SIGINT have handlers
     assert not interrupt_waits()
+
+
+def test_a_handler_that_could_not_be_put_back_is_put_back_by_its_signal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Interrupted:
+        """The system's functions; its signal comes as soon as SIGHUP's handler is back."""
+
+        is_back = False
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(usual, name)
+
+        def signal(self, number: int, function: Any) -> Any:
+            if self.is_back:
+                signal.raise_signal(signal.SIGHUP)
+            self.is_back |= function is ring
+            return usual.signal(number, function)
+
+    usual = interrupts.signal
+    with handler(signal.SIGHUP, ring), pytest.raises(Alarm), monkeypatch.context() as patch:
+        patch.setattr(interrupts, "signal", Interrupted())
+        with deferred_interrupts():
+            pass
+    assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_comes_amid_a_finalizer_comes_again_unless_it_means_something_else_by_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At the end of a time limit, most programs put back what ends the program."""
+
+    class Starting:
+        """Keeps what is to be done in a thread."""
+
+        @staticmethod
+        def start_new_thread(function: Callable[[], None], _: tuple[()]) -> None:
+            waiting.append(function)
+
+    waiting: list[Callable[[], None]] = []
+    monkeypatch.setattr(interrupts, "_thread", Starting())
+    assert signal.getsignal(signal.SIGUSR2) == signal.SIG_DFL
+    for comes in (True, False):
+        with handler(signal.SIGUSR2, ring):
+            with deferred_interrupts(in_finalizer=True):
+                signal.raise_signal(signal.SIGUSR2)
+            send = waiting.pop()
+            if comes:
+                with pytest.raises(Alarm), deferred_interrupts():  # it may be held back again
+                    send()
+        if not comes:
+            send()  # it would end this process
 
 
 @pytest.mark.parametrize("kind", ["capture_fd", "FdCapture"])
@@ -218,3 +292,60 @@ def test_a_child_that_another_thread_forked_amid_a_block_can_be_interrupted(
         """.replace("\n        ", "\n"),
     )
     assert shown == "[7]\n"
+
+
+@pytest.mark.parametrize("when", ["begins", "ends"])
+def test_a_child_forked_as_a_block_begins_or_ends_can_be_interrupted(
+    python: Python, when: str
+) -> None:
+    shown = python(
+        """
+        import os, signal, sys, threading
+        from ipyfdcapture import interrupts
+        def fork():
+            child = os.fork()
+            if child == 0:
+                os._exit(7 if signal.getsignal(signal.SIGINT) is signal.default_int_handler else 1)
+            statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        class Forking:
+            calls = 0
+            def __getattr__(self, name):
+                return getattr(usual, name)
+            def signal(self, number, function):
+                self.calls += 1
+                before = None
+                if self.calls == 1:  # SIGINT is taken
+                    before = usual.signal(number, function)
+                if self.calls == {"begins": 1, "ends": 2}[sys.argv[1]]:
+                    thread = threading.Thread(target=fork)
+                    thread.start()
+                    thread.join(20)
+                if self.calls > 1:
+                    usual.signal(number, function)
+        statuses = []
+        usual, interrupts.signal = interrupts.signal, Forking()
+        with interrupts.deferred_interrupts():
+            pass
+        print(statuses)
+        """.replace("\n        ", "\n"),
+        when,
+    )
+    assert shown == "[7]\n"
+
+
+def test_a_signal_amid_what_is_done_at_exit_is_not_lost(python: Python) -> None:
+    shown = python(
+        """
+        import os, signal
+        from ipyfdcapture import capture_fd, recording
+        with capture_fd() as logs:
+            os.write(1, b"in")
+        usual = recording.recording_files
+        def interrupted(path):
+            signal.raise_signal(signal.SIGTERM)
+            return usual(path)
+        recording.recording_files = interrupted
+        signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"handled\\n"))
+        """.replace("\n        ", "\n")
+    )
+    assert shown == "handled\n"

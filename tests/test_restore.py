@@ -297,19 +297,73 @@ with capture_fd() as logs:
     os.write(1, b"x\\n")
     logs.nbytes  # so that at the end the pipes are empty, and nobody waits for an answer
 assert logs.recording.writing.asked is not None
-usual = Drain._receive_some
+usual = Drain._await_some
 def interrupted(self, *args):
-    Drain._receive_some = usual
+    Drain._await_some = usual
     signal.raise_signal(signal.SIGUSR1)
     return usual(self, *args)
 read = []
 signal.signal(signal.SIGUSR1, lambda *_: read.append(logs.text))
-Drain._receive_some = interrupted
+Drain._await_some = interrupted
 text = logs.text
 print([text], read)
 """
     )
     assert shown == "['x\\n'] ['x\\n']\n"
+
+
+def test_a_signal_handler_may_read_the_log_whose_lines_are_being_counted(python: Python) -> None:
+    shown = python(
+        PRELUDE
+        + """
+from ipyfdcapture.lines import BLOCK_BYTES, Lines
+line = b"x" * 99 + b"\\n"
+with capture_fd() as logs:
+    for _ in range(3 * BLOCK_BYTES // 100 + 1):
+        os.write(1, line)
+usual = Lines._advance
+def interrupted(self, *args):
+    Lines._advance = usual
+    signal.raise_signal(signal.SIGUSR1)
+    return usual(self, *args)
+read = []
+signal.signal(signal.SIGUSR1, lambda *_: read.append(len(logs)))
+Lines._advance = interrupted
+assert len(logs) == 3 * BLOCK_BYTES // 100 + 1, len(logs)
+assert read == [len(logs)], read
+assert len(logs.text) == 100 * len(logs)
+print("fine")
+"""
+    )
+    assert shown == "fine\n"
+
+
+def test_an_interrupt_as_an_answer_of_the_drain_is_taken_leaves_the_log_readable(
+    python: Python,
+) -> None:
+    shown = python(
+        PRELUDE
+        + """
+from ipyfdcapture.drain import client
+with capture_fd() as logs:
+    os.write(1, b"x")
+    logs.nbytes  # so that at the end the pipes are empty, and nobody waits for an answer
+assert logs.recording.writing.asked is not None
+usual = client.json.loads
+def interrupted(line):
+    client.json.loads = usual
+    signal.raise_signal(signal.SIGINT)
+    return usual(line)
+client.json.loads = interrupted
+try:
+    logs.text
+except KeyboardInterrupt:
+    print("interrupted")
+print(logs.text)
+""",
+        timeout=60,
+    )
+    assert shown == "interrupted\nx\n"
 
 
 # -- what the cell does to its own descriptors ---------------------------------------------------
@@ -1044,8 +1098,9 @@ def test_a_finalizer_amid_a_question_to_the_drain_does_not_disturb_it(python: Py
 # -- interrupts of finalizers -----------------------------------------------------------------
 
 
+@pytest.mark.parametrize("what", ["log", "capture", "fdcapture"])
 def test_what_an_interrupt_kept_a_finalizer_from_doing_is_done_with_the_next_recording(
-    python: Python,
+    python: Python, what: str
 ) -> None:
     """`weakref.finalize` forgets what is to be done before it does it."""
     shown = python(
@@ -1055,20 +1110,26 @@ def test_what_an_interrupt_kept_a_finalizer_from_doing_is_done_with_the_next_rec
         warm_up()
         sys.unraisablehook = lambda _: None
         before = snapshot()
-        with capture_fd() as logs:
+        if sys.argv[1] == "log":
+            with capture_fd() as held:
+                child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+        else:
+            held = capture_fd() if sys.argv[1] == "capture" else ipyfdcapture.FdCapture(1)
+            held.start()
             child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
         usual, hits = weakref.finalize.__call__, []
         def hit_as_it_begins(self, _=None):
             hits.append(self._registry.pop(self))
             raise KeyboardInterrupt
         weakref.finalize.__call__ = hit_as_it_begins
-        del logs
+        del held
         weakref.finalize.__call__ = usual
         child.communicate()
-        assert len(hits) == 2 and len(difference(before, snapshot())) >= 3, hits
+        assert hits and len(difference(before, snapshot())) >= 3, hits
         warm_up()
         print(settled_difference(before))
-        """.replace("\n        ", "\n")
+        """.replace("\n        ", "\n"),
+        what,
     )
     assert shown.endswith("[]\n")
 

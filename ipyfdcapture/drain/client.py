@@ -432,19 +432,20 @@ class Drain:
 
     def _send(self) -> None:
         rest: list[tuple[bytes, Sequence[int]]] = []
-        unsent, self._unsent = self._unsent, rest
-        while unsent:
-            lines, fds = b"", list[int]()
-            while unsent and len(fds) + len(unsent[0][1]) <= _FDS_PER_REQUEST:
-                line, some = unsent.pop(0)
-                lines += line
-                fds += some
-            control = self.host.control
-            if not control.is_ours():
-                raise ConnectionResetError("the socket was closed")
-            sent = socket.send_fds(control, [lines], fds) if fds else control.send(lines)
-            if sent < len(lines):
-                control.sendall(lines[sent:])
+        with deferred_interrupts():
+            unsent, self._unsent = self._unsent, rest
+            while unsent:
+                lines, fds = b"", list[int]()
+                while unsent and len(fds) + len(unsent[0][1]) <= _FDS_PER_REQUEST:
+                    line, some = unsent.pop(0)
+                    lines += line
+                    fds += some
+                control = self.host.control
+                if not control.is_ours():
+                    raise ConnectionResetError("the socket was closed")
+                sent = socket.send_fds(control, [lines], fds) if fds else control.send(lines)
+                if sent < len(lines):
+                    control.sendall(lines[sent:])
 
     def _ask(self, what: str, **fields: Any) -> dict[str, Any]:
         """Send a request and return its answer."""
@@ -477,22 +478,25 @@ class Drain:
 
     def _take_an_answer(self, control: Socket) -> None:
         """Take the next answer, for whomever it is; wait for some of it if it has not come."""
-        if b"\n" in self._received:
-            self._next_answer()
-        else:
-            data = self._receive_some(control)  # amid which a signal's handler may add some
-            self._received += data
+        if b"\n" not in self._received:
+            self._await_some(control)  # amid which a signal's handler may take the answer
+        with deferred_interrupts():  # what is taken from the socket is noted
+            if b"\n" not in self._received:
+                with contextlib.suppress(BlockingIOError):
+                    self._receive_some(control)
+            if b"\n" in self._received:
+                self._next_answer()
 
-    def _receive_some(self, control: Socket, flags: int = 0) -> bytes:
-        if not flags & socket.MSG_DONTWAIT:
-            waiter = select.poll()
-            waiter.register(control, select.POLLIN)
-            if not waiter.poll(_ANSWER_MS):
-                return b""  # a signal's handler may have taken the answer meanwhile
-        data = control.recv(1 << 16, flags)
+    def _await_some(self, control: Socket) -> None:
+        waiter = select.poll()
+        waiter.register(control, select.POLLIN)
+        waiter.poll(_ANSWER_MS)
+
+    def _receive_some(self, control: Socket) -> None:
+        data = control.recv(1 << 16, socket.MSG_DONTWAIT)
         if not data:
             raise ConnectionResetError("the pump is gone")
-        return data
+        self._received += data
 
     def _next_answer(self) -> None:
         line, self._received = self._received.split(b"\n", 1)
@@ -509,11 +513,11 @@ class Drain:
         """Take the answers that have come: unread ones would stop the pump one day."""
         if not self._unanswered:
             return
-        with contextlib.suppress(BlockingIOError, *_GONE):  # if it is gone, sending will tell
-            data = self._receive_some(self.host.control, socket.MSG_DONTWAIT)
-            self._received += data
-        while b"\n" in self._received:
-            self._next_answer()
+        with deferred_interrupts():
+            with contextlib.suppress(BlockingIOError, *_GONE):  # if it is gone, sending will tell
+                self._receive_some(self.host.control)
+            while b"\n" in self._received:
+                self._next_answer()
 
     # -- news -----------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import subprocess
@@ -15,7 +16,9 @@ _SENDER = """
 import os, sys, time
 for line in sys.stdin:
     time.sleep(float(line))
-    os.kill(os.getppid(), int(sys.argv[1]))
+    if os.getppid() != int(sys.argv[2]):
+        break  # it has ended; who adopts orphans is not to be interrupted
+    os.kill(int(sys.argv[2]), int(sys.argv[1]))
 """
 _LOOK_S = 0.01
 
@@ -35,7 +38,7 @@ class Interrupter:
         self._usual: Any = None
         self._asked = self._handled = 0
         self._sender = subprocess.Popen(
-            [sys.executable, "-S", "-c", _SENDER, str(int(number))],
+            [sys.executable, "-S", "-c", _SENDER, str(int(number)), str(os.getpid())],
             stdin=subprocess.PIPE,
             start_new_session=True,
             bufsize=0,
