@@ -37,14 +37,14 @@ class _Hold:
         #: What a handler raised that was called before the block had ended.
         self.error: BaseException | None = None
         self.ended = False
-        self._usual: dict[int, _Handler] = {}
+        self.usual: dict[int, _Handler] = {}
         self._actions: dict[int, _Action] = {}
 
     def begin(self) -> None:
         for number in _NUMBERS:
             usual = signal.getsignal(number)
             if callable(usual):
-                self._usual[number], self._actions[number] = usual, _action_of(number)
+                self.usual[number], self._actions[number] = usual, _action_of(number)
                 try:
                     self._set(number, self._note)
                 except ValueError as error:
@@ -60,14 +60,10 @@ class _Hold:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.ended:  # it could not be put back
-            self._set(number, self._usual[number])
-            self._usual[number](number, frame)
+            self._set(number, self.usual[number])
+            self.usual[number](number, frame)
         else:
             self.came.setdefault(number, frame)
-
-    def behind(self, number: int, handler: Any) -> Any:
-        """Return what ``handler`` stands for, if it is the one that holds back."""
-        return self._usual[number] if handler == self._note else handler
 
     def end(self) -> None:
         """Put all handlers back, even if one that is back already is called, and raises."""
@@ -78,7 +74,7 @@ class _Hold:
             self._put_back()
 
     def _put_back(self) -> None:
-        for number, usual in self._usual.items():
+        for number, usual in self.usual.items():
             if signal.getsignal(number) == self._note:
                 self._set(number, usual)
 
@@ -89,7 +85,7 @@ class _Hold:
         # What the last one raises is what is seen: the user's own interrupt.
         for number in sorted(self.came, key=lambda number: number == signal.SIGINT):
             try:
-                self._usual[number](number, self.came.pop(number))
+                self.usual[number](number, self.came.pop(number))
             except BaseException as error:
                 error.__context__ = error.__context__ or self.error
                 self.error = error
@@ -113,9 +109,11 @@ class _Hold:
         something else by then, like the end of the program.
         """
 
+        meant = {number: _behind(number, self.usual[number]) for number in self.came}
+
         def send() -> None:
-            for number in self.came:
-                if _handler_of(number) == self._usual[number]:
+            for number, usual in meant.items():
+                if _behind(number, signal.getsignal(number)) == usual:
                     signal.pthread_kill(self.thread, number)
 
         if self.came:
@@ -173,12 +171,10 @@ def _hold_of_now() -> _Hold | None:
     return _holds[-1] if _holds and not _holds[-1].ended else None
 
 
-def _handler_of(number: int) -> Any:
-    """Return the handler that will be called for a signal, be it held back or not."""
-    handler = signal.getsignal(number)
-    for hold in reversed(_holds):
-        handler = hold.behind(number, handler)
-    return handler
+def _behind(number: int, handler: Any) -> Any:
+    """Return the handler that is meant by one that holds back, or by any other."""
+    hold = getattr(handler, "__self__", None)
+    return _behind(number, hold.usual[number]) if isinstance(hold, _Hold) else handler
 
 
 def _forget_after_fork() -> None:

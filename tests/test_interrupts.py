@@ -176,8 +176,11 @@ def test_what_comes_amid_a_finalizer_comes_again_unless_it_means_something_else_
     assert signal.getsignal(signal.SIGUSR2) == signal.SIG_DFL
     for comes in (True, False):
         with handler(signal.SIGUSR2, ring):
-            with deferred_interrupts(in_finalizer=True):
-                signal.raise_signal(signal.SIGUSR2)
+            with contextlib.ExitStack() as amid_another:
+                amid_another.enter_context(deferred_interrupts())
+                interrupts._holds[-1].ended = True  # a finalizer may run as it ends
+                with deferred_interrupts(in_finalizer=True):
+                    signal.raise_signal(signal.SIGUSR2)
             send = waiting.pop()
             if comes:
                 with pytest.raises(Alarm), deferred_interrupts():  # it may be held back again
