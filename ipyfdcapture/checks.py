@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from .interrupts import deferred_interrupts
+
 
 def check_flags(**flags: Any) -> None:
     """Each is True or False: a stream or a number in its place is a mistake."""
@@ -63,10 +65,11 @@ def check_encoding(encoding: Any, errors: Any) -> None:
 
 def check_descriptor(fd: Any) -> None:
     """It is a number that the system knows as open."""
-    try:
-        fcntl.fcntl(fd, fcntl.F_GETFD)
-    except (OSError, OverflowError):
-        raise ValueError(f"descriptor {fd} is not open") from None
+    with deferred_interrupts():  # what an alarm raises may be an `OSError`
+        try:
+            fcntl.fcntl(fd, fcntl.F_GETFD)
+        except (OSError, OverflowError):
+            raise ValueError(f"descriptor {fd} is not open") from None
 
 
 def checked_fds(fds: Any) -> list[int]:
