@@ -328,8 +328,8 @@ class Load:
         """What a captured cell does; waits for an interrupt if one is to come."""
         self._told.clear()
         self._cell_writers = self.writers(self.dice.randint(1, 5))
-        os.mkdir(self._report.with_suffix(".begun"))  # in one call, or an interrupt cuts it in two
-        self.write(self._cell_writers)
+        # In one call, or an interrupt cuts it in two.
+        self.write(self._cell_writers, lambda: os.mkdir(self._report.with_suffix(".begun")))
         if interrupted:
             # One long sleep would miss an interrupt that comes just as it begins. One that comes
             # while Python runs a finalizer is lost to it.
@@ -367,13 +367,18 @@ class Load:
         else:
             writer.write_python()
 
-    def write(self, writers: list[Writer]) -> None:
-        """Have all write at once, the first that can be interrupted in this thread."""
+    def write(self, writers: list[Writer], begun: Callable[[], object] = lambda: None) -> None:
+        """Have all write at once, the first that can be interrupted in this thread.
+
+        ``begun`` is called once all have: the condition by which Python waits for a thread to start
+        may fail to lock itself again if it is interrupted, and raises `RuntimeError` then.
+        """
         here = next((w for w in writers if w.name.startswith("python")), None)
         elsewhere = [w for w in writers if w is not here]
         work = [Work(self._write_as, writer) for writer in elsewhere]
 
         def between() -> None:
+            begun()
             with self._interrupts():
                 if here is not None:
                     here.write_python()
