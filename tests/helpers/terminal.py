@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import termios
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import IPython
 import pexpect
 
 from .process import LOAD, end, private_env
-from .wait import LIMIT_S
+from .wait import LIMIT_S, eventually
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>]|\r")
 _NO_COLOUR = "NoColor" if IPython.version_info[0] < 9 else "nocolor"
@@ -77,6 +78,11 @@ class Terminal:
         return self.finish()
 
     def interrupt(self) -> None:
+        """Type Ctrl-C, once that is an interrupt: at a prompt it is a key as any other."""
+        eventually(
+            lambda: termios.tcgetattr(self._child.child_fd)[3] & termios.ISIG,
+            "the end of the prompt",
+        )
         self._child.sendintr()
 
     def expect(self, pattern: str) -> None:
