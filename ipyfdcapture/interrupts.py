@@ -41,6 +41,7 @@ class _Hold:
         self._actions: dict[int, _Action] = {}
 
     def begin(self) -> None:
+        """Take the place of all handlers, but leave what the system does at each signal."""
         for number in _NUMBERS:
             usual = signal.getsignal(number)
             if callable(usual):
@@ -108,7 +109,6 @@ class _Hold:
         As real signals: the main thread may wait for something by then. But not if they mean
         something else by then, like the end of the program.
         """
-
         meant = {number: _behind(number, self.usual[number]) for number in self.came}
 
         def send() -> None:

@@ -121,7 +121,7 @@ print(caught > 0)
 """,
         native.c(),
         str(rounds(20, full=200)),
-        timeout=600,
+        timeout=rounds(170, full=600),
     )
     assert shown == "True\n"
 

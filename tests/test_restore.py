@@ -1097,6 +1097,18 @@ def test_a_finalizer_amid_a_question_to_the_drain_does_not_disturb_it(python: Py
 
 # -- interrupts of finalizers -----------------------------------------------------------------
 
+HOLD = """
+def hold(inside=lambda: None):
+    if sys.argv[1] == "log":
+        with capture_fd() as held:
+            inside()
+        return held
+    held = capture_fd() if sys.argv[1] == "capture" else ipyfdcapture.FdCapture(1)
+    held.start()
+    inside()
+    return held
+"""
+
 
 @pytest.mark.parametrize("what", ["log", "capture", "fdcapture"])
 def test_what_an_interrupt_kept_a_finalizer_from_doing_is_done_with_the_next_recording(
@@ -1105,18 +1117,14 @@ def test_what_an_interrupt_kept_a_finalizer_from_doing_is_done_with_the_next_rec
     """`weakref.finalize` forgets what is to be done before it does it."""
     shown = python(
         PRELUDE
+        + HOLD
         + """
         import weakref
         warm_up()
         sys.unraisablehook = lambda _: None
         before = snapshot()
-        if sys.argv[1] == "log":
-            with capture_fd() as held:
-                child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-        else:
-            held = capture_fd() if sys.argv[1] == "capture" else ipyfdcapture.FdCapture(1)
-            held.start()
-            child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+        children = []
+        held = hold(lambda: children.append(subprocess.Popen(["cat"], stdin=subprocess.PIPE)))
         usual, hits = weakref.finalize.__call__, []
         def hit_as_it_begins(self, _=None):
             hits.append(self._registry.pop(self))
@@ -1124,7 +1132,7 @@ def test_what_an_interrupt_kept_a_finalizer_from_doing_is_done_with_the_next_rec
         weakref.finalize.__call__ = hit_as_it_begins
         del held
         weakref.finalize.__call__ = usual
-        child.communicate()
+        children.pop().communicate()
         assert hits and len(difference(before, snapshot())) >= 3, hits
         warm_up()
         print(settled_difference(before))
@@ -1141,8 +1149,9 @@ def test_an_interrupt_amid_a_finalizer_reaches_the_user_once_that_is_done(
     """What is raised in a finalizer goes nowhere."""
     shown = python(
         PRELUDE
+        + HOLD
         + """
-        from ipyfdcapture import fdcapture, recording
+        from ipyfdcapture import recording
         warm_up()
         sys.unraisablehook = lambda _: show("lost")
         before = snapshot()
@@ -1152,15 +1161,7 @@ def test_an_interrupt_amid_a_finalizer_reaches_the_user_once_that_is_done(
             return usual(path)
         recording.recording_files = interrupted
         try:
-            if sys.argv[1] == "log":
-                with capture_fd() as held:
-                    print("in")
-            elif sys.argv[1] == "capture":
-                held = capture_fd()
-                held.start()
-            else:
-                held = fdcapture.FdCapture(1)
-                held.start()
+            held = hold()
             del held
             select.select([], [], [], 20)
         except KeyboardInterrupt:
