@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 SUPPORTED = sys.platform not in ("win32", "cygwin", "emscripten", "wasi")
 
 if SUPPORTED:
-    from .capture import Capture, capture_fd
-    from .captured import Captured, Line
-    from .cell_history import History
-    from .children import attach, popen, run_all, run_all_async
+    from .capture.children.group import attach, popen, run_all, run_all_async
+    from .capture.handle import FdCapture, forward_to_logging
+    from .capture.session import Capture, capture_fd
     from .errors import CaptureError
-    from .fdcapture import FdCapture, forward_to_logging
-    from .threads import (
+    from .ipython.history import History
+    from .log.captured import Captured, Line
+    from .output.proxy import (
         ThreadStreamProxy,
         capture_thread,
         clear_thread_streams,
@@ -68,7 +68,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
             file=sys.stderr,
         )
         return
-    from .magics import load
+    from .ipython.extension import load
 
     load(shell)
 
@@ -76,6 +76,6 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take away what `load_ipython_extension` added."""
     if SUPPORTED:
-        from .magics import unload
+        from .ipython.extension import unload
 
         unload(shell)

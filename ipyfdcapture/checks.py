@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from .interrupts import deferred_interrupts
+from .system.interrupts import deferred_interrupts
 
 
 def check_flags(**flags: Any) -> None:

@@ -23,7 +23,7 @@ from ipyfdcapture import (
     run_all,
     set_thread_streams,
 )
-from ipyfdcapture.config import CaptureFd
+from ipyfdcapture.ipython.config import CaptureFd
 
 LOGGER = logging.getLogger("tests.arguments")
 WRONG_LIMITS: list[Any] = [True, False, 0, -1, 1.5, "100M"]
@@ -213,7 +213,7 @@ def test_a_child_whose_lines_cannot_be_given_to_on_line_does_not_stay(
     def fail(*_: object) -> None:
         raise OSError("no thread")
 
-    monkeypatch.setattr("ipyfdcapture.children.Follower.start", fail)
+    monkeypatch.setattr("ipyfdcapture.capture.children.group.Follower.start", fail)
     with pytest.raises(OSError, match="no thread"):
         popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, on_line=print)
     monkeypatch.undo()

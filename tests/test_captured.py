@@ -18,11 +18,12 @@ from helpers.logs import SECOND, STARTED, make_log, make_log_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipyfdcapture import capture_fd, spool
-from ipyfdcapture.captured import Captured, Line
+from ipyfdcapture import capture_fd
 from ipyfdcapture.drain.pump import RecordingWriter, recording_files
-from ipyfdcapture.lines import LineIndex, Lines, joined
-from ipyfdcapture.recording import Recording, State
+from ipyfdcapture.log.captured import Captured, Line
+from ipyfdcapture.log.lines import LineIndex, Lines, joined
+from ipyfdcapture.recording import spool
+from ipyfdcapture.recording.recording import Recording, State
 
 LOG = [(0, b"one\ntw"), (1, b"warning: x\n"), (0, b"o\r\n"), (2, b"child\n"), (0, b"last")]
 
@@ -576,7 +577,7 @@ def test_a_line_of_100_mb_is_one_line() -> None:
 
 def test_it_imports_no_ipython_no_pandas_and_nothing_heavy() -> None:
     code = (
-        "import sys, ipyfdcapture.captured; "
+        "import sys, ipyfdcapture.log.captured; "
         "print([m for m in ('IPython', 'pandas', 'numpy', 'pyarrow') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -623,7 +624,7 @@ class TestManyUnfinishedLines:
 
     @pytest.fixture(autouse=True)
     def small_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("ipyfdcapture.lines.BLOCK_BYTES", 200)
+        monkeypatch.setattr("ipyfdcapture.log.lines.BLOCK_BYTES", 200)
 
     def test_one_is_read_without_the_others(self) -> None:
         lines, sources = self.lines()

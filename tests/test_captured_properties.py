@@ -15,8 +15,8 @@ from helpers.logs import Chunk, make_log, model_joined, model_lines, model_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipyfdcapture import captured, decoding, lines
-from ipyfdcapture.captured import Captured
+from ipyfdcapture.log import captured, decoding, lines
+from ipyfdcapture.log.captured import Captured
 
 RUNS = settings(
     deadline=None, max_examples=2000 if os.environ.get("IPYFDCAPTURE_FULL") == "1" else 40

@@ -22,8 +22,9 @@ from helpers.leaks import open_fds
 from helpers.process import check_python, is_gone, the_pump
 from helpers.wait import LIMIT_S, eventually
 
-from ipyfdcapture import CaptureError, Line, capture_fd, children, runtimes, spool
-from ipyfdcapture.children import (
+from ipyfdcapture import CaptureError, Line, capture_fd
+from ipyfdcapture.capture.children import group as children
+from ipyfdcapture.capture.children.group import (
     Child,
     _Group,
     _room_for_children,
@@ -33,7 +34,9 @@ from ipyfdcapture.children import (
     run_all_async,
 )
 from ipyfdcapture.live.callback import LineTarget
-from ipyfdcapture.recording import Recording
+from ipyfdcapture.output.runtimes import loaded as runtimes
+from ipyfdcapture.recording import spool
+from ipyfdcapture.recording.recording import Recording
 
 #: Ends when its stdin does, having said that it is there.
 WAITING = ["sh", "-c", "echo ready; echo ready >&2; cat"]
@@ -196,7 +199,7 @@ class TestPopen:
         def fail(*_: object) -> None:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-        monkeypatch.setattr("ipyfdcapture.recording.Recording.create", fail)
+        monkeypatch.setattr("ipyfdcapture.recording.recording.Recording.create", fail)
         with pytest.raises(CaptureError, match="ulimit -n"):
             popen(["touch", tmp_path / "started"])
         assert not list(tmp_path.iterdir())
@@ -416,8 +419,9 @@ class TestAHelperOutOfDescriptors:
         prelude = """
             import os, resource, subprocess, sys
             from helpers.process import the_pump
-            from ipyfdcapture import attach, capture_fd, popen, spool
-            from ipyfdcapture.drain.client import get_drain
+            from ipyfdcapture import attach, capture_fd, popen
+            from ipyfdcapture.recording import spool
+            from ipyfdcapture.drain.drain import get_drain
             PIPES = ("stdin", "stdout", "stderr")
             WAITING = ["sh", "-c", "read word; echo $word"]
             get_drain("process")
@@ -560,7 +564,7 @@ class TestRunAll:
             pids.extend(running.child.pid for running in group._running.values())
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("ipyfdcapture.children._Group.wait_for_an_end", interrupt)
+        monkeypatch.setattr("ipyfdcapture.capture.children.group._Group.wait_for_an_end", interrupt)
         fds = len(open_fds())
         with pytest.raises(KeyboardInterrupt):
             run_all([["sleep", "1000"]] * 3, max_parallel=2)
@@ -583,7 +587,7 @@ class TestRunAll:
             usual(child)
 
         usual = Child.kill
-        monkeypatch.setattr("ipyfdcapture.children._Group.wait_for_an_end", interrupt)
+        monkeypatch.setattr("ipyfdcapture.capture.children.group._Group.wait_for_an_end", interrupt)
         monkeypatch.setattr(Child, "kill", kill)
         with pytest.raises(KeyboardInterrupt):
             run_all([["sleep", "1000"]] * 3, max_parallel=3)
@@ -752,7 +756,7 @@ class TestInAKernel:
     def test_live_shows_the_label_before_each_line(self, kernel: Any) -> None:
         reply = kernel.ok(
             "%%capture_fd --live -v logs\n"
-            "from ipyfdcapture.children import run_all\n"
+            "from ipyfdcapture.capture.children.group import run_all\n"
             "results, _ = run_all({'one': ['echo', 'first'], 'two': ['echo', 'second']})\n"
         )
         shown = sorted(reply.stream("stdout").splitlines())

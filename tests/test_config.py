@@ -9,7 +9,7 @@ import pytest
 from conftest import StartKernel
 from helpers.kernel import Kernel
 
-from ipyfdcapture.config import CaptureFd
+from ipyfdcapture.ipython.config import CaptureFd
 
 TRAITS = CaptureFd.class_own_traits(config=True)
 #: For each trait another value than the default's.
@@ -154,7 +154,7 @@ def test_encoding_and_errors(configured: Kernel) -> None:
 @with_traits(live_interval=0.5, live_max_bytes=40, tail_lines=1)
 def test_the_limits_of_live_output(configured: Kernel) -> None:
     reply = configured.ok(
-        "%%capture_fd -v logs --live\nfrom ipyfdcapture.capture import current_capture\n"
+        "%%capture_fd -v logs --live\nfrom ipyfdcapture.capture.session import current_capture\n"
         "interval = current_capture().live_interval\n"
         "for i in range(100): print('line', i)"
     )
@@ -164,7 +164,10 @@ def test_the_limits_of_live_output(configured: Kernel) -> None:
 
 @with_traits(keep_crashed=0)
 def test_keep_crashed(configured: Kernel) -> None:
-    cell = "from ipyfdcapture.capture import current_capture\nkept = current_capture().crash_dir"
+    cell = (
+        "from ipyfdcapture.capture.session import current_capture\n"
+        "kept = current_capture().crash_dir"
+    )
     configured.ok(f"%%capture_fd -v logs\n{cell}")
     assert configured.value("kept") is None
     configured.ok(

@@ -15,8 +15,8 @@ from helpers import logs
 from helpers.logs import Chunk, make_log, model_joined, model_lines, model_text
 from hypothesis import HealthCheck, given, settings
 
-from ipyfdcapture import export
-from ipyfdcapture.captured import Captured
+from ipyfdcapture.log import export
+from ipyfdcapture.log.captured import Captured
 
 LOG = [(0, b"one\ntw"), (1, b"err\r\n"), (0, "o €\n".encode()), (2, b"bad \xff\0")]
 QUICK = settings(

@@ -16,7 +16,8 @@ import pytest
 from helpers.leaks import fd_target
 from helpers.wait import LIMIT_S, eventually
 
-from ipyfdcapture import CaptureError, FdCapture, Line, capture_fd, forward_to_logging, spool
+from ipyfdcapture import CaptureError, FdCapture, Line, capture_fd, forward_to_logging
+from ipyfdcapture.recording import spool
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from conftest import Python
 from helpers.leaks import no_leaks
 from helpers.native import Native
 
-from ipyfdcapture import FdCapture, capture_fd, interrupts
-from ipyfdcapture.interrupts import deferred_interrupts, interrupt_waits
+from ipyfdcapture import FdCapture, capture_fd
+from ipyfdcapture.system import interrupts
+from ipyfdcapture.system.interrupts import deferred_interrupts, interrupt_waits
 
 
 class Alarm(Exception):
@@ -194,7 +195,7 @@ def test_the_error_of_an_alarm_is_not_taken_for_one_of_the_capture(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A `TimeoutError` is an `OSError`."""
-    from ipyfdcapture import capture
+    from ipyfdcapture.capture import session as capture
 
     def interrupted(*args: Any, **options: Any) -> Any:
         signal.raise_signal(signal.SIGALRM)
@@ -276,7 +277,7 @@ def test_a_child_that_another_thread_forked_amid_a_block_can_be_interrupted(
     shown = python(
         """
         import os, signal, threading
-        from ipyfdcapture.interrupts import deferred_interrupts
+        from ipyfdcapture.system.interrupts import deferred_interrupts
         def fork():
             child = os.fork()
             if child == 0:
@@ -304,7 +305,7 @@ def test_a_child_forked_as_a_block_begins_or_ends_can_be_interrupted(
     shown = python(
         """
         import os, signal, sys, threading
-        from ipyfdcapture import interrupts
+        from ipyfdcapture.system import interrupts
         def fork():
             child = os.fork()
             if child == 0:
@@ -340,7 +341,8 @@ def test_a_signal_amid_what_is_done_at_exit_is_not_lost(python: Python) -> None:
     shown = python(
         """
         import os, signal
-        from ipyfdcapture import capture_fd, recording
+        from ipyfdcapture import capture_fd
+        from ipyfdcapture.recording import recording
         with capture_fd() as logs:
             os.write(1, b"in")
         usual = recording.recording_files

@@ -25,11 +25,12 @@ from helpers.native import Native
 from helpers.process import await_end, the_pump
 from helpers.wait import eventually
 
-from ipyfdcapture import Captured, CaptureError, crashes, spool
-from ipyfdcapture import recording as recordings
+from ipyfdcapture import Captured, CaptureError
 from ipyfdcapture.drain import pump
 from ipyfdcapture.drain.pump import RecordingWriter, append_facts, move_recording
-from ipyfdcapture.recording import Recording, record_bytes
+from ipyfdcapture.recording import crashes, spool
+from ipyfdcapture.recording import recording as recordings
+from ipyfdcapture.recording.recording import Recording, record_bytes
 
 CRASHES = {
     "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ipyfdcapture.levels import FORMATS, LEVELS, WORDS, checked_level, level_of
+from ipyfdcapture.log.levels import FORMATS, LEVELS, WORDS, checked_level, level_of
 
 SAMPLES = [
     # glog, absl, gRPC, klog

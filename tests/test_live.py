@@ -28,10 +28,10 @@ from hypothesis import strategies as st
 
 from ipyfdcapture import CaptureError, Line, capture_fd
 from ipyfdcapture.drain.pump import RecordingWriter
-from ipyfdcapture.live.following import Following
 from ipyfdcapture.live.text import TextPieces, collapse_redraws
-from ipyfdcapture.recording import Recording
-from ipyfdcapture.redirect import Redirection
+from ipyfdcapture.output.redirect import Redirection
+from ipyfdcapture.recording.recording import Recording
+from ipyfdcapture.recording.tail_reader import Following
 
 IMPORTS = "import ctypes, os, subprocess, sys, threading"
 

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from ipyfdcapture.drain.pump import RecordingWriter
 from ipyfdcapture.live import views
 from ipyfdcapture.live.follower import Follower, Target
-from ipyfdcapture.live.following import Chunk
+from ipyfdcapture.live.stream_view import LastLines, ProgressView, StreamView, TailView, Texts
 from ipyfdcapture.live.terminal import TerminalScreen
-from ipyfdcapture.live.views import LastLines, ProgressView, StreamView, TailView, Texts
-from ipyfdcapture.recording import Recording, State
+from ipyfdcapture.recording.recording import Recording, State
+from ipyfdcapture.recording.tail_reader import Chunk
 
 SOURCES = ["stdout", "stderr", "child/stdout", "child/stderr"]
 NEVER_S = 3600.0
@@ -368,7 +368,7 @@ def test_a_cell_that_clears_what_it_shows_may_show_as_much_again(
     growing.write("stdout", numbered(10, 20))
     growing.look()
     assert screen.written[False] == numbered(0, 5).decode()
-    monkeypatch.setattr("ipyfdcapture.live.views._SECOND_S", 0.0)
+    monkeypatch.setattr("ipyfdcapture.live.stream_view._SECOND_S", 0.0)
     growing.follower.cleared()
     growing.write("stdout", numbered(20, 30))
     growing.look()

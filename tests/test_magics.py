@@ -157,7 +157,7 @@ def test_loading_the_extension_imports_nothing_heavy(python: Python) -> None:
         print(*(set(sys.modules) - before))
         """
     ).split()
-    assert "ipyfdcapture.magics" in loaded
+    assert "ipyfdcapture.ipython.extension" in loaded
     for heavy in ("ipykernel", "asyncio", "pandas", "numpy", "jupyter_client", "zmq", "pyarrow"):
         assert heavy not in loaded
 

@@ -320,7 +320,7 @@ def test_threads_that_look_for_runtimes_and_load_libraries_do_not_stop_each_othe
     shown = python(
         """
         import ctypes, faulthandler, sys, threading
-        from ipyfdcapture import runtimes
+        from ipyfdcapture.output.runtimes import loaded as runtimes
         faulthandler.dump_traceback_later(30, exit=True)
         sys.setswitchinterval(1e-6)
         def look():

@@ -12,8 +12,8 @@ from types import ModuleType
 import pytest
 import test_peers
 
-from ipyfdcapture.config import CaptureFd
-from ipyfdcapture.magics import PARSER
+from ipyfdcapture.ipython.config import CaptureFd
+from ipyfdcapture.ipython.extension import PARSER
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -292,7 +292,7 @@ def test_a_signal_handler_may_read_the_log_that_is_being_read(python: Python) ->
     shown = python(
         PRELUDE
         + """
-from ipyfdcapture.drain.client import Drain
+from ipyfdcapture.drain.drain import Drain
 with capture_fd() as logs:
     os.write(1, b"x\\n")
     logs.nbytes  # so that at the end the pipes are empty, and nobody waits for an answer
@@ -316,7 +316,7 @@ def test_a_signal_handler_may_read_the_log_whose_lines_are_being_counted(python:
     shown = python(
         PRELUDE
         + """
-from ipyfdcapture.lines import BLOCK_BYTES, Lines
+from ipyfdcapture.log.lines import BLOCK_BYTES, Lines
 line = b"x" * 99 + b"\\n"
 with capture_fd() as logs:
     for _ in range(3 * BLOCK_BYTES // 100 + 1):
@@ -520,7 +520,7 @@ def test_a_drain_started_without_descriptors_leaves_their_numbers_free(
         if len(sys.argv) == 1:
             command = f'exec "{{sys.executable}}" script.py again <&- >&- 2>&-'
             sys.exit(subprocess.run(["sh", "-c", command]).returncode)
-        from ipyfdcapture.drain.client import get_drain
+        from ipyfdcapture.drain.drain import get_drain
         get_drain({drain!r})
         is_open = [fd for fd in (0, 1, 2) if os.path.lexists(f"/proc/self/fd/{{fd}}")]
         open("result.txt", "w").write(repr(is_open))
@@ -662,7 +662,7 @@ def test_too_few_descriptors_are_a_clear_error_before_anything_moved(
                 print("warm")
             logs.close(); del logs
         else:
-            import ipyfdcapture.capture
+            import ipyfdcapture.capture.session
         target = [fd_target(1), fd_target(2)]
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         used = {int(n) for n in os.listdir("/proc/self/fd")}
@@ -771,7 +771,8 @@ def test_a_real_interrupt_at_any_moment_of_run_all_leaves_no_child(
 
 INTERRUPTED_ONCE = """
 import signal
-from ipyfdcapture import capture, magics
+from ipyfdcapture.capture import session as capture
+from ipyfdcapture.ipython import extension as magics
 usual = {owner}.{name}
 def interrupted(*args, **options):
     {owner}.{name} = usual
@@ -1151,7 +1152,7 @@ def test_an_interrupt_amid_a_finalizer_reaches_the_user_once_that_is_done(
         PRELUDE
         + HOLD
         + """
-        from ipyfdcapture import recording
+        from ipyfdcapture.recording import recording
         warm_up()
         sys.unraisablehook = lambda _: show("lost")
         before = snapshot()

@@ -26,9 +26,9 @@ import pytest
 from helpers.leaks import open_fds
 from helpers.wait import LIMIT_S
 
-from ipyfdcapture import Captured, CaptureError, FdCapture, capture_fd, spool
+from ipyfdcapture import Captured, CaptureError, FdCapture, capture_fd
 from ipyfdcapture.drain.pump import RecordingWriter
-from ipyfdcapture.threads import (
+from ipyfdcapture.output.proxy import (
     ThreadStreamProxy,
     capture_thread,
     clear_thread_streams,
@@ -36,6 +36,7 @@ from ipyfdcapture.threads import (
     set_thread_streams,
     uninstall_thread_streams,
 )
+from ipyfdcapture.recording import spool
 
 
 @pytest.fixture
@@ -816,7 +817,7 @@ class TestCaptureThread:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
         with monkeypatch.context() as patch:
-            patch.setattr("ipyfdcapture.recording.Recording.create", fail)
+            patch.setattr("ipyfdcapture.recording.recording.Recording.create", fail)
             with pytest.raises(CaptureError, match="ulimit -n"), capture_thread():
                 pass
         assert not isinstance(sys.stdout, ThreadStreamProxy)
@@ -1269,7 +1270,7 @@ class TestInAKernel:
     def test_users_in_threads_are_told_apart_and_the_cell_shows_the_rest(self, kernel: Any) -> None:
         reply = kernel.ok(
             "import sys, threading\n"
-            "from ipyfdcapture.threads import *\n"
+            "from ipyfdcapture.output.proxy import *\n"
             "found = sys.stdout\n"
             "results = {}\n"
             "def session(name):\n"
@@ -1289,7 +1290,7 @@ class TestInAKernel:
         assert kernel.value("sys.stdout is found")
 
     def test_an_installation_lasts_over_cells(self, kernel: Any) -> None:
-        kernel.ok("import ipyfdcapture.threads as t; t.install_thread_streams()")
+        kernel.ok("import ipyfdcapture.output.proxy as t; t.install_thread_streams()")
         try:
             assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
             cell = kernel.ok("with t.capture_thread() as logs:\n    print('captured')")

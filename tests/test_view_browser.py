@@ -22,7 +22,7 @@ import pytest
 from helpers.logs import make_log
 from helpers.wait import eventually
 
-from ipyfdcapture.captured import Captured
+from ipyfdcapture.log.captured import Captured
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

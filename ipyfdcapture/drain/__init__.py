@@ -1,6 +1,5 @@
-"""The drain: what empties the pipes.
+"""What empties the pipes into recordings.
 
-- `pump`: the loop that does it, and the format that it writes; stands alone
-- `hosts`: where a pump runs, in a helper process or in a thread
-- `client`: the side of the process that is captured: hands over pipes, asks, takes over
+One loop, the pump, runs in a helper process (``python -m``) or in a thread of this one.
+May import `recording` and `system`.
 """

@@ -8,12 +8,12 @@ import os
 from collections.abc import Callable
 from typing import IO, Any
 
-from ..captured import Line
-from ..descriptors import Descriptor
-from ..levels import level_of
-from ..recording import Recording
-from ..sources import is_stderr
-from .following import Chunk
+from ..log.captured import Line
+from ..log.levels import level_of
+from ..recording.recording import Recording
+from ..recording.sources import is_stderr
+from ..recording.tail_reader import Chunk
+from ..system.descriptors import Descriptor
 from .terminal import write_all
 from .text import LineAssembler, TextPieces
 

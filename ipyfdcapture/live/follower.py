@@ -8,11 +8,11 @@ import warnings
 from collections.abc import Callable
 from typing import Protocol
 
-from ..interrupts import interrupt_waits
-from ..joining import is_current, join
-from ..recording import Recording
-from ..streams import never_capturing_this_thread
-from .following import READ_BYTES, Chunk, Following
+from ..output.streams import never_capturing_this_thread
+from ..recording.recording import Recording
+from ..recording.tail_reader import READ_BYTES, Chunk, Following
+from ..system.interrupts import interrupt_waits
+from ..system.joining import is_current, join
 
 #: At the end of a capture, wait this long (s) for a target that makes no progress.
 GRACE_S = 2.0

@@ -11,8 +11,8 @@ from typing import Any
 from .callback import LoggerTarget, StreamTarget
 from .follower import Target
 from .iopub import IOPubScreen, has_kernel
+from .stream_view import ProgressView, Screen, StreamView, TailView
 from .terminal import TerminalScreen, TerminalStream
-from .views import ProgressView, Screen, StreamView, TailView
 
 ACCEPTED = '"iopub", "terminal", "auto", a logging.Logger or a writable stream'
 

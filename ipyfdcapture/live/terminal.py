@@ -7,12 +7,12 @@ import os
 import unicodedata
 from collections.abc import Callable
 
-from ..descriptors import Descriptor
-from ..recording import Recording
-from ..sources import is_stderr, label_of
-from ..streams import await_room
-from ..view.facts import size
-from .following import Chunk
+from ..log.view.summary import size
+from ..output.streams import await_room
+from ..recording.recording import Recording
+from ..recording.sources import is_stderr, label_of
+from ..recording.tail_reader import Chunk
+from ..system.descriptors import Descriptor
 
 
 class TerminalStream:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from ..captured import Line
-from ..decoding import incremental_decoder
-from ..recording import Recording
-from .following import Chunk
+from ..log.captured import Line
+from ..log.decoding import incremental_decoder
+from ..recording.recording import Recording
+from ..recording.tail_reader import Chunk
 
 #: An escape sequence of which more is to come (ECMA-48: CSI; OSC and the other strings).
 _UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]+)?\Z")

@@ -15,9 +15,9 @@ from typing import Any
 
 from common import describe_run, peak_bytes
 
-from ipyfdcapture.captured import Captured
 from ipyfdcapture.drain.pump import ENTRY
-from ipyfdcapture.recording import Recording
+from ipyfdcapture.log.captured import Captured
+from ipyfdcapture.recording.recording import Recording
 
 LINES = 10_000_000
 #: 655 lines of 100 bytes: what a pipe gives at once.

@@ -8,9 +8,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ipyfdcapture import spool
-from ipyfdcapture.captured import Captured
-from ipyfdcapture.recording import record_bytes
+from ipyfdcapture.log.captured import Captured
+from ipyfdcapture.recording import spool
+from ipyfdcapture.recording.recording import record_bytes
 
 #: When the logs made here start: 2026-01-02 03:04:05.678901234 UTC, in ns since the epoch.
 STARTED = 1_767_323_045_678_901_234

@@ -1,0 +1,152 @@
+"""Where a pump runs: in a helper process of its own, or in a thread of this one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from typing import Protocol
+
+from ..system.descriptors import Socket
+from ..system.joining import is_current, join
+from . import pump
+
+#: How long to wait for the pump's thread to see that it is no longer needed.
+_THREAD_END_S = 5.0
+#: How long to wait for the shell that starts the helper (it ends at once).
+_LAUNCH_S = 30.0
+
+
+class Host(Protocol):
+    """A running pump, reached through ``control``."""
+
+    control: Socket
+    #: Whether the pump goes on when this process has ended.
+    outlives_us: bool
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the pump can take new recordings."""
+
+    def close(self) -> None:
+        """Let go of the pump: it ends when the last writer has closed."""
+
+    def forget_after_fork(self) -> None:
+        """In a forked child: let go of what is the parent's."""
+
+
+def _control_pair() -> tuple[Socket, Socket]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        return _out_of_the_way(ours), _out_of_the_way(theirs)
+
+
+def _out_of_the_way(end: socket.socket) -> Socket:
+    return Socket(pump.out_of_the_way(end.detach()))
+
+
+class ProcessHost:
+    """The helper: one small process that serves all captures of this one.
+
+    It is started without waiting for it, in its own session (Jupyter interrupts whole process
+    groups), with nothing of Python's environment, and orphaned at once, so that ``os.wait()`` in
+    the user's code never meets a child that is not the user's.
+
+    Raises `OSError` if no process can be started.
+    """
+
+    outlives_us = True
+
+    def __init__(self) -> None:
+        self.control, theirs = _control_pair()
+        try:
+            self._launch(theirs)
+        except BaseException:
+            self.control.close()
+            raise
+        finally:
+            theirs.close()
+
+    def _launch(self, theirs: socket.socket) -> None:
+        if not sys.executable:
+            raise OSError(errno.ENOENT, "this Python does not know its own program")
+        fd = theirs.fileno()
+        python = [sys.executable, "-I", "-S", "-E", pump.__file__, str(fd), str(os.getpid())]
+        # The shell puts the helper into the background and ends, which makes it an orphan.
+        launcher = subprocess.Popen(
+            ["/bin/sh", "-c", '"$0" "$@" &', *python],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[fd],
+            start_new_session=True,
+            cwd="/",
+        )
+        try:
+            failed = launcher.wait(_LAUNCH_S)
+        except subprocess.TimeoutExpired:
+            launcher.kill()
+            launcher.wait()
+            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from None
+        if failed:
+            raise OSError(errno.EAGAIN, "the system allows no further process")
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the pump can take new recordings."""
+        if not self.control.is_ours():
+            return False
+        waiter = select.poll()
+        waiter.register(self.control, 0)  # only "the other end is gone" is asked for
+        return not waiter.poll(0)
+
+    def close(self) -> None:
+        """Let go of the pump."""
+        self.control.close()
+
+    def forget_after_fork(self) -> None:
+        """In a forked child: let go of what is the parent's."""
+        self.control.close()
+
+
+class ThreadHost:
+    """A pump in a thread of this process. It cannot read while native code holds the GIL.
+
+    Raises `OSError` if no thread can be started.
+    """
+
+    outlives_us = False
+
+    def __init__(self) -> None:
+        self.control, theirs = _control_pair()
+        self._pump = pump.Pump(theirs, theirs.is_ours)
+        self._thread = threading.Thread(
+            target=self._pump.run, name="ipyfdcapture-drain", daemon=True
+        )
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # how threading says that there is no thread to be had
+            self.control.close()
+            theirs.close()
+            raise OSError(errno.EAGAIN, str(error)) from error
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the pump can take new recordings."""
+        return self.control.is_ours() and self._thread.is_alive()
+
+    def close(self) -> None:
+        """Let go of the pump."""
+        self.control.close()
+        # While a child lives on, so does the thread that passes its output through.
+        if not is_current(self._thread) and not self._pump.is_emptying:
+            join(self._thread, _THREAD_END_S)
+
+    def forget_after_fork(self) -> None:
+        """In a forked child, which has no such thread: let go of its descriptors."""
+        self.control.close()
+        self._pump.close()

@@ -1,0 +1,76 @@
+"""The logs of past cells, kept by ``%capture_fd --every-cell``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+
+from ..log.captured import Captured
+
+
+class History(Mapping[int, Captured]):
+    """Captured logs by the number of their cell, the oldest first.
+
+    Once all together hold more than ``max_bytes``, the oldest go.
+    """
+
+    def __init__(self, max_bytes: int | None = None) -> None:
+        self.max_bytes = max_bytes
+        self._logs: dict[int, Captured] = {}
+        self._sizes: dict[int, int] = {}
+        self._growing: set[int] = set()  # those whose children still write
+        self._lock = threading.RLock()  # cells of several subshells may end at once
+
+    def add(self, number: int, captured: Captured) -> None:
+        """Keep the log of cell ``number``; let go of the oldest that no longer fit."""
+        with self._lock:
+            self._remove(number)
+            self._logs[number] = captured
+            self._growing.add(number)
+            for each in list(self._growing):
+                self._measure(each)
+            total = sum(self._sizes.values())
+            while self.max_bytes is not None and total > self.max_bytes and len(self._logs) > 1:
+                oldest = next(iter(self._logs))
+                total -= self._sizes[oldest]
+                self._remove(oldest)
+
+    def _measure(self, number: int) -> None:
+        captured = self._logs[number]
+        if captured.recording.closed:
+            self._remove(number)
+            return
+        complete = captured.complete
+        self._sizes[number] = captured.nbytes
+        if complete:
+            self._growing.discard(number)
+
+    def _remove(self, number: int) -> None:
+        self._logs.pop(number, None)
+        self._sizes.pop(number, None)
+        self._growing.discard(number)
+
+    def clear(self) -> None:
+        """Let go of all."""
+        with self._lock:
+            self._logs.clear()
+            self._sizes.clear()
+            self._growing.clear()
+
+    def __getitem__(self, number: int) -> Captured:
+        try:
+            return self._logs[number]
+        except KeyError:
+            kept = ", ".join(map(str, self._logs)) or "none"
+            raise KeyError(f"no log of cell {number} is kept; there are: {kept}") from None
+
+    def __iter__(self) -> Iterator[int]:
+        with self._lock:
+            return iter(list(self._logs))
+
+    def __len__(self) -> int:
+        return len(self._logs)
+
+    def __repr__(self) -> str:
+        lines = [f"  [{number}] {self._logs[number]!r}" for number in self]
+        return "\n".join([f"<history of {len(lines)} cells>", *lines])

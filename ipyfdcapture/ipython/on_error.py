@@ -1,0 +1,52 @@
+"""What a failing cell shows of its log, below the traceback: the last lines.
+
+Little of each, however long it is: what reaches the browser is bounded.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ..log.captured import Captured
+from ..log.view import summary as facts
+from ..log.view.ansi import PLAIN, Style, runs_of, to_terminal
+from ..output.streams import flush_quietly
+from ..recording.sources import is_stderr
+
+#: Of one line, so much is shown.
+_LINE_BYTES = 2000
+
+
+def show_last_lines(log: Captured, count: int, name: str) -> None:
+    """Write the last lines to ``sys.stdout`` and ``sys.stderr``, below a line that says so."""
+    last = log.tail(count)
+    total = len(log)
+    if not total:
+        return
+    if total > count:
+        title = f"the last {count:,} of {total:,} captured lines, all in {name}"
+    else:
+        title = f"{facts.counted(total, 'captured line')}, in {name}"
+    flush_quietly(sys.stdout)
+    print(f"--- {title} ---")
+    reading = last._read()
+    styles: dict[int, Style] = {}
+    for row in reading.lines.read(reading.indices, facts.ENDS_BYTES):
+        text, left_out = facts.row_text(reading, row, _LINE_BYTES)
+        runs, styles[row.source] = runs_of(text, styles.get(row.source, PLAIN))
+        stream = sys.stderr if is_stderr(reading.source(row)) else sys.stdout
+        stream.write(to_terminal(runs) + ("…" if left_out else "") + "\n")
+    flush_quietly(sys.stdout)
+    flush_quietly(sys.stderr)
+
+
+def was_shown(error: BaseException) -> bool:
+    """Tell whether the shell has just shown the traceback of an error, or of one it led to."""
+    shown: BaseException | None = getattr(sys, "last_value", None)
+    seen: list[BaseException] = []
+    while shown is not None and shown not in seen:
+        if shown is error:
+            return True
+        seen.append(shown)
+        shown = shown.__cause__ or shown.__context__
+    return False

@@ -1,0 +1,237 @@
+"""A log as HTML: static, without script, bounded in size, readable even without its style.
+
+Notebook front ends differ in what they leave of it. JupyterLab, in a notebook that is not
+trusted, drops the style sheet and keeps simple inline styles; GitHub drops both. So the structure
+alone tells everything: sources are marked in words, the timeline is text, and colours of the log
+are inline, in tones that can be read on light and on dark, which the style sheet then improves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...recording.sources import is_stderr
+from ..decoding import Reading
+from ..lines import Row
+from . import ansi as safe
+from . import summary as facts
+
+if TYPE_CHECKING:
+    from ..captured import Captured
+
+HEAD_LINES = 10
+TAIL_LINES = 20
+#: The view of any log is at most this long.
+MAX_BYTES = 200_000
+#: What one line may take of that, markup included.
+MAX_LINE_BYTES = 5_000
+#: A line longer than this is folded.
+FOLD_CHARACTERS = 300
+_MAX_TRACKS = 8
+_MAX_NAME = 40
+
+_COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
+#: Tones with a contrast of at least 4:1 on white and on JupyterLab's dark background.
+_INLINE = ("#777", "#d9363e", "#2e8540", "#97700b", "#3a75d1", "#b14bb5", "#16838c", "#777")
+_BARS_STYLE = "font-family:monospace;text-align:left"
+_STYLE_SHEET = Path(__file__).with_name("style.css")
+
+
+def view(log: Captured, reading: Reading, timeline: facts.Timeline | None) -> str:
+    """Return the rich view of a log."""
+    first, left_out, last = facts.excerpt(reading, HEAD_LINES, TAIL_LINES)
+    parts = [_opening(), _top(log, reading, timeline)]
+    if first:
+        writer = _LineWriter(log, reading, [*first, *last][-1].nth + 1)
+        parts += [_SWITCHES, "<pre>"]
+        parts += [writer.line(row, MAX_LINE_BYTES) for row in first]
+        if left_out:
+            more = facts.counted(left_out, "more line")
+            parts.append(f'<span class="fdlog-more">⋮ {more}: logs[a:b], logs.grep(…)</span>\n')
+        parts += [writer.line(row, MAX_LINE_BYTES) for row in last]
+        parts.append("</pre>")
+    parts.append("</div>")
+    return "".join(parts)
+
+
+def page(log: Captured, reading: Reading) -> Iterator[str]:
+    """Yield a whole log as one HTML document."""
+    title = escape("Captured log: " + ", ".join(facts.phrases(log, reading)))
+    yield (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "style-src 'unsafe-inline'\">"
+        f'<title>{title}</title></head><body class="fdlog-page">'
+    )
+    yield _opening() + _top(log, reading, facts.timeline(log, reading)) + _SWITCHES + "<pre>"
+    writer = _LineWriter(log, reading, len(reading.lines))
+    for row in reading.rows():
+        yield writer.line(row, None)
+    yield "</pre></div></body></html>\n"
+
+
+def _opening() -> str:
+    style = _STYLE_SHEET.read_text(encoding="utf-8")
+    return f'<div class="fdlog" role="group" aria-label="captured log"><style>{style}</style>'
+
+
+def _top(log: Captured, reading: Reading, timeline: facts.Timeline | None) -> str:
+    header = _header(log, reading)
+    return header if timeline is None else header + _timeline(timeline)
+
+
+def _header(log: Captured, reading: Reading) -> str:
+    state = facts.state(log)
+    said = " · ".join(escape(phrase) for phrase in facts.phrases(log, reading))
+    first_line = log.recording.facts.get("first_line")
+    code = f"<br><code>{_short(first_line, 100)}</code>" if first_line else ""
+    return (
+        f'<div class="fdlog-head"><b>Captured</b> {said} · '
+        f'<b class="fdlog-{state.split()[-1]}">{state}</b>{code}</div>'
+    )
+
+
+def _timeline(timeline: facts.Timeline) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{escape(facts.short_name(track.source, _MAX_NAME))}</th>'
+        f'<td class="fdlog-bars" style="{_BARS_STYLE}" aria-hidden="true">{track.bars}</td>'
+        f"<td>{facts.size(track.nbytes)}</td></tr>"
+        for track in timeline.tracks[:_MAX_TRACKS]
+    )
+    more = len(timeline.tracks) - _MAX_TRACKS
+    started = timeline.started.strftime("%Y-%m-%d %H:%M:%S")
+    said = f"Output over {facts.time_span(timeline.seconds)} from {started}"
+    if timeline.silence > 0:
+        said += (
+            f"; longest silence {facts.time_span(timeline.silence)}"
+            f", {facts.time_span(timeline.silence_start)} after the start"
+        )
+    if more > 0:
+        said += f"; {facts.counted(more, 'more source')} not shown"
+    return f'<table class="fdlog-time"><caption>{said}</caption>{rows}</table>'
+
+
+_SWITCHES = (
+    '<details class="fdlog-numbers"><summary>line numbers</summary></details>'
+    '<details class="fdlog-times"><summary>times</summary></details>'
+)
+
+
+class _LineWriter:
+    """Writes lines as HTML; colours go on from line to line, for each source."""
+
+    def __init__(self, log: Captured, reading: Reading, most: int) -> None:
+        self._reading = reading
+        self._started = log.recording.facts["started"]
+        self._digits = len(f"{most:,}")
+        self._styles: dict[int, safe.Style] = {}
+        self._marks: dict[int, str] = {}
+
+    def line(self, row: Row, max_bytes: int | None) -> str:
+        """Return one line of a ``<pre>``, cut so that it takes at most ``max_bytes``."""
+        before = self._styles.get(row.source, safe.PLAIN)
+        limit = len(row.raw) if max_bytes is None else max_bytes
+        while True:
+            text, cut = facts.row_text(self._reading, row, limit)
+            runs, after = safe.runs_of(text, before)
+            line = f'<span class="fdlog-l">{self._gutter(row)}{_folded(runs, cut)}\n</span>'
+            if max_bytes is None or len(line.encode()) <= max_bytes:
+                break
+            limit = min(limit, len(row.raw)) // 2
+        self._styles[row.source] = after
+        return line
+
+    def _gutter(self, row: Row) -> str:
+        number = f"{row.nth + 1:,}".rjust(self._digits)
+        seconds = (row.time - self._started) / 1e9
+        if row.source not in self._marks:
+            source = self._reading.source(row)
+            mark = escape(facts.short_name(facts.source_mark(source), _MAX_NAME))
+            kind = "fdlog-err" if is_stderr(source) else "fdlog-out"
+            self._marks[row.source] = f'<span class="fdlog-src {kind}">{mark:3}│ </span>'
+        return (
+            f'<span class="fdlog-n">{number} </span>'
+            f'<span class="fdlog-t">{seconds:+9.3f} s </span>{self._marks[row.source]}'
+        )
+
+
+def _folded(runs: list[safe.Run], cut: int) -> str:
+    """Return runs as HTML: the start, and what follows it, if it is long, folded."""
+    length = sum(len(text) for text, _ in runs)
+    if length <= FOLD_CHARACTERS and not cut:
+        return _html(runs)
+    more = f"{length - FOLD_CHARACTERS:,} more characters" if length > FOLD_CHARACTERS else ""
+    missing = f"… {cut:,} more bytes" if cut else ""
+    start = _html(safe.cut(runs, 0, FOLD_CHARACTERS))
+    if not more:
+        return f'{start}<span class="fdlog-more">{missing}</span>'
+    rest = _html(safe.cut(runs, FOLD_CHARACTERS, length))
+    return (
+        f'{start}<details class="fdlog-fold"><summary>… {more}</summary>{rest}'
+        f'<span class="fdlog-more">{missing}</span></details>'
+    )
+
+
+def _html(runs: list[safe.Run]) -> str:
+    """Return runs as HTML, isolated from the direction of what stands beside them."""
+    return f'<span dir="ltr">{"".join(_run_html(*run) for run in runs)}</span>'
+
+
+def _run_html(text: str, style: safe.Style) -> str:
+    html = escape(text)
+    for tag, wanted in (
+        ("s", style.strike),
+        ("u", style.underline),
+        ("i", style.italic),
+        ("b", style.bold),
+    ):
+        if wanted:
+            html = f"<{tag}>{html}</{tag}>"
+    names, inline = _looks(style)
+    attributes = f' class="{" ".join(names)}"' if names else ""
+    attributes += f' style="{";".join(inline)}"' if inline else ""
+    return f"<span{attributes}>{html}</span>" if attributes else html
+
+
+def _looks(style: safe.Style) -> tuple[list[str], list[str]]:
+    """Return class names and inline declarations for the colours of a style."""
+    fg, bg = (style.bg, style.fg) if style.inverse else (style.fg, style.bg)
+    names, inline = [], []
+    if style.dim:
+        names.append("ansi-dim")
+    if style.inverse and bg is None:
+        names.append("ansi-inverse")
+        inline.append("background-color:#666")
+    elif bg is not None:
+        inline.append(f"background-color:{_inline_colour(bg)}")
+    if bg is not None and fg is None:
+        inline.append(f"color:{_readable_on(bg)}")
+    elif style.inverse and fg is None:
+        inline.append("color:#fff")
+    elif fg is not None:
+        inline.append(f"color:{_inline_colour(fg)}")
+        if isinstance(fg, int) and bg is None and not style.inverse:
+            names.append(f"ansi-{_COLOURS[fg % 8]}{'-intense' if fg >= 8 else ''}-fg")
+    return names, inline
+
+
+def _inline_colour(colour: safe.Colour) -> str:
+    return _INLINE[colour % 8] if isinstance(colour, int) else colour
+
+
+def _readable_on(colour: safe.Colour) -> str:
+    """Return black or white, whichever can be read better on a colour."""
+    if isinstance(colour, int):
+        return "#fff"
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return "#000" if luminance > 0.18 else "#fff"
+
+
+def _short(text: str, limit: int) -> str:
+    text = safe.plain(" ".join(text.split("\n")))
+    return escape(text if len(text) <= limit else text[: limit - 1] + "…")

@@ -1,0 +1,211 @@
+"""Flush the buffers that native code writes through: C stdio, and those of `.runtimes`.
+
+C's ``stdout`` is fully buffered on a pipe. To keep what native code prints in order with what
+Python and children write, `flush_stdout` runs just before Python writes to a captured
+descriptor and before it starts a child; that costs nothing while the buffer is empty, and leaves
+``printf`` its buffer. (Making ``stdout`` line buffered instead costs up to ten times the time.)
+At the end of a capture, `flush_native` empties the buffers of other runtimes, too.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from .runtimes import loaded as runtimes
+
+_libc = ctypes.CDLL(None)
+_libc_with_gil = ctypes.PyDLL(None)
+
+
+def _c_stdout() -> ctypes.c_void_p | None:
+    for symbol in ("stdout", "__stdoutp"):  # glibc and musl; macOS
+        try:
+            return ctypes.c_void_p.in_dll(_libc, symbol)
+        except ValueError:
+            continue
+    return None
+
+
+_stdout = _c_stdout()
+
+
+def _make_stdout_pending() -> Callable[[], int]:
+    if not _stdout:
+        return lambda: 0
+    try:
+        pending = _libc_with_gil["__fpending"]
+    except AttributeError:
+        return lambda: 1
+    pending.argtypes = [ctypes.c_void_p]
+    pending.restype = ctypes.c_size_t
+    return functools.partial(pending, _stdout)
+
+
+#: Tells how many bytes wait in the buffer of C's ``stdout``, without taking its lock. Where the
+#: C library can't tell, it says 1: every flush has to be tried.
+stdout_pending = _make_stdout_pending()
+
+
+def _make_marks() -> Sequence[int] | None:
+    if not _stdout or not hasattr(_libc, "gnu_get_libc_version"):
+        return None
+    # glibc's struct _IO_FILE (bits/types/struct_FILE.h): _IO_write_base and _IO_write_ptr. Their
+    # place is part of its ABI: programs were compiled that write through them.
+    words = ctypes.c_ulong * 2
+    place = (_stdout.value or 0) + 4 * ctypes.sizeof(ctypes.c_ulong)
+    marks = memoryview(words.from_address(place)).cast("B").cast("L")
+    return marks if marks[1] - marks[0] == stdout_pending() else None
+
+
+_marks = _make_marks()
+
+
+def stdout_marks() -> Sequence[int]:
+    """Return two numbers that differ as long as something may wait in the buffer of C's ``stdout``.
+
+    To look at them takes a fifth of the time of `stdout_pending`. They always differ where the
+    C library's buffer is not known, or is another one: that of wide characters (``wprintf``).
+    """
+    if _marks is None or _libc.fwide(_stdout, 0) > 0:
+        return (0, 1)
+    return _marks
+
+
+def flush_stdout() -> None:
+    """Flush C's ``stdout``, if something waits in it and no other thread has it locked."""
+    stream = _stdout
+    if not stdout_pending():
+        return
+    if _libc.ftrylockfile(stream):
+        return  # it is in use right now: whoever has it will go on writing
+    try:
+        # The lock is counted by owner, so fflush does not wait for it. Without the GIL, because
+        # the pipe may be full and the drain a thread.
+        _libc.fflush(stream)
+    finally:
+        _libc.funlockfile(stream)
+
+
+def flush_native() -> None:
+    """Flush all native buffers of this process, so far as that can be done without waiting."""
+    flush_stdout()
+    runtimes.flush_iostreams()
+    runtimes.flush_fortran()
+
+
+def flush_beside_writers() -> None:
+    """Flush those that may be flushed while other threads write through them.
+
+    Not iostreams, unless `.runtimes.loaded.tie_iostreams` has made them write through C stdio.
+    """
+    flush_stdout()
+    runtimes.flush_fortran()
+
+
+class _Waiting(Protocol):
+    def flush_partial(self) -> None: ...
+
+
+#: The streams of Python's that keep text back. Such text was written before what waits in C's
+#: buffer. `ipyfdcapture.output.streams` keeps this up.
+waiting: set[_Waiting] = set()
+
+
+def _flush_python() -> None:
+    for stream in list(waiting):
+        stream.flush_partial()
+
+
+class _Hook:
+    """One function of another module that flushes what waits before it runs.
+
+    For ``os.write``, the price is a tenth of a microsecond. A copy of the hooked function that
+    someone kept goes on working, without effect, when nothing is captured.
+    """
+
+    def __init__(self, module: Any, name: str) -> None:
+        self.module = module
+        self.name = name
+        self.usual: Any = None
+        self.hooked: Any = None
+
+    def install(self) -> None:
+        self.usual = getattr(self.module, self.name)
+        self.hooked = _flushing_before(self.usual, stdout_marks())
+        setattr(self.module, self.name, self.hooked)
+
+    def remove(self) -> None:
+        if getattr(self.module, self.name) is self.hooked:
+            setattr(self.module, self.name, self.usual)
+
+
+def _flushing_before(usual: Any, marks: Sequence[int]) -> Any:
+    @functools.wraps(usual)
+    def hooked(*args: Any, **kwargs: Any) -> Any:
+        if waiting:
+            _flush_python()
+        if marks[0] != marks[1]:
+            flush_stdout()
+        return usual(*args, **kwargs)
+
+    @functools.wraps(usual)
+    def hooked_write(fd: int, data: Any, /) -> Any:
+        # The same for the one that is called often: to pass any arguments on takes twice as long.
+        if waiting:
+            _flush_python()
+        if marks[0] != marks[1]:
+            flush_stdout()
+        return usual(fd, data)
+
+    return hooked_write if usual.__name__ == "write" else hooked
+
+
+def _hookable() -> list[_Hook]:
+    hooks = [_Hook(os, name) for name in ("write", "writev", "system", "posix_spawn")]
+    if hasattr(subprocess, "_fork_exec"):  # Python 3.11 and later
+        return [*hooks, _Hook(subprocess, "_fork_exec")]
+    return [*hooks, _Hook(subprocess._posixsubprocess, "fork_exec")]  # type: ignore[attr-defined]
+
+
+_hooks = _hookable()
+_users = 0
+_lock = threading.Lock()
+
+
+def install_hooks() -> None:
+    """Have C's ``stdout`` flushed before ``os.write`` and before children start.
+
+    Counted: as many `remove_hooks` take it away again.
+    """
+    global _users
+    with _lock:
+        _users += 1
+        if _users == 1:
+            for hook in _hooks:
+                hook.install()
+
+
+def remove_hooks() -> None:
+    """Undo one `install_hooks`."""
+    global _users
+    with _lock:
+        _users -= 1
+        if not _users:
+            for hook in reversed(_hooks):
+                hook.remove()
+
+
+def _before_fork() -> None:
+    # What waits in the buffer now would come out twice, once from each process.
+    if _users:
+        _flush_python()
+        flush_stdout()
+
+
+os.register_at_fork(before=_before_fork)

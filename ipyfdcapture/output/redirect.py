@@ -1,0 +1,170 @@
+"""Redirections: one descriptor swapped for a pipe, and the way back.
+
+Redirections of one descriptor form a stack that belongs to the process: the newest gets what is
+written. They may be undone in any order and from any thread: each keeps a duplicate of what it
+found, and one that is undone from below another leaves its own to that one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import threading
+
+from ..system.descriptors import Descriptor
+
+_stacks: dict[int, list[Redirection]] = {}
+_lock = threading.RLock()
+
+
+class Redirection:
+    """Descriptor ``fd`` points to ``write_end`` until `undo`.
+
+    Takes over ``write_end`` and closes it when undone. Raises `OSError` with nothing changed.
+    """
+
+    def __init__(self, fd: int, write_end: int) -> None:
+        self.fd = fd
+        self.write_end = Descriptor(write_end)
+        with _lock:
+            #: What the descriptor was; None if it was closed.
+            self._found: Descriptor | None = None
+            #: The redirection that it led to, if it led to one.
+            self._below: Redirection | None = None
+            self._found_inheritable = True
+            if _is_open(fd):
+                self._found_inheritable = os.get_inheritable(fd)
+                self._found = Descriptor.duplicate_of(fd)
+            try:
+                stack = _stacks.get(fd, [])
+                if stack and self._found is not None and stack[-1].write_end.is_same(fd):
+                    self._below = stack[-1]
+                # 1 and 2 are for children too, whatever they were.
+                _replace(write_end, fd, fd <= 2 or self._found_inheritable)
+            except BaseException:
+                self._let_go_of_found()
+                raise
+            _stacks[fd] = [*stack, self]
+
+    def dup_below(self) -> int | None:
+        """Return a new descriptor for what ``fd`` was before this redirection; None if closed."""
+        with _lock:
+            found = self._found
+            if found is None or not found.is_ours():
+                return None
+            return fcntl.fcntl(found, fcntl.F_DUPFD_CLOEXEC, 3)
+
+    def dup_bottom(self) -> int | None:
+        """Return a new descriptor for what ``fd`` was before this and all that it stands on."""
+        with _lock:
+            return self.dup_below() if self._below is None else self._below.dup_bottom()
+
+    def undo(self) -> None:
+        """Put back what was found, unless a newer redirection is on top. Idempotent."""
+        with _lock:
+            stack = _stacks.get(self.fd, [])
+            if self not in stack:
+                return
+            if stack[-1] is self:
+                self._put_back()
+            else:
+                for each in stack:
+                    if each._below is self:
+                        each._inherit(self)
+            stack.remove(self)
+            if not stack:
+                del _stacks[self.fd]
+            self.write_end.close()
+            self._let_go_of_found()
+
+    def _put_back(self) -> None:
+        if self.fd > 2 and not (_is_open(self.fd) and self.write_end.is_same(self.fd)):
+            return  # the user closed it meanwhile, and may have given its number to another file
+        if self._found is not None:
+            if self._found.is_ours():
+                _replace(self._found, self.fd, self._found_inheritable)
+            return
+        with contextlib.suppress(OSError):
+            os.close(self.fd)
+
+    def _inherit(self, gone: Redirection) -> None:
+        """Put back what ``gone`` would have, now that it is gone."""
+        self._let_go_of_found()
+        self._found, gone._found = gone._found, None
+        self._found_inheritable = gone._found_inheritable
+        self._below = gone._below
+
+    def _let_go_of_found(self) -> None:
+        if self._found is not None:
+            self._found.close()
+            self._found = None
+
+
+def dup_original(fd: int) -> int | None:
+    """Return a new descriptor for what ``fd`` is without our redirections; None if closed."""
+    with _lock:
+        if not _is_open(fd):
+            return None
+        stack = _stacks.get(fd, [])
+        if stack and stack[-1].write_end.is_same(fd):
+            return stack[-1].dup_bottom()
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+
+
+def _replace(source: int, target: int, inheritable: bool) -> None:
+    """dup2, tried again: there is no other way back."""
+    for attempts_left in (2, 1, 0):
+        try:
+            os.dup2(source, target, inheritable)
+            return
+        except OSError:
+            if not attempts_left:
+                raise
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        fcntl.fcntl(fd, fcntl.F_GETFD)
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
+        return False
+    return True
+
+
+class ClosedStandardDescriptors:
+    """While entered, those of 0, 1 and 2 that are closed are held by ``/dev/null``.
+
+    Otherwise the next pipe or socket would get their numbers, and be overwritten when they are
+    redirected.
+    """
+
+    def __init__(self) -> None:
+        self._held: set[int] = set()
+
+    def __enter__(self) -> ClosedStandardDescriptors:
+        for fd in (0, 1, 2):
+            if not _is_open(fd):
+                held = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+                self._held.add(held)
+        return self
+
+    def __contains__(self, fd: int) -> bool:
+        return fd in self._held
+
+    def give_way(self, fd: int) -> None:
+        """Close ``fd`` again, if it is one of them."""
+        if fd in self._held:
+            self._held.remove(fd)
+            os.close(fd)
+
+    def __exit__(self, *_: object) -> None:
+        for fd in list(self._held):
+            self.give_way(fd)
+
+
+os.register_at_fork(
+    before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+)

@@ -1,0 +1,183 @@
+"""Recordings of kernels that crashed: where they are kept, which are ours, and for how long.
+
+The helper moves the recording of a cell that was being captured to the Jupyter runtime
+directory. If the helper died with its kernel, the recording still lies in the spool, and is
+moved from there by whoever looks next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ..drain.pump import append_facts, dropped_bytes, move_recording, recording_files, remove_tree
+from ..errors import CaptureError
+from ..log.view.ansi import plain
+from . import spool
+from .recording import Recording
+
+
+def notebook_key() -> str:
+    """Return what tells this notebook from others, also after its kernel was restarted.
+
+    Jupyter Server names the notebook in ``JPY_SESSION_NAME``. Elsewhere a restarted kernel keeps
+    its connection file; a terminal keeps its name.
+    """
+    name = os.environ.get("JPY_SESSION_NAME")
+    if name:
+        return "notebook " + os.path.join(os.getcwd(), name)
+    connection_file = _connection_file()
+    if connection_file:
+        return "kernel " + connection_file
+    for fd in (0, 1, 2):
+        with contextlib.suppress(OSError):
+            return f"terminal {os.ttyname(fd)} {os.getcwd()}"
+    return "directory " + os.getcwd()
+
+
+def _connection_file() -> str | None:
+    import sys
+
+    if "ipykernel" not in sys.modules:
+        return None
+    try:
+        from ipykernel.connect import get_connection_file
+
+        return os.path.abspath(get_connection_file())
+    except (ImportError, RuntimeError, OSError):
+        return None
+
+
+def directory(key: str) -> str:
+    """Return where recordings of crashed kernels of the notebook ``key`` are kept."""
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    name = hashlib.sha256(key.encode()).hexdigest()[:32]
+    return os.path.join(jupyter_runtime_dir(), "ipyfdcapture", name)
+
+
+def find(key: str, spool_dir: str = "") -> list[str]:
+    """Return the paths of the recordings that crashed kernels of this notebook left, newest first.
+
+    What lies in spools that nobody uses any more is moved to its place on the way.
+    """
+    base = spool_dir or tempfile.gettempdir()
+    spool.remove_half_made(base)
+    _adopt_orphans(base, key)
+    changed: dict[str, int] = {}
+    for facts in Path(directory(key)).glob("*.json"):
+        with contextlib.suppress(FileNotFoundError):  # another kernel has just taken it
+            changed[str(facts)[: -len(".json")]] = facts.stat().st_mtime_ns
+    return sorted(changed, key=changed.__getitem__, reverse=True)
+
+
+def prune(key: str, keep: int, days: float, spool_dir: str = "") -> None:
+    """Delete the oldest recordings of this notebook's crashed kernels.
+
+    Keeps at most ``keep``, and none that is older than ``days``.
+    """
+    oldest = time.time() - days * 86400
+    for position, path in enumerate(find(key, spool_dir)):
+        with contextlib.suppress(OSError):
+            if position >= keep or os.stat(path + ".json").st_mtime < oldest:
+                delete(path)
+
+
+def delete(path: str) -> None:
+    """Delete the recording at ``path``."""
+    for file in recording_files(path):
+        with contextlib.suppress(OSError):
+            os.unlink(file)
+
+
+def load(path: str, spool_dir: str = "") -> Recording:
+    """Take the recording at ``path`` into this process's spool, where it lives while it is held.
+
+    Raises `CaptureError`, and leaves it where it is, if it cannot be read.
+    """
+    try:
+        _described(path)
+    except (OSError, EOFError) as error:
+        raise CaptureError(_unreadable(path, error)) from error
+    target = move_recording(path, spool.directory(spool_dir))
+    return Recording.open(target)
+
+
+def describe(path: str) -> str:
+    """Return one line: when, which cell, how much, the last words; or why it cannot be read."""
+    try:
+        return _described(path)
+    except (OSError, EOFError) as error:
+        return _unreadable(path, error)
+
+
+def _unreadable(path: str, error: Exception) -> str:
+    return f"{path}.data cannot be read as a recording: {error}"
+
+
+def _described(path: str) -> str:
+    recording = Recording.open(path)
+    try:
+        data = recording.snapshot().data
+        when = datetime.datetime.fromtimestamp(recording.facts.get("crashed", 0) / 1e9)
+        cell = recording.facts.get("cell")
+        first_line = recording.facts.get("first_line", "")
+        unnamed = "its facts are lost" if "facts_lost" in recording.facts else "a capture"
+        where = f"cell [{cell}] {first_line}" if cell else first_line or unnamed
+        return (
+            f"{when:%Y-%m-%d %H:%M:%S}  {where.strip()}  {len(data):,} bytes"
+            f"  last line: {_last_line(bytes(data[-500:]))}"
+        )
+    finally:
+        recording.keep_files()
+
+
+def _last_line(end: bytes) -> str:
+    lines = [plain(line) for line in end.decode("utf-8", "replace").split("\n")]
+    return next((line for line in reversed(lines) if line.strip()), "").strip()[-100:]
+
+
+def _adopt_orphans(base: str, key: str) -> None:
+    for path in Path(base).glob(spool.name_prefix() + "*"):
+        with contextlib.suppress(OSError):
+            if spool.is_mine(str(path)):
+                with spool.held(str(path)):
+                    _adopt(path, key)
+
+
+def _adopt(orphan: Path, key: str) -> None:
+    """Keep what was being captured when process and helper died; delete the rest.
+
+    Whose a recording is may be lost with its facts: it is then of the notebook ``key``, which
+    has found it.
+    """
+    for facts_file in orphan.glob("*.json"):
+        path = str(facts_file)[: -len(".json")]
+        if not os.path.exists(path + ".data"):
+            continue
+        recording = Recording.open(path)
+        recording.keep_files()
+        facts = recording.facts
+        lost = "facts_lost" in facts and os.stat(path + ".data").st_size > 0
+        notebook = facts.get("notebook") or (key if lost else None)
+        if "stopped" not in facts and notebook:
+            if "crashed" not in facts or lost:
+                append_facts(path + ".json", _facts_of_crash(path))
+            move_recording(path, directory(notebook))
+    remove_tree(str(orphan))
+
+
+def _facts_of_crash(path: str) -> dict[str, Any]:
+    """Return what the helper would have noted, had it not died."""
+    facts: dict[str, Any] = {"crashed": os.stat(path + ".data").st_mtime_ns}
+    with contextlib.suppress(FileNotFoundError):
+        dropped, number = dropped_bytes(path + ".index")
+        if dropped:
+            facts |= {"dropped": dropped, "dropped_why": os.strerror(number) if number else None}
+    return facts

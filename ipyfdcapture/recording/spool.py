@@ -1,0 +1,174 @@
+"""The spool: the private directory in which this process keeps its recordings.
+
+Each process has its own, made at first use (0700, with a name that cannot be foreseen) and
+removed when the process ends. A lock file in it is held by the process and its helper, so that
+others can tell a spool that is in use from one that was left behind.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import os
+import stat
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..drain.pump import out_of_the_way, remove_tree
+from ..errors import CaptureError
+from ..system.descriptors import Descriptor
+
+LOCK_NAME = "lock"
+_BEING_MADE = "ipyfdcapture-new-"
+#: A directory of that name that is older is being made by nobody any more.
+_HALF_MADE_S = 3600
+
+
+@dataclass
+class Spool:
+    """One spool directory of this process."""
+
+    path: str
+    lock_fd: Descriptor
+    owner: int  # the process
+
+
+_spools: dict[str, Spool] = {}
+#: Those that could not be used any more, though something may still be read there.
+_former: list[Spool] = []
+_guard = threading.Lock()
+
+
+def directory(base: str = "") -> str:
+    """Return the path of this process's spool below ``base`` (default: the system's temporary
+    directory), making it if need be.
+
+    Raises `CaptureError` if no private directory can be made there.
+    """
+    return open_spool(base).path
+
+
+def open_spool(base: str = "") -> Spool:
+    """Like `directory`, with the lock."""
+    with _guard:
+        try:
+            base = base or tempfile.gettempdir()
+            spool = _spools.get(base)
+            if spool is None or not _is_usable(spool):
+                gone, spool = spool, _make(base)
+                _spools[base] = spool
+                if gone is not None and gone.owner == os.getpid():
+                    gone.lock_fd.close()
+                    _former.append(gone)
+        except OSError as error:
+            where = base or "the temporary directory"
+            raise CaptureError(
+                f"cannot keep a recording in {where}: {error.strerror or error}. "
+                "Set CaptureFd.spool_dir (or TMPDIR) to a directory that you can write to"
+            ) from error
+        return spool
+
+
+def _is_usable(spool: Spool) -> bool:
+    if spool.owner != os.getpid():
+        return False
+    if not spool.lock_fd.is_ours():
+        try:
+            spool.lock_fd = Descriptor(_lock(spool.path))
+        except OSError:  # removed, or held by a helper that is about to let go of it
+            return False
+    return os.path.isdir(spool.path)
+
+
+def name_prefix() -> str:
+    """Return what the names of this user's spool directories start with."""
+    return f"ipyfdcapture-{os.getuid()}-"
+
+
+def _make(base: str) -> Spool:
+    os.makedirs(base, mode=0o700, exist_ok=True)
+    # It has its name once it is locked: before that, it would be taken for one left behind.
+    being_made = tempfile.mkdtemp(prefix=_BEING_MADE, dir=os.path.abspath(base))
+    lock_fd = -1
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        lock_fd = out_of_the_way(os.open(os.path.join(being_made, LOCK_NAME), flags, 0o600))
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder, name = os.path.split(being_made)
+        path = os.path.join(folder, name_prefix() + name.removeprefix(_BEING_MADE))
+        os.rename(being_made, path)
+    except BaseException:
+        if lock_fd >= 0:
+            os.close(lock_fd)
+        remove_tree(being_made)
+        raise
+    return Spool(path, Descriptor(lock_fd), os.getpid())
+
+
+def _lock(path: str) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    lock_fd = out_of_the_way(os.open(os.path.join(path, LOCK_NAME), flags, 0o600))
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(lock_fd)
+        raise
+    return lock_fd
+
+
+def remove_half_made(base: str) -> None:
+    """Remove the directories that were to become spools when their maker was killed."""
+    for path in Path(base).glob(_BEING_MADE + "*"):
+        with contextlib.suppress(OSError):
+            # It takes the maker a moment. The lock alone would not do: it is made after the
+            # directory, and who looks must not make it.
+            old = time.time() - path.lstat().st_mtime > _HALF_MADE_S
+            if old and is_mine(str(path)):
+                with held(str(path)):
+                    remove_tree(str(path))
+
+
+def is_mine(path: str) -> bool:
+    """Return whether it is a directory that this user alone can read."""
+    status = os.lstat(path)
+    private = status.st_uid == os.getuid() and not status.st_mode & 0o077
+    return private and stat.S_ISDIR(status.st_mode)
+
+
+@contextlib.contextmanager
+def held(path: str) -> Iterator[None]:
+    """Hold the lock of a spool that was left behind.
+
+    Raises `OSError` if its process, its helper or somebody else who holds it is still there.
+    """
+    lock_fd = _lock(path)
+    try:
+        yield
+    finally:
+        os.close(lock_fd)
+
+
+def _forget_after_fork() -> None:
+    """A forked child has no spool of its own yet, and must not hold its parent's lock."""
+    global _guard
+    _guard = threading.Lock()
+    for spool in _spools.values():
+        with contextlib.suppress(OSError):
+            spool.lock_fd.close()
+    _spools.clear()
+    _former.clear()
+
+
+def _remove_at_exit() -> None:
+    for spool in (*_spools.values(), *_former):
+        if spool.owner == os.getpid():
+            remove_tree(spool.path)
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+atexit.register(_remove_at_exit)

@@ -1,0 +1,177 @@
+"""Read what is new in a recording, without asking whoever writes it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import operator
+import os
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..drain.pump import ENTRY, split_limit, tail_file_bytes
+from ..system.descriptors import Descriptor
+from .recording import Recording
+
+READ_BYTES = 1 << 20
+_PLACES = 16
+_PLACE_BYTES = 8 << 10
+
+
+class Chunk(NamedTuple):
+    """Bytes of one source, read by the drain at one time."""
+
+    source: int  # its number
+    time_ns: int  # since the epoch
+    data: bytes
+
+
+def by_source(chunks: list[Chunk]) -> Iterator[tuple[int, bytes]]:
+    """Yield, in order, what each source wrote at a stretch."""
+    for source, some in itertools.groupby(chunks, key=operator.attrgetter("source")):
+        yield source, b"".join(chunk.data for chunk in some)
+
+
+class Following:
+    """A place in a growing recording.
+
+    ``position`` counts all bytes that were recorded before it, those that are gone included (see
+    ``max_bytes``), and ``skipped`` those of them that were not read.
+    """
+
+    def __init__(self, recording: Recording, position: int = 0) -> None:
+        self.recording = recording
+        self.position = position
+        self.skipped = 0
+        self._path = recording.path
+        self._files: dict[str, Descriptor] = {}
+        self._index_offset = 0
+        # The entry of the chunk in which position lies, and those after it.
+        self._entries: deque[tuple[int, int, int]] = deque()
+        max_bytes = recording.facts["max_bytes"]
+        self._head = None if max_bytes is None else split_limit(max_bytes)[0]
+        self._tail = 0 if max_bytes is None else tail_file_bytes(max_bytes)
+
+    def read(self, limit: int = READ_BYTES) -> list[Chunk]:
+        """Return at most ``limit`` new bytes, in order.
+
+        Nothing if there are none at present, or if the next ones are gone (see `oldest`).
+        """
+        end = self.end()
+        data = self._read_at(self.position, max(0, min(limit, end - self.position)))
+        if self.oldest() > self.position:  # written over before, or while, they were read
+            return []
+        chunks: list[Chunk] = []
+        start, stop = self.position, self.position + len(data)
+        while self.position < stop:
+            time_ns, _, source = self._entry()
+            first = self.position
+            self.position = min(stop, self._entries[1][1]) if len(self._entries) > 1 else stop
+            chunks.append(Chunk(source, time_ns, data[first - start : self.position - start]))
+        return chunks
+
+    def skip(self, position: int) -> tuple[int, int]:
+        """Go on at ``position``.
+
+        Returns how many bytes are left out, and about how many lines, by a look at some places.
+        """
+        start, self.position = self.position, position
+        count = position - start
+        seen = lines = 0
+        for i in range(_PLACES):
+            data = self._read_at(start + i * count // _PLACES, min(_PLACE_BYTES, count))
+            seen += len(data)
+            lines += data.count(b"\n")
+        self.skipped += count
+        return count, count * lines // max(seen, 1)
+
+    def oldest(self) -> int:
+        """Return the first position, from `position` on, whose bytes are still there."""
+        if self._head is None or self.position < self._head:
+            return self.position
+        end = self.end()
+        if end <= self._head:
+            return self.position
+        newest = (end - 1 - self._head) // self._tail
+        return max(self.position, self._head + (newest - 1) * self._tail)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for fd in self._files.values():
+            fd.close()
+        self._files.clear()
+
+    def end(self) -> int:
+        """Return how much is recorded, having read the entries of all of it."""
+        # The sizes first: an entry is written before its bytes.
+        size = self._size("data")
+        tails = [self._size(name) if self._head is not None else 0 for name in ("tail0", "tail1")]
+        self._read_entries()
+        if self._head is None or not self._entries or self._entries[-1][1] < self._head:
+            return size
+        start = self._entries[-1][1]
+        number = (start - self._head) // self._tail
+        return max(start, self._head + number * self._tail + tails[number % 2])
+
+    def _entry(self) -> tuple[int, int, int]:
+        while len(self._entries) > 1 and self._entries[1][1] <= self.position:
+            self._entries.popleft()
+        return self._entries[0]
+
+    def _read_entries(self) -> None:
+        index = self._file("index")
+        if index is None:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(f"{self._path}.index").st_ino != os.fstat(index).st_ino:
+                # Rewritten without the entries of what is gone: begin anew.
+                self._files.pop("index").close()
+                self._index_offset = 0
+                self._entries.clear()
+                self._read_entries()
+                return
+        if self._entries:
+            # The last one may have been written anew: it was still open.
+            self._entries.pop()
+            self._index_offset -= ENTRY.size
+        while found := os.pread(index, 1024 * ENTRY.size, self._index_offset):
+            found = found[: len(found) - len(found) % ENTRY.size]
+            if not found:
+                break
+            self._entries.extend(ENTRY.iter_unpack(found))
+            self._index_offset += len(found)
+
+    def _read_at(self, position: int, count: int) -> bytes:
+        if self._head is None or position < self._head:
+            name, offset = "data", position
+            if self._head is not None:
+                count = min(count, self._head - position)
+        else:
+            number, offset = divmod(position - self._head, self._tail)
+            name = f"tail{number % 2}"
+            count = min(count, self._tail - offset)
+        file = self._file(name)
+        return b"" if file is None else os.pread(file, count, offset)
+
+    def _size(self, name: str) -> int:
+        file = self._file(name)
+        return 0 if file is None else os.fstat(file).st_size
+
+    def _file(self, name: str) -> int | None:
+        if name not in self._files or not self._files[name].is_ours():
+            try:
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+                self._files[name] = Descriptor(os.open(f"{self._path}.{name}", flags))
+            except FileNotFoundError:
+                return None
+        return self._files[name]
+
+
+def end_of(recording: Recording) -> int:
+    """Return the position at which a recording ends at present."""
+    following = Following(recording)
+    try:
+        return following.end()
+    finally:
+        following.close()
