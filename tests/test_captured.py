@@ -19,11 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipyfdcapture import capture_fd
-from ipyfdcapture.drain.pump import RecordingWriter, recording_files
 from ipyfdcapture.log.captured import Captured, Line
 from ipyfdcapture.log.lines import LineIndex, Lines, joined
 from ipyfdcapture.recording import spool
+from ipyfdcapture.recording.files import recording_files
 from ipyfdcapture.recording.recording import Recording, State
+from ipyfdcapture.recording.writer import RecordingWriter
 
 LOG = [(0, b"one\ntw"), (1, b"warning: x\n"), (0, b"o\r\n"), (2, b"child\n"), (0, b"last")]
 

@@ -93,7 +93,7 @@ def test_kills_while_large_blocks_are_on_their_way_lose_nothing(
     shown = python(
         KILLING
         + """
-from ipyfdcapture.drain.pump import waiting_bytes
+from ipyfdcapture.system.pipes import waiting_bytes
 warnings.simplefilter("ignore")
 dice = random.Random(12)
 block = dice.randbytes(1 << 20)
@@ -132,7 +132,7 @@ def test_a_death_after_the_capture_takes_nothing_from_its_log(
     shown = python(
         KILLING
         + """
-from ipyfdcapture.drain.pump import waiting_bytes
+from ipyfdcapture.system.pipes import waiting_bytes
 with capture_fd():
     print("warm")
 helper = the_pump(os.getpid()).pid

@@ -26,11 +26,11 @@ from helpers.process import await_end, the_pump
 from helpers.wait import eventually
 
 from ipyfdcapture import Captured, CaptureError
-from ipyfdcapture.drain import pump
-from ipyfdcapture.drain.pump import RecordingWriter, append_facts, move_recording
 from ipyfdcapture.recording import crashes, spool
 from ipyfdcapture.recording import recording as recordings
+from ipyfdcapture.recording.files import append_facts, move_recording
 from ipyfdcapture.recording.recording import Recording, record_bytes
+from ipyfdcapture.recording.writer import RecordingWriter
 
 CRASHES = {
     "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
@@ -801,7 +801,7 @@ def test_an_index_that_finds_no_room_to_be_rewritten_stays_as_it_was(
     usual = os.pwrite
     recording, data, index = Recording.create(str(tmp_path), {"sources": ["a"], "max_bytes": 100})
     writer = RecordingWriter(recording.path, data, index, 100)
-    monkeypatch.setattr(pump, "MAX_STALE_INDEX_BYTES", 48)
+    monkeypatch.setattr("ipyfdcapture.recording.writer.MAX_STALE_INDEX_BYTES", 48)
     for i in range(10):
         writer.append(b"%09d\n" % i, 0)
     before = Path(recording.path + ".index").read_bytes()

@@ -228,7 +228,7 @@ def test_what_a_helper_had_to_drop_is_still_counted_when_it_is_killed(
         import signal, sys, warnings
         from helpers.process import await_end, the_pump
         from helpers.sandbox import limit_file_size
-        from ipyfdcapture.drain.pump import CHUNK_BYTES
+        from ipyfdcapture.recording.writer import CHUNK_BYTES
         warnings.simplefilter("ignore")
         limit_file_size(1_000_000)
         data = bytes(range(256)) * 100

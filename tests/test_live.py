@@ -27,11 +27,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipyfdcapture import CaptureError, Line, capture_fd
-from ipyfdcapture.drain.pump import RecordingWriter
 from ipyfdcapture.live.text import TextPieces, collapse_redraws
 from ipyfdcapture.output.redirect import Redirection
 from ipyfdcapture.recording.recording import Recording
 from ipyfdcapture.recording.tail_reader import Following
+from ipyfdcapture.recording.writer import RecordingWriter
 
 IMPORTS = "import ctypes, os, subprocess, sys, threading"
 

@@ -17,13 +17,13 @@ from conftest import Python
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipyfdcapture.drain.pump import RecordingWriter
 from ipyfdcapture.live import views
 from ipyfdcapture.live.follower import Follower, Target
 from ipyfdcapture.live.stream_view import LastLines, ProgressView, StreamView, TailView, Texts
 from ipyfdcapture.live.terminal import TerminalScreen
 from ipyfdcapture.recording.recording import Recording, State
 from ipyfdcapture.recording.tail_reader import Chunk
+from ipyfdcapture.recording.writer import RecordingWriter
 
 SOURCES = ["stdout", "stderr", "child/stdout", "child/stderr"]
 NEVER_S = 3600.0

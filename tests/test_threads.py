@@ -27,7 +27,6 @@ from helpers.leaks import open_fds
 from helpers.wait import LIMIT_S
 
 from ipyfdcapture import Captured, CaptureError, FdCapture, capture_fd
-from ipyfdcapture.drain.pump import RecordingWriter
 from ipyfdcapture.output.proxy import (
     ThreadStreamProxy,
     capture_thread,
@@ -37,6 +36,7 @@ from ipyfdcapture.output.proxy import (
     uninstall_thread_streams,
 )
 from ipyfdcapture.recording import spool
+from ipyfdcapture.recording.writer import RecordingWriter
 
 
 @pytest.fixture

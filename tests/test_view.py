@@ -13,12 +13,12 @@ from helpers.logs import SECOND, STARTED, Chunk, make_log, make_log_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipyfdcapture.drain.pump import ENTRY
 from ipyfdcapture.ipython.on_error import show_last_lines
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.view import ansi as safe
 from ipyfdcapture.log.view import html
 from ipyfdcapture.log.view import summary as facts
+from ipyfdcapture.recording.format import ENTRY
 
 HOSTILE = [
     b"<script>alert(1)</script>",

@@ -28,7 +28,6 @@ from ..checks import (
     checked_fds,
 )
 from ..drain.drain import KINDS, Draining, Pipe, get_drain
-from ..drain.pump import open_pipe
 from ..errors import CaptureError, reason
 from ..live.callback import FileTarget, LineTarget
 from ..live.display_order import keep_order
@@ -56,6 +55,7 @@ from ..recording.tail_reader import end_of
 from ..system.descriptors import Descriptor
 from ..system.finalizers import Finalizer
 from ..system.interrupts import deferred_interrupts
+from ..system.pipes import open_pipe
 
 #: Asked of the system for each pipe: on bulk output four times as fast as the usual 64 KiB.
 PIPE_BYTES = 1 << 20

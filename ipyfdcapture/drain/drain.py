@@ -24,13 +24,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import CaptureError, reason
+from ..recording.format import dropped_bytes
 from ..recording.recording import Recording, State
 from ..recording.spool import Spool
+from ..recording.writer import CHUNK_BYTES
 from ..system.descriptors import Descriptor, Socket
 from ..system.finalizers import Finalizer
 from ..system.interrupts import deferred_interrupts
+from ..system.pipes import open_pipe, out_of_the_way, waiting_bytes
+from ..system.polling import at_end
 from .host import Host, ProcessHost, ThreadHost
-from .pump import CHUNK_BYTES, at_end, dropped_bytes, open_pipe, out_of_the_way, waiting_bytes
 
 #: How a pump that is gone shows; anything else is a fault of the request.
 _GONE = (BrokenPipeError, ConnectionResetError)
@@ -83,7 +86,7 @@ class Draining:
     path: str
     max_bytes: int | None
     crash_dir: str | None
-    #: A pipe from the pump to the pump, see `ipyfdcapture.drain.pump.RecordingWriter`.
+    #: A pipe from the pump to the pump, see `ipyfdcapture.recording.writer.RecordingWriter`.
     transit: tuple[Descriptor, Descriptor] | None = None
     pipes: dict[int, Pipe] = field(default_factory=dict)
     stopped: bool = False

@@ -13,7 +13,11 @@ from typing import Protocol
 
 from ..system.descriptors import Socket
 from ..system.joining import is_current, join
+from ..system.pipes import out_of_the_way
 from . import pump
+
+#: The program that the helper process runs, by its path.
+_HELPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 
 #: How long to wait for the pump's thread to see that it is no longer needed.
 _THREAD_END_S = 5.0
@@ -46,7 +50,7 @@ def _control_pair() -> tuple[Socket, Socket]:
 
 
 def _out_of_the_way(end: socket.socket) -> Socket:
-    return Socket(pump.out_of_the_way(end.detach()))
+    return Socket(out_of_the_way(end.detach()))
 
 
 class ProcessHost:
@@ -75,7 +79,7 @@ class ProcessHost:
         if not sys.executable:
             raise OSError(errno.ENOENT, "this Python does not know its own program")
         fd = theirs.fileno()
-        python = [sys.executable, "-I", "-S", "-E", pump.__file__, str(fd), str(os.getpid())]
+        python = [sys.executable, "-I", "-S", "-E", _HELPER, str(fd), str(os.getpid())]
         # The shell puts the helper into the background and ends, which makes it an orphan.
         launcher = subprocess.Popen(
             ["/bin/sh", "-c", '"$0" "$@" &', *python],

@@ -31,11 +31,11 @@ from types import TracebackType
 from typing import Any, TextIO, cast
 
 from ..checks import check_max_bytes, check_stream
-from ..drain.pump import RecordingWriter
 from ..errors import CaptureError, reason
 from ..log.captured import Captured
 from ..recording import spool
 from ..recording.recording import Recording, State
+from ..recording.writer import RecordingWriter
 from ..system.interrupts import deferred_interrupts
 
 __all__ = [

@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from ..drain.pump import waiting_bytes
+from ..system.pipes import waiting_bytes
 from . import cstdio
 from .cstdio import flush_stdout, stdout_marks
 from .proxy import process_stream, set_process_stream

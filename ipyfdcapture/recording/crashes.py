@@ -16,10 +16,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..drain.pump import append_facts, dropped_bytes, move_recording, recording_files, remove_tree
 from ..errors import CaptureError
 from ..log.view.ansi import plain
 from . import spool
+from .files import append_facts, move_recording, recording_files, remove_tree
+from .format import dropped_bytes
 from .recording import Recording
 
 

@@ -1,6 +1,6 @@
 """The recording: what the drain wrote, as files, and how to read it.
 
-`ipyfdcapture.drain.pump` describes the format and writes it. This module makes new recordings,
+`format` describes the format, `writer` writes it. This module makes new recordings,
 reads them (`Recording.snapshot`), and knows nothing of pipes or of who writes.
 """
 
@@ -22,18 +22,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from ..drain.pump import (
-    ENTRY,
-    RecordingWriter,
-    append_facts,
-    out_of_the_way,
-    recording_files,
-    split_limit,
-    tail_file_bytes,
-    write_all,
-)
 from ..system.finalizers import Finalizer, do_what_is_due
 from ..system.interrupts import deferred_interrupts
+from ..system.pipes import out_of_the_way
+from .files import append_facts, recording_files, write_all
+from .format import ENTRY, split_limit, tail_file_bytes
+from .writer import RecordingWriter
 
 _ENTRY_WORDS = ENTRY.size // 8
 _EMPTY = memoryview(b"")

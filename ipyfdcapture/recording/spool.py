@@ -19,9 +19,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..drain.pump import out_of_the_way, remove_tree
 from ..errors import CaptureError
 from ..system.descriptors import Descriptor
+from ..system.pipes import out_of_the_way
+from .files import remove_tree
 
 LOCK_NAME = "lock"
 _BEING_MADE = "ipyfdcapture-new-"

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..drain.pump import ENTRY, split_limit, tail_file_bytes
 from ..system.descriptors import Descriptor
+from .format import ENTRY, split_limit, tail_file_bytes
 from .recording import Recording
 
 READ_BYTES = 1 << 20

@@ -15,8 +15,8 @@ from typing import Any
 
 from common import describe_run, peak_bytes
 
-from ipyfdcapture.drain.pump import ENTRY
 from ipyfdcapture.log.captured import Captured
+from ipyfdcapture.recording.format import ENTRY
 from ipyfdcapture.recording.recording import Recording
 
 LINES = 10_000_000

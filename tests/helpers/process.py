@@ -18,6 +18,7 @@ from .wait import LIMIT_S, eventually
 TESTS_DIR = Path(__file__).resolve().parent.parent
 REPO_DIR = TESTS_DIR.parent
 LOAD = "%load_ext ipyfdcapture"
+_HELPER = os.path.join("drain", "__main__.py")
 
 
 def private_env(directory: Path, **changes: str) -> dict[str, str]:
@@ -105,7 +106,7 @@ def pumps(owner: int) -> list[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             line = process.cmdline()
-            at = next((i for i, word in enumerate(line) if word.endswith("pump.py")), None)
+            at = next((i for i, word in enumerate(line) if word.endswith(_HELPER)), None)
             if at is None or "ipyfdcapture" not in line[at]:
                 continue
             if line[-1] == str(owner) and process.status() != psutil.STATUS_ZOMBIE:

@@ -25,7 +25,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ...checks import check_function, check_positive
 from ...drain.drain import Draining, Hold, Pipe, get_drain
-from ...drain.pump import enlarge, open_pipe
 from ...errors import CaptureError, reason
 from ...live.callback import LineTarget
 from ...live.follower import Follower
@@ -33,6 +32,7 @@ from ...log.captured import Captured, Line
 from ...recording import spool
 from ...recording.recording import Recording
 from ...system.interrupts import deferred_interrupts
+from ...system.pipes import enlarge, open_pipe
 from ..session import Run, current_capture
 
 __all__ = ["Child", "Outcome", "Result", "attach", "popen", "run_all", "run_all_async"]

@@ -1,0 +1,80 @@
+"""The files of a recording as files: naming, moving and removing them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from typing import Any
+
+_COPY_BYTES = 1 << 20
+
+
+def append_facts(path: str, facts: dict[str, Any]) -> None:
+    """Add one line of facts to a recording's ``.json`` file; a later line overrides."""
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        # On a line of its own, even if a full disk or a machine without power cut the last one.
+        write_all(fd, b"\n" + json.dumps(facts).encode() + b"\n")
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of it: a disk that is nearly full takes a part, and refuses the next."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def recording_files(path: str) -> list[str]:
+    """Return the files that belong to the recording at ``path``, as far as they exist."""
+    suffixes = (".data", ".index", ".tail0", ".tail1", ".index.new", ".json")
+    return [path + suffix for suffix in suffixes if os.path.lexists(path + suffix)]
+
+
+def move_recording(path: str, directory: str) -> str:
+    """Move a recording into ``directory`` (made 0700 if missing); return its new path.
+
+    If that fails, with an `OSError`, all of it is where it was. The ``.json`` file arrives last
+    and goes first: a recording without one is not there.
+    """
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    target = os.path.join(directory, os.path.basename(path))
+    files = recording_files(path)
+    arrived: list[str] = []
+    try:
+        for file in files:
+            arrived.append(target + file[len(path) :])
+            _link_or_copy(file, arrived[-1])
+    except BaseException:
+        _unlink(arrived)
+        raise
+    _unlink(reversed(files))
+    return target
+
+
+def _link_or_copy(file: str, destination: str) -> None:
+    _unlink([destination])  # left by somebody who was killed while moving it
+    try:
+        os.link(file, destination)
+    except OSError:  # another file system, or one without links
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        target = os.open(destination, flags, 0o600)
+        with open(target, "wb") as out, open(file, "rb") as data:
+            while chunk := data.read(_COPY_BYTES):
+                out.write(chunk)
+
+
+def _unlink(files: Iterable[str]) -> None:
+    for file in files:
+        with contextlib.suppress(OSError):
+            os.unlink(file)
+
+
+def remove_tree(directory: str) -> None:
+    """Remove a flat directory of recordings; what is gone already is no fault."""
+    with contextlib.suppress(OSError):
+        _unlink(os.path.join(directory, name) for name in os.listdir(directory))
+        os.rmdir(directory)

@@ -1,0 +1,243 @@
+"""Writing a recording: appending chunks, and resuming where another writer stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import time
+
+from ..system.pipes import waiting_bytes
+from .format import ENTRY, dropped_bytes, split_limit, tail_file_bytes
+
+#: Read at most this much of one pipe before looking at the others.
+CHUNK_BYTES = 1 << 20
+
+
+#: An index longer than this is rewritten without the entries whose bytes are gone.
+MAX_STALE_INDEX_BYTES = 1 << 20
+
+
+#: How the system says that it cannot splice these two.
+_NO_SPLICE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+class RecordingWriter:
+    """Appends chunks to one recording, and resumes where another writer stopped.
+
+    Its whole state can be read back from the files, which is how a second pump takes over from
+    one that was killed.
+
+    On Linux, bytes go through a pipe that the owner holds too, the ``transit``, and are never in
+    the memory of the pump: from the captured pipe to the transit as whole pages, from there to
+    the file. So a pump that is killed at any moment leaves each byte in one of the three; and the
+    writer is not kept waiting while the file is written, as it is by a splice that leads
+    straight from its pipe to a file.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        data_fd: int,
+        index_fd: int,
+        max_bytes: int | None,
+        transit: tuple[int, int] | None = None,
+    ) -> None:
+        self.path = path
+        self.max_bytes = max_bytes
+        self.dropped, self._errno = dropped_bytes(index_fd)
+        self._index_fd = index_fd
+        self._files = {"data": data_fd}
+        self._head = split_limit(max_bytes)[0] if max_bytes is not None else sys.maxsize
+        self._tail = tail_file_bytes(max_bytes) if max_bytes is not None else 0
+        self._transit = transit
+        self._can_splice = transit is not None
+        self._resume()
+        if transit is not None:
+            self._take_over(waiting_bytes(transit[0]))
+
+    @property
+    def dropped_why(self) -> str | None:
+        """The system's reason for what was dropped."""
+        return os.strerror(self._errno) if self._errno else None
+
+    def _resume(self) -> None:
+        index_size = os.fstat(self._index_fd).st_size
+        self._index_end = index_size - index_size % ENTRY.size
+        self._index_floor = self._index_end
+        self.end = os.fstat(self._files["data"]).st_size
+        if self.max_bytes is None or self.end < self._head or not self._index_end:
+            return
+        last = os.pread(self._index_fd, ENTRY.size, self._index_end - ENTRY.size)
+        start = ENTRY.unpack(last)[1]
+        if start >= self._head:
+            number = (start - self._head) // self._tail
+            with contextlib.suppress(OSError):
+                size = os.fstat(self._tail_fd(number % 2)).st_size
+                self.end = max(start, self._head + number * self._tail + size)
+
+    def _take_over(self, left: int) -> None:
+        """Store what a pump that was killed had in transit: it belongs to the last entry."""
+        assert self._transit is not None
+        if left and self.dropped:
+            os.read(self._transit[0], left)  # it was about to be
+        elif left:
+            file, offset, _ = self._place()
+            self.end += self._store(left, file, offset)
+
+    def _tail_fd(self, which: int) -> int:
+        name = f"tail{which}"
+        if name not in self._files:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._files[name] = os.open(f"{self.path}.{name}", flags, 0o600)
+        return self._files[name]
+
+    def _place(self) -> tuple[int, int, int]:
+        """Return the file that takes the next byte, the offset there, and the room left."""
+        if self.end < self._head:
+            return self._files["data"], self.end, self._head - self.end
+        number, offset = divmod(self.end - self._head, self._tail)
+        file = self._tail_fd(number % 2)
+        if offset == 0 and number >= 2:
+            os.ftruncate(file, 0)
+            self._drop_stale_entries(self._head + (number - 1) * self._tail)
+        return file, offset, self._tail - offset
+
+    def take(self, pipe: int, source: int) -> int | None:
+        """Move one chunk from ``pipe``.
+
+        Returns the bytes moved, 0 at the end of the file, None if nothing is there at present.
+        If the recording cannot grow, the bytes are read and dropped all the same: a full disk
+        must not stop the writer. What was kept by then is whole; nothing is added to it later,
+        across a hole that nobody could see.
+        """
+        if self.dropped:
+            return self._take_and_drop(pipe)
+        try:
+            file, offset, room = self._place()
+            self._write_entry(source)
+            taken, stored = self._move(pipe, file, offset, min(room, CHUNK_BYTES))
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            return self._take_and_drop(pipe, error)
+        if stored:
+            self._index_end += ENTRY.size
+            self.end += stored
+        return taken
+
+    def _write_entry(self, source: int, time_ns: int | None = None) -> None:
+        entry = ENTRY.pack(time_ns or time.time_ns(), self.end, source)
+        if os.pwrite(self._index_fd, entry, self._index_end) != ENTRY.size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _move(self, pipe: int, file: int, offset: int, room: int) -> tuple[int, int]:
+        """Return how many bytes were taken, and how many of them stored."""
+        if self._transit is not None and self._can_splice:
+            try:
+                taken = os.splice(pipe, self._transit[1], room, flags=os.SPLICE_F_NONBLOCK)
+            except OSError as error:
+                if error.errno not in _NO_SPLICE:
+                    raise
+                self._can_splice = False  # it is not a pipe
+            else:
+                return taken, self._store(taken, file, offset)
+        chunk = os.read(pipe, room)
+        return len(chunk), self._write(chunk, file, offset)
+
+    def _store(self, count: int, file: int, offset: int) -> int:
+        """Move so many bytes from the transit to a file; return how many could be stored."""
+        assert self._transit is not None
+        stored = 0
+        while stored < count and self._can_splice:
+            try:
+                stored += os.splice(
+                    self._transit[0], file, count - stored, offset_dst=offset + stored
+                )
+            except OSError as error:
+                self._can_splice = error.errno not in _NO_SPLICE  # not on this file system
+                if self._can_splice:
+                    self._drop(count - stored, error)  # noted before it is done, as below
+                    os.read(self._transit[0], count - stored)
+                    return stored
+        if stored < count:
+            stored += self._write(os.read(self._transit[0], count - stored), file, offset + stored)
+        return stored
+
+    def _write(self, chunk: bytes, file: int, offset: int) -> int:
+        written = 0
+        while written < len(chunk):
+            try:
+                written += os.pwrite(file, chunk[written:], offset + written)
+            except OSError as error:
+                self._drop(len(chunk) - written, error)
+                break
+        return written
+
+    def append(self, chunk: bytes | memoryview, source: int, time_ns: int | None = None) -> None:
+        """Append bytes that are already in memory, from now or from ``time_ns``."""
+        view = memoryview(chunk)
+        while view:
+            if self.dropped:
+                self._drop(len(view), None)
+                return
+            try:
+                file, offset, room = self._place()
+                self._write_entry(source, time_ns)
+                written = os.pwrite(file, view[:room], offset)
+            except OSError as error:
+                self._drop(len(view), error)
+                return
+            self._index_end += ENTRY.size
+            self.end += written
+            view = view[written:]
+
+    def _take_and_drop(self, pipe: int, error: OSError | None = None) -> int | None:
+        # Noted before it is done: a pump that is killed in between has told of too much, and
+        # never of too little.
+        count = min(waiting_bytes(pipe), CHUNK_BYTES)
+        self._drop(count, error)
+        try:
+            taken = len(os.read(pipe, count or 1))
+        except BlockingIOError:
+            return None
+        self._drop(taken - count, error)
+        return taken
+
+    def _drop(self, count: int, error: OSError | None) -> None:
+        if not count:
+            return
+        self.dropped += count
+        self._errno = self._errno or (error.errno or 0 if error else 0)
+        with contextlib.suppress(OSError):
+            os.utime(self._index_fd, ns=(0, self.dropped * 256 + self._errno))
+
+    def _drop_stale_entries(self, kept_from: int) -> None:
+        """Rewrite the index without the chunks whose bytes the tail files no longer hold."""
+        if self._index_end - self._index_floor < MAX_STALE_INDEX_BYTES:
+            return
+        with contextlib.suppress(OSError):
+            old = os.pread(self._index_fd, self._index_end, 0)
+            entries = list(ENTRY.iter_unpack(old))
+            kept = bytearray()
+            for entry, following in zip(entries, [*entries[1:], (0, self.end, 0)], strict=True):
+                if entry[1] < self._head or following[1] > kept_from:
+                    kept += ENTRY.pack(*entry)
+            new_path = f"{self.path}.index.new"
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+            new = os.open(new_path, flags, 0o600)
+            try:
+                if os.pwrite(new, kept, 0) != len(kept):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.rename(new_path, f"{self.path}.index")
+                os.dup2(new, self._index_fd, inheritable=False)
+            finally:
+                os.close(new)
+            self._index_end = self._index_floor = len(kept)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for file in (*self._files.values(), self._index_fd, *(self._transit or ())):
+            os.close(file)
+        self._files = {}
