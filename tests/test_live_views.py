@@ -17,7 +17,7 @@ from conftest import Python
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipyfdcapture.live import views
+from ipyfdcapture.live import stream_view as views
 from ipyfdcapture.live.follower import Follower, Target
 from ipyfdcapture.live.stream_view import LastLines, ProgressView, StreamView, TailView, Texts
 from ipyfdcapture.live.terminal import TerminalScreen

@@ -83,7 +83,7 @@ def test_the_wheel_is_pure_and_holds_the_package_and_nothing_else(wheel: Path) -
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert names == files_in("ipyfdcapture")
-    assert {"ipyfdcapture/view/style.css", "ipyfdcapture/py.typed"} <= names
+    assert {"ipyfdcapture/log/view/style.css", "ipyfdcapture/py.typed"} <= names
 
 
 def test_the_source_distribution_holds_what_its_own_tests_need(sdist: Path) -> None:

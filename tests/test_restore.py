@@ -344,7 +344,7 @@ def test_an_interrupt_as_an_answer_of_the_drain_is_taken_leaves_the_log_readable
     shown = python(
         PRELUDE
         + """
-from ipyfdcapture.drain import client
+from ipyfdcapture.drain import drain as client
 with capture_fd() as logs:
     os.write(1, b"x")
     logs.nbytes  # so that at the end the pipes are empty, and nobody waits for an answer
@@ -1062,7 +1062,7 @@ def test_a_finalizer_amid_a_question_to_the_drain_does_not_disturb_it(python: Py
         PRELUDE
         + """
         import gc
-        from ipyfdcapture.drain import client
+        from ipyfdcapture.drain import drain as client
         gc.disable()
         receive, send = client.Drain._receive_some, client.Drain._send
         def collect_and(function):
