@@ -1,6 +1,6 @@
 """How serious a line is: the formats in which native programs and their tools say so.
 
-To add a format, add a line to `FORMATS`, and sample lines to ``tests/test_levels.py``.
+To add a format, add a line to `FORMATS`, and sample lines to ``tests/unit/test_levels.py``.
 """
 
 from __future__ import annotations

@@ -18,12 +18,12 @@ import coverage
 
 #: Measuring disturbs what these test.
 LEFT_OUT = {
-    "tests/test_order.py::test_the_helpers_memory_stays_flat": "what is measured takes memory",
-    "tests/test_restore.py::test_a_real_interrupt_at_any_moment_restores": "it hits coverage too",
-    "tests/test_restore.py::test_a_real_interrupt_at_any_moment_of_run_all_leaves_no_child": "too",
-    "tests/test_restore.py::test_an_interrupt_at_any_moment_of_a_cell_restores": "too",
-    "tests/test_restore.py::test_an_interrupt_at_any_moment_of_a_pause_restores": "too",
-    "tests/test_soak.py::test_a_minute_of_faults_loses_nothing_and_leaves_nothing": "all of these",
+    "tests/promises/8_order/test_order.py::test_the_helpers_memory_stays_flat": "what is measured takes memory",
+    "tests/promises/3_restores/test_restore.py::test_a_real_interrupt_at_any_moment_restores": "it hits coverage too",
+    "tests/promises/3_restores/test_restore.py::test_a_real_interrupt_at_any_moment_of_run_all_leaves_no_child": "too",
+    "tests/promises/3_restores/test_restore.py::test_an_interrupt_at_any_moment_of_a_cell_restores": "too",
+    "tests/promises/3_restores/test_restore.py::test_an_interrupt_at_any_moment_of_a_pause_restores": "too",
+    "tests/project/test_soak.py::test_a_minute_of_faults_loses_nothing_and_leaves_nothing": "all of these",
 }
 
 HERE = Path(__file__).resolve().parent

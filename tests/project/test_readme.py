@@ -15,7 +15,7 @@ import test_peers
 from ipyfdcapture.ipython.config import CaptureFd
 from ipyfdcapture.ipython.extension import PARSER
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

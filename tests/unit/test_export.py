@@ -179,7 +179,7 @@ def test_a_missing_library_is_named_with_the_extra(use: str, extra: str, tmp_pat
     code = f"""
 import sys
 sys.modules["pandas"] = sys.modules["pyarrow"] = None
-sys.path[:0] = {[str(place) for place in Path(__file__).parents[:2]]!r}
+sys.path[:0] = {[str(place) for place in Path(__file__).resolve().parents[1:3]]!r}
 from helpers.logs import make_log
 make_log([(0, b"x")]).{use}
 """

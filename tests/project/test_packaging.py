@@ -19,7 +19,7 @@ from conftest import FULL
 
 import ipyfdcapture
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "ipyfdcapture"
 
 needs_full = pytest.mark.skipif(not FULL, reason="installs from the index: IPYFDCAPTURE_FULL=1")
@@ -177,5 +177,5 @@ def test_the_source_distribution_passes_its_own_tests(sdist: Path, tmp_path: Pat
         archive.extractall(tmp_path, filter="data")
     (source,) = tmp_path.glob("ipyfdcapture-*")
     programs = clean_environment(tmp_path / "env", f"{source}[test]")
-    some = ["tests/test_readme.py", "tests/test_packaging.py", "tests/test_magics.py"]
+    some = ["tests/project/test_readme.py", "tests/project/test_packaging.py", "tests/unit/test_levels.py"]
     run(programs / "python", "-m", "pytest", "-q", *some, cwd=source)

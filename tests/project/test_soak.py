@@ -11,7 +11,7 @@ from helpers.load import Load, Writer
 from helpers.logs import make_log
 from helpers.native import Native
 
-SOAK = Path(__file__).parent / "soak.py"
+SOAK = Path(__file__).resolve().parents[1] / "soak.py"
 SEED = 20_261_121
 MINUTES = 1
 
