@@ -17,6 +17,7 @@ for place in (str(TESTS_DIR), str(TESTS_DIR.parent)):
     if place not in sys.path:
         sys.path.insert(0, place)
 
+from helpers.gate import Gate  # noqa: E402
 from helpers.kernel import Kernel  # noqa: E402
 from helpers.leaks import no_leaks as _no_leaks  # noqa: E402
 from helpers.native import Native  # noqa: E402
@@ -165,6 +166,14 @@ def kernel(_shared_kernel: _SharedKernel) -> Iterator[Kernel]:
     """A kernel with the extension loaded and an empty namespace; shared between tests."""
     yield _shared_kernel.get()
     _shared_kernel.clean()
+
+
+@pytest.fixture
+def gate(kernel: Kernel) -> Iterator[Gate]:
+    """A named pipe at which a cell of the shared kernel waits until the test opens it."""
+    gate = Gate(kernel.directory)
+    yield gate
+    gate.path.unlink()
 
 
 # -- terminals and plain processes ------------------------------------------------------------

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from conftest import StartKernel
+from helpers.cells import FAILING, WELL_BEHAVED, places
+from helpers.gate import Gate
 from helpers.kernel import Kernel, Message, Reply
 from helpers.native import Native
+from helpers.shown import flood_parts, has_text, sequence
 from helpers.wait import LIMIT_S
-from test_cells import FAILING, WELL_BEHAVED, places
-from test_live import Gate, flood_parts, has_text, sequence
 
 HISTORY = "__import__('ipyfdcapture').history"
 
@@ -25,13 +26,6 @@ def every(kernel: Kernel) -> Iterator[Kernel]:
     yield kernel
     kernel.ok("%capture_fd --off")
     kernel.ok(f"{HISTORY}.clear()")
-
-
-@pytest.fixture
-def gate(kernel: Kernel) -> Iterator[Gate]:
-    gate = Gate(kernel.directory)
-    yield gate
-    gate.path.unlink()
 
 
 def kept(kernel: Kernel, number: int) -> str:

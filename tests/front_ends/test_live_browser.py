@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from helpers.browser import ARGUMENTS, CHROMIUM, Lab
+from helpers.gate import Gate
 from helpers.process import REPO_DIR
 from helpers.wait import LIMIT_S, eventually
-from test_live import Gate
-from test_view_browser import ARGUMENTS, CHROMIUM, Lab
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 

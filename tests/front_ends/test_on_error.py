@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from helpers.kernel import Kernel, Reply, plain
+from helpers.shown import sequence
 from helpers.terminal import Terminal
-from test_live import sequence
 
 LINES = "for i in range(30): print('line', i)"
 TITLE = "--- the last 20 of 30 captured lines, all in logs ---\n"

@@ -177,5 +177,9 @@ def test_the_source_distribution_passes_its_own_tests(sdist: Path, tmp_path: Pat
         archive.extractall(tmp_path, filter="data")
     (source,) = tmp_path.glob("ipyfdcapture-*")
     programs = clean_environment(tmp_path / "env", f"{source}[test]")
-    some = ["tests/project/test_readme.py", "tests/project/test_packaging.py", "tests/unit/test_levels.py"]
+    some = [
+        "tests/project/test_readme.py",
+        "tests/project/test_packaging.py",
+        "tests/unit/test_levels.py",
+    ]
     run(programs / "python", "-m", "pytest", "-q", *some, cwd=source)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from helpers.kernel import Kernel
-from test_libraries import capture, grep, levels
+from helpers.real import capture, grep, levels
 
 BAD_CPP = """\
 #include <vector>

@@ -10,9 +10,9 @@ import psutil
 import pytest
 from conftest import Python, StartKernel
 from helpers.kernel import Kernel
+from helpers.prelude import PRELUDE
 from helpers.process import await_end, is_gone, pumps, the_pump
 from helpers.wait import eventually
-from test_restore import PRELUDE
 
 DRAINS = pytest.mark.parametrize("drain", ["process", "thread"])
 

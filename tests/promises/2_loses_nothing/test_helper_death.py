@@ -10,9 +10,9 @@ import pytest
 from conftest import Python, Rounds
 from helpers.kernel import Kernel
 from helpers.native import Native
+from helpers.prelude import PRELUDE
 from helpers.process import await_end, is_gone, pumps, the_pump
 from helpers.wait import eventually
-from test_restore import PRELUDE
 
 KILLING = (
     PRELUDE

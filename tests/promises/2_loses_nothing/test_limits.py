@@ -13,9 +13,9 @@ import pytest
 from conftest import Python, StartKernel
 from helpers import sandbox
 from helpers.kernel import Kernel, Reply
+from helpers.prelude import PRELUDE
 from helpers.process import pumps
 from helpers.wait import eventually
-from test_restore import PRELUDE
 
 DRAINS = pytest.mark.parametrize("drain", ["process", "thread"])
 

@@ -8,28 +8,9 @@ from pathlib import Path
 import pytest
 from conftest import Python, Rounds, StartKernel
 from helpers.kernel import Kernel
+from helpers.prelude import PRELUDE
 from helpers.process import run_python
 from helpers.wait import LIMIT_S
-
-#: Before the code of a plain process: where the descriptors lead, and a leak check.
-PRELUDE = """
-import contextlib, ctypes, errno, os, select, signal, subprocess, sys, threading, time, warnings
-import ipyfdcapture
-from ipyfdcapture import CaptureError, capture_fd
-from helpers.interrupts import Interrupter
-from helpers.leaks import difference, fd_target, no_leaks, settled_difference, snapshot
-
-def show(*words):  # past whatever is captured at the moment
-    os.write(report, (" ".join(map(str, words)) + "\\n").encode())
-report = os.open("report.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
-
-def warm_up(**options):
-    for drain in ("process", "thread"):
-        with capture_fd(drain=drain, **options) as logs:
-            print("warm")
-        logs.close()
-"""
-
 
 # -- the usual ways out -----------------------------------------------------------------------
 

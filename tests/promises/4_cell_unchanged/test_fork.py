@@ -9,8 +9,8 @@ import pytest
 from conftest import Python
 from helpers.kernel import Kernel
 from helpers.native import Native
+from helpers.prelude import PRELUDE
 from helpers.process import the_pump
-from test_restore import PRELUDE
 
 DRAINS = pytest.mark.parametrize("drain", ["process", "thread"])
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from helpers.kernel import Kernel, Reply
+from helpers.shown import drawn, outputs
 from helpers.terminal import Terminal
 from helpers.wait import LIMIT_S
-from test_live import drawn, outputs
 
 #: What must look as it does without a capture, whichever way it is shown live.
 CELLS = {
