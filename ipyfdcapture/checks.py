@@ -53,14 +53,20 @@ def check_seconds(name: str, seconds: Any, *, zero: bool = False) -> None:
 
 
 def check_encoding(encoding: Any, errors: Any) -> None:
-    """Python knows both, and the encoding is one of text."""
+    """Python knows both, the encoding is one of text, and a line of it ends with byte 10."""
     try:
-        "".encode(encoding)  # which codecs.lookup does not ask: hex is a codec too
+        # A mark at the start (utf-8-sig) is no part of the line end.
+        end = "\n\n".encode(encoding).removeprefix("\n".encode(encoding))
         codecs.lookup_error(errors)
     except (LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"{error}: give an encoding and an error handler that Python has"
         ) from None
+    if end != b"\n":
+        raise ValueError(
+            f"encoding {encoding!r} does not end a line with byte 10 alone, by which captured "
+            "lines are found: give one that does, such as 'utf-8' or 'latin-1'"
+        )
 
 
 def check_descriptor(fd: Any) -> None:

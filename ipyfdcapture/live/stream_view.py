@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from ..log.decoding import is_wide
 from ..log.view.ansi import plain
 from ..log.view.summary import counted, size
 from ..recording.recording import Recording
@@ -142,11 +141,10 @@ class LastLines:
         self._open: dict[int, str] = {}  # the unfinished line of each source
         self._cut: set[int] = set()  # sources whose unfinished line has lost its start
         self._after_gap: set[int] = set()  # sources of which nothing came since
-        self._can_cut = not is_wide(recording.facts["encoding"])
 
     def take(self, source: int, data: bytes) -> None:
         """Take what a source wrote."""
-        if len(data) > _LAST_BYTES and self._can_cut:
+        if len(data) > _LAST_BYTES:
             self._lines.clear()  # what is left out stood between those and what is shown now
             data = self._begin_inside(source, data[-_LAST_BYTES:])
         elif source in self._after_gap:
@@ -288,8 +286,7 @@ class StreamView:
             self._last.take_text(source, text)
             for line in self._lines.finish():
                 self._last.take_text(self._recording.sources.index(line.source), line)
-            if not is_wide(self._recording.facts["encoding"]):
-                self.enough = _ENOUGH_BYTES
+            self.enough = _ENOUGH_BYTES
         self._is_news = True
         return self._last
 
@@ -412,7 +409,7 @@ class TailView:
         """See `Target`."""
         self._started = time.monotonic()
         self._last = LastLines(recording, self._tail_lines, Texts(recording))
-        self.enough = None if is_wide(recording.facts["encoding"]) else _ENOUGH_BYTES
+        self.enough = _ENOUGH_BYTES
 
     def show(self, chunks: list[Chunk]) -> None:
         """See `Target`."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
 from ..log.captured import Line
-from ..log.decoding import incremental_decoder
 from ..recording.recording import Recording
 from ..recording.tail_reader import Chunk
 
@@ -19,7 +19,7 @@ class TextPieces:
     """Decodes the bytes of one source; keeps back a character or sequence that is cut in two."""
 
     def __init__(self, encoding: str, errors: str) -> None:
-        self._decoder = incremental_decoder(encoding, errors)
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
         self._held = ""
 
     def take(self, data: bytes, final: bool = False) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 from ..recording.recording import Recording, Snapshot, record_bytes
 from ..recording.sources import is_stderr
 from . import export
-from .decoding import Reading, is_wide, transcode
+from .decoding import Reading
 from .levels import count_levels
 from .lines import LineIndex, Lines, Row, joined
 from .search import Pattern, both, compile_search, find, search_for_level, with_context
@@ -134,10 +134,7 @@ class Captured:
 
     @property
     def raw(self) -> bytes:
-        """The bytes that `text` is decoded from.
-
-        A narrower view of a log in a wide encoding (UTF-16, UTF-32, EBCDIC) has them in UTF-8.
-        """
+        """The bytes that `text` is decoded from."""
         if self._selection is None:
             return bytes(self._snapshot().data)
         return b"".join(self._read().raw_lines())
@@ -554,8 +551,6 @@ class Captured:
         facts |= {"sources": list(snapshot.sources), "dropped_at_gap": 0}
         if "crashed" not in facts:
             facts.setdefault("stopped", time.time_ns())
-        if self._pinned is not None:
-            facts["encoding"], facts["errors"] = self._codec
         ends = [*snapshot.starts, len(snapshot)][1:]
         chunks = [
             (source, bytes(snapshot.data[start:end]), moment)
@@ -575,10 +570,8 @@ class Captured:
     @property
     def _codec(self) -> tuple[str, str]:
         """Encoding and error handler of what `_lines` reads."""
-        encoding = self.recording.facts.get("encoding", "utf-8")
-        if is_wide(encoding):
-            return "utf-8", "surrogatepass"
-        return encoding, self.recording.facts.get("errors", "replace")
+        facts = self.recording.facts
+        return facts.get("encoding", "utf-8"), facts.get("errors", "replace")
 
     def _snapshot(self) -> Snapshot:
         return self._pinned if self._pinned is not None else self.recording.snapshot()
@@ -594,12 +587,7 @@ class Captured:
         facts = self.recording.facts
         # Over the limit, what follows the gap moves on with everything written.
         moves = facts.get("max_bytes") is not None and self.recording.writing is not None
-        snapshot = self.recording.snapshot()
-        encoding = facts.get("encoding", "utf-8")
-        if is_wide(encoding):
-            errors = facts.get("errors", "replace")
-            snapshot = transcode(snapshot, encoding, errors, self.complete)
-        return Lines(snapshot, LineIndex() if moves else self._index)
+        return Lines(self.recording.snapshot(), LineIndex() if moves else self._index)
 
 
 def _restore(
