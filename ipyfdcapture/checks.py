@@ -53,11 +53,12 @@ def check_seconds(name: str, seconds: Any, *, zero: bool = False) -> None:
 
 
 def check_encoding(encoding: Any, errors: Any) -> None:
-    """Python knows both, the encoding is one of text, and a line of it ends with byte 10."""
+    """Python can decode with both, and a line ends with byte 10."""
     try:
         # A mark at the start (utf-8-sig) is no part of the line end.
         end = "\n\n".encode(encoding).removeprefix("\n".encode(encoding))
         codecs.lookup_error(errors)
+        end.decode(encoding, errors)  # idna takes no handler but strict
     except (LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"{error}: give an encoding and an error handler that Python has"

@@ -215,11 +215,11 @@ def test_a_log_that_grows_reads_as_if_it_were_read_once(chunks: list[Chunk]) -> 
 
 @RUNS
 @given(
-    st.text("ab€\n\r", max_size=20),
-    st.sampled_from(["utf-16", "utf-16-be", "utf-32", "utf-32-le", "utf-8-sig", "cp037"]),
+    st.text("ab€\n\r", min_size=1, max_size=20),
+    st.sampled_from(["utf-8-sig", "utf-7", "gb18030", "shift_jis", "big5", "iso2022_jp_2"]),
     st.booleans(),
 )
-def test_a_wide_encoding_reads_right(text: str, encoding: str, mark: bool) -> None:
+def test_an_encoding_of_other_widths_reads_right(text: str, encoding: str, mark: bool) -> None:
     data = text.encode(encoding, "replace")
     if not mark:
         data = data[len("".encode(encoding)) :]
