@@ -30,6 +30,7 @@ from ..recording.spool import Spool
 from ..recording.writer import CHUNK_BYTES
 from ..system.descriptors import Descriptor, Socket
 from ..system.finalizers import Finalizer
+from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.interrupts import deferred_interrupts
 from ..system.pipes import open_pipe, out_of_the_way, waiting_bytes
 from ..system.polling import at_end
@@ -740,7 +741,7 @@ class _Watcher:
 # -- which drain ----------------------------------------------------------------------------------
 
 _drains: dict[str, Drain] = {}
-_guard = threading.Lock()
+_guard = fork_safe_lock()
 _told_of_fallback = False
 
 
@@ -797,31 +798,23 @@ def _say_goodbye() -> None:
 
 def _before_fork() -> None:
     # Python warns of forks while other threads run, and is right: they are missing in the child.
-    _forking.acquire()
     for drain in list(_all_drains):
         drain.stop_watching()
 
 
 def _after_fork_in_parent() -> None:
-    try:
-        for drain in list(_all_drains):
-            with contextlib.suppress(OSError):
-                drain.watch()
-    finally:  # the next fork waits for it
-        _forking.release()
+    for drain in list(_all_drains):
+        with contextlib.suppress(OSError):
+            drain.watch()
 
 
 def _forget_after_fork() -> None:
-    global _guard, _forking
-    _guard, _forking = threading.Lock(), threading.Lock()
     for drain in list(_all_drains):
         drain.forget_after_fork()
     _drains.clear()
 
 
 _all_drains: weakref.WeakSet[Drain] = weakref.WeakSet()
-_forking = threading.Lock()
 atexit.register(_say_goodbye)
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_forget_after_fork
-)
+at_fork(Stage.THREADS, before=_before_fork, in_parent=_after_fork_in_parent)
+at_fork(Stage.STATE, in_child=_forget_after_fork)

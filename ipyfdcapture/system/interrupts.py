@@ -9,11 +9,12 @@ from __future__ import annotations
 import _thread
 import contextlib
 import ctypes
-import os
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
+
+from .forking import Stage, at_fork
 
 if TYPE_CHECKING:
     import signal
@@ -183,7 +184,7 @@ def _forget_after_fork() -> None:
         _holds.pop().end()
 
 
-os.register_at_fork(after_in_child=_forget_after_fork)
+at_fork(Stage.STATE, in_child=_forget_after_fork)
 
 
 # -- what the system does at a signal -------------------------------------------------------------

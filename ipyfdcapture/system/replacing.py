@@ -1,79 +1,227 @@
-"""Code around the calls of a method that is not ours, for as long as it is wanted.
+"""Replacing an attribute that is not ours, and putting it back only if it is still ours.
 
-What several parties put around one method may be taken away in any order; after the last, the
-method is the one that was found.
+Three ways, from the plain one up:
+
+- `Swap`: an attribute of a module, a class or an object has another value;
+- `intercept`: a function of ours is called in place of another, and may call that one;
+- `around`: context managers are entered around each call of a function.
+
+All keep these rules:
+
+- **Any order, any thread.** Swaps of one attribute stand on each other. One that is undone
+  below another leaves its original to that one.
+- **What others put on top stays.** It may call what it found, which is ours. So what was put
+  with `intercept` or `around` and is undone calls the original, and does nothing else.
+- **As it was.** An attribute that the owner did not have itself (a method of its class) is
+  deleted again; a ``staticmethod`` comes back as one; what has a setter (a property, a trait, a
+  slot) is set.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
+import functools
 from collections.abc import Callable
 from typing import Any
+
+from .forking import fork_safe_lock
 
 #: Gets the arguments of a call; is entered before the call, and left after it.
 Layer = Callable[..., contextlib.AbstractContextManager[object]]
 
-_MISSING = object()
-_lock = threading.Lock()
+_MISSING: Any = object()
+_lock = fork_safe_lock()
 
 
-class _Surrounded:
-    """A method of an object or a class, with layers around it."""
+class Swap:
+    """An attribute that has another value from `put` to `undo`.
+
+    Parameters
+    ----------
+    owner
+        A module, a class or an object.
+    name
+        The attribute. It may be missing, and is deleted again then.
+
+    Examples
+    --------
+    >>> import sys
+    >>> swap = Swap(sys, "ps1").put("> ")
+    >>> sys.ps1
+    '> '
+    >>> swap.undo()
+    >>> hasattr(sys, "ps1")
+    False
+    """
 
     def __init__(self, owner: Any, name: str) -> None:
         self.owner = owner
         self.name = name
-        self.layers: list[Layer] = []
-        self._before = vars(owner).get(name, _MISSING)
-        usual = getattr(owner, name)
+        #: What the attribute was, as ``getattr`` gives it; None if it was missing. To be read at
+        #: the time of use: it changes when a swap below is undone.
+        self.original: Any = getattr(owner, name, None)
+        self._original_stored: Any = _MISSING
+        self._value: Any = _MISSING
+        #: Whether it was put and is not undone.
+        self.is_active = False
 
-        def surrounded(*args: Any, **kwargs: Any) -> Any:
-            with contextlib.ExitStack() as entered:
-                for layer in list(self.layers):
-                    entered.enter_context(layer(*args, **kwargs))
-                return usual(*args, **kwargs)
-
-        self._surrounded = surrounded
-        setattr(owner, name, surrounded)
+    def put(self, value: Any) -> Swap:
+        """Give the attribute its new value. Once; after `undo`, once more."""
+        with _lock:
+            if self.is_active:
+                raise RuntimeError(f"{self.name} is swapped already")
+            self.original = getattr(self.owner, self.name, None)
+            self._original_stored = _stored(self.owner, self.name)
+            self._value = value
+            self.is_active = True
+            _active.append(self)
+            try:
+                setattr(self.owner, self.name, value)
+            except BaseException:
+                self.undo()
+                raise
+        return self
 
     @property
     def is_in_place(self) -> bool:
-        """Whether nobody has replaced the method since."""
-        return vars(self.owner).get(self.name) is self._surrounded
+        """Whether the attribute still has the value that was put."""
+        return self._value is not _MISSING and _stored(self.owner, self.name) is self._value
 
-    def restore(self) -> None:
-        """Put back what was found, unless somebody has replaced the method since."""
-        if not self.is_in_place:
-            return
-        if self._before is _MISSING:
-            delattr(self.owner, self.name)
-        else:
-            setattr(self.owner, self.name, self._before)
+    @property
+    def was_missing(self) -> bool:
+        """Whether there was no such attribute."""
+        return self.original is None and self._original_stored is _MISSING
+
+    def undo(self) -> None:
+        """Put the original back, unless somebody else has replaced ours since. Idempotent."""
+        with _lock:
+            if not self.is_active:
+                return
+            self.is_active = False
+            _active.remove(self)
+            above = [swap for swap in _active if swap._stands_on(self)]
+            for swap in above:
+                swap.original, swap._original_stored = self.original, self._original_stored
+            if above or not self.is_in_place:
+                return
+            if self._original_stored is _MISSING:
+                delattr(self.owner, self.name)
+            else:
+                setattr(self.owner, self.name, self._original_stored)
+
+    def _stands_on(self, other: Swap) -> bool:
+        is_same = self.owner is other.owner and self.name == other.name
+        return is_same and self._original_stored is other._value
 
 
-_surrounded: dict[tuple[int, str], _Surrounded] = {}
+#: The swaps that are not undone.
+_active: list[Swap] = []
+
+
+def intercept(owner: Any, name: str, handler: Callable[..., Any]) -> Callable[[], None]:
+    """Have calls of a function go through ``handler``; return what undoes that.
+
+    Parameters
+    ----------
+    owner
+        A module, a class or an object.
+    name
+        Its function or method.
+    handler
+        Is called with the original, then the arguments of the call. What it returns or raises is
+        the result of the call.
+
+    Raises
+    ------
+    AttributeError
+        If there is no such function.
+
+    Examples
+    --------
+    >>> import os
+    >>> undo = intercept(os, "getpid", lambda original: -original())
+    >>> os.getpid() < 0
+    True
+    >>> undo()
+    >>> os.getpid() < 0
+    False
+    """
+    swap = Swap(owner, name)
+
+    @functools.wraps(getattr(owner, name))
+    def intercepted(*args: Any, **kwargs: Any) -> Any:
+        if not swap.is_active:
+            return swap.original(*args, **kwargs)
+        return handler(swap.original, *args, **kwargs)
+
+    return swap.put(intercepted).undo
 
 
 def around(owner: Any, name: str, layer: Layer, outermost: bool = False) -> Callable[[], None]:
-    """Enter ``layer(*args, **kwargs)`` around each call of a method; return what ends that.
+    """Enter ``layer(*args, **kwargs)`` around each call of a function; return what undoes that.
 
-    Later layers are entered after earlier ones, but for one that is to be ``outermost``.
+    Parameters
+    ----------
+    owner
+        A module, a class or an object.
+    name
+        Its function or method.
+    layer
+        Returns a context manager for a call with these arguments.
+    outermost
+        Whether to enter it before those that are there; else, and by default, after them.
+
+    Raises
+    ------
+    AttributeError
+        If there is no such function.
     """
     key = (id(owner), name)
     with _lock:
-        found = _surrounded.get(key)
-        if found is None or not found.is_in_place:
-            found = _surrounded[key] = _Surrounded(owner, name)
-        found.layers.insert(0 if outermost else len(found.layers), layer)
-    method = found
+        layers = _layers.get(key)
+        if layers is None or not layers.swap.is_in_place:
+            layers = _layers[key] = _Layers(owner, name)
+        layers.entered.insert(0 if outermost else len(layers.entered), layer)
+    mine = layers
 
-    def end() -> None:
+    def undo() -> None:
         with _lock:
-            method.layers.remove(layer)
-            if not method.layers:
-                method.restore()
-                if _surrounded.get(key) is method:
-                    del _surrounded[key]
+            if layer not in mine.entered:
+                return
+            mine.entered.remove(layer)
+            if not mine.entered:
+                mine.swap.undo()
+                if _layers.get(key) is mine:
+                    del _layers[key]
 
-    return end
+    return undo
+
+
+class _Layers:
+    """A function with layers around it."""
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self.entered: list[Layer] = []
+        self.swap = Swap(owner, name)
+
+        @functools.wraps(getattr(owner, name))
+        def surrounded(*args: Any, **kwargs: Any) -> Any:
+            with contextlib.ExitStack() as entered:
+                for layer in list(self.entered):
+                    entered.enter_context(layer(*args, **kwargs))
+                return self.swap.original(*args, **kwargs)
+
+        self.swap.put(surrounded)
+
+
+_layers: dict[tuple[int, str], _Layers] = {}
+
+
+def _stored(owner: Any, name: str) -> Any:
+    """Return what the owner itself has under a name, not what its class makes of it."""
+    for cls in type(owner).__mro__:
+        if name in vars(cls):
+            if hasattr(type(vars(cls)[name]), "__set__"):
+                return getattr(owner, name, _MISSING)
+            break
+    return getattr(owner, "__dict__", {}).get(name, _MISSING)
