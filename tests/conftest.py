@@ -29,9 +29,35 @@ _TEST_LIMIT_S = 120
 FULL = os.environ.get("IPYFDCAPTURE_FULL") == "1"
 
 
+#: Where the first process of the session found its temporary files.
+_OUTER_TMPDIR = "IPYFDCAPTURE_TESTS_OUTER_TMPDIR"
+#: Workers for each core: the tests mostly wait (measured on 2 cores: 1,164 s without workers, 361 s
+#: with 4).
+_WORKERS_PER_CORE = 2
+_MAX_WORKERS = 16
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Tests that are named one by one run in this process, where ``--pdb`` and ``-s`` work."""
+    if config.args and all("::" in argument for argument in config.args):
+        return 0
+    if named := os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return int(named)
+    return min(_WORKERS_PER_CORE * _usable_cores(), _MAX_WORKERS)
+
+
+def _usable_cores() -> int:
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    # Nothing of the user's own is read or written, in this process either.
-    private = tempfile.mkdtemp(prefix="ipyfdcapture-tests-")
+    # Nothing of the user's own is read or written, in this process either. A worker's directory is
+    # not made within that of the process that started it: sockets of Chromium and ZeroMQ lie there,
+    # and their paths may have 107 bytes.
+    outer = os.environ.setdefault(_OUTER_TMPDIR, tempfile.gettempdir())
+    private = tempfile.mkdtemp(prefix="ipyfdcapture-tests-", dir=outer)
     config.add_cleanup(lambda: _remove(private))
     for name in ("TMPDIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         os.environ[name] = os.path.join(private, name.lower())
@@ -76,8 +102,13 @@ def no_leaks() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def native(tmp_path_factory: pytest.TempPathFactory) -> Native:
-    return Native(tmp_path_factory.mktemp("native"))
+def native(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Native:
+    directory = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        directory = directory.parent  # that of all workers
+    directory /= "native"
+    directory.mkdir(exist_ok=True)
+    return Native(directory)
 
 
 # -- kernels --------------------------------------------------------------------------------

@@ -1,12 +1,15 @@
-"""Native code for the tests, compiled once a session."""
+"""Native code for the tests, compiled once a session, whichever worker asks first."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,12 +62,13 @@ class Native:
         pytest.importorskip("numpy")
         _python_headers()
         directory = self.directory / f"f2py-{name}"
-        if not directory.exists():
-            for tool in ("gfortran", "meson", "ninja"):
-                _find(tool, f"{name}.f90")
-            directory.mkdir()
-            arguments = ["--backend", "meson", "-c", str(_SOURCES / f"{name}.f90"), "-m", name]
-            self._run([sys.executable, "-m", "numpy.f2py", *arguments], cwd=directory)
+        with self._one_at_a_time(directory.name):
+            if not directory.exists():
+                for tool in ("gfortran", "meson", "ninja"):
+                    _find(tool, f"{name}.f90")
+                directory.mkdir()
+                arguments = ["--backend", "meson", "-c", str(_SOURCES / f"{name}.f90"), "-m", name]
+                self._run([sys.executable, "-m", "numpy.f2py", *arguments], cwd=directory)
         (module,) = directory.glob(f"{name}.*.so")
         return str(module)
 
@@ -79,12 +83,20 @@ class Native:
         found = _find(compiler, name + suffix)
         suffix_of_target = suffix_of_target or (".so" if "-shared" in flags else "")
         target = self.directory / (name + suffix_of_target)
-        if not target.exists():
-            command = [found, *flags, "-o", str(target), str(_SOURCES / (name + suffix))]
-            if compiler.startswith("g") and compiler != "go":
-                command += ["-O2", "-lpthread"]
-            self._run(command, cwd=self.directory)
+        with self._one_at_a_time(target.name):
+            if not target.exists():
+                command = [found, *flags, "-o", str(target), str(_SOURCES / (name + suffix))]
+                if compiler.startswith("g") and compiler != "go":
+                    command += ["-O2", "-lpthread"]
+                self._run(command, cwd=self.directory)
         return str(target)
+
+    @contextlib.contextmanager
+    def _one_at_a_time(self, name: str) -> Iterator[None]:
+        """Keep other workers from building the same until this is done."""
+        with open(self.directory / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _run(self, command: list[str], cwd: Path) -> None:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=_environment())
