@@ -22,7 +22,7 @@ if SUPPORTED:
     from .capture.handle import FdCapture, forward_to_logging
     from .capture.session import Capture, capture_fd
     from .errors import CaptureError
-    from .ipython.history import History
+    from .ipython.history import History, history
     from .log.captured import Captured, Line
     from .output.proxy import (
         ThreadStreamProxy,
@@ -32,9 +32,6 @@ if SUPPORTED:
         set_thread_streams,
         uninstall_thread_streams,
     )
-
-    #: The logs of past cells, by number, kept by ``%capture_fd --every-cell``.
-    history = History()
 
 __all__ = [
     "Capture",

@@ -6,7 +6,6 @@ Set them in IPython's configuration files (``c.CaptureFd.max_bytes = "100M"``) o
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from traitlets import Bool, Enum, Float, Integer, TraitError, TraitType, Unicode, validate
@@ -14,19 +13,7 @@ from traitlets.config import Configurable
 
 from ..checks import check_encoding
 from ..drain.drain import KINDS
-
-_SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-SIZE_HELP = "a number of bytes above 0, such as 65536, 64K, 100M or 2G"
-
-
-def parse_size(text: str | int) -> int:
-    """Return a size in bytes: ``64K`` is 65536. Raises `ValueError` that says what is accepted."""
-    match = _SIZE.fullmatch(str(text).strip())
-    size = int(match[1]) * _UNITS[match[2].upper()] if match else 0
-    if size < 1:
-        raise ValueError(f"{text!r} is not a size: give {SIZE_HELP}")
-    return size
+from .options import SIZE_HELP, parse_size
 
 
 class Size(TraitType[Any, Any]):

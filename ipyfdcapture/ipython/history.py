@@ -74,3 +74,7 @@ class History(Mapping[int, Captured]):
     def __repr__(self) -> str:
         lines = [f"  [{number}] {self._logs[number]!r}" for number in self]
         return "\n".join([f"<history of {len(lines)} cells>", *lines])
+
+
+#: The logs of past cells; `ipyfdcapture.history`.
+history = History()

@@ -1,20 +1,44 @@
 """What a failing cell shows of its log, below the traceback: the last lines.
 
-Little of each, however long it is: what reaches the browser is bounded.
+Only a little of each line, however long it is: what reaches the browser is bounded.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ..log.captured import Captured
-from ..log.view import summary as facts
+from ..log.view import summary
 from ..log.view.ansi import PLAIN, Style, runs_of, to_terminal
 from ..output.streams import flush_quietly
 from ..recording.sources import is_stderr
+from .config import CaptureFd
+from .options import MagicOptions
 
-#: Of one line, so much is shown.
+#: So much of one line is shown.
 _LINE_BYTES = 2000
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A captured cell or statement that failed."""
+
+    captured: Captured
+    options: MagicOptions
+    #: The error that a statement ended with. None: a cell failed, with its own error.
+    error: BaseException | None = None
+
+
+def show_failures(failures: Iterable[Failure], config: CaptureFd) -> None:
+    """Show the last lines of what failed in a cell, unless the user sees or hides them."""
+    for failure in failures:
+        options = failure.options
+        if options.is_shown or (options.on_error or config.on_error) == "hide":
+            continue
+        if failure.error is None or _was_shown(failure.error):
+            show_last_lines(failure.captured, config.tail_lines, options.log_name)
 
 
 def show_last_lines(log: Captured, count: int, name: str) -> None:
@@ -26,13 +50,13 @@ def show_last_lines(log: Captured, count: int, name: str) -> None:
     if total > count:
         title = f"the last {count:,} of {total:,} captured lines, all in {name}"
     else:
-        title = f"{facts.counted(total, 'captured line')}, in {name}"
+        title = f"{summary.counted(total, 'captured line')}, in {name}"
     flush_quietly(sys.stdout)
     print(f"--- {title} ---")
     reading = last._read()
     styles: dict[int, Style] = {}
-    for row in reading.lines.read(reading.indices, facts.ENDS_BYTES):
-        text, left_out = facts.row_text(reading, row, _LINE_BYTES)
+    for row in reading.lines.read(reading.indices, summary.ENDS_BYTES):
+        text, left_out = summary.row_text(reading, row, _LINE_BYTES)
         runs, styles[row.source] = runs_of(text, styles.get(row.source, PLAIN))
         stream = sys.stderr if is_stderr(reading.source(row)) else sys.stdout
         stream.write(to_terminal(runs) + ("…" if left_out else "") + "\n")
@@ -40,7 +64,7 @@ def show_last_lines(log: Captured, count: int, name: str) -> None:
     flush_quietly(sys.stderr)
 
 
-def was_shown(error: BaseException) -> bool:
+def _was_shown(error: BaseException) -> bool:
     """Tell whether the shell has just shown the traceback of an error, or of one it led to."""
     shown: BaseException | None = getattr(sys, "last_value", None)
     seen: list[BaseException] = []

@@ -8,16 +8,15 @@ moved from there by whoever looks next.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import hashlib
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..errors import CaptureError
-from ..log.view.ansi import plain
 from . import spool
 from .files import append_facts, move_recording, recording_files, remove_tree
 from .format import dropped_bytes
@@ -102,46 +101,27 @@ def load(path: str, spool_dir: str = "") -> Recording:
 
     Raises `CaptureError`, and leaves it where it is, if it cannot be read.
     """
-    try:
-        _described(path)
-    except (OSError, EOFError) as error:
-        raise CaptureError(_unreadable(path, error)) from error
+    with opened(path):
+        pass  # it can be read
     target = move_recording(path, spool.directory(spool_dir))
     return Recording.open(target)
 
 
-def describe(path: str) -> str:
-    """Return one line: when, which cell, how much, the last words; or why it cannot be read."""
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[Recording]:
+    """Open the recording at ``path`` to look at it; leave it where it is.
+
+    Raises `CaptureError` if it cannot be read.
+    """
     try:
-        return _described(path)
+        recording = Recording.open(path)
+        try:
+            recording.snapshot()
+        finally:
+            recording.keep_files()
     except (OSError, EOFError) as error:
-        return _unreadable(path, error)
-
-
-def _unreadable(path: str, error: Exception) -> str:
-    return f"{path}.data cannot be read as a recording: {error}"
-
-
-def _described(path: str) -> str:
-    recording = Recording.open(path)
-    try:
-        data = recording.snapshot().data
-        when = datetime.datetime.fromtimestamp(recording.facts.get("crashed", 0) / 1e9)
-        cell = recording.facts.get("cell")
-        first_line = recording.facts.get("first_line", "")
-        unnamed = "its facts are lost" if "facts_lost" in recording.facts else "a capture"
-        where = f"cell [{cell}] {first_line}" if cell else first_line or unnamed
-        return (
-            f"{when:%Y-%m-%d %H:%M:%S}  {where.strip()}  {len(data):,} bytes"
-            f"  last line: {_last_line(bytes(data[-500:]))}"
-        )
-    finally:
-        recording.keep_files()
-
-
-def _last_line(end: bytes) -> str:
-    lines = [plain(line) for line in end.decode("utf-8", "replace").split("\n")]
-    return next((line for line in reversed(lines) if line.strip()), "").strip()[-100:]
+        raise CaptureError(f"{path}.data cannot be read as a recording: {error}") from error
+    yield recording
 
 
 def _adopt_orphans(base: str, key: str) -> None:

@@ -78,6 +78,7 @@ def test_unloading_takes_the_magics_away(start_kernel: StartKernel) -> None:
         "before == [t.__name__ if hasattr(t, '__name__') else str(t)"
         " for t in get_ipython().input_transformers_cleanup]"
     )
+    assert kernel.value("hasattr(__import__('builtins'), '__capture_fd__')") is False
     for cell in ("%%capture_fd logs\nran = 1", "%capture_fd ran = 1"):
         reply = kernel.run(cell)
         assert reply.status == "error" or "not found" in reply.shown
@@ -141,7 +142,16 @@ def test_a_running_kernel_has_one_helper_and_it_goes_with_the_kernel(
 
 def test_importing_the_package_imports_nothing_heavy(python: Python) -> None:
     loaded = python("import sys, ipyfdcapture\nprint(*sys.modules)").split()
-    for heavy in ("IPython", "ipykernel", "asyncio", "pandas", "numpy", "jupyter_client", "zmq"):
+    for heavy in (
+        "IPython",
+        "traitlets",
+        "ipykernel",
+        "asyncio",
+        "pandas",
+        "numpy",
+        "jupyter_client",
+        "zmq",
+    ):
         assert heavy not in loaded
 
 

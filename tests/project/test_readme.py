@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from ipyfdcapture.ipython.config import CaptureFd
-from ipyfdcapture.ipython.extension import PARSER
+from ipyfdcapture.ipython.options import PARSER
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

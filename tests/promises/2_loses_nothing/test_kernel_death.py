@@ -26,6 +26,7 @@ from helpers.process import await_end, the_pump
 from helpers.wait import eventually
 
 from ipyfdcapture import Captured, CaptureError
+from ipyfdcapture.ipython.recover import describe
 from ipyfdcapture.recording import crashes, spool
 from ipyfdcapture.recording import recording as recordings
 from ipyfdcapture.recording.files import append_facts, move_recording
@@ -167,7 +168,7 @@ def test_recordings_are_listed_newest_first_and_loaded_by_number(
 )
 def test_the_last_words_are_listed_as_they_would_be_seen(written: bytes, shown: str) -> None:
     log = make_log([(0, written)])
-    assert crashes.describe(log.recording.path).endswith(f"  last line: {shown}")
+    assert describe(log.recording.path).endswith(f"  last line: {shown}")
 
 
 @pytest.mark.parametrize("number", ["0", "9", "-1", "x", "1.5"])
@@ -587,7 +588,7 @@ def test_a_recording_whose_facts_were_lost_is_listed_and_can_be_read(
 ) -> None:
     path = keep("k", tmp_path, [(0, b"first\n"), (1, b"second\n"), (0, b"last words\n")])
     Path(path + ".json").write_bytes(left)
-    described = crashes.describe(path)
+    described = describe(path)
     assert "its facts are lost" in described and described.endswith("last line: last words")
     assert f"{datetime.date.today():%Y-}" in described
     logs = Captured(crashes.load(path, str(tmp_path)))
@@ -607,7 +608,7 @@ def test_a_recording_whose_facts_and_index_were_lost_is_read_as_one_source(
         os.unlink(path + ".index")
     else:
         Path(path + ".index").write_bytes(left)
-    assert "last words" in crashes.describe(path)
+    assert "last words" in describe(path)
     logs = Captured(crashes.load(path, str(tmp_path)))
     assert logs.text == "first\nlast words\n"
     assert [line.source for line in logs] == ["source 1", "source 1"]
@@ -636,7 +637,7 @@ def test_what_follows_a_line_of_facts_that_was_cut_is_not_lost_with_it(
     with open(path + ".json", "ab") as facts:
         facts.write(b'{"added_sour')
     append_facts(path + ".json", {"cell": 7})
-    assert "cell [7]" in crashes.describe(path)
+    assert "cell [7]" in describe(path)
     logs = Captured(crashes.load(path, str(tmp_path)))
     assert [line.source for line in logs] == ["stdout", "source 3"]
     logs.close()
@@ -654,7 +655,7 @@ def test_files_that_were_cut_are_read_as_far_as_they_go(
     os.truncate(path + ".data", of_data)
     os.truncate(path + ".index", of_index)
     os.truncate(path + ".index", of_index + zeros)
-    assert f"{of_data} bytes" in crashes.describe(path)
+    assert f"{of_data} bytes" in describe(path)
     logs = Captured(crashes.load(path, str(tmp_path)))
     assert logs.raw == written[:of_data]
     assert logs.text == written[:of_data].decode()
@@ -668,7 +669,7 @@ def test_a_recording_that_cannot_be_read_is_named_and_the_others_are_listed(
 ) -> None:
     path = keep("k", tmp_path, [(0, b"x" * 1000)], max_bytes=500)
     os.truncate(path + ".data", 100)
-    assert path in crashes.describe(path)
+    assert path in describe(path)
     with pytest.raises(CaptureError):
         crashes.load(path, str(tmp_path))
     assert crashes.find("k", str(tmp_path)) == [path]  # for whoever can make something of it
@@ -746,7 +747,7 @@ def test_a_recording_whose_facts_were_lost_in_the_spool_goes_to_who_finds_it(
         writer.close()
         Path(recording.path + ".json").write_bytes(b"")
     (path,) = crashes.find("k", str(tmp_path))
-    assert "its facts are lost" in crashes.describe(path) and "last words" in crashes.describe(path)
+    assert "its facts are lost" in describe(path) and "last words" in describe(path)
     assert os.listdir(tmp_path) == ["runtime"]
 
 

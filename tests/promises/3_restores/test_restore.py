@@ -753,7 +753,7 @@ def test_a_real_interrupt_at_any_moment_of_run_all_leaves_no_child(
 INTERRUPTED_ONCE = """
 import signal
 from ipyfdcapture.capture import session as capture
-from ipyfdcapture.ipython import extension as magics
+from ipyfdcapture.ipython import cells, shell_output
 usual = {owner}.{name}
 def interrupted(*args, **options):
     {owner}.{name} = usual
@@ -769,7 +769,7 @@ def test_an_interrupt_as_a_cell_begins_or_ends_its_capture_waits_until_that_is_d
 ) -> None:
     fresh_kernel.ok(
         INTERRUPTED_ONCE.format(
-            owner="magics._ShellShowsOutside",
+            owner="shell_output.ShellOutput",
             name=name,
             interrupt="signal.raise_signal(signal.SIGINT)",
         )
@@ -786,8 +786,8 @@ def test_a_capture_whose_end_an_interrupt_hit_ends_with_the_next_cell(
 ) -> None:
     fresh_kernel.ok(
         INTERRUPTED_ONCE.format(
-            owner="magics.CaptureFdExtension",
-            name="_end_innermost",
+            owner="cells.Cells",
+            name="end",
             interrupt="raise KeyboardInterrupt",
         )
     )

@@ -105,8 +105,8 @@ def test_history_holds_the_cell_as_it_was_typed(kernel: Kernel) -> None:
     kernel.ok(cell)
     assert kernel.value("get_ipython().history_manager.input_hist_raw[-1]") == cell
     kernel.ok("%recall -1")
-    shown = kernel.ok("%history -l 1").stream("stdout")
-    assert "begin_cell" not in shown
+    shown = kernel.ok("%history -l 2").stream("stdout")
+    assert "__capture_fd__" not in shown and "remember me" in shown
 
 
 def test_a_cell_can_be_run_again_from_history(kernel: Kernel) -> None:
@@ -114,6 +114,33 @@ def test_a_cell_can_be_run_again_from_history(kernel: Kernel) -> None:
     kernel.ok("del logs")
     kernel.ok(f"%rerun {count}")
     assert kernel.value("logs.stdout") == "again\n"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "def __import__(*names): raise ImportError(names)",
+        "sys = ipyfdcapture = capture_fd = begin_cell = None",
+        "get_ipython = None",
+        "import sys; sys.modules['sys'] = sys.modules['ipyfdcapture'] = None",
+    ],
+)
+def test_no_name_of_the_notebook_gets_in_the_way(fresh_kernel: Kernel, before: str) -> None:
+    fresh_kernel.ok(before)
+    reply = fresh_kernel.run("%%capture_fd -v logs\nprint('captured')\n'result'")
+    assert (reply.status, reply.result, reply.stream("stdout")) == ("ok", "'result'", "")
+    assert fresh_kernel.ok("print(logs.text)").stream("stdout") == "captured\n\n"
+
+
+def test_what_a_captured_cell_is_turned_into_is_readable_and_outlives_a_reset(
+    fresh_kernel: Kernel,
+) -> None:
+    count = fresh_kernel.ok("%%capture_fd -v logs\nprint('a')").count
+    run = fresh_kernel.ok(f"%history -t {count}").stream("stdout")
+    assert run == "__capture_fd__('-v logs')\nprint('a')\n"
+    fresh_kernel.ok("%reset -f")
+    fresh_kernel.ok("%%capture_fd -v logs\nprint('after a reset')")
+    assert fresh_kernel.value("logs.text") == "after a reset\n"
 
 
 def test_out_holds_the_value_of_a_captured_cell(kernel: Kernel) -> None:

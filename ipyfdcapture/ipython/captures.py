@@ -1,0 +1,105 @@
+"""From a magic's options and the configuration to a capture, and from its log to a variable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+
+from ..capture.session import Run, capture_fd
+from ..errors import CaptureError
+from ..live.targets import make_progress, make_tail
+from ..log.captured import Captured
+from ..recording import crashes
+from .config import CaptureFd
+from .options import LATEST, MAGIC, MagicOptions
+
+
+class Captures:
+    """Makes the captures of one shell, and binds their logs.
+
+    Parameters
+    ----------
+    shell
+        Where the variables are.
+    config
+        What the options leave open.
+    notebook
+        What tells this notebook from others, for crash recovery.
+    """
+
+    def __init__(self, shell: InteractiveShell, config: CaptureFd, notebook: str) -> None:
+        self.shell = shell
+        self.config = config
+        self.notebook = notebook
+
+    def make(self, options: MagicOptions, facts: dict[str, Any], name: str = "") -> Run:
+        """Make a capture, for `start`. Raises `UsageError`.
+
+        Parameters
+        ----------
+        options
+            What the user asked for.
+        facts
+            What the recording keeps of the cell.
+        name
+            What messages call the log. Empty: the variable that it is bound to.
+        """
+        config = self.config
+        append_to = self._log_to_append_to(options) if options.append else None
+        try:
+            capture = capture_fd(
+                stdout=not options.no_stdout,
+                stderr=not options.no_stderr,
+                python=not options.no_python,
+                display=options.display,
+                merge=options.merge,
+                encoding=config.encoding,
+                errors=config.errors,
+                live="auto" if options.live else None,
+                file=options.file,
+                live_interval=config.live_interval,
+                live_max_bytes=config.live_max_bytes,
+                max_bytes=config.max_bytes if options.max_bytes is None else options.max_bytes,
+                drain=options.drain or config.drain,
+                spool_dir=config.spool_dir,
+                facts={"notebook": self.notebook, **facts},
+            ).run
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        if options.tail or options.progress:
+            capture.show_on("view", make_tail if options.tail else make_progress)
+        capture.tail_lines = options.tail or config.tail_lines
+        capture.name = name or options.log_name
+        capture.append_to = append_to
+        if config.keep_crashed:
+            capture.crash_dir = crashes.directory(self.notebook)
+        return capture
+
+    def _log_to_append_to(self, options: MagicOptions) -> Captured | None:
+        name = options.log_name
+        log: Any = self.shell.user_ns.get(name)
+        if log is None:
+            return None
+        if not isinstance(log, Captured):
+            raise UsageError(f"--append: {name} is not a captured log")
+        if not log.is_whole:
+            raise UsageError(f"--append: {name} is a part of a log: give the name of a whole one")
+        if log.recording.closed:
+            raise UsageError(f"--append: {name} was closed: its content is gone")
+        return log
+
+    def bind(self, captured: Captured, name: str | None = None) -> None:
+        """Give the user a log: as the latest one, and under a name of its own."""
+        self.shell.user_ns[LATEST] = captured
+        if name is not None:
+            self.shell.user_ns[name] = captured
+
+
+def start(capture: Run) -> None:
+    """Start a capture. Raises `UsageError`, and changes nothing, if the system refuses."""
+    try:
+        capture.start()
+    except CaptureError as error:
+        raise UsageError(f"{MAGIC}: {error}") from None

@@ -1,0 +1,148 @@
+"""The cells that run in this thread, and the captures that end with them.
+
+Cells nest: a magic such as ``%run notebook.ipynb`` runs the cells of another notebook within one.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from ..capture.session import Run
+from ..log.captured import Captured
+from ..output.streams import Replacement
+from ..system.interrupts import deferred_interrupts
+from .captures import start
+from .on_error import Failure
+from .shell_output import ShellOutput
+
+
+@dataclass
+class CellCapture:
+    """A capture that runs until the end of its cell."""
+
+    capture: Run
+    #: Called with the log, and whether the cell failed, when the capture has ended.
+    on_end: Callable[[Captured, bool], None]
+
+
+@dataclass
+class Cell:
+    """A cell that is running in one thread."""
+
+    #: IPython's ``ExecutionInfo``; None for a silent cell.
+    info: Any = None
+    #: The frame of the shell's own function that runs it.
+    frame: Any = None
+    captures: list[CellCapture] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    #: Captured statements of the cell that are running.
+    statements: list[Run] = field(default_factory=list)
+
+
+class _Here(threading.local):
+    def __init__(self) -> None:
+        self.running: list[Cell] = []
+
+
+class Cells:
+    """The cells of one shell that run in this thread, with the captures that end with them."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._here = _Here()
+        self._shell_output = ShellOutput(shell, self._replacements, self._catch_up)
+
+    @property
+    def running(self) -> list[Cell]:
+        """The cells that run in this thread, the outermost first."""
+        return self._here.running
+
+    @property
+    def innermost(self) -> Cell | None:
+        """The cell that is running; None between cells."""
+        return self.running[-1] if self.running else None
+
+    def begin(self) -> None:
+        """A cell begins; it is the innermost from now on."""
+        with deferred_interrupts():
+            frames = list(_frames_of_cells())
+            while self.running and self.running[-1].frame not in frames:
+                # It has ended: an interrupt hit the event that should have said so.
+                self.end(failed=True)
+            self.running.append(Cell(frame=frames[0] if frames else None))
+
+    def begin_capture(
+        self, cell: Cell, capture: Run, on_end: Callable[[Captured, bool], None]
+    ) -> None:
+        """Start a capture that ends with its cell. Raises `UsageError`."""
+        with deferred_interrupts():  # a capture that is active is always known
+            start(capture)
+            cell.captures.append(CellCapture(capture, on_end))
+            self._shell_output.install()
+
+    def end(self, failed: bool) -> Cell:
+        """The innermost cell has ended: stop its captures and return it."""
+        with deferred_interrupts():
+            self._stop_captures(self.running[-1], failed)
+            return self.running.pop()
+
+    def stop_captures(self) -> None:
+        """Stop the captures of all cells that run in this thread; the cells run on."""
+        for cell in self.running:
+            self._stop_captures(cell, failed=False)
+
+    def _stop_captures(self, cell: Cell, failed: bool) -> None:
+        with deferred_interrupts():
+            for statement in cell.statements:
+                if statement.is_active:  # an interrupt hit its stop
+                    statement.stop(failed=True)
+            stopped = []
+            while cell.captures:
+                each = cell.captures.pop()
+                self._shell_output.remove()
+                stopped.append((each, each.capture.stop(failed)))
+            for each, captured in stopped:
+                each.on_end(captured, failed)
+
+    def _catch_up(self) -> None:
+        for cell in self.running:
+            for each in cell.captures:
+                each.capture.catch_up()
+
+    def _replacements(self) -> list[Replacement]:
+        captures = [each for cell in self.running for each in cell.captures]
+        return [r for each in captures[:1] for r in each.capture.replacements]
+
+
+def _frames_of_cells() -> Iterator[Any]:
+    """Yield the frames of the shell's functions that run the current cells, innermost first."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "run_cell_async":
+            yield frame
+        frame = frame.f_back
+
+
+def cell_number(shell: InteractiveShell, is_counted: bool = True) -> int:
+    """Return the number of the running cell; one that is not counted has that of the next."""
+    number: int = shell.displayhook.prompt_count
+    counted_at_start = number < shell.execution_count  # since IPython 9, earlier at the end
+    return number + (1 if counted_at_start and not is_counted else 0)
+
+
+def facts_of(cell: Cell, shell: InteractiveShell) -> dict[str, Any]:
+    """Return what a recording keeps of the cell that made it."""
+    if cell.info is None:
+        return {}
+    facts: dict[str, Any] = {"cell": cell_number(shell)} if cell.info.store_history else {}
+    return {**facts, "first_line": _first_line(cell.info.raw_cell)}
+
+
+def _first_line(cell: str) -> str:
+    lines = (line.strip() for line in cell.splitlines())
+    return next((line for line in lines if line and not line.startswith("%%")), "")[:200]

@@ -1,0 +1,47 @@
+"""``%capture_fd --every-cell``: each cell is captured, shown live, and kept in the history."""
+
+from __future__ import annotations
+
+import warnings
+
+from IPython.core.error import UsageError
+
+from ..log.captured import Captured
+from .captures import Captures
+from .cells import Cell, Cells, cell_number, facts_of
+from .history import history
+from .options import MagicOptions
+
+_OPTIONS = MagicOptions(live=True)
+
+
+class EveryCell:
+    """Captures the cells of one shell, one after another."""
+
+    def __init__(self, captures: Captures, cells: Cells) -> None:
+        self._captures = captures
+        self._cells = cells
+        self._numbers: set[int] = set()  # of the cells that are running
+
+    def begin(self, cell: Cell) -> None:
+        """Begin the capture of a cell. A cell that cannot be captured runs all the same."""
+        captures = self._captures
+        number = cell_number(captures.shell, cell.info.store_history)
+        while number in self._numbers:  # before IPython 9, cells that run at once have the same
+            number += 1
+        self._numbers.add(number)
+
+        def on_end(captured: Captured, failed: bool) -> None:
+            self._numbers.discard(number)
+            captures.bind(captured)
+            history.max_bytes = captures.config.history_max_bytes
+            history.add(number, captured)
+
+        try:
+            capture = captures.make(
+                _OPTIONS, facts_of(cell, captures.shell), f"ipyfdcapture.history[{number}]"
+            )
+            self._cells.begin_capture(cell, capture, on_end)
+        except UsageError as error:
+            self._numbers.discard(number)
+            warnings.warn(f"this cell is not captured: {error}", RuntimeWarning, stacklevel=2)

@@ -1,0 +1,82 @@
+"""``%capture_fd --recover``: what crashed kernels of this notebook left."""
+
+from __future__ import annotations
+
+import datetime
+
+from IPython.core.error import UsageError
+
+from ..errors import CaptureError
+from ..log.captured import Captured
+from ..log.view.ansi import plain
+from ..recording import crashes
+from .options import MAGIC, MagicOptions
+
+#: The last words of a log are looked for in so many bytes at its end, and cut to so many
+#: characters.
+_END_BYTES = 500
+_LAST_WORDS = 100
+
+
+def recover(options: MagicOptions, notebook: str, spool_dir: str) -> Captured | None:
+    """Print the list of recordings, or return the log of the one that was asked for."""
+    paths = crashes.find(notebook, spool_dir)
+    if not paths:
+        print("No crashed kernel of this notebook has left a recording.")
+        return None
+    if options.recover == "list" and options.name is None:
+        for position, path in enumerate(paths, 1):
+            print(f"{position}  {describe(path)}")
+        return None
+    path = paths[_position(options.recover, len(paths)) - 1]
+    try:
+        return Captured(crashes.load(path, spool_dir))
+    except CaptureError as error:
+        raise UsageError(f"--recover: {error}") from error
+
+
+def _position(given: str | None, count: int) -> int:
+    """Return which recording was asked for, 1 for the newest. Raises `UsageError`."""
+    if given in (None, "list"):
+        return 1
+    if not given.isdecimal() or not 1 <= int(given) <= count:
+        raise UsageError(f"--recover {given}: give a number from 1 to {count}")
+    return int(given)
+
+
+def announce(notebook: str, spool_dir: str) -> None:
+    """Say in one line that crashed kernels of this notebook have left something, if they have."""
+    paths = crashes.find(notebook, spool_dir)
+    if paths:
+        many = f"{len(paths)} recordings" if len(paths) > 1 else "a recording"
+        print(
+            f"ipyfdcapture: {many} of a kernel that crashed here: "
+            f"%{MAGIC} --recover lists, %{MAGIC} --recover -v logs loads the newest"
+        )
+
+
+def describe(path: str) -> str:
+    """Return one line on a recording: when, which cell, how much, its last words.
+
+    For a recording that cannot be read, the line says why.
+    """
+    try:
+        with crashes.opened(path) as recording:
+            data = recording.snapshot().data
+            facts = recording.facts
+    except CaptureError as error:
+        return str(error)
+    when = datetime.datetime.fromtimestamp(facts.get("crashed", 0) / 1e9)
+    cell = facts.get("cell")
+    first_line = facts.get("first_line", "")
+    unnamed = "its facts are lost" if "facts_lost" in facts else "a capture"
+    where = f"cell [{cell}] {first_line}" if cell else first_line or unnamed
+    return (
+        f"{when:%Y-%m-%d %H:%M:%S}  {where.strip()}  {len(data):,} bytes"
+        f"  last line: {_last_line(bytes(data[-_END_BYTES:]))}"
+    )
+
+
+def _last_line(end: bytes) -> str:
+    lines = [plain(line) for line in end.decode("utf-8", "replace").split("\n")]
+    return next((line for line in reversed(lines) if line.strip()), "").strip()[-_LAST_WORDS:]

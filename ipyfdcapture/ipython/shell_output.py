@@ -1,0 +1,86 @@
+"""What the shell shows of its own while a cell is captured goes outside the capture.
+
+Results and tracebacks belong under the cell, not in its log. In a terminal the shell prints them
+to ``sys.stdout``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from ..output.streams import Replacement, outside
+from ..system.replacing import around
+
+
+class ShellOutput:
+    """Leads the shell's own output past the captures of its cells.
+
+    Parameters
+    ----------
+    shell
+        The shell.
+    replacements
+        Returns what stands in for ``sys.stdout`` and ``sys.stderr`` in this thread's cells.
+    catch_up
+        Has live views show what was written so far, before the shell shows a result.
+    """
+
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        replacements: Callable[[], list[Replacement]],
+        catch_up: Callable[[], None],
+    ) -> None:
+        self._shell = shell
+        self._replacements = replacements
+        self._catch_up = catch_up
+        self._captures = 0
+        self._undo = contextlib.ExitStack()
+        self._lock = threading.Lock()
+
+    def install(self) -> None:
+        """A capture of a cell has begun."""
+        with self._lock:
+            self._captures += 1
+            shell = self._shell
+            if self._captures == 1:
+                self._undo.callback(around(shell, "showtraceback", self._outside))
+                for name in ("publish", "clear_output"):
+                    self._undo.callback(around(shell.display_pub, name, self._outside))
+            if sys.displayhook is shell.displayhook:
+                self._wrap_displayhook(sys, "displayhook")
+            elif self._captures == 1:
+                # The cell is about to begin: the shell gives it the hook of its display trap.
+                self._wrap_displayhook(shell.display_trap, "hook")
+
+    def remove(self) -> None:
+        """A capture of a cell has ended."""
+        with self._lock:
+            self._captures -= 1
+            if not self._captures:
+                self._undo.close()
+
+    def _wrap_displayhook(self, owner: Any, name: str) -> None:
+        original = getattr(owner, name)
+
+        def show(value: object) -> Any:
+            self._catch_up()
+            with self._outside():
+                return original(value)
+
+        def undo() -> None:
+            # At the end of a cell, the shell has put back the hook that was there before it.
+            if getattr(owner, name) is show:
+                setattr(owner, name, original)
+
+        setattr(owner, name, show)
+        self._undo.callback(undo)
+
+    def _outside(self, *args: Any, **kwargs: Any) -> contextlib.AbstractContextManager[None]:
+        return outside(self._replacements())

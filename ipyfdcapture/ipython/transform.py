@@ -1,0 +1,123 @@
+"""The input transformer: how a ``%%capture_fd`` cell runs as itself.
+
+It turns the first line of the cell into a statement on that line that begins the capture, and
+leaves the rest of the cell alone::
+
+    %%capture_fd -v logs       →    __capture_fd__('-v logs')
+    solve()                         solve()
+
+`__capture_fd__` is a built-in for as long as the extension is loaded, as ``get_ipython`` is: no
+name that a notebook defines or deletes gets in its way.
+"""
+
+from __future__ import annotations
+
+import builtins
+import linecache
+import re
+import sys
+from collections.abc import Callable
+
+from IPython.core.error import UsageError
+from IPython.core.getipython import get_ipython
+from IPython.core.inputtransformer2 import cell_magic as ipython_cell_magic
+from IPython.core.inputtransformer2 import leading_indent
+from IPython.core.interactiveshell import InteractiveShell
+
+from .options import MAGIC
+
+#: The built-in that a ``%%capture_fd`` line is turned into a call of.
+BEGIN = "__capture_fd__"
+
+_MAGIC_LINE = re.compile(r"%%capture_fd(?=\s|$)")
+
+#: By the id of a shell: begins the capture of the cell that it runs, given the options and whether
+#: the cell is empty.
+_begin_in: dict[int, Callable[[str, bool], None]] = {}
+
+
+class CellTransformer:
+    """Transforms the cells of one shell, between `install` and `remove`.
+
+    Parameters
+    ----------
+    shell
+        The shell.
+    begin
+        Begins the capture of the running cell; called with its options and whether it is empty.
+    is_running
+        Tells whether a cell of the shell runs in this thread.
+    """
+
+    #: IPython leaves it out when it asks whether a cell is complete: for that, it knows a cell
+    #: magic by its first line.
+    has_side_effects = True
+
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        begin: Callable[[str, bool], None],
+        is_running: Callable[[], bool],
+    ) -> None:
+        self._shell = shell
+        self._begin = begin
+        self._is_running = is_running
+
+    def install(self) -> None:
+        """Have the shell transform its cells."""
+        _begin_in[id(self._shell)] = self._begin
+        setattr(builtins, BEGIN, begin_cell)
+        self._shell.input_transformers_cleanup.append(self)
+
+    def remove(self) -> None:
+        """Undo `install`."""
+        transformers = self._shell.input_transformers_cleanup
+        if self in transformers:
+            transformers.remove(self)
+        _begin_in.pop(id(self._shell), None)
+        if not _begin_in:
+            vars(builtins).pop(BEGIN, None)
+
+    def __call__(self, lines: list[str]) -> list[str]:
+        """Return the lines of a cell as they are to be run."""
+        # In a running cell it is another magic that transforms the code below its line. What
+        # that code captures is up to the cell magic.
+        return lines if self._is_running() else _transform(lines)
+
+
+def begin_cell(line: str, is_empty: bool = False) -> None:
+    """Begin the capture of the running cell: what a ``%%capture_fd`` line is turned into."""
+    shell = get_ipython()
+    begin = _begin_in.get(id(shell))
+    if shell is None or begin is None:
+        raise UsageError(f"%%{MAGIC}: the extension is not loaded: %load_ext ipyfdcapture")
+    frame = sys._getframe(1)
+    _show_as_typed(frame.f_code.co_filename, frame.f_lineno, line)
+    begin(shell.var_expand(line, depth=1), is_empty)
+
+
+def _show_as_typed(filename: str, number: int, options: str) -> None:
+    """Have tracebacks show the line that the user typed instead of the one that runs."""
+    entry = linecache.cache.get(filename)
+    if entry is not None and len(entry) == 4 and number <= len(entry[2]):
+        entry[2][number - 1] = f"# %%{MAGIC} {options}".rstrip() + "\n"
+
+
+def _transform(lines: list[str]) -> list[str]:
+    if not lines or not _MAGIC_LINE.match(lines[0]):
+        return lines
+    options = lines[0][len(f"%%{MAGIC}") :].strip()
+    body = lines[1:]
+    empty = "" if "".join(body).strip() else ", is_empty=True"
+    return [f"{BEGIN}({options!r}{empty})\n", *_transform_body(body)]
+
+
+def _transform_body(body: list[str]) -> list[str]:
+    """Do to a body what would be done to it as a cell of its own, line by line."""
+    blank = 0
+    while blank < len(body) and not body[blank].strip():
+        blank += 1
+    code = leading_indent(body[blank:])
+    if code and _MAGIC_LINE.match(code[0]):
+        return body[:blank] + _transform(code)
+    return [*body[:blank], *ipython_cell_magic(code)]
