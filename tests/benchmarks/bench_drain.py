@@ -1,9 +1,9 @@
 """Measure captures beside the other ways to do it, in one run and in turns.
 
 Run as ``python tests/benchmarks/bench_drain.py [--rounds N] [--only NAME] [--markdown]
-[--write README.md]``. It prints a table of medians with their ratios to the helper's, what it ran
-on, and whether the targets are reached. ``--markdown`` prints the table for the README in place
-of that, ``--write`` puts it there, between ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``.
+[--write docs/speed.md]``. It prints a table of medians with their ratios to the helper's, what it
+ran on, and whether the targets are reached. ``--markdown`` prints it in Markdown in place of that,
+``--write`` puts it into a page, between ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``.
 
 The ways:
 
@@ -90,7 +90,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure captures beside other ways to do it.")
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N")
     parser.add_argument("--only", action="append", choices=list(WORKS), help="may be repeated")
-    parser.add_argument("--markdown", action="store_true", help="print the table for the README")
+    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     parser.add_argument("--write", metavar="FILE", help="put the table between its markers there")
     parser.add_argument("--measure", nargs=2, metavar=("WORK", "WAY"), help=argparse.SUPPRESS)
     return parser.parse_args()

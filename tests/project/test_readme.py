@@ -1,5 +1,5 @@
-"""The README says what is true: its tables come from the code, its links lead somewhere, and what
-it claims is tested or measured by something that is there."""
+"""README and documentation say what is true: their tables come from the code, their links lead
+somewhere, and what they claim is tested or measured by something that is there."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ from ipyfdcapture.ipython.config import CaptureFd
 from ipyfdcapture.ipython.options import PARSER
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+}
+README = PAGES["README.md"]
+OPTIONS = PAGES["docs/options.md"]
+SPEED = PAGES["docs/speed.md"]
 
 
 def configuration_table() -> str:
-    """Return the table of traits for the README; run this file to print it."""
+    """Return the table of traits for ``docs/options.md``; run this file to print it."""
     rows = ["| trait | default | meaning |", "| --- | --- | --- |"]
     for name, trait in sorted(CaptureFd.class_own_traits(config=True).items()):
         rows.append(f"| `{name}` | `{trait.default_value!r}` | {trait.help} |")
@@ -27,46 +33,63 @@ def configuration_table() -> str:
 
 
 def test_the_table_of_traits_is_the_one_in_the_code() -> None:
-    found = re.search(r"<!-- configuration -->\n(.*?)\n<!-- /configuration -->", README, re.DOTALL)
+    found = re.search(r"<!-- configuration -->\n(.*?)\n<!-- /configuration -->", OPTIONS, re.DOTALL)
     assert found is not None
     assert found[1] == configuration_table()
 
 
-def test_every_option_of_the_magic_is_explained() -> None:
+@pytest.mark.parametrize("page", [README, OPTIONS], ids=["README.md", "docs/options.md"])
+def test_every_option_of_the_magic_is_explained(page: str) -> None:
     options = [option for action in PARSER._actions for option in action.option_strings]
     assert len(options) > 15
-    missing = [o for o in options if o not in README and not o.startswith("--no-display")]
+    table = "\n".join(line for line in page.splitlines() if line.startswith("| `"))
+    missing = [o for o in options if o not in table and not o.startswith("--no-display")]
     assert missing == []
 
 
-LINKS = re.findall(r"\]\(([^)#:]+)\)", README)
-IMAGES = re.findall(r'src(?:set)?="([^":]+)"', README)
+def test_the_readme_and_the_page_of_options_have_the_same_table() -> None:
+    tables = [
+        [line for line in page.splitlines() if line.startswith(("| `-", "| `--"))]
+        for page in (README, OPTIONS)
+    ]
+    assert tables[0] == tables[1]
 
 
-@pytest.mark.parametrize("link", sorted({*LINKS, *IMAGES}))
-def test_links_lead_to_files_that_are_there(link: str) -> None:
-    assert (ROOT / link).is_file()
+def links_of(page: str) -> set[Path]:
+    """Return the files that a page links to or shows."""
+    text = re.sub(r"^```.*?^```$", "", PAGES[page], flags=re.MULTILINE | re.DOTALL)
+    links = re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", text)
+    images = re.findall(r'src(?:set)?="([^":]+)"', text)
+    return {(ROOT / page).parent / link for link in (*links, *images)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_that_are_there(page: str) -> None:
+    assert [link for link in sorted(links_of(page)) if not link.is_file()] == []
 
 
 def test_every_picture_is_shown() -> None:
-    there = {str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "images").iterdir()}
-    assert there <= {*LINKS, *IMAGES}
+    shown = {link.resolve() for page in PAGES for link in links_of(page)}
+    assert set((ROOT / "docs" / "images").iterdir()) <= shown
 
 
-NAMED = re.findall(r"`((?:tests|notebooks)/[\w/.]+)`", README)
+def test_the_readme_leads_to_every_page_of_its_reader() -> None:
+    linked = {link.relative_to(ROOT).as_posix() for link in links_of("README.md")}
+    pages = {page for page in PAGES if page.count("/") == 1}
+    assert pages - linked == {"docs/index.md", "docs/api.md"}  # for the site alone
 
 
-@pytest.mark.parametrize("path", sorted(set(NAMED)))
-def test_files_that_are_named_are_there(path: str) -> None:
-    assert (ROOT / path).is_file()
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_are_named_are_there(page: str) -> None:
+    named = set(re.findall(r"`((?:docs|ipyfdcapture|notebooks|tests)/[\w/.-]+\w)`", PAGES[page]))
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
-def test_benchmarks_that_are_named_are_there() -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_tests_and_benchmarks_that_are_named_are_there(page: str) -> None:
     """Also where their directory is not said."""
-    for page in ("README.md", "CONTRIBUTING.md"):
-        named = set(re.findall(r"\b((?:bench|test)_\w+\.py)", (ROOT / page).read_text("utf-8")))
-        there = {path.name for path in (ROOT / "tests").rglob("*.py")}
-        assert named <= there, page
+    named = set(re.findall(r"\b((?:bench|test)_\w+\.py)", PAGES[page]))
+    assert named <= {path.name for path in (ROOT / "tests").rglob("*.py")}
 
 
 # -- How it compares --------------------------------------------------------------------------
@@ -135,7 +158,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def benchmark_part() -> str:
-    found = re.search(r"<!-- benchmarks -->\n(.*?)<!-- /benchmarks -->", README, re.DOTALL)
+    found = re.search(r"<!-- benchmarks -->\n(.*?)<!-- /benchmarks -->", SPEED, re.DOTALL)
     assert found is not None
     return found[1]
 
@@ -173,12 +196,12 @@ def test_the_table_of_benchmarks_says_when_on_what_and_with_what_it_was_measured
 
 
 def test_the_command_writes_the_table_where_it_stands(bench: ModuleType, tmp_path: Path) -> None:
-    page = tmp_path / "README.md"
-    page.write_text(README, encoding="utf-8")
+    page = tmp_path / "speed.md"
+    page.write_text(SPEED, encoding="utf-8")
     bench.write_between_markers(str(page), benchmark_part())
-    assert page.read_text(encoding="utf-8") == README
+    assert page.read_text(encoding="utf-8") == SPEED
     bench.write_between_markers(str(page), "new\n")
-    assert page.read_text(encoding="utf-8") == README.replace(benchmark_part(), "new\n")
+    assert page.read_text(encoding="utf-8") == SPEED.replace(benchmark_part(), "new\n")
 
 
 if __name__ == "__main__":
