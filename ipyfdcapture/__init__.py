@@ -23,7 +23,9 @@ if SUPPORTED:
     from .capture.session import Capture, capture_fd
     from .errors import CaptureError
     from .ipython.history import History, history
-    from .log.captured import Captured, Line
+    from .log.captured import Captured
+    from .log.line import Line
+    from .log.pickling import restore as _restore  # noqa: F401  # pickles name it
     from .output.proxy import (
         ThreadStreamProxy,
         capture_thread,

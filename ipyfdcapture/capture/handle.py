@@ -12,7 +12,8 @@ from ..checks import check_descriptor, check_encoding, check_flags, check_functi
 from ..errors import CaptureError, reason
 from ..live.callback import LineTarget, LoggerTarget
 from ..live.follower import Follower
-from ..log.captured import Captured, Line
+from ..log.captured import Captured
+from ..log.line import Line
 from ..system.finalizers import Finalizer
 from ..system.interrupts import deferred_interrupts
 from .session import Capture, Run, capture_fd

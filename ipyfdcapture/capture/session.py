@@ -33,7 +33,8 @@ from ..live.callback import FileTarget, LineTarget
 from ..live.display_order import keep_order
 from ..live.follower import GRACE_S, Follower, Target
 from ..live.targets import MakeTarget, Place, make_target
-from ..log.captured import Captured, Line
+from ..log.captured import Captured
+from ..log.line import Line
 from ..output import cstdio
 from ..output.proxy import process_stream, put_before_own
 from ..output.redirect import ClosedStandardDescriptors, Redirection, dup_original

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..log.captured import Captured
-from ..log.view import summary
 from ..log.view.ansi import PLAIN, Style, runs_of, to_terminal
+from ..log.view.excerpt import ENDS_BYTES, row_text
+from ..log.view.words import counted
 from ..output.streams import flush_quietly
 from ..recording.sources import is_stderr
 from .config import CaptureFd
@@ -50,13 +51,13 @@ def show_last_lines(log: Captured, count: int, name: str) -> None:
     if total > count:
         title = f"the last {count:,} of {total:,} captured lines, all in {name}"
     else:
-        title = f"{summary.counted(total, 'captured line')}, in {name}"
+        title = f"{counted(total, 'captured line')}, in {name}"
     flush_quietly(sys.stdout)
     print(f"--- {title} ---")
     reading = last._read()
     styles: dict[int, Style] = {}
-    for row in reading.lines.read(reading.indices, summary.ENDS_BYTES):
-        text, left_out = summary.row_text(reading, row, _LINE_BYTES)
+    for row in reading.lines.read(reading.indices, ENDS_BYTES):
+        text, left_out = row_text(reading, row, _LINE_BYTES)
         runs, styles[row.source] = runs_of(text, styles.get(row.source, PLAIN))
         stream = sys.stderr if is_stderr(reading.source(row)) else sys.stdout
         stream.write(to_terminal(runs) + ("…" if left_out else "") + "\n")

@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable
 from typing import IO, Any
 
-from ..log.captured import Line
 from ..log.levels import level_of
+from ..log.line import Line
 from ..recording.recording import Recording
 from ..recording.sources import is_stderr
 from ..recording.tail_reader import Chunk

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..log.view.ansi import plain
-from ..log.view.summary import counted, size
+from ..log.view.words import counted, size
 from ..recording.recording import Recording
 from ..recording.sources import is_stderr, label_of
 from ..recording.tail_reader import Chunk, by_source

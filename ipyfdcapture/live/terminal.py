@@ -7,7 +7,7 @@ import os
 import unicodedata
 from collections.abc import Callable
 
-from ..log.view.summary import size
+from ..log.view.words import size
 from ..output.streams import await_room
 from ..recording.recording import Recording
 from ..recording.sources import is_stderr, label_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from ..log.captured import Line
+from ..log.line import Line
 from ..recording.recording import Recording
 from ..recording.tail_reader import Chunk
 

@@ -1,7 +1,8 @@
 """What was captured: the object that the user holds, a log read by line, source and time.
 
 Nothing is read or decoded before it is asked for, and a narrower view holds no more than the
-numbers of its lines.
+numbers of its lines. The work is done elsewhere in this room: each method takes a `Reading` of
+the log as it is now, and hands it on.
 """
 
 from __future__ import annotations
@@ -9,89 +10,37 @@ from __future__ import annotations
 import copy
 import datetime
 import os
-import sys
 import time
-from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, overload
 
+from ..recording import spool
 from ..recording.recording import Recording, Snapshot, record_bytes
-from ..recording.sources import is_stderr
-from . import export
-from .decoding import Reading
+from . import export, narrowing
 from .levels import count_levels
-from .lines import LineIndex, Lines, Row, joined
-from .search import Pattern, both, compile_search, find, search_for_level, with_context
-from .timing import Rate, local_time, microseconds_of, ranges_between, rate, silences
-from .view.ansi import PLAIN, Style, runs_of, to_terminal
-from .view.summary import counted, phrases, state
+from .line import Gap, Line
+from .lines import LineIndex, Lines
+from .moments import Moment, local_time, microseconds_of
+from .narrowing import STDOUT, checked_count, sources_of_stream
+from .pickling import pickled, restore
+from .reading import Reading
+from .search import Pattern, compile_search, find
+from .timing import Rate, duration, rate, silences
+from .view.replay import replay
+from .view.summary import Summary, summarize
+from .view.words import counted
 
 if TYPE_CHECKING:
     import pandas
     from IPython.utils.capture import RichOutput
 
-#: A moment: a datetime (naive: local time), or the time since the start: a timedelta, or seconds.
-Moment = datetime.datetime | datetime.timedelta | float
-
-#: The sources whose text is ``stdout``: with ``merge``, both streams come by one pipe.
-_STDOUT = ("stdout", "stdout+stderr")
-
-
-class Line(str):
-    r"""One line: its text, without the line end (``\n`` or ``\r\n``), and what is known of it.
-
-    Attributes
-    ----------
-    source
-        The name of the source that wrote it: ``stdout``, ``stderr``, ``solver/stderr``, ...
-    number
-        Its number in the whole log, counted from 1, as editors do: ``logs[line.number - 1]`` is
-        the same line, and narrowing does not change it.
-    time_ns
-        When its first byte was recorded: nanoseconds since the epoch. What was written within
-        half a millisecond may share one time.
-    """
-
-    __slots__ = ("number", "source", "time_ns")
-
-    source: str
-    number: int
-    time_ns: int
-
-    def __new__(cls, text: str, source: str, number: int, time_ns: int) -> Line:
-        line = super().__new__(cls, text)
-        line.source = source
-        line.number = number
-        line.time_ns = time_ns
-        return line
-
-    def __getnewargs__(self) -> tuple[str, str, int, int]:  # type: ignore[override]
-        return str(self), self.source, self.number, self.time_ns
-
-    @property
-    def time(self) -> datetime.datetime:
-        """When its first byte was recorded, in local time, to the microsecond."""
-        return local_time(self.time_ns)
-
-
-class Gap(NamedTuple):
-    """A silence."""
-
-    #: When it began.
-    start: datetime.datetime
-    #: How long it was.
-    seconds: float
-    #: The last line that began before it, and the first after it.
-    before: Line | None
-    after: Line | None
-
 
 class Captured:
-    """A captured log, or a narrower view of one.
+    r"""A captured log, or a narrower view of one: a sequence of `Line`.
 
-    It is a sequence of `Line`. It may be read while it still grows; a narrower view (`head`,
-    `tail`, `grep`, `source`, `between`, a slice) is of the lines that were there when it was
-    made, and is itself a `Captured`, without the displays.
+    It may be read while it still grows. A narrower view (`head`, `tail`, `grep`, `source`,
+    `between`, a slice) is of the lines that were there when it was made; it is itself a
+    `Captured`, without the displays.
 
     Parameters
     ----------
@@ -99,6 +48,30 @@ class Captured:
         Where the bytes are.
     outputs
         The rich displays that were captured: keyword arguments of IPython's `RichOutput`.
+
+    Examples
+    --------
+    The examples here read this log, of a solver and of a labelled child of its cell:
+
+    >>> for line in logs:
+    ...     print(line.number, line.source, line)
+    1 stdout solver 1.0
+    2 stdout iteration 1: loss 0.5
+    3 stderr warning: small step
+    4 stdout iteration 2: loss 0.25
+    5 mesh/stdout 12 cells
+    6 stdout done
+
+    It is a sequence:
+
+    >>> len(logs)
+    6
+    >>> logs[0], logs[-1]
+    ('solver 1.0', 'done')
+    >>> logs[1:4:2].text
+    'iteration 1: loss 0.5\niteration 2: loss 0.25\n'
+    >>> "small step" in logs
+    True
     """
 
     __hash__ = None  # type: ignore[assignment]  # equal by content, and the content may grow
@@ -114,34 +87,63 @@ class Captured:
 
     @property
     def stdout(self) -> str:
-        """What was written to stdout, decoded. With ``merge``, what was written to either."""
+        r"""What was written to stdout, decoded. With ``merge``, what was written to either.
+
+        Examples
+        --------
+        >>> logs.grep("iteration").stdout
+        'iteration 1: loss 0.5\niteration 2: loss 0.25\n'
+        """
         reading = self._read()
-        return "".join(reading.text_parts(_numbers_of_stream(reading, _STDOUT)))
+        return "".join(reading.text_parts(sources_of_stream(reading, STDOUT)))
 
     @property
     def stderr(self) -> str:
-        """What was written to stderr, decoded."""
+        r"""What was written to stderr, decoded.
+
+        Examples
+        --------
+        >>> logs.stderr
+        'warning: small step\n'
+        """
         reading = self._read()
-        return "".join(reading.text_parts(_numbers_of_stream(reading, ("stderr",))))
+        return "".join(reading.text_parts(sources_of_stream(reading, ("stderr",))))
 
     @property
     def text(self) -> str:
-        """What was written by all sources, decoded, in order of arrival.
+        r"""What was written by all sources, decoded, in order of arrival.
 
         In a narrower view: its lines, each with its line end.
+
+        Examples
+        --------
+        >>> logs.tail(2).text
+        '12 cells\ndone\n'
         """
         return "".join(self._read().text_parts())
 
     @property
     def raw(self) -> bytes:
-        """The bytes that `text` is decoded from."""
+        r"""The bytes that `text` is decoded from.
+
+        Examples
+        --------
+        >>> logs.tail(2).raw
+        b'12 cells\ndone\n'
+        """
         if self._selection is None:
             return bytes(self._snapshot().data)
         return b"".join(self._read().raw_lines())
 
     @property
     def outputs(self) -> list[RichOutput]:
-        """The rich displays that were captured, as IPython's `RichOutput`."""
+        """The rich displays that were captured, as IPython's `RichOutput`.
+
+        Examples
+        --------
+        >>> logs.outputs
+        []
+        """
         if not self._outputs:
             return []
         from IPython.utils.capture import RichOutput
@@ -155,11 +157,11 @@ class Captured:
 
     def __iter__(self) -> Iterator[Line]:
         reading = self._read()
-        return _make_lines(reading, reading.indices)
+        return reading.make_lines(reading.indices)
 
     def __reversed__(self) -> Iterator[Line]:
         reading = self._read()
-        return _make_lines(reading, reading.indices[::-1])
+        return reading.make_lines(reading.indices[::-1])
 
     @overload
     def __getitem__(self, key: int) -> Line: ...
@@ -175,8 +177,8 @@ class Captured:
             count = counted(len(reading.indices), "line")
             raise IndexError(f"there is no line [{key}]: the log has {count}") from None
         if isinstance(selected, int):
-            return next(_make_lines(reading, (selected,)))
-        return self._narrowed(selected, reading.lines)
+            return reading.line(selected)
+        return self._narrowed(selected, reading)
 
     def __contains__(self, text: object) -> bool:
         """Tell whether ``text`` (str or bytes) occurs anywhere in the log."""
@@ -193,14 +195,46 @@ class Captured:
     # -- narrowing ------------------------------------------------------------------------------
 
     def head(self, n: int = 10) -> Captured:
-        """Return the first ``n`` lines."""
-        return self[: _checked_count(n)]
+        """Return the first lines.
+
+        Parameters
+        ----------
+        n
+            How many.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``n`` is not a whole number of at least 0.
+
+        Examples
+        --------
+        >>> list(logs.head(2))
+        ['solver 1.0', 'iteration 1: loss 0.5']
+        """
+        return self[: checked_count(n)]
 
     def tail(self, n: int = 10) -> Captured:
-        """Return the last ``n`` lines."""
+        """Return the last lines.
+
+        Parameters
+        ----------
+        n
+            How many.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``n`` is not a whole number of at least 0.
+
+        Examples
+        --------
+        >>> list(logs.tail(2))
+        ['12 cells', 'done']
+        """
         reading = self._read()
-        first = max(0, len(reading.indices) - _checked_count(n))
-        return self._narrowed(reading.indices[first:], reading.lines)
+        first = max(0, len(reading.indices) - checked_count(n))
+        return self._narrowed(reading.indices[first:], reading)
 
     def grep(
         self,
@@ -216,30 +250,38 @@ class Captured:
         Parameters
         ----------
         pattern
-            Text or bytes to find as they are, or a compiled regular expression to search each
-            line with: ``grep("f(x)")``, ``grep(re.compile("error|warning"))``.
+            Text or bytes to find literally, or a compiled regular expression to search each
+            line with.
         ignore_case
-            Take upper and lower case as the same.
+            Treat upper and lower case as the same.
         source
             Only lines of this source match (as in `source`).
         context
             Also return up to this many lines before and after each match, of any source.
         level
-            Only lines match that say to be of this level: ``"warning"`` (as in `levels`).
+            Only lines of this level match: ``"warning"`` (as in `levels`).
+
+        Raises
+        ------
+        TypeError
+            If there is neither a pattern nor a level, or one is of the wrong type.
+        ValueError
+            If the log has no such source, or there is no such level.
+
+        Examples
+        --------
+        >>> list(logs.grep("iteration"))
+        ['iteration 1: loss 0.5', 'iteration 2: loss 0.25']
+        >>> import re
+        >>> list(logs.grep(re.compile(r"loss 0\\.5$")))
+        ['iteration 1: loss 0.5']
+        >>> list(logs.grep(level="warning", context=1))
+        ['iteration 1: loss 0.5', 'warning: small step', 'iteration 2: loss 0.25']
         """
         reading = self._read()
-        searches = []
-        if pattern is not None:
-            searches.append(compile_search(pattern, ignore_case, reading.encoding, reading.errors))
-        if level is not None:
-            searches.append(search_for_level(level))
-        if not searches:
-            raise TypeError("grep needs a pattern, or a level")
-        search = searches[0] if len(searches) == 1 else both(*searches)
-        wanted = None if source is None else _sources_named(reading, source)
-        positions = find(reading.lines, reading.indices, search, wanted)
-        found = with_context(positions, _checked_count(context), len(reading.indices))
-        return self._at(found, reading)
+        near = checked_count(context)
+        found = narrowing.matching(reading, pattern, ignore_case, source, near, level)
+        return self._narrowed(found, reading)
 
     def source(self, name: str) -> Captured:
         """Return the lines of one source.
@@ -253,25 +295,34 @@ class Captured:
         Raises
         ------
         ValueError
-            if the log has no such source.
+            If the log has no such source.
+
+        Examples
+        --------
+        >>> list(logs.source("stderr"))
+        ['warning: small step']
+        >>> list(logs.source("mesh"))
+        ['12 cells']
         """
         reading = self._read()
-        return self._of_sources(_sources_named(reading, name), reading)
+        wanted = narrowing.sources_named(reading, name)
+        return self._narrowed(narrowing.of_sources(reading, wanted), reading)
 
     def of_sources(self, numbers: Collection[int]) -> Captured:
-        """Return the lines of some sources by their numbers, for which no name is looked up.
+        """Return the lines of some sources, by their numbers.
 
         Parameters
         ----------
         numbers
             Positions in ``recording.sources``: two sources may have one name.
-        """
-        return self._of_sources(set(numbers), self._read())
 
-    def _of_sources(self, wanted: set[int], reading: Reading) -> Captured:
-        if reading.whole:
-            return self._narrowed(joined(reading.lines.ranges_by_source(wanted)), reading.lines)
-        return self._where(lambda row: row.source in wanted, reading)
+        Examples
+        --------
+        >>> list(logs.of_sources([1, 2]))
+        ['warning: small step', '12 cells']
+        """
+        reading = self._read()
+        return self._narrowed(narrowing.of_sources(reading, set(numbers)), reading)
 
     def between(self, start: Moment | None = None, end: Moment | None = None) -> Captured:
         """Return the lines that were recorded in a stretch of time, both ends included.
@@ -281,54 +332,32 @@ class Captured:
         start, end
             Moments: a datetime (naive: local time), or the time since the start of the capture,
             as a timedelta or in seconds. None: from the first, to the last.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If one of them is no moment, or is outside the years that a datetime can hold.
+
+        Examples
+        --------
+        >>> list(logs.between(1, 2))
+        ['iteration 1: loss 0.5', 'warning: small step']
+        >>> list(logs.between(logs[4].time))
+        ['12 cells', 'done']
         """
-        first = self._microseconds(start, 0)
-        last = self._microseconds(end, 1 << 63)
+        first = 0 if start is None else microseconds_of(start, self.started)
+        last = 1 << 63 if end is None else microseconds_of(end, self.started)
         reading = self._read()
-        if reading.whole:
-            return self._narrowed(joined(ranges_between(reading.lines, first, last)), reading.lines)
-        return self._where(lambda row: first <= row.time // 1000 <= last, reading)
+        return self._narrowed(narrowing.between(reading, first, last), reading)
 
-    def _where(self, wanted: Callable[[Row], bool], reading: Reading) -> Captured:
-        positions = ((i,) for i, row in enumerate(reading.rows()) if wanted(row))
-        return self._at(with_context(positions, 0, 0), reading)
-
-    def _at(self, positions: Sequence[int], reading: Reading) -> Captured:
-        """Return the view of the lines at some positions of what is read."""
-        indices = reading.indices
-        if isinstance(positions, range):
-            return self._narrowed(indices[positions.start : positions.stop], reading.lines)
-        if indices == range(len(indices)):
-            return self._narrowed(positions, reading.lines)
-        return self._narrowed(array("I", map(indices.__getitem__, positions)), reading.lines)
-
-    def _narrowed(self, selection: Sequence[int], lines: Lines) -> Captured:
+    def _narrowed(self, selection: Sequence[int], reading: Reading) -> Captured:
         view = copy.copy(self)
         view._outputs = []  # displays are not lines
         view._selection = selection
-        view._index = lines.index
+        view._index = reading.lines.index
         if view._index is not self._index:  # numbers of lines that may be gone the next time
-            view._pinned = lines.snapshot
+            view._pinned = reading.lines.snapshot
         return view
-
-    def _microseconds(self, moment: Moment | None, default: int) -> int:
-        if moment is None:
-            return default
-        given = moment
-        try:
-            if isinstance(moment, int | float):
-                moment = datetime.timedelta(seconds=moment)
-            if isinstance(moment, datetime.timedelta):
-                moment = self.started + moment
-            if isinstance(moment, datetime.datetime):
-                return microseconds_of(moment)
-        except (ValueError, OverflowError):
-            raise ValueError(
-                f"a moment is well within the years 1 to 9999, not {given!r}; None: no limit"
-            ) from None
-        raise TypeError(
-            f"a moment is a datetime, a timedelta or seconds since the start, not {given!r}"
-        )
 
     # -- what is in it --------------------------------------------------------------------------
 
@@ -339,7 +368,12 @@ class Captured:
         -------
         dict
             From ``trace``, ``debug``, ``info``, ``warning``, ``error``, ``critical``, those that
-            occur, in this order. The formats that are understood are in `ipyfdcapture.log.levels`.
+            occur, in this order. `ipyfdcapture.log.levels` lists the formats that are understood.
+
+        Examples
+        --------
+        >>> logs.levels()
+        {'warning': 1}
         """
         return count_levels(self._read())
 
@@ -356,8 +390,21 @@ class Captured:
         list of Rate
             ``start``, ``seconds``, ``lines`` and ``nbytes``, from the start to the end without
             a hole. A line counts when its first byte came.
+
+        Raises
+        ------
+        ValueError
+            If the interval is not above 0, or so short that it gives over a million entries.
+
+        Examples
+        --------
+        >>> for entry in logs.rate(interval=3):
+        ...     print(entry.start - logs.started, entry.lines, entry.nbytes)
+        0:00:00 3 53
+        0:00:03 3 37
+        0:00:06 0 0
         """
-        return rate(self._read(), self.recording.facts, interval)
+        return rate(self._read(), interval)
 
     def gaps(self, n: int = 5) -> list[Gap]:
         """Return the longest silences, the longest first.
@@ -374,25 +421,40 @@ class Captured:
         -------
         list of Gap
             ``start``, ``seconds``, and the lines ``before`` and ``after`` (None: there is none).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``n`` is not a whole number of at least 0.
+
+        Examples
+        --------
+        >>> longest = logs.source("stdout").gaps(1)[0]
+        >>> longest.seconds, longest.before, longest.after
+        (2.0, 'iteration 1: loss 0.5', 'iteration 2: loss 0.25')
         """
         reading = self._read()
         return [
             Gap(
                 local_time(silence.start),
                 (silence.stop - silence.start) / 1e9,
-                *(
-                    None if i is None else next(_make_lines(reading, (i,)))
-                    for i in (silence.before, silence.after)
-                ),
+                None if silence.before is None else reading.line(silence.before),
+                None if silence.after is None else reading.line(silence.after),
             )
-            for silence in silences(reading, self.recording.facts, _checked_count(n))
+            for silence in silences(reading, checked_count(n))
         ]
 
     # -- facts ----------------------------------------------------------------------------------
 
     @property
     def started(self) -> datetime.datetime:
-        """When the capture started, in local time."""
+        """When the capture started, in local time.
+
+        Examples
+        --------
+        >>> logs.started == logs[0].time
+        True
+        """
         return local_time(self.recording.facts["started"])
 
     @property
@@ -400,31 +462,60 @@ class Captured:
         """How long the capture ran, in seconds; while it runs, how long so far.
 
         What a child writes after the end is in the log, but not in this time.
+
+        Examples
+        --------
+        >>> logs.duration
+        6.0
         """
-        facts = self.recording.facts
-        stopped: int = facts.get("stopped", facts.get("crashed")) or time.time_ns()
-        started: int = facts["started"]
-        return max(0, stopped - started) / 1e9
+        return duration(self.recording.facts["started"], self._ended)
 
     @property
     def nbytes(self) -> int:
-        """The length of `raw`, in bytes."""
+        """The length of `raw`, in bytes.
+
+        Examples
+        --------
+        >>> logs.nbytes
+        90
+        """
         if self._selection is None:
             return self.recording.nbytes()
         return sum(map(len, self._read().raw_lines()))
 
     @property
     def dropped(self) -> int:
-        """How many bytes of the log were not kept: because of ``max_bytes``, or of a full disk."""
+        """How many bytes of the log were not kept: because of ``max_bytes``, or of a full disk.
+
+        Examples
+        --------
+        >>> logs.dropped
+        0
+        """
         self.recording.update()
         return self.recording.dropped
 
     @property
     def complete(self) -> bool:
-        """Whether nothing more can come: False while the capture runs or a child still writes."""
-        facts = self.recording.facts
-        ended = "stopped" in facts or "crashed" in facts
-        return not self.recording.update().writing and ended
+        """Whether nothing more can come: False while the capture runs or a child still writes.
+
+        Examples
+        --------
+        >>> logs.complete
+        True
+        """
+        return not self.recording.update().writing and self._ended is not None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a log itself, not a narrower view of one.
+
+        Examples
+        --------
+        >>> logs.is_whole, logs.head().is_whole
+        (True, False)
+        """
+        return self._selection is None
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until all writers, children that live on included, are gone.
@@ -438,6 +529,11 @@ class Captured:
         -------
         bool
             Whether they are gone.
+
+        Examples
+        --------
+        >>> logs.wait(timeout=5)
+        True
         """
         return self.recording.wait(timeout)
 
@@ -445,6 +541,12 @@ class Captured:
         """Delete the recording, for this view and all others of it.
 
         It is deleted anyway when the last view is forgotten, and when the process ends.
+
+        Examples
+        --------
+        >>> logs.close()
+        >>> logs
+        <Captured: closed>
         """
         self.recording.close()
 
@@ -453,24 +555,21 @@ class Captured:
     def show(self, raw: bool = False) -> None:
         """Write the log to `sys.stdout` and `sys.stderr` again, and display the outputs.
 
+        ``logs()`` does the same.
+
         Parameters
         ----------
         raw
             Write every control sequence as it was captured. The default keeps colours and
             makes everything else harmless: it cannot move the cursor, set a title or type.
+
+        Examples
+        --------
+        >>> logs.grep("iteration").show()
+        iteration 1: loss 0.5
+        iteration 2: loss 0.25
         """
-        reading = self._read()
-        styles: dict[int, Style] = {}
-        for row in reading.rows():
-            stream = sys.stderr if is_stderr(reading.source(row)) else sys.stdout
-            if raw:
-                stream.write(reading.decode(row.raw))
-                continue
-            text = reading.text(row)
-            runs, styles[row.source] = runs_of(text, styles.get(row.source, PLAIN))
-            stream.write(to_terminal(runs) + ("\n" if row.raw.endswith(b"\n") else ""))
-        sys.stdout.flush()
-        sys.stderr.flush()
+        replay(self._read(), raw)
         for output in self.outputs:
             output.display()
 
@@ -489,21 +588,18 @@ class Captured:
     def __repr__(self) -> str:
         if self.recording.closed:
             return "<Captured: closed>"
-        reading = self._read()
-        return f"<Captured: {', '.join([*phrases(self, reading), state(self)])}>"
+        summary = self._summary(self._read())
+        return f"<Captured: {', '.join([*summary.phrases(), summary.state])}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         if self.recording.closed:
             return {"text/plain": repr(self)}
         from .view import html, text
-        from .view import summary as facts
+        from .view.timeline import timeline
 
         reading = self._read()
-        timeline = facts.timeline(self, reading)
-        return {
-            "text/plain": text.summary(self, reading, timeline),
-            "text/html": html.view(self, reading, timeline),
-        }
+        shown = self._summary(reading), reading, timeline(reading)
+        return {"text/plain": text.view(*shown), "text/html": html.view(*shown)}
 
     # -- going elsewhere ------------------------------------------------------------------------
 
@@ -515,11 +611,40 @@ class Captured:
         path
             Its suffix says how: ``.txt`` (the text, in UTF-8), ``.jsonl`` (an object a line),
             ``.html`` (a page), ``.parquet`` (needs pyarrow).
+
+        Raises
+        ------
+        ValueError
+            If the suffix is none of these.
+        OSError
+            If the file cannot be written. What was there before is still there then.
+        ImportError
+            If pyarrow is needed and missing.
+
+        Examples
+        --------
+        >>> import pathlib
+        >>> logs.save("run.txt")
+        >>> pathlib.Path("run.txt").read_text().splitlines()[-1]
+        'done'
         """
-        export.save(self, self._read(), path)
+        reading = self._read()
+        export.save(reading, self._summary(reading), path)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Return a frame with a row a line: ``time``, ``source``, ``number``, ``text``."""
+        """Return a frame with a row a line: ``time``, ``source``, ``number``, ``text``.
+
+        Raises
+        ------
+        ImportError
+            If pandas is missing.
+
+        Examples
+        --------
+        >>> frame = logs.to_pandas()
+        >>> frame.loc[frame.source == "stderr", ["number", "text"]].values.tolist()
+        [[3, 'warning: small step']]
+        """
         return export.to_pandas(self._read())
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
@@ -545,7 +670,7 @@ class Captured:
         view._pinned = self._pinned
         return view
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         snapshot = self._snapshot()
         facts = self.recording.facts | self.recording.loss(snapshot)
         facts |= {"sources": list(snapshot.sources), "dropped_at_gap": 0}
@@ -558,36 +683,38 @@ class Captured:
                 snapshot.source_numbers, snapshot.starts, ends, snapshot.times, strict=True
             )
         ]
-        return _restore, (chunks, facts, self._outputs, self._selection)
+        return restore, ("Captured", chunks, facts, self._outputs, self._selection)
 
     # -- reading --------------------------------------------------------------------------------
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it is a log itself, not a narrower view of one."""
-        return self._selection is None
-
-    @property
-    def _codec(self) -> tuple[str, str]:
-        """Encoding and error handler of what `_lines` reads."""
+    def _ended(self) -> int | None:
+        """When the capture stopped or crashed (ns since the epoch); None while it runs."""
         facts = self.recording.facts
-        return facts.get("encoding", "utf-8"), facts.get("errors", "replace")
+        ended: int | None = facts.get("stopped", facts.get("crashed"))
+        return ended
 
     def _snapshot(self) -> Snapshot:
         return self._pinned if self._pinned is not None else self.recording.snapshot()
 
     def _read(self) -> Reading:
         lines = self._lines()
+        whole = self._selection is None
         indices = range(len(lines)) if self._selection is None else self._selection
-        return Reading(lines, indices, *self._codec, self._selection is None)
+        facts = self.recording.facts
+        encoding, errors = facts.get("encoding", "utf-8"), facts.get("errors", "replace")
+        return Reading(lines, indices, encoding, errors, whole, facts["started"], self._ended)
 
     def _lines(self) -> Lines:
         if self._pinned is not None:
             return Lines(self._pinned, self._index)
-        facts = self.recording.facts
         # Over the limit, what follows the gap moves on with everything written.
-        moves = facts.get("max_bytes") is not None and self.recording.writing is not None
+        limited = self.recording.facts.get("max_bytes") is not None
+        moves = limited and self.recording.writing is not None
         return Lines(self.recording.snapshot(), LineIndex() if moves else self._index)
+
+    def _summary(self, reading: Reading) -> Summary:
+        return summarize(self.recording, reading, len(self._outputs))
 
 
 def _restore(
@@ -596,49 +723,10 @@ def _restore(
     outputs: list[dict[str, Any]],
     selection: Sequence[int] | None,
 ) -> Captured:
-    from ..recording import spool
-
     recording = record_bytes(spool.directory(), chunks, facts)
     captured = Captured(recording, outputs)
     captured._selection = selection
     return captured
 
 
-def _make_lines(reading: Reading, indices: Sequence[int]) -> Iterator[Line]:
-    for row in reading.lines.read(indices):
-        yield Line(reading.text(row), reading.source(row), row.nth + 1, row.time)
-
-
-def _sources_named(reading: Reading, name: str) -> set[int]:
-    if not isinstance(name, str):
-        raise TypeError(f"a source is named by a str, not {name!r}")
-    names = _STDOUT if name == "stdout" else (name,)
-    known = reading.lines.snapshot.sources
-    found = {
-        number
-        for number, source in enumerate(known)
-        if source in names or source.startswith(f"{name}/")
-    }
-    if not found and name not in ("stdout", "stderr"):
-        raise ValueError(f"no source {name!r} in this log; it has {', '.join(known)}")
-    return found
-
-
-def _numbers_of_stream(reading: Reading, names: tuple[str, ...]) -> set[int]:
-    """Return the numbers of the sources that are stdout, or stderr.
-
-    In a log that has labelled children alone, theirs.
-    """
-    sources = reading.lines.snapshot.sources
-    if all("/" in source for source in sources):
-        ending = f"/{names[0]}"
-        return {n for n, source in enumerate(sources) if source.endswith(ending)}
-    return reading.numbers(names)
-
-
-def _checked_count(n: int) -> int:
-    if not isinstance(n, int):
-        raise TypeError(f"a number of lines is an int, not {n!r}")
-    if n < 0:
-        raise ValueError(f"a number of lines is 0 or more, not {n}")
-    return n
+pickled("Captured", _restore)

@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-import datetime
 import errno
 import json
 import os
 import stat
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from .decoding import Reading
 from .lines import Row
+from .moments import utc_time
+from .reading import Reading
+from .view.summary import Summary
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-    from .captured import Captured
-
 #: A batch of lines for Arrow ends after this many, or after this many bytes.
 BATCH_LINES = 1 << 16
 BATCH_BYTES = 16 << 20
 
-_EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 
-
-def save(log: Captured, reading: Reading, path: str | os.PathLike[str]) -> None:
-    """Write a log to a file, whole or not at all, in the form that its suffix says.
+def save(reading: Reading, summary: Summary, path: str | os.PathLike[str]) -> None:
+    """Write a log to a file, whole or not at all, in the format that its suffix says.
 
     A file that was there keeps its mode.
+
+    Parameters
+    ----------
+    reading
+        The lines.
+    summary
+        What a page says of them.
+    path
+        Where to, with a suffix of ``.txt``, ``.jsonl``, ``.html`` or ``.parquet``.
 
     Raises
     ------
@@ -44,11 +50,11 @@ def save(log: Captured, reading: Reading, path: str | os.PathLike[str]) -> None:
         if a library is missing; the message names the extra to install.
     """
     target = Path(os.path.realpath(path))
-    write = _WRITERS.get(target.suffix.lower())
-    if write is None:
+    suffix = target.suffix.lower()
+    if suffix not in _SUFFIXES:
         raise ValueError(
             f"cannot save {os.fspath(path)!r}: the suffix says how, and is one of "
-            + ", ".join(_WRITERS)
+            + ", ".join(_SUFFIXES)
         )
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such directory", str(target.parent))
@@ -62,7 +68,7 @@ def save(log: Captured, reading: Reading, path: str | os.PathLike[str]) -> None:
         with open(new, "xb", opener=opener) as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)  # what the umask took off as well
-            write(log, reading, file)
+            _write(suffix, reading, summary, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, target)
@@ -71,44 +77,40 @@ def save(log: Captured, reading: Reading, path: str | os.PathLike[str]) -> None:
         raise
 
 
-def _write_text(log: Captured, reading: Reading, file: IO[bytes]) -> None:
-    for part in reading.text_parts():
+_SUFFIXES = (".txt", ".jsonl", ".html", ".parquet")
+
+
+def _write(suffix: str, reading: Reading, summary: Summary, file: IO[bytes]) -> None:
+    if suffix == ".parquet":
+        _write_parquet(reading, file)
+        return
+    if suffix == ".html":
+        from .view.html import page
+
+        parts = page(summary, reading)
+    else:
+        parts = reading.text_parts() if suffix == ".txt" else _json_lines(reading)
+    for part in parts:
         file.write(part.encode("utf-8", "backslashreplace"))
 
 
-def _write_jsonl(log: Captured, reading: Reading, file: IO[bytes]) -> None:
+def _json_lines(reading: Reading) -> Iterator[str]:
     for row in reading.rows():
-        time = _EPOCH + datetime.timedelta(microseconds=row.time // 1000)
         entry = {
-            "time": time.isoformat(timespec="microseconds"),
+            "time": utc_time(row.time).isoformat(timespec="microseconds"),
             "source": reading.source(row),
             "number": row.nth + 1,
             "text": _unicode(reading.text(row)),
         }
-        file.write(json.dumps(entry).encode() + b"\n")
+        yield json.dumps(entry) + "\n"
 
 
-def _write_html(log: Captured, reading: Reading, file: IO[bytes]) -> None:
-    from .view.html import page
-
-    for part in page(log, reading):
-        file.write(part.encode())
-
-
-def _write_parquet(log: Captured, reading: Reading, file: IO[bytes]) -> None:
+def _write_parquet(reading: Reading, file: IO[bytes]) -> None:
     reader = arrow_reader(reading)
     parquet = import_module("pyarrow.parquet")
     with parquet.ParquetWriter(file, reader.schema) as writer:
         for batch in reader:
             writer.write_batch(batch)
-
-
-_WRITERS: dict[str, Callable[[Captured, Reading, IO[bytes]], None]] = {
-    ".txt": _write_text,
-    ".jsonl": _write_jsonl,
-    ".html": _write_html,
-    ".parquet": _write_parquet,
-}
 
 
 def arrow_reader(reading: Reading) -> pyarrow.RecordBatchReader:
@@ -125,7 +127,7 @@ def arrow_reader(reading: Reading) -> pyarrow.RecordBatchReader:
             "text": pa.string(),
         }
     )
-    sources = pa.array(reading.lines.snapshot.sources, pa.string())
+    sources = pa.array(reading.sources, pa.string())
 
     def batches() -> Iterator[pyarrow.RecordBatch]:
         for rows in _batched(reading.rows()):
@@ -153,7 +155,7 @@ def to_pandas(reading: Reading) -> pandas.DataFrame:
         sources.append(row.source)
         numbers.append(row.nth + 1)
         texts.append(_unicode(reading.text(row)))
-    names = reading.lines.snapshot.sources
+    names = reading.sources
     return pd.DataFrame(
         {
             "time": pd.to_datetime(pd.Series(times, dtype="int64"), unit="ns", utc=True),

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from .decoding import Reading
+from .reading import Reading
 
 #: From the least serious to the most.
 LEVELS = ("trace", "debug", "info", "warning", "error", "critical")

@@ -12,11 +12,9 @@ read on its own.
 from __future__ import annotations
 
 import itertools
-import mmap
 import threading
 from array import array
-from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,16 +22,10 @@ from typing import NamedTuple
 
 from ..recording.recording import Snapshot
 from ..system.interrupts import deferred_interrupts
+from .strands import ChunkIndex, Strands
 
 #: One entry of the index covers this much: a line is found by splitting this many bytes.
 BLOCK_BYTES = 1 << 16
-#: Give mapped pages back after this many reads, so that a scan does not fill the memory.
-READS_BEFORE_RELEASE = 32
-
-#: Look for the rest of a line in so many chunks at first, and at most.
-_FIRST_CHUNKS = 64
-_MOST_CHUNKS = 1 << 16
-
 _NEWLINE = 0x0A
 
 
@@ -50,18 +42,6 @@ class Row(NamedTuple):
     time: int
     #: How many bytes are missing in the middle of ``raw``: only its start and its end were wanted.
     left_out: int = 0
-
-
-class Piece(NamedTuple):
-    """A stretch of data that is all of one strand.
-
-    A strand is what one source wrote between two gaps, where bytes are missing: what stands on
-    either side of a gap is not one line. `Lines.source_of` tells the source.
-    """
-
-    strand: int
-    start: int
-    stop: int
 
 
 @dataclass(slots=True)
@@ -140,7 +120,7 @@ class LineIndex:
         self.open = [0]
 
 
-class Lines:
+class Lines(Strands):
     """The lines of one snapshot.
 
     Parameters
@@ -152,11 +132,8 @@ class Lines:
     """
 
     def __init__(self, snapshot: Snapshot, index: LineIndex) -> None:
-        self.snapshot = snapshot
+        super().__init__(snapshot)
         self.index = index
-        self._data = snapshot.data
-        self._between_gaps = len(snapshot.gaps) + 1  # so many strands for each source
-        self._reads = 0
         self._blocks = len(self._data) // BLOCK_BYTES + 1
         with index.lock:
             while (block := len(index.open) - 1) < self._blocks - 1:
@@ -197,7 +174,7 @@ class Lines:
         batch: Batch | None = None
         open_strands = self.index.open[block]
         start = block * BLOCK_BYTES
-        following = _Following(self, start)
+        chunks = ChunkIndex(self, start)
         for strand, begin, end in self.pieces(start, min(start + BLOCK_BYTES, len(self._data))):
             piece = self.part(begin, end)
             skipped = 0
@@ -214,7 +191,7 @@ class Lines:
                 if batch is not None:  # counted only if another follows: a scan is faster
                     first += batch.count
                 body = piece[skipped:body_end]
-                rest = partial(following.rest_of_line, strand, end)
+                rest = partial(chunks.rest_of_line, strand, end)
                 batch = Batch(first, begin + skipped, self.source_of(strand), body, begun, rest)
                 yield batch
 
@@ -232,49 +209,6 @@ class Lines:
                     if batch.source in wanted:
                         yield range(batch.first, batch.first + batch.count)
 
-    def pieces(self, start: int, stop: int) -> Iterator[Piece]:
-        """Cut a stretch of the data where the strand changes."""
-        if start >= stop:
-            return
-        starts = self.snapshot.starts
-        first = bisect_right(starts, start) - 1
-        last = bisect_left(starts, stop)
-        sources = self.snapshot.source_numbers[first:last].tolist()
-        gaps = self.snapshot.gaps
-        if not gaps and sources.count(sources[0]) == len(sources):
-            yield Piece(sources[0], start, stop)
-            return
-        begins = starts[first:last].tolist()
-        begins[0] = start
-        strands = sources
-        if gaps:
-            strands = [
-                self._between_gaps * source + bisect_right(gaps, begin)
-                for source, begin in zip(sources, begins, strict=True)
-            ]
-        begins.append(stop)
-        position = 0
-        for strand, group in itertools.groupby(strands):
-            following = position + len(list(group))
-            if begins[position] < begins[following]:
-                yield Piece(strand, begins[position], begins[following])
-            position = following
-
-    def source_of(self, strand: int) -> int:
-        """Return the number of the source of a strand."""
-        return strand // self._between_gaps
-
-    def end_of(self, strand: int) -> int:
-        """Return where in the data a strand is over: at the next gap, or at the end."""
-        return (*self.snapshot.gaps, len(self._data))[strand % self._between_gaps]
-
-    def chunk_at(self, position: int) -> tuple[range, int]:
-        """Return where the chunk at ``position`` lies, and when it was read: ns since the epoch."""
-        starts = self.snapshot.starts
-        following = bisect_right(starts, position)
-        end = starts[following] if following < len(starts) else len(self._data)
-        return range(starts[following - 1], end), self.snapshot.times[following - 1]
-
     def block_of(self, index: int) -> int:
         """Return the block in which a line starts."""
         return bisect_right(self.index.started, index, 0, self._blocks) - 1
@@ -291,70 +225,6 @@ class Lines:
             else:
                 open_strands |= 1 << strand
         return newlines + open_strands.bit_count(), open_strands
-
-    def part(self, start: int, stop: int) -> bytes:
-        """Return a stretch of the data."""
-        self._reads += 1
-        if self._reads % READS_BEFORE_RELEASE == 0:
-            release_pages(self._data)
-        return bytes(self._data[start:stop])
-
-
-class _Following:
-    """The chunks from a place on, by source: where the lines that are open there go on.
-
-    The index is gone through once for all lines, in parts, and no further than the longest of
-    those that are asked for.
-    """
-
-    def __init__(self, lines: Lines, position: int) -> None:
-        self._lines = lines
-        self._position = position
-        self._chunks: dict[int, array[int]] = defaultdict(lambda: array("Q"))
-        self._found: int | None = None  # how far: the number of the next chunk to look at
-        self._count = _FIRST_CHUNKS
-
-    def rest_of_line(self, strand: int, position: int) -> Iterator[bytes]:
-        """Yield what ``strand`` wrote from ``position`` up to its next newline."""
-        for start, stop in self._pieces(strand, position):
-            for begin in range(start, stop, BLOCK_BYTES):
-                part = self._lines.part(begin, min(begin + BLOCK_BYTES, stop))
-                newline = part.find(b"\n")
-                if newline >= 0:
-                    yield part[: newline + 1]
-                    return
-                yield part
-
-    def _pieces(self, strand: int, position: int) -> Iterator[tuple[int, int]]:
-        snapshot = self._lines.snapshot
-        starts = snapshot.starts
-        last = self._lines.end_of(strand)
-        chunks = self._chunks[self._lines.source_of(strand)]
-        first = bisect_right(starts, position) - 1
-        i = 0
-        while position < last and (i < len(chunks) or self._look_further()):
-            i = bisect_left(chunks, first, i)
-            while i < len(chunks):
-                start = max(starts[chunks[i]], position)
-                i += 1
-                while i < len(chunks) and chunks[i] == chunks[i - 1] + 1:
-                    i += 1
-                following = chunks[i - 1] + 1
-                position = starts[following] if following < len(starts) else last
-                yield start, min(position, last)
-
-    def _look_further(self) -> bool:
-        """Look at some more chunks; tell whether there were any."""
-        snapshot = self._lines.snapshot
-        first = self._found
-        if first is None:
-            first = bisect_right(snapshot.starts, self._position) - 1
-        sources = snapshot.source_numbers[first : first + self._count].tolist()
-        for chunk, source in enumerate(sources, first):
-            self._chunks[source].append(chunk)
-        self._found = first + len(sources)
-        self._count = min(2 * self._count, _MOST_CHUNKS)
-        return bool(sources)
 
 
 class _Reader:
@@ -397,12 +267,6 @@ class _Reader:
         # Where each starts, not counting the newlines before it.
         lengths = map(len, self._contents)
         self._positions = list(itertools.accumulate(lengths, initial=self._batch.start))
-
-
-def release_pages(data: memoryview) -> None:
-    """Tell the system that the pages of mapped data need not stay in memory."""
-    if isinstance(data.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        data.obj.madvise(mmap.MADV_DONTNEED)
 
 
 def content(raw: bytes) -> bytes:

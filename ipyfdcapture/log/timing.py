@@ -6,16 +6,17 @@ import datetime
 import heapq
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import chain, count, groupby, pairwise
 from operator import sub
 from typing import Any, NamedTuple
 
-from .decoding import Reading
 from .lines import Lines
+from .moments import local_time
+from .pickling import pickled, restore
+from .reading import Reading
 
 _S = 1_000_000_000  # ns
-_EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 #: More entries than this are a mistake in the interval.
 MAX_ENTRIES = 1_000_000
 #: So many chunks are looked at together: an index may be longer than all that is to be in memory.
@@ -23,7 +24,7 @@ _SLICE_CHUNKS = 1 << 14
 
 
 class Rate(NamedTuple):
-    """What came in one stretch of time."""
+    """What came in one stretch of time, as `Captured.rate` returns it."""
 
     #: When the stretch began.
     start: datetime.datetime
@@ -33,6 +34,12 @@ class Rate(NamedTuple):
     lines: int
     #: How many bytes came in it.
     nbytes: int
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return restore, ("Rate", *self)
+
+
+pickled("Rate", Rate)
 
 
 class Silence(NamedTuple):
@@ -47,28 +54,22 @@ class Silence(NamedTuple):
     after: int | None
 
 
-def local_time(time_ns: int) -> datetime.datetime:
-    """Return a moment (ns since the epoch) in local time, to the microsecond."""
-    return (_EPOCH + datetime.timedelta(microseconds=time_ns // 1000)).astimezone()
+def duration(started: int, ended: int | None) -> float:
+    """Return how long a capture ran, in seconds; if it runs (``ended`` is None), so far."""
+    return max(0, (ended or time.time_ns()) - started) / _S
 
 
-def time_range(lines: Lines, facts: Mapping[str, Any]) -> tuple[int, int]:
+def time_range(reading: Reading) -> tuple[int, int]:
     """Return when a log begins and ends, in ns since the epoch.
 
     Usually that is when its capture started and stopped; but what it holds may be older (it goes
     on from another log), or newer (from children that lived on).
     """
-    times = lines.snapshot.times
-    start = facts["started"]
-    stop = facts.get("stopped", facts.get("crashed")) or time.time_ns()
+    times = reading.lines.snapshot.times
+    start, stop = reading.started, reading.ended or time.time_ns()
     if not len(times):
         return start, max(start, stop)
     return min(start, times[0]), max(stop, times[-1])
-
-
-def microseconds_of(moment: datetime.datetime) -> int:
-    """Return a moment (naive: local time) in µs since the epoch."""
-    return (moment.astimezone() - _EPOCH) // datetime.timedelta(microseconds=1)
 
 
 def ranges_between(lines: Lines, first: int, last: int) -> Iterator[range]:
@@ -133,12 +134,12 @@ def _slices(column: memoryview) -> Iterator[list[int]]:
         yield column[first : first + _SLICE_CHUNKS].tolist()
 
 
-def rate(reading: Reading, facts: Mapping[str, Any], seconds: float | None) -> list[Rate]:
+def rate(reading: Reading, seconds: float | None) -> list[Rate]:
     """Return lines and bytes over time, in stretches of so many seconds (None: up to 60).
 
     Raises `ValueError` if that is no interval, or far too short a one.
     """
-    start, stop = time_range(reading.lines, facts)
+    start, stop = time_range(reading)
     if seconds is None:
         seconds = nice_interval((stop - start) / _S, 60)
     interval = int(seconds * _S) if 0 < seconds < math.inf else 0
@@ -184,10 +185,10 @@ def _count_lines(reading: Reading, start: int, interval: int, entries: int) -> l
     return counts
 
 
-def silences(reading: Reading, facts: Mapping[str, Any], n: int) -> list[Silence]:
+def silences(reading: Reading, n: int) -> list[Silence]:
     """Return the longest silences, longest first: of a whole log, or between some lines of it."""
     if reading.whole:
-        return silences_of_log(reading.lines, *time_range(reading.lines, facts), n)
+        return silences_of_log(reading.lines, *time_range(reading), n)
     return heapq.nlargest(n, _silences(reading), key=lambda gap: gap.stop - gap.start)
 
 

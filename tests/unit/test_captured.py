@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipyfdcapture import capture_fd
-from ipyfdcapture.log.captured import Captured, Line
+from ipyfdcapture.log.captured import Captured
+from ipyfdcapture.log.line import Line
 from ipyfdcapture.log.lines import LineIndex, Lines, joined
 from ipyfdcapture.recording import spool
 from ipyfdcapture.recording.files import recording_files
@@ -626,6 +627,7 @@ class TestManyUnfinishedLines:
     @pytest.fixture(autouse=True)
     def small_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("ipyfdcapture.log.lines.BLOCK_BYTES", 200)
+        monkeypatch.setattr("ipyfdcapture.log.strands.PART_BYTES", 200)
 
     def test_one_is_read_without_the_others(self) -> None:
         lines, sources = self.lines()

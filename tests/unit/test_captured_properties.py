@@ -15,8 +15,9 @@ from helpers.logs import Chunk, make_log, model_joined, model_lines, model_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipyfdcapture.log import captured, decoding, lines
+from ipyfdcapture.log import decoding, lines, strands
 from ipyfdcapture.log.captured import Captured
+from ipyfdcapture.log.line import Line
 
 RUNS = settings(
     deadline=None, max_examples=2000 if os.environ.get("IPYFDCAPTURE_FULL") == "1" else 40
@@ -28,6 +29,7 @@ def block_bytes(request: pytest.FixtureRequest) -> Iterator[int]:
     """Small blocks put a border between blocks at every place."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "BLOCK_BYTES", request.param)
+        patch.setattr(strands, "PART_BYTES", request.param)
         patch.setattr(decoding, "DECODE_BYTES", request.param)
         yield request.param
 
@@ -232,7 +234,7 @@ def test_an_encoding_of_other_widths_reads_right(text: str, encoding: str, mark:
 
 
 def test_the_model_is_one_that_can_fail() -> None:
-    assert captured.Line("a", "stdout", 1, 0) == "a"
+    assert Line("a", "stdout", 1, 0) == "a"
     assert model_facts([(0, b"a"), (1, b"b\n"), (0, b"c\n")]) == [
         ("ac", "stdout", 1, logs.STARTED),
         ("b", "stderr", 2, logs.STARTED + logs.SECOND),

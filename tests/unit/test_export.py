@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from helpers.logs import Chunk, make_log, model_joined, model_lines, model_text
 from hypothesis import HealthCheck, given, settings
 
 from ipyfdcapture.log import export
-from ipyfdcapture.log.captured import Captured
+from ipyfdcapture.log.reading import Reading
 
 LOG = [(0, b"one\ntw"), (1, b"err\r\n"), (0, "o €\n".encode()), (2, b"bad \xff\0")]
 QUICK = settings(
@@ -129,11 +130,11 @@ class TestFiles:
         path = tmp_path / "x.txt"
         path.write_text("before")
 
-        def fail(log: Captured, reading: object, file: Any) -> None:
-            file.write(b"half")
+        def fail(reading: Reading) -> Iterator[str]:
+            yield "half"
             raise OSError("disk full")
 
-        monkeypatch.setitem(export._WRITERS, ".txt", fail)
+        monkeypatch.setattr(Reading, "text_parts", fail)
         with pytest.raises(OSError, match="disk full"):
             make_log(LOG).save(path)
         assert path.read_text() == "before"

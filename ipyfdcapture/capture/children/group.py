@@ -28,7 +28,8 @@ from ...drain.drain import Draining, Hold, Pipe, get_drain
 from ...errors import CaptureError, reason
 from ...live.callback import LineTarget
 from ...live.follower import Follower
-from ...log.captured import Captured, Line
+from ...log.captured import Captured
+from ...log.line import Line
 from ...recording import spool
 from ...recording.recording import Recording
 from ...system.interrupts import deferred_interrupts

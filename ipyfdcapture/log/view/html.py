@@ -11,16 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...recording.sources import is_stderr
-from ..decoding import Reading
 from ..lines import Row
+from ..reading import Reading
 from . import ansi as safe
-from . import summary as facts
-
-if TYPE_CHECKING:
-    from ..captured import Captured
+from .excerpt import excerpt, row_text
+from .summary import Summary
+from .timeline import Timeline, timeline
+from .words import counted, short_name, size, source_mark, time_span
 
 HEAD_LINES = 10
 TAIL_LINES = 20
@@ -40,16 +39,16 @@ _BARS_STYLE = "font-family:monospace;text-align:left"
 _STYLE_SHEET = Path(__file__).with_name("style.css")
 
 
-def view(log: Captured, reading: Reading, timeline: facts.Timeline | None) -> str:
+def view(summary: Summary, reading: Reading, timeline: Timeline | None) -> str:
     """Return the rich view of a log."""
-    first, left_out, last = facts.excerpt(reading, HEAD_LINES, TAIL_LINES)
-    parts = [_opening(), _top(log, reading, timeline)]
+    first, left_out, last = excerpt(reading, HEAD_LINES, TAIL_LINES)
+    parts = [_opening(), _top(summary, timeline)]
     if first:
-        writer = _LineWriter(log, reading, [*first, *last][-1].nth + 1)
+        writer = _LineWriter(reading, [*first, *last][-1].nth + 1)
         parts += [_SWITCHES, "<pre>"]
         parts += [writer.line(row, MAX_LINE_BYTES) for row in first]
         if left_out:
-            more = facts.counted(left_out, "more line")
+            more = counted(left_out, "more line")
             parts.append(f'<span class="fdlog-more">⋮ {more}: logs[a:b], logs.grep(…)</span>\n')
         parts += [writer.line(row, MAX_LINE_BYTES) for row in last]
         parts.append("</pre>")
@@ -57,9 +56,9 @@ def view(log: Captured, reading: Reading, timeline: facts.Timeline | None) -> st
     return "".join(parts)
 
 
-def page(log: Captured, reading: Reading) -> Iterator[str]:
+def page(summary: Summary, reading: Reading) -> Iterator[str]:
     """Yield a whole log as one HTML document."""
-    title = escape("Captured log: " + ", ".join(facts.phrases(log, reading)))
+    title = escape("Captured log: " + ", ".join(summary.phrases()))
     yield (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
@@ -67,8 +66,8 @@ def page(log: Captured, reading: Reading) -> Iterator[str]:
         "style-src 'unsafe-inline'\">"
         f'<title>{title}</title></head><body class="fdlog-page">'
     )
-    yield _opening() + _top(log, reading, facts.timeline(log, reading)) + _SWITCHES + "<pre>"
-    writer = _LineWriter(log, reading, len(reading.lines))
+    yield _opening() + _top(summary, timeline(reading)) + _SWITCHES + "<pre>"
+    writer = _LineWriter(reading, len(reading.lines))
     for row in reading.rows():
         yield writer.line(row, None)
     yield "</pre></div></body></html>\n"
@@ -79,39 +78,37 @@ def _opening() -> str:
     return f'<div class="fdlog" role="group" aria-label="captured log"><style>{style}</style>'
 
 
-def _top(log: Captured, reading: Reading, timeline: facts.Timeline | None) -> str:
-    header = _header(log, reading)
+def _top(summary: Summary, timeline: Timeline | None) -> str:
+    header = _header(summary)
     return header if timeline is None else header + _timeline(timeline)
 
 
-def _header(log: Captured, reading: Reading) -> str:
-    state = facts.state(log)
-    said = " · ".join(escape(phrase) for phrase in facts.phrases(log, reading))
-    first_line = log.recording.facts.get("first_line")
-    code = f"<br><code>{_short(first_line, 100)}</code>" if first_line else ""
+def _header(summary: Summary) -> str:
+    said = " · ".join(escape(phrase) for phrase in summary.phrases())
+    code = f"<br><code>{_short(summary.first_line, 100)}</code>" if summary.first_line else ""
     return (
         f'<div class="fdlog-head"><b>Captured</b> {said} · '
-        f'<b class="fdlog-{state.split()[-1]}">{state}</b>{code}</div>'
+        f'<b class="fdlog-{summary.state.split()[-1]}">{summary.state}</b>{code}</div>'
     )
 
 
-def _timeline(timeline: facts.Timeline) -> str:
+def _timeline(timeline: Timeline) -> str:
     rows = "".join(
-        f'<tr><th scope="row">{escape(facts.short_name(track.source, _MAX_NAME))}</th>'
+        f'<tr><th scope="row">{escape(short_name(track.source, _MAX_NAME))}</th>'
         f'<td class="fdlog-bars" style="{_BARS_STYLE}" aria-hidden="true">{track.bars}</td>'
-        f"<td>{facts.size(track.nbytes)}</td></tr>"
+        f"<td>{size(track.nbytes)}</td></tr>"
         for track in timeline.tracks[:_MAX_TRACKS]
     )
     more = len(timeline.tracks) - _MAX_TRACKS
     started = timeline.started.strftime("%Y-%m-%d %H:%M:%S")
-    said = f"Output over {facts.time_span(timeline.seconds)} from {started}"
+    said = f"Output over {time_span(timeline.seconds)} from {started}"
     if timeline.silence > 0:
         said += (
-            f"; longest silence {facts.time_span(timeline.silence)}"
-            f", {facts.time_span(timeline.silence_start)} after the start"
+            f"; longest silence {time_span(timeline.silence)}"
+            f", {time_span(timeline.silence_start)} after the start"
         )
     if more > 0:
-        said += f"; {facts.counted(more, 'more source')} not shown"
+        said += f"; {counted(more, 'more source')} not shown"
     return f'<table class="fdlog-time"><caption>{said}</caption>{rows}</table>'
 
 
@@ -124,9 +121,9 @@ _SWITCHES = (
 class _LineWriter:
     """Writes lines as HTML; colours go on from line to line, for each source."""
 
-    def __init__(self, log: Captured, reading: Reading, most: int) -> None:
+    def __init__(self, reading: Reading, most: int) -> None:
         self._reading = reading
-        self._started = log.recording.facts["started"]
+        self._started = reading.started
         self._digits = len(f"{most:,}")
         self._styles: dict[int, safe.Style] = {}
         self._marks: dict[int, str] = {}
@@ -136,7 +133,7 @@ class _LineWriter:
         before = self._styles.get(row.source, safe.PLAIN)
         limit = len(row.raw) if max_bytes is None else max_bytes
         while True:
-            text, cut = facts.row_text(self._reading, row, limit)
+            text, cut = row_text(self._reading, row, limit)
             runs, after = safe.runs_of(text, before)
             line = f'<span class="fdlog-l">{self._gutter(row)}{_folded(runs, cut)}\n</span>'
             if max_bytes is None or len(line.encode()) <= max_bytes:
@@ -150,7 +147,7 @@ class _LineWriter:
         seconds = (row.time - self._started) / 1e9
         if row.source not in self._marks:
             source = self._reading.source(row)
-            mark = escape(facts.short_name(facts.source_mark(source), _MAX_NAME))
+            mark = escape(short_name(source_mark(source), _MAX_NAME))
             kind = "fdlog-err" if is_stderr(source) else "fdlog-out"
             self._marks[row.source] = f'<span class="fdlog-src {kind}">{mark:3}│ </span>'
         return (

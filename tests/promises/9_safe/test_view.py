@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from ipyfdcapture.ipython.on_error import show_last_lines
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.view import ansi as safe
-from ipyfdcapture.log.view import html
-from ipyfdcapture.log.view import summary as facts
+from ipyfdcapture.log.view import excerpt, html, timeline, words
 from ipyfdcapture.recording.format import ENTRY
 
 HOSTILE = [
@@ -246,7 +245,7 @@ class TestContent:
             ],
             stopped=STARTED + 10 * SECOND,
         )
-        found = facts.timeline(log, log._read(), 10)
+        found = timeline.timeline(log._read(), 10)
         assert found is not None
         assert [(track.source, track.bars) for track in found.tracks] == [
             ("stdout", "█········▆"),
@@ -419,7 +418,7 @@ class TestRow:
     ],
 )
 def test_sizes_are_for_people(count: float, text: str) -> None:
-    assert facts.size(count) == text
+    assert words.size(count) == text
 
 
 @pytest.mark.parametrize(
@@ -435,7 +434,7 @@ def test_sizes_are_for_people(count: float, text: str) -> None:
     ],
 )
 def test_times_are_for_people(seconds: float, text: str) -> None:
-    assert facts.time_span(seconds) == text
+    assert words.time_span(seconds) == text
 
 
 def test_a_long_index_is_not_all_in_memory() -> None:
@@ -460,8 +459,8 @@ def test_a_long_index_is_not_all_in_memory() -> None:
 
 def test_output_over_time_is_looked_at_once_for_all_forms(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    usual = facts.bytes_over_time
-    monkeypatch.setattr(facts, "bytes_over_time", lambda *a: calls.append(a) or usual(*a))
+    usual = timeline.bytes_over_time
+    monkeypatch.setattr(timeline, "bytes_over_time", lambda *a: calls.append(a) or usual(*a))
     make_log([(0, b"a\nb\n")])._repr_mimebundle_()
     assert len(calls) == 1
 
@@ -499,9 +498,9 @@ class TestOneLongLine:
                 log = make_log([(0, b"a\n"), (0, line), (1, b"err\n")])
                 reading = log._read()
                 (whole,) = reading.lines.read([1])
-                (part,) = reading.lines.read([1], facts.ENDS_BYTES)
+                (part,) = reading.lines.read([1], excerpt.ENDS_BYTES)
                 assert len(part.raw) + part.left_out == len(whole.raw) == len(line)
                 assert len(part.raw) < 20_000
                 for most in (100, 5000):
-                    expected = facts.row_text(reading, whole, most)
-                    assert facts.row_text(reading, part, most) == expected
+                    expected = excerpt.row_text(reading, whole, most)
+                    assert excerpt.row_text(reading, part, most) == expected
