@@ -1,125 +1,85 @@
-"""Every example of the README and of the documentation runs, and shows what the page says.
-
-`helpers.examples` tells how a page says it. The notebooks are run by nbval.
-"""
+"""Every example in a docstring of the package runs and shows what it says."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import doctest
+import importlib
+import inspect
+import os
+import pkgutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
-from helpers.examples import Example, examples_of, matches
-from helpers.kernel import Kernel
-from helpers.process import run_python
+from helpers.logs import make_log
 
-ROOT = Path(__file__).resolve().parents[2]
-RUN_PAGE = ROOT / "tests" / "scripts" / "run_page.py"
-_PRELUDE = "from helpers.examples import check_value as _check_value"
+import ipyfdcapture
+from ipyfdcapture import Captured, Line
+
+#: The log that the examples of `Captured` and `Line` read, a chunk a second.
+LOG = [
+    (0, b"solver 1.0\n"),
+    (0, b"iteration 1: loss 0.5\n"),
+    (1, b"warning: small step\n"),
+    (0, b"iteration 2: loss 0.25\n"),
+    (2, b"12 cells\n"),
+    (0, b"done\n"),
+]
+
+
+def modules() -> Iterator[ModuleType]:
+    yield ipyfdcapture
+    for found in pkgutil.walk_packages(ipyfdcapture.__path__, "ipyfdcapture."):
+        if not found.name.endswith("__main__"):
+            yield importlib.import_module(found.name)
+
 
 EXAMPLES = {
-    page.relative_to(ROOT).as_posix(): examples
-    for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-    if (examples := examples_of(page, ROOT))
+    example.name: example
+    for module in modules()
+    for example in doctest.DocTestFinder(exclude_empty=True).find(module)
+    if example.examples
 }
-IN_A_KERNEL = [page for page, found in EXAMPLES.items() if any(one.uses_magic for one in found)]
-AS_A_PROGRAM = [page for page in EXAMPLES if page not in IN_A_KERNEL]
-#: What a callback prints while the capture runs is lost.
-LOSES_PRINTS = pytest.mark.xfail(reason="prints of a callback are lost", strict=True)
 
 
-@pytest.mark.parametrize("page", IN_A_KERNEL)
-def test_the_examples_of_a_notebook_show_what_the_page_says(
-    page: str, start_kernel: Callable[..., Kernel]
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_shows_what_it_says(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kernel = start_kernel(load=False)
-    kernel.ok(_PRELUDE, store_history=False)
-    for example in EXAMPLES[page]:
-        kernel.ok(example.setup, store_history=False)
-        reply = kernel.run(example.checked_code)
-        if example.crashes:
-            assert reply.content is None, f"{example.where}: the kernel lives"
-            kernel.await_death()
-            kernel.restart()
-            kernel.ok(_PRELUDE, store_history=False)
-        else:
-            example.check(reply.shown)
+    monkeypatch.chdir(tmp_path)
+    example = EXAMPLES[name]
+    logs = make_log(LOG, sources=["stdout", "stderr", "mesh/stdout"])
+    example.globs = {**example.globs, "logs": logs, "os": os}
+    report: list[str] = []
+    result = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF).run(example, out=report.append)
+    assert not result.failed, "".join(report)
 
 
-@pytest.mark.parametrize("buffering", ["line", "block"])
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(p, marks=LOSES_PRINTS) if p == "docs/library.md" else p for p in AS_A_PROGRAM],
-)
-def test_the_examples_of_a_program_show_what_the_page_says(
-    page: str, buffering: str, tmp_path: Path
-) -> None:
-    examples = EXAMPLES[page]
-    codes = tmp_path / "examples.json"
-    codes.write_text(
-        json.dumps([(each.where, each.setup + each.checked_code) for each in examples])
-    )
-    program = RUN_PAGE.read_text(encoding="utf-8")
-    done = run_python(program, str(codes), buffering, directory=tmp_path)
-    assert done.returncode == 0, done.stderr
-    *shown, rest = done.stdout.split("\x1e")
-    *complaints, last_complaint = done.stderr.split("\x1e")
-    assert rest == last_complaint == "".join(complaints) == ""
-    for example, text in zip(examples, shown, strict=True):
-        example.check(text)
-
-
-def test_the_pages_have_examples_of_both_kinds() -> None:
-    assert {"README.md", "docs/quickstart.md", "docs/crashes.md"} <= set(IN_A_KERNEL)
-    assert "docs/library.md" in AS_A_PROGRAM
-    assert sum(map(len, EXAMPLES.values())) > 30
-
-
-# -- how a page says it -----------------------------------------------------------------------
-
-
-def examples_in(text: str, directory: Path) -> list[Example]:
-    page = directory / "page.md"
-    page.write_text(text)
-    return examples_of(page, directory)
-
-
-def test_a_block_of_text_right_below_is_what_an_example_shows(tmp_path: Path) -> None:
-    (example,) = examples_in("```python\nprint(1)\n```\n\n```text\n1\n```\n", tmp_path)
-    example.check("1\n")
-    with pytest.raises(AssertionError, match=r"page\.md:1 shows"):
-        example.check("2\n")
-    with pytest.raises(AssertionError):
-        example.check("1\n2\n")
-
-
-def test_without_a_block_of_text_an_example_must_show_nothing(tmp_path: Path) -> None:
-    (example,) = examples_in("```python\nprint(1)\n```\nelse\n```text\n1\n```\n", tmp_path)
-    example.check("")
-    with pytest.raises(AssertionError):
-        example.check("1\n")
-
-
-def test_a_value_is_checked_where_it_stands(tmp_path: Path) -> None:
-    code = "with open('x') as f:\n    f.read()  # -> 'te...'\nlen(x), 3  # -> (1, 3)\n"
-    (example,) = examples_in(f"```python\n{code}```\n", tmp_path)
-    assert example.checked_code.splitlines()[1:] == [
-        "    _check_value((f.read()), \"'te...'\")",
-        "_check_value((len(x), 3), '(1, 3)')",
+def public_members(of: type) -> list[str]:
+    """Return what a user may call or read, except what a builtin base class brings."""
+    return [
+        f"{owner.__name__}.{name}"
+        for owner in of.__mro__
+        if owner.__module__.startswith("ipyfdcapture")
+        for name, member in vars(owner).items()
+        if not name.startswith("_") and (callable(member) or isinstance(member, property))
     ]
-    assert matches("'te...'", "'text'") and not matches("'te...'", "'no'")
 
 
-def test_comments_belong_to_the_example_below_them(tmp_path: Path) -> None:
-    block = "```python\n1\n```\n"
-    first, second = examples_in(
-        f"<!-- setup: a_solver -->\n\n{block}\n<!-- crashes -->\n{block}", tmp_path
-    )
-    assert "solver" in first.setup and not first.crashes
-    assert second.crashes and not second.setup
+@pytest.mark.parametrize("of", [Captured, Line])
+def test_every_public_method_has_an_example(of: type) -> None:
+    run = {".".join(name.rsplit(".", 2)[-2:]) for name in EXAMPLES}
+    assert not [name for name in public_members(of) if name not in run]
+    assert of.__name__ in {name.rsplit(".", 1)[-1] for name in EXAMPLES}
 
 
-def test_a_block_of_a_kind_that_nobody_runs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="pycon"):
-        examples_in("```pycon\n>>> 1\n```\n", tmp_path)
+@pytest.mark.parametrize("of", [Captured, Line])
+def test_every_public_method_documents_its_parameters(of: type) -> None:
+    for name in public_members(of):
+        member: Any = getattr(of, name.rsplit(".", 1)[-1])
+        function: Callable[..., Any] | None = None if isinstance(member, property) else member
+        text = inspect.getdoc(member) or ""
+        for parameter in [*inspect.signature(function).parameters][1:] if function else []:
+            assert "Parameters\n---" in text and parameter in text, (name, parameter)
