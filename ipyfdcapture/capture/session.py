@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import copy
 import fcntl
 import os
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -51,6 +53,7 @@ from ..output.streams import (
     settle,
 )
 from ..recording import spool
+from ..recording.metadata import Metadata
 from ..recording.recording import Recording, copy_snapshot
 from ..recording.tail_reader import end_of
 from ..system.descriptors import Descriptor
@@ -128,7 +131,7 @@ def capture_fd(
     spool_dir
         Where recordings are kept while they are in use. Empty: the system's temporary directory.
     facts
-        More to keep with the recording.
+        What else to keep with the log (plain data), as ``Captured.facts``.
 
     Raises
     ------
@@ -307,14 +310,15 @@ class Run:
         self.crash_dir: str | None = None
         #: A log that the new one goes on from.
         self.append_to: Captured | None = None
-        self._facts = {
-            "sources": self._source_names(),
-            "encoding": encoding,
-            "errors": errors,
-            "max_bytes": max_bytes,
-            "process": os.getpid(),
-            **facts,
-        }
+        self._failed = False
+        self._metadata = Metadata(
+            sources=tuple(self._source_names()),
+            encoding=encoding,
+            errors=errors,
+            max_bytes=max_bytes,
+            process=os.getpid(),
+            facts=copy.deepcopy(facts),
+        )
         self._captured: Captured | None = None
 
     def _source_names(self) -> list[str]:
@@ -328,6 +332,12 @@ class Run:
         if self._captured is None:
             raise RuntimeError("the capture has not started")
         return self._captured
+
+    def identify(self, notebook: str, cell: int | None, first_line: str | None) -> None:
+        """Note which cell of which notebook is captured. To be called before the start."""
+        self._metadata = replace(
+            self._metadata, notebook=notebook, cell=cell, first_line=first_line
+        )
 
     def show_on(self, name: str, make: MakeTarget) -> None:
         """Have what is captured shown as it comes. To be called before the start."""
@@ -439,15 +449,15 @@ class Run:
         self._undo.callback(self._is_over)
 
     def _create_recording(self, directory: str) -> tuple[Recording, tuple[int, int]]:
-        self._facts["started"] = time.time_ns()
+        metadata = replace(self._metadata, started=time.time_ns())
         before = None
         if self.append_to is not None:
             before = self.append_to.recording.snapshot()
             self._outputs += self.append_to._outputs
-            self._facts |= self.append_to.recording.loss(before)
-            names = self._facts["sources"]
-            names += (Counter(before.sources) - Counter(names)).elements()
-        recording, data, index = Recording.create(directory, self._facts)
+            more = Counter(before.sources) - Counter(metadata.sources)
+            metadata = replace(metadata, sources=(*metadata.sources, *more.elements()))
+            metadata = self.append_to.recording.note_loss(before, metadata)
+        recording, data, index = Recording.create(directory, metadata)
         if before is not None:
             try:
                 copy_snapshot(before, recording, data, index)
@@ -610,7 +620,7 @@ class Run:
             self._is_ending = True
             undo = self._undo.pop_all()
             if not self._stopped:
-                captured.recording.facts["failed"] = failed
+                self._failed = failed
             undo.close()
             # They refer to this object; without the circle it goes, with the log, once unused.
             self.replacements.clear()
@@ -626,7 +636,7 @@ class Run:
     def _end_recording(self, recording: Recording) -> None:
         """The last step: the descriptors are back, so what was written is in the pipes."""
         if self._job is not None and self._job.owner == os.getpid():
-            recording.finish(time.time_ns())
+            recording.finish(time.time_ns(), failed=self._failed)
             try:
                 self._job.stop()
                 if self._followers:

@@ -269,7 +269,7 @@ class Drain:
         `OSError` if the drain cannot have them.
         """
         job = Draining(
-            self, next(self._numbers), recording.path, recording.facts["max_bytes"], crash_dir
+            self, next(self._numbers), recording.path, recording.metadata.max_bytes, crash_dir
         )
         job.pipes = {pipe.source: pipe for pipe in pipes}
         try:

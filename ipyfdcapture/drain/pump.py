@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..recording.files import append_facts, move_recording, remove_tree
+from ..recording.files import mark_crashed, move_recording, remove_tree
 from ..recording.writer import CHUNK_BYTES, RecordingWriter
 from ..system.pipes import capacity, waiting_bytes
 from ..system.polling import at_end, is_writable, wait_until_writable
@@ -361,11 +361,8 @@ class Pump:
         writer = recording.writer
         if recording.crash_dir is None or writer is None:
             return set()
-        facts: dict[str, Any] = {"crashed": time.time_ns()}
-        if writer.dropped:
-            facts |= {"dropped": writer.dropped, "dropped_why": writer.dropped_why}
         with contextlib.suppress(OSError):
-            append_facts(f"{writer.path}.json", facts)
+            mark_crashed(writer.path, time.time_ns(), writer.dropped, writer.dropped_why)
         try:
             move_recording(writer.path, recording.crash_dir)
         except OSError:

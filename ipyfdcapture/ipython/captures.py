@@ -34,15 +34,20 @@ class Captures:
         self.config = config
         self.notebook = notebook
 
-    def make(self, options: MagicOptions, facts: dict[str, Any], name: str = "") -> Run:
+    def make(
+        self,
+        options: MagicOptions,
+        cell: tuple[int | None, str | None] = (None, None),
+        name: str = "",
+    ) -> Run:
         """Make a capture, for `start`. Raises `UsageError`.
 
         Parameters
         ----------
         options
             What the user asked for.
-        facts
-            What the recording keeps of the cell.
+        cell
+            The number of the cell and its first line, as far as they are known.
         name
             What messages call the log. Empty: the variable that it is bound to.
         """
@@ -64,10 +69,10 @@ class Captures:
                 max_bytes=config.max_bytes if options.max_bytes is None else options.max_bytes,
                 drain=options.drain or config.drain,
                 spool_dir=config.spool_dir,
-                facts={"notebook": self.notebook, **facts},
             ).run
         except ValueError as error:
             raise UsageError(str(error)) from None
+        capture.identify(self.notebook, *cell)
         if options.tail or options.progress:
             capture.show_on("view", make_tail if options.tail else make_progress)
         capture.tail_lines = options.tail or config.tail_lines

@@ -135,12 +135,12 @@ def cell_number(shell: InteractiveShell, is_counted: bool = True) -> int:
     return number + (1 if counted_at_start and not is_counted else 0)
 
 
-def facts_of(cell: Cell, shell: InteractiveShell) -> dict[str, Any]:
-    """Return what a recording keeps of the cell that made it."""
+def identity_of(cell: Cell, shell: InteractiveShell) -> tuple[int | None, str | None]:
+    """Return what a recording keeps of the cell that made it: its number and first line."""
     if cell.info is None:
-        return {}
-    facts: dict[str, Any] = {"cell": cell_number(shell)} if cell.info.store_history else {}
-    return {**facts, "first_line": _first_line(cell.info.raw_cell)}
+        return None, None
+    number = cell_number(shell) if cell.info.store_history else None
+    return number, _first_line(cell.info.raw_cell)
 
 
 def _first_line(cell: str) -> str:

@@ -8,7 +8,7 @@ from IPython.core.error import UsageError
 
 from ..log.captured import Captured
 from .captures import Captures
-from .cells import Cell, Cells, cell_number, facts_of
+from .cells import Cell, Cells, cell_number, identity_of
 from .history import history
 from .options import MagicOptions
 
@@ -39,7 +39,7 @@ class EveryCell:
 
         try:
             capture = captures.make(
-                _OPTIONS, facts_of(cell, captures.shell), f"ipyfdcapture.history[{number}]"
+                _OPTIONS, identity_of(cell, captures.shell), f"ipyfdcapture.history[{number}]"
             )
             self._cells.begin_capture(cell, capture, on_end)
         except UsageError as error:

@@ -13,7 +13,7 @@ from IPython.core.magic import no_var_expand
 
 from ..log.captured import Captured
 from .captures import Captures
-from .cells import Cells, facts_of
+from .cells import Cells, identity_of
 from .on_error import Failure
 from .options import (
     HELP,
@@ -75,7 +75,7 @@ class CaptureFdMagics:
             if failed:
                 failures.append(Failure(captured, options))
 
-        capture = self._captures.make(options, facts_of(cell, self._captures.shell))
+        capture = self._captures.make(options, identity_of(cell, self._captures.shell))
         self._cells.begin_capture(cell, capture, on_end)
 
     def _run(self, options: MagicOptions, code: str) -> Any:
@@ -87,7 +87,7 @@ class CaptureFdMagics:
                 # The traceback is yet to be shown, unless somebody catches the error before.
                 cell.failures.append(Failure(captured, options, error))
 
-        capture = self._captures.make(options, facts={})
+        capture = self._captures.make(options)
         return run_captured(self._captures.shell, capture, code, cell, on_end)
 
     def _recover(self, options: MagicOptions) -> None:

@@ -63,14 +63,13 @@ def describe(path: str) -> str:
     try:
         with crashes.opened(path) as recording:
             data = recording.snapshot().data
-            facts = recording.facts
+            metadata = recording.metadata
     except CaptureError as error:
         return str(error)
-    when = datetime.datetime.fromtimestamp(facts.get("crashed", 0) / 1e9)
-    cell = facts.get("cell")
-    first_line = facts.get("first_line", "")
-    unnamed = "its facts are lost" if "facts_lost" in facts else "a capture"
-    where = f"cell [{cell}] {first_line}" if cell else first_line or unnamed
+    when = datetime.datetime.fromtimestamp((metadata.crashed or 0) / 1e9)
+    first_line = plain(metadata.first_line or "")
+    unnamed = "its metadata is lost" if metadata.reconstructed else "a capture"
+    where = f"cell [{metadata.cell}] {first_line}" if metadata.cell else first_line or unnamed
     return (
         f"{when:%Y-%m-%d %H:%M:%S}  {where.strip()}  {len(data):,} bytes"
         f"  last line: {_last_line(bytes(data[-_END_BYTES:]))}"

@@ -102,9 +102,9 @@ class StreamTarget(_Immediate):
             if not self._is_text:
                 self._stream.write(chunk.data)
                 continue
-            facts = self.recording.facts
+            metadata = self.recording.metadata
             pieces = self._pieces.setdefault(
-                chunk.source, TextPieces(facts["encoding"], facts["errors"])
+                chunk.source, TextPieces(metadata.encoding, metadata.errors)
             )
             self._stream.write(pieces.take(chunk.data))
 

@@ -112,8 +112,8 @@ class Texts:
     def take(self, source: int, data: bytes, final: bool = False) -> str:
         """Return the text that is whole by now; see `TextPieces`."""
         if source not in self._pieces:
-            facts = self._recording.facts
-            self._pieces[source] = TextPieces(facts["encoding"], facts["errors"])
+            metadata = self._recording.metadata
+            self._pieces[source] = TextPieces(metadata.encoding, metadata.errors)
         return self._pieces[source].take(data, final)
 
     def finish(self) -> list[tuple[int, str]]:

@@ -128,8 +128,8 @@ class LineAssembler:
         """Return the lines that this chunk completes."""
         source = chunk.source
         if source not in self._pieces:
-            facts = self._recording.facts
-            self._pieces[source] = TextPieces(facts["encoding"], facts["errors"])
+            metadata = self._recording.metadata
+            self._pieces[source] = TextPieces(metadata.encoding, metadata.errors)
         text = self._pieces[source].take(chunk.data)
         if not text:
             return []

@@ -12,9 +12,11 @@ import datetime
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
 from ..recording import spool
+from ..recording.metadata import Metadata
 from ..recording.recording import Recording, Snapshot, record_bytes
 from . import export, narrowing
 from .levels import count_levels
@@ -447,6 +449,19 @@ class Captured:
     # -- facts ----------------------------------------------------------------------------------
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What was given as ``capture_fd(facts=...)``: a copy.
+
+        In a log that a crash left, it is as JSON keeps it: tuples are lists, keys are text.
+
+        Examples
+        --------
+        >>> logs.facts
+        {}
+        """
+        return copy.deepcopy(self.recording.metadata.facts)
+
+    @property
     def started(self) -> datetime.datetime:
         """When the capture started, in local time.
 
@@ -455,7 +470,7 @@ class Captured:
         >>> logs.started == logs[0].time
         True
         """
-        return local_time(self.recording.facts["started"])
+        return local_time(self.recording.metadata.started)
 
     @property
     def duration(self) -> float:
@@ -468,7 +483,7 @@ class Captured:
         >>> logs.duration
         6.0
         """
-        return duration(self.recording.facts["started"], self._ended)
+        return duration(self.recording.metadata.started, self._ended)
 
     @property
     def nbytes(self) -> int:
@@ -672,10 +687,13 @@ class Captured:
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         snapshot = self._snapshot()
-        facts = self.recording.facts | self.recording.loss(snapshot)
-        facts |= {"sources": list(snapshot.sources), "dropped_at_gap": 0}
-        if "crashed" not in facts:
-            facts.setdefault("stopped", time.time_ns())
+        metadata = replace(
+            self.recording.note_loss(snapshot, self.recording.metadata),
+            sources=snapshot.sources,
+            dropped_at_gap=0,
+        )
+        if metadata.ended is None:
+            metadata = replace(metadata, stopped=time.time_ns())
         ends = [*snapshot.starts, len(snapshot)][1:]
         chunks = [
             (source, bytes(snapshot.data[start:end]), moment)
@@ -683,16 +701,14 @@ class Captured:
                 snapshot.source_numbers, snapshot.starts, ends, snapshot.times, strict=True
             )
         ]
-        return restore, ("Captured", chunks, facts, self._outputs, self._selection)
+        return restore, ("Captured", chunks, metadata.to_dict(), self._outputs, self._selection)
 
     # -- reading --------------------------------------------------------------------------------
 
     @property
     def _ended(self) -> int | None:
         """When the capture stopped or crashed (ns since the epoch); None while it runs."""
-        facts = self.recording.facts
-        ended: int | None = facts.get("stopped", facts.get("crashed"))
-        return ended
+        return self.recording.metadata.ended
 
     def _snapshot(self) -> Snapshot:
         return self._pinned if self._pinned is not None else self.recording.snapshot()
@@ -701,15 +717,16 @@ class Captured:
         lines = self._lines()
         whole = self._selection is None
         indices = range(len(lines)) if self._selection is None else self._selection
-        facts = self.recording.facts
-        encoding, errors = facts.get("encoding", "utf-8"), facts.get("errors", "replace")
-        return Reading(lines, indices, encoding, errors, whole, facts["started"], self._ended)
+        known = self.recording.metadata
+        return Reading(
+            lines, indices, known.encoding, known.errors, whole, known.started, known.ended
+        )
 
     def _lines(self) -> Lines:
         if self._pinned is not None:
             return Lines(self._pinned, self._index)
         # Over the limit, what follows the gap moves on with everything written.
-        limited = self.recording.facts.get("max_bytes") is not None
+        limited = self.recording.metadata.max_bytes is not None
         moves = limited and self.recording.writing is not None
         return Lines(self.recording.snapshot(), LineIndex() if moves else self._index)
 
@@ -719,11 +736,11 @@ class Captured:
 
 def _restore(
     chunks: list[tuple[int, bytes, int]],
-    facts: dict[str, Any],
+    metadata: dict[str, Any],
     outputs: list[dict[str, Any]],
     selection: Sequence[int] | None,
 ) -> Captured:
-    recording = record_bytes(spool.directory(), chunks, facts)
+    recording = record_bytes(spool.directory(), chunks, Metadata.from_dict(metadata))
     captured = Captured(recording, outputs)
     captured._selection = selection
     return captured

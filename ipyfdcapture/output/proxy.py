@@ -34,6 +34,7 @@ from ..checks import check_max_bytes, check_stream
 from ..errors import CaptureError, reason
 from ..log.captured import Captured
 from ..recording import spool
+from ..recording.metadata import Metadata
 from ..recording.recording import Recording, State
 from ..recording.writer import RecordingWriter
 from ..system.interrupts import deferred_interrupts
@@ -651,15 +652,11 @@ class _Sink:
 
     @classmethod
     def create(cls, max_bytes: int | None) -> _Sink:
-        facts = {
-            "started": time.time_ns(),
-            "sources": list(_NAMES),
-            "max_bytes": max_bytes,
-            "encoding": _ENCODING,
-            "errors": "replace",
-        }
+        metadata = Metadata(
+            started=time.time_ns(), sources=tuple(_NAMES), max_bytes=max_bytes, encoding=_ENCODING
+        )
         try:
-            recording, data_fd, index_fd = Recording.create(spool.directory(), facts)
+            recording, data_fd, index_fd = Recording.create(spool.directory(), metadata)
         except OSError as error:
             raise CaptureError(f"cannot capture: {reason(error)}") from error
         return cls(recording, RecordingWriter(recording.path, data_fd, index_fd, max_bytes))
@@ -694,7 +691,7 @@ class _Sink:
         if not self._do(self._close, is_last=True):
             return
         if not self.recording.closed:
-            self.recording.add_facts(stopped=time.time_ns())
+            self.recording.finish(time.time_ns())
         self.recording.update()  # which lets go of this object
         self._released.set()
 

@@ -14,11 +14,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ..errors import CaptureError
 from . import spool
-from .files import append_facts, move_recording, recording_files, remove_tree
+from .files import mark_crashed, move_recording, recording_files, remove_tree
 from .format import dropped_bytes
 from .recording import Recording
 
@@ -58,7 +57,7 @@ def directory(key: str) -> str:
     """Return where recordings of crashed kernels of the notebook ``key`` are kept."""
     from jupyter_core.paths import jupyter_runtime_dir
 
-    name = hashlib.sha256(key.encode()).hexdigest()[:32]
+    name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return os.path.join(jupyter_runtime_dir(), "ipyfdcapture", name)
 
 
@@ -71,9 +70,9 @@ def find(key: str, spool_dir: str = "") -> list[str]:
     spool.remove_half_made(base)
     _adopt_orphans(base, key)
     changed: dict[str, int] = {}
-    for facts in Path(directory(key)).glob("*.json"):
+    for file in Path(directory(key)).glob("*.json"):
         with contextlib.suppress(FileNotFoundError):  # another kernel has just taken it
-            changed[str(facts)[: -len(".json")]] = facts.stat().st_mtime_ns
+            changed[str(file)[: -len(".json")]] = file.stat().st_mtime_ns
     return sorted(changed, key=changed.__getitem__, reverse=True)
 
 
@@ -135,30 +134,29 @@ def _adopt_orphans(base: str, key: str) -> None:
 def _adopt(orphan: Path, key: str) -> None:
     """Keep what was being captured when process and helper died; delete the rest.
 
-    Whose a recording is may be lost with its facts: it is then of the notebook ``key``, which
+    Whose a recording is may be lost with its metadata: it is then of the notebook ``key``, which
     has found it.
     """
-    for facts_file in orphan.glob("*.json"):
-        path = str(facts_file)[: -len(".json")]
+    for file in orphan.glob("*.json"):
+        path = str(file)[: -len(".json")]
         if not os.path.exists(path + ".data"):
             continue
         recording = Recording.open(path)
         recording.keep_files()
-        facts = recording.facts
-        lost = "facts_lost" in facts and os.stat(path + ".data").st_size > 0
-        notebook = facts.get("notebook") or (key if lost else None)
-        if "stopped" not in facts and notebook:
-            if "crashed" not in facts or lost:
-                append_facts(path + ".json", _facts_of_crash(path))
+        metadata = recording.metadata
+        lost = metadata.reconstructed and os.stat(path + ".data").st_size > 0
+        notebook = metadata.notebook or (key if lost else None)
+        if metadata.stopped is None and notebook:
+            if metadata.crashed is None or lost:
+                _mark_crashed(path)
             move_recording(path, directory(notebook))
     remove_tree(str(orphan))
 
 
-def _facts_of_crash(path: str) -> dict[str, Any]:
-    """Return what the helper would have noted, had it not died."""
-    facts: dict[str, Any] = {"crashed": os.stat(path + ".data").st_mtime_ns}
+def _mark_crashed(path: str) -> None:
+    """Note what the helper would have noted, had it not died."""
+    dropped, number = 0, 0
     with contextlib.suppress(FileNotFoundError):
         dropped, number = dropped_bytes(path + ".index")
-        if dropped:
-            facts |= {"dropped": dropped, "dropped_why": os.strerror(number) if number else None}
-    return facts
+    crashed = os.stat(path + ".data").st_mtime_ns
+    mark_crashed(path, crashed, dropped, os.strerror(number) if number else None)

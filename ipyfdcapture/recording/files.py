@@ -11,14 +11,30 @@ from typing import Any
 _COPY_BYTES = 1 << 20
 
 
-def append_facts(path: str, facts: dict[str, Any]) -> None:
-    """Add one line of facts to a recording's ``.json`` file; a later line overrides."""
+def append_metadata(path: str, changes: dict[str, Any]) -> None:
+    """Add one line to a recording's ``.json`` file: fields of its metadata that have changed."""
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         # On a line of its own, even if a full disk or a machine without power cut the last one.
-        write_all(fd, b"\n" + json.dumps(facts).encode() + b"\n")
+        write_all(fd, b"\n" + json.dumps(changes).encode() + b"\n")
     finally:
         os.close(fd)
+
+
+def mark_crashed(path: str, crashed: int, dropped: int, dropped_why: str | None) -> None:
+    """Note in the metadata of the recording at ``path`` that its capture crashed.
+
+    Parameters
+    ----------
+    path
+        What the names of the recording's files start with.
+    crashed
+        When, in ns since the epoch.
+    dropped, dropped_why
+        How many bytes had been dropped by then, and why, in the system's words.
+    """
+    loss = {"dropped": dropped, "dropped_why": dropped_why} if dropped else {}
+    append_metadata(path + ".json", {"crashed": crashed, **loss})
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -10,7 +10,6 @@ import array
 import contextlib
 import errno
 import itertools
-import json
 import mmap
 import operator
 import os
@@ -25,8 +24,9 @@ from typing import Any, Protocol
 from ..system.finalizers import Finalizer, do_what_is_due
 from ..system.interrupts import deferred_interrupts
 from ..system.pipes import out_of_the_way
-from .files import append_facts, recording_files, write_all
+from .files import append_metadata, recording_files, write_all
 from .format import ENTRY, split_limit, tail_file_bytes
+from .metadata import MAX_UNNAMED_SOURCES, Metadata, added_sources, read_changes, unnamed
 from .writer import RecordingWriter
 
 _ENTRY_WORDS = ENTRY.size // 8
@@ -92,19 +92,16 @@ class Recording:
     ----------
     path
         What the names of all its files start with.
-    facts
-        What is known beside the bytes: ``started``, ``stopped`` and ``crashed`` (ns since the
-        epoch), ``sources``, ``max_bytes``, ``encoding``, ``errors``, ``notebook``, ``cell``,
-        ``first_line``, ``process``, ``failed``; what is missing from its beginning (`loss`).
-        `add_facts` adds to it.
+    metadata
+        What is known beside the bytes. Methods of this object replace it.
     writing
         The side that still writes, asked before each look; None once nothing is written any
         more.
     """
 
-    def __init__(self, path: str, facts: dict[str, Any]) -> None:
+    def __init__(self, path: str, metadata: Metadata) -> None:
         self.path = path
-        self.facts = facts
+        self.metadata = metadata
         self.state = State()
         self.writing: Writing | None = None
         self._latest: Callable[[], Snapshot | None] = _no_snapshot
@@ -117,7 +114,7 @@ class Recording:
     # -- making -------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, directory: str, facts: dict[str, Any]) -> tuple[Recording, int, int]:
+    def create(cls, directory: str, metadata: Metadata) -> tuple[Recording, int, int]:
         """Make an empty recording in ``directory``.
 
         Returns the recording and the descriptors of its data and index, which the caller owns.
@@ -132,44 +129,54 @@ class Recording:
             for suffix in (".index", ".json"):
                 flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 opened.append(out_of_the_way(os.open(path + suffix, flags, 0o600)))
-            write_all(opened[2], json.dumps(facts).encode() + b"\n")
+            write_all(opened[2], metadata.to_line())
         except BaseException:
             for fd in opened:
                 os.close(fd)
             _delete_files(path, os.getpid())
             raise
         os.close(opened[2])
-        return cls(path, facts), data_fd, opened[1]
+        return cls(path, metadata), data_fd, opened[1]
 
     @classmethod
     def open(cls, path: str) -> Recording:
         """Open a recording that another process left. `close` deletes it.
 
-        What a machine without power left of it is read as far as it goes: facts that were lost
-        are made up from the other files, and ``facts_lost`` is among them then.
+        What a machine without power left of it is read as far as it goes: metadata that was lost
+        is made up from the other files (``metadata.reconstructed``).
         """
-        facts = _read_facts(path)  # all that may fail comes first: an object deletes its files
-        recording = cls(path, facts)
-        recording.state.dropped = facts.get("dropped", 0)
+        metadata = _read_metadata(path)  # what may fail comes first: an object deletes its files
+        recording = cls(path, metadata)
+        recording.state.dropped = metadata.dropped
         recording._was_left = True
         return recording
 
-    def add_facts(self, **facts: Any) -> None:
-        """Add facts, on disk too, so that a crash keeps them. A full disk is no reason to fail."""
-        self.facts |= facts
-        with contextlib.suppress(OSError):
-            append_facts(self.path + ".json", facts)
-
     def add_sources(self, names: list[str]) -> None:
-        """Add sources to ``facts``, on disk too: these alone, or thousands would take for ever."""
-        first = len(self.facts["sources"])
-        self.facts["sources"] += names
-        with contextlib.suppress(OSError):
-            append_facts(self.path + ".json", {"added_sources": names, "first_added": first})
+        """Add sources, on disk too, so that a crash keeps their names.
 
-    def finish(self, stopped: int) -> None:
-        """The capture ended in peace, at ``stopped`` (ns since the epoch): nothing to recover."""
-        self.facts["stopped"] = stopped
+        These alone are written, or thousands of children would take for ever. A full disk is no
+        reason to fail.
+        """
+        first = len(self.metadata.sources)
+        self.metadata = replace(self.metadata, sources=(*self.metadata.sources, *names))
+        with contextlib.suppress(OSError):
+            append_metadata(self.path + ".json", added_sources(names, first))
+
+    def finish(self, stopped: int, *, failed: bool = False) -> None:
+        """Note that the capture ended in peace: there is nothing to recover after a crash.
+
+        No effect if it has ended before.
+
+        Parameters
+        ----------
+        stopped
+            When, in ns since the epoch.
+        failed
+            Whether what was captured ended in an error.
+        """
+        if self.metadata.stopped is not None:
+            return
+        self.metadata = replace(self.metadata, stopped=stopped, failed=failed)
         with contextlib.suppress(OSError):
             os.unlink(self.path + ".json")
 
@@ -178,7 +185,7 @@ class Recording:
     @property
     def sources(self) -> tuple[str, ...]:
         """The names of the sources, in the order of their numbers."""
-        return tuple(self.facts["sources"])
+        return self.metadata.sources
 
     def update(self) -> State:
         """Have everything that was written so far recorded, and return the state."""
@@ -221,42 +228,54 @@ class Recording:
     @property
     def dropped(self) -> int:
         """How many bytes were not kept, because of the limit or of a fault."""
-        before: int = self.facts.get("dropped_before", 0)
         with _joining:
-            at_gap: int = self.facts.get("dropped_at_gap", 0)
+            at_gap = self.metadata.dropped_at_gap or 0
+            before = self.metadata.dropped_before
             return self.state.dropped + before + at_gap + self._over_limit()
 
     @property
     def dropped_why(self) -> str | None:
         """The system's reason for it, if there is one beside the limit."""
-        return self.state.dropped_why or self.facts.get("dropped_why")
+        return self.state.dropped_why or self.metadata.dropped_why
 
-    def loss(self, snapshot: Snapshot) -> dict[str, Any]:
-        """Return facts for a recording that begins with a snapshot of this one: what is missing."""
+    def note_loss(self, snapshot: Snapshot, metadata: Metadata) -> Metadata:
+        """Tell the metadata of a recording that begins with a snapshot of this one what is missing.
+
+        Parameters
+        ----------
+        snapshot
+            What the other recording begins with.
+        metadata
+            Its metadata so far.
+        """
         # A fault ends a recording: what it cost would have come after all that was kept.
         at_end = (len(snapshot),) if self.state.dropped else ()
-        return {
-            "gaps": [*snapshot.gaps, *at_end],
-            "dropped_before": self.dropped,
-            "dropped_why": self.dropped_why,
-        }
+        return replace(
+            metadata,
+            gaps=(*snapshot.gaps, *at_end),
+            dropped=0,
+            dropped_before=self.dropped,
+            dropped_why=self.dropped_why,
+        )
 
     @property
     def _is_joined(self) -> bool:
         """Whether the halves that a limit leaves were put into one file for good."""
-        return "dropped_at_gap" in self.facts
+        return self.metadata.dropped_at_gap is not None
 
     def _over_limit(self) -> int:
-        max_bytes = self.facts.get("max_bytes")
+        max_bytes = self.metadata.max_bytes
         if max_bytes is None or self.closed or self._is_joined:
             return 0
-        return max(0, self._end() - int(max_bytes))
+        return max(0, self._end() - max_bytes)
 
     def _end(self) -> int:
-        return _end_of(self.path, self.facts.get("max_bytes"), self._entries())
+        return _end_of(self.path, self.metadata.max_bytes, self._entries())
 
     def _entries(self) -> memoryview:
-        return _sound_entries(self.path) if self._was_left else _read_entries(self.path)
+        if self._was_left:
+            return _sound_entries(self.path, len(self.metadata.sources))
+        return _read_entries(self.path)
 
     def _check_open(self) -> None:
         if self.closed:
@@ -268,7 +287,7 @@ class Recording:
         if self._is_joined:
             end = os.stat(self.path + ".data").st_size
             return self._build(_map_file(self.path + ".data", end), entries)
-        max_bytes = self.facts.get("max_bytes")
+        max_bytes = self.metadata.max_bytes
         end = _end_of(self.path, max_bytes, entries)
         if max_bytes is not None and end > split_limit(max_bytes)[0]:
             return self._join_halves(max_bytes, entries, end)
@@ -289,9 +308,11 @@ class Recording:
                 joined = _new_file(os.path.dirname(self.path), files)
                 self._copy_halves(max_bytes, tail_start, end, joined.fileno())
                 if self.writing is None:
-                    facts = {"gaps": gaps, "dropped_at_gap": tail_start - head}
+                    joined_metadata = replace(
+                        self.metadata, gaps=tuple(gaps), dropped_at_gap=tail_start - head
+                    )
                     with deferred_interrupts():
-                        self._replace_parts(joined.name, joined_entries, facts)
+                        self._replace_parts(joined.name, joined_entries, joined_metadata)
             except OSError as error:
                 if error.errno not in _FULL or not hasattr(os, "memfd_create"):
                     raise
@@ -307,23 +328,24 @@ class Recording:
 
     def _gaps_around(self, head: int, tail_start: int) -> list[int]:
         """Return where bytes are missing once ``head`` .. ``tail_start`` was left out."""
-        known = self.facts.get("gaps", ())
+        known = self.metadata.gaps
         gaps = {gap for gap in known if gap < head}
         gaps |= {head + gap - tail_start for gap in known if gap >= tail_start}
         if tail_start > head:
             gaps.add(head)
         return sorted(gaps)
 
-    def _replace_parts(self, data: str, entries: array.array[int], facts: dict[str, Any]) -> None:
+    def _replace_parts(self, data: str, entries: array.array[int], metadata: Metadata) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(self.path + ".index.new", flags, 0o600), "wb") as index:
             index.write(entries.tobytes())
         # First what may find no room: without it, the new files would be read as the old ones.
         with contextlib.suppress(FileNotFoundError):  # it ended in peace
-            append_facts(self.path + ".json", facts)
+            changes = {"gaps": metadata.gaps, "dropped_at_gap": metadata.dropped_at_gap}
+            append_metadata(self.path + ".json", changes)
         os.rename(data, self.path + ".data")
         os.rename(self.path + ".index.new", self.path + ".index")
-        self.facts |= facts
+        self.metadata = metadata
         for suffix in (".tail0", ".tail1"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path + suffix)
@@ -342,7 +364,7 @@ class Recording:
             entries[1::_ENTRY_WORDS],
             entries[2::_ENTRY_WORDS],
             self.sources,
-            tuple(self.facts.get("gaps", ()) if gaps is None else gaps),
+            self.metadata.gaps if gaps is None else tuple(gaps),
         )
 
     # -- letting go -----------------------------------------------------------------------------
@@ -363,10 +385,10 @@ class Recording:
 
 
 def record_bytes(
-    directory: str, chunks: list[tuple[int, bytes, int]], facts: dict[str, Any]
+    directory: str, chunks: list[tuple[int, bytes, int]], metadata: Metadata
 ) -> Recording:
     """Make a complete recording from ``(source number, bytes, time in ns)`` in memory."""
-    recording, data_fd, index_fd = Recording.create(directory, facts)
+    recording, data_fd, index_fd = Recording.create(directory, metadata)
     try:
         position = 0
         for source, chunk, time in chunks:
@@ -390,7 +412,7 @@ def copy_snapshot(snapshot: Snapshot, recording: Recording, data: int, index: in
         free[name].append(number)
     numbers = [free[name].popleft() for name in snapshot.sources]
     own = [os.dup(data), os.dup(index)]
-    writer = RecordingWriter(recording.path, own[0], own[1], recording.facts["max_bytes"])
+    writer = RecordingWriter(recording.path, own[0], own[1], recording.metadata.max_bytes)
     try:
         for i, start in enumerate(snapshot.starts):
             stop = snapshot.starts[i + 1] if i + 1 < len(snapshot.starts) else len(snapshot)
@@ -440,59 +462,51 @@ def _delete_files(path: str, owner: int) -> None:
             os.unlink(file)
 
 
-def _read_facts(path: str) -> dict[str, Any]:
-    """Read the facts of a recording that another process left, as far as it wrote them."""
-    facts: dict[str, Any] = {}
-    added: dict[int, str] = {}
+def _read_metadata(path: str) -> Metadata:
+    """Read the metadata of a recording that another process left, as far as it wrote it."""
     with open(path + ".json", encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            with contextlib.suppress(ValueError):  # cut short by the crash
-                more = json.loads(line)
-                if isinstance(more, dict):
-                    added |= dict(
-                        enumerate(more.pop("added_sources", ()), more.pop("first_added", 0))
-                    )
-                    facts |= more
-    entries = _sound_entries(path)
-    if "sources" not in facts:
-        facts = _made_up_facts(path, entries) | facts
-        added = {}
-    if "dropped_at_gap" in facts and os.path.exists(path + ".tail0"):
-        joined = os.stat(path + ".data").st_size > split_limit(facts["max_bytes"])[0]
-        if not joined:  # who was to do it was killed before
-            del facts["dropped_at_gap"]
-    names = facts["sources"]
-    count = max((len(names) - 1, *added, max(entries[2::_ENTRY_WORDS], default=-1))) + 1
-    names += [added.get(i, f"source {i + 1}") for i in range(len(names), count)]
-    return facts
+        found = read_changes(lines)
+    entries = _sound_entries(path, len(found.get("sources", ())) + MAX_UNNAMED_SOURCES)
+    if "sources" not in found:
+        found = _made_up_metadata(path, entries) | found
+    metadata = Metadata.from_dict(found)
+    if metadata.dropped_at_gap is not None and os.path.exists(path + ".tail0"):
+        head = split_limit(metadata.max_bytes)[0] if metadata.max_bytes else 0
+        if os.stat(path + ".data").st_size <= head:  # who was to join them was killed before
+            metadata = replace(metadata, dropped_at_gap=None)
+    highest = max(entries[2::_ENTRY_WORDS], default=-1)
+    more = (unnamed(i) for i in range(len(metadata.sources), highest + 1))
+    return replace(metadata, sources=(*metadata.sources, *more))
 
 
-def _made_up_facts(path: str, entries: memoryview) -> dict[str, Any]:
-    """Return what the other files of a recording tell of it, its own facts being lost."""
+def _made_up_metadata(path: str, entries: memoryview) -> dict[str, Any]:
+    """Return what the other files of a recording tell of it, its own metadata being lost."""
     data = os.stat(path + ".data")
     tails = [os.stat(file).st_size for file in recording_files(path) if ".tail" in file[-6:]]
     # The data file is full if there are others: it is the larger half, by one or by none.
     odd = any(size == data.st_size - 1 for size in tails)
     return {
-        "facts_lost": True,
-        "sources": [],
+        "reconstructed": True,
+        "sources": (),
         "started": entries[0] if len(entries) else data.st_mtime_ns,
         "crashed": data.st_mtime_ns,
-        "max_bytes": 2 * data.st_size - odd if tails else None,
+        "max_bytes": 2 * data.st_size - odd if tails and data.st_size else None,
     }
 
 
-def _sound_entries(path: str) -> memoryview:
+def _sound_entries(path: str, sources: int) -> memoryview:
     """Return the entries up to where a machine without power left zeros, or nothing, in the index.
 
-    Bytes without any are of one source.
+    There are at most so many ``sources``. Bytes without any entry are of one source.
     """
     entries = _EMPTY.cast("Q")
     with contextlib.suppress(FileNotFoundError):
         entries = _read_entries(path)
     starts = entries[1::_ENTRY_WORDS]
     follows = map(operator.le, itertools.chain((0,), starts), starts)
-    sound = itertools.takewhile(all, zip(entries[0::_ENTRY_WORDS], follows, strict=True))
+    is_known = map(sources.__gt__, entries[2::_ENTRY_WORDS])
+    columns = zip(entries[0::_ENTRY_WORDS], follows, is_known, strict=True)
+    sound = itertools.takewhile(all, columns)
     entries = entries[: _ENTRY_WORDS * sum(1 for _ in sound)]
     data = os.stat(path + ".data")
     if data.st_size and not len(entries):

@@ -49,7 +49,7 @@ class Following:
         self._index_offset = 0
         # The entry of the chunk in which position lies, and those after it.
         self._entries: deque[tuple[int, int, int]] = deque()
-        max_bytes = recording.facts["max_bytes"]
+        max_bytes = recording.metadata.max_bytes
         self._head = None if max_bytes is None else split_limit(max_bytes)[0]
         self._tail = 0 if max_bytes is None else tail_file_bytes(max_bytes)
 

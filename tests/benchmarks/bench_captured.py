@@ -17,6 +17,7 @@ from common import describe_run, peak_bytes
 
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.recording.format import ENTRY
+from ipyfdcapture.recording.metadata import Metadata
 from ipyfdcapture.recording.recording import Recording
 
 LINES = 10_000_000
@@ -41,14 +42,10 @@ def main() -> None:
 def record(directory: str, count: int) -> Recording:
     """Write a recording of ``count`` lines; every fiftieth chunk is stderr."""
     started = time.time_ns()
-    facts = {
-        "started": started,
-        "stopped": started + count * 1000,
-        "sources": ["stdout", "stderr"],
-        "encoding": "utf-8",
-        "errors": "replace",
-    }
-    recording, data_fd, index_fd = Recording.create(directory, facts)
+    metadata = Metadata(
+        sources=("stdout", "stderr"), started=started, stopped=started + count * 1000
+    )
+    recording, data_fd, index_fd = Recording.create(directory, metadata)
     rest = " iteration " + "x" * 78 + "\n"
     with open(data_fd, "wb", 1 << 22) as data, open(index_fd, "wb", 1 << 16) as index:
         for first in range(0, count, CHUNK_LINES):

@@ -115,7 +115,7 @@ def test_each_cell_is_kept_under_its_number(every: Kernel) -> None:
     }.items():
         numbers[every.run(cell).count] = text
     assert every.value(f"{{n: log.text for n, log in {HISTORY}.items()}}") == numbers
-    assert every.value(f"[log.recording.facts['cell'] for log in {HISTORY}.values()]") == list(
+    assert every.value(f"[log.recording.metadata.cell for log in {HISTORY}.values()]") == list(
         numbers
     )
     assert every.value("_logs.text") == "three"

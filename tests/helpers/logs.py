@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.recording import spool
+from ipyfdcapture.recording.metadata import Metadata
 from ipyfdcapture.recording.recording import record_bytes
 
 #: When the logs made here start: 2026-01-02 03:04:05.678901234 UTC, in ns since the epoch.
@@ -20,25 +21,23 @@ SOURCES = ["stdout", "stderr", "solver/stderr"]
 Chunk = tuple[int, bytes]
 
 
-def make_log(chunks: list[Chunk], **facts: Any) -> Captured:
+def make_log(chunks: list[Chunk], **metadata: Any) -> Captured:
     """Return a complete log of chunks (source number, bytes), read one second after another."""
     times = (STARTED + i * SECOND for i in range(len(chunks)))
     return make_log_at(
         [(source, chunk, time) for (source, chunk), time in zip(chunks, times, strict=False)],
-        **facts,
+        **metadata,
     )
 
 
-def make_log_at(chunks: list[tuple[int, bytes, int]], **facts: Any) -> Captured:
+def make_log_at(chunks: list[tuple[int, bytes, int]], **metadata: Any) -> Captured:
     """Return a complete log of chunks (source number, bytes, time in ns since the epoch)."""
     known = {
         "started": STARTED,
         "stopped": STARTED + max(1, len(chunks)) * SECOND,
-        "sources": SOURCES,
-        "encoding": "utf-8",
-        "errors": "replace",
+        "sources": tuple(SOURCES),
     }
-    return Captured(record_bytes(spool.directory(), chunks, known | facts))
+    return Captured(record_bytes(spool.directory(), chunks, Metadata(**(known | metadata))))
 
 
 @dataclass

@@ -24,6 +24,7 @@ from ipyfdcapture.log.line import Line
 from ipyfdcapture.log.lines import LineIndex, Lines, joined
 from ipyfdcapture.recording import spool
 from ipyfdcapture.recording.files import recording_files
+from ipyfdcapture.recording.metadata import Metadata
 from ipyfdcapture.recording.recording import Recording, State
 from ipyfdcapture.recording.writer import RecordingWriter
 
@@ -34,14 +35,8 @@ class Writer:
     """A drain that this test plays by hand."""
 
     def __init__(self, max_bytes: int | None = None) -> None:
-        facts = {
-            "started": STARTED,
-            "sources": ["stdout", "stderr"],
-            "encoding": "utf-8",
-            "errors": "replace",
-            "max_bytes": max_bytes,
-        }
-        self.recording, data, index = Recording.create(spool.directory(), facts)
+        metadata = Metadata(sources=("stdout", "stderr"), started=STARTED, max_bytes=max_bytes)
+        self.recording, data, index = Recording.create(spool.directory(), metadata)
         self._writer = RecordingWriter(self.recording.path, data, index, max_bytes)
         self.recording.writing = self
         self.alive = True
@@ -60,7 +55,7 @@ class Writer:
 
     def end(self) -> None:
         self.alive = False
-        self.recording.add_facts(stopped=time.time_ns())
+        self.recording.finish(time.time_ns())
         self._writer.close()
 
 
@@ -138,9 +133,7 @@ class TestFacts:
         assert log.complete
 
     def test_of_one_that_a_crash_left(self) -> None:
-        log = make_log(LOG)
-        facts = log.recording.facts
-        facts["crashed"] = facts.pop("stopped") + SECOND
+        log = make_log(LOG, stopped=None, crashed=STARTED + (len(LOG) + 1) * SECOND)
         assert log.complete
         assert log.duration == 6.0
         assert "crashed" in repr(log)
@@ -324,7 +317,7 @@ class TestCopies:
             ("two", "stdout", 2),
             ("warning: x", "stderr", 3),
         ]
-        assert again.recording.facts["cell"] == 3
+        assert again.recording.metadata.cell == 3
         assert again.complete
 
     def test_a_pickle_is_read_in_another_process(self) -> None:
@@ -374,7 +367,7 @@ class TestEquality:
 class TestClosing:
     def test_a_log_that_was_closed_is_complete(self, writer: Writer) -> None:
         log = Captured(writer.recording)
-        writer.recording.add_facts(stopped=time.time_ns())
+        writer.recording.finish(time.time_ns())
         assert not log.complete
         log.close()
         assert log.complete

@@ -31,6 +31,7 @@ from ...live.follower import Follower
 from ...log.captured import Captured
 from ...log.line import Line
 from ...recording import spool
+from ...recording.metadata import Metadata
 from ...recording.recording import Recording
 from ...system.interrupts import deferred_interrupts
 from ...system.pipes import enlarge, open_pipe
@@ -538,19 +539,12 @@ def _current_log(of_a_group: bool = False) -> _Log:
 
 
 def _new_log(of_a_group: bool) -> _Log:
-    facts = {
-        "started": time.time_ns(),
-        "sources": [],
-        "max_bytes": None,
-        "encoding": "utf-8",
-        "errors": "replace",
-        "process": os.getpid(),
-    }
+    metadata = Metadata(started=time.time_ns(), process=os.getpid())
     with deferred_interrupts():
         place = spool.open_spool()
         drain = get_drain("auto")
         try:
-            recording, data, index = Recording.create(place.path, facts)
+            recording, data, index = Recording.create(place.path, metadata)
             job = drain.record(recording, place, (data, index), None)
         except OSError as error:
             raise CaptureError(f"cannot capture: {reason(error)}") from error
@@ -601,7 +595,7 @@ class _Log:
                 for read_end in read_ends.values():
                     os.close(read_end)
                 raise
-            first = len(recording.facts["sources"])
+            first = len(recording.sources)
             recording.add_sources(sources)
             pipes = [Pipe(first + i, read_end) for i, read_end in enumerate(read_ends.values())]
             self._sources.update(pipe.source for pipe in pipes)
@@ -630,14 +624,14 @@ class _Log:
     def note_end(self) -> None:
         """One child has ended."""
         if self._of_one:
-            self.captured.recording.facts.setdefault("stopped", time.time_ns())
+            self.captured.recording.finish(time.time_ns())
 
     def end_group(self) -> None:
         """All children of a group have ended."""
         recording = self.captured.recording
         with deferred_interrupts():
             if self._capture is None:
-                recording.add_facts(stopped=time.time_ns())
+                recording.finish(time.time_ns())
                 self._job.stop()
         recording.update()
         if self._callbacks is not None:

@@ -67,13 +67,13 @@ def summarize(recording: Recording, reading: Reading, displays: int) -> Summary:
     displays
         How many rich displays were captured with it.
     """
-    facts = recording.facts
+    metadata = recording.metadata
     writing = recording.update().writing
     return Summary(
         state=_state(recording, writing),
-        failed=bool(facts.get("failed")),
-        cell=facts.get("cell"),
-        first_line=facts.get("first_line"),
+        failed=metadata.failed,
+        cell=metadata.cell,
+        first_line=metadata.first_line,
         lines=len(reading.indices),
         lines_of_log=len(reading.lines),
         whole=reading.whole,
@@ -86,11 +86,11 @@ def summarize(recording: Recording, reading: Reading, displays: int) -> Summary:
 
 
 def _state(recording: Recording, writing: bool) -> str:
-    facts = recording.facts
-    if "crashed" in facts:
+    metadata = recording.metadata
+    if metadata.crashed is not None:
         return "crashed"
-    if "stopped" not in facts:
+    if metadata.stopped is None:
         return "running"
     if writing:
         return "still writing"
-    return "failed" if facts.get("failed") else "complete"
+    return "failed" if metadata.failed else "complete"

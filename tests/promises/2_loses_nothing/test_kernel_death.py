@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Rounds, StartKernel
@@ -29,7 +30,8 @@ from ipyfdcapture import Captured, CaptureError
 from ipyfdcapture.ipython.recover import describe
 from ipyfdcapture.recording import crashes, spool
 from ipyfdcapture.recording import recording as recordings
-from ipyfdcapture.recording.files import append_facts, move_recording
+from ipyfdcapture.recording.files import append_metadata, move_recording
+from ipyfdcapture.recording.metadata import Metadata
 from ipyfdcapture.recording.recording import Recording, record_bytes
 from ipyfdcapture.recording.writer import RecordingWriter
 
@@ -479,7 +481,7 @@ def test_two_kernels_that_start_at_once_do_not_take_it_from_each_other(
         usual(file, destination)
 
     orphan = tempfile.mkdtemp(prefix=spool.name_prefix(), dir=tmp_path)
-    recording, data, index = Recording.create(orphan, {"sources": [], "notebook": "two at once"})
+    recording, data, index = Recording.create(orphan, Metadata(notebook="two at once"))
     recording.keep_files()
     os.write(data, b"precious")
     os.close(data)
@@ -494,8 +496,8 @@ def test_two_kernels_that_start_at_once_do_not_take_it_from_each_other(
 
 def test_a_recording_left_on_a_full_disk_says_how_much_was_dropped(tmp_path: Path) -> None:
     orphan = tempfile.mkdtemp(prefix=spool.name_prefix(), dir=tmp_path)
-    facts = {"sources": ["stdout"], "max_bytes": None, "notebook": "full disk", "started": 1}
-    recording, data, index = Recording.create(orphan, facts)
+    metadata = Metadata(sources=("stdout",), notebook="full disk", started=1)
+    recording, data, index = Recording.create(orphan, metadata)
     recording.keep_files()
     writer = RecordingWriter(recording.path, data, index, None)
     writer.append(b"kept\n", 0)
@@ -559,13 +561,13 @@ def test_a_crash_in_the_thread_drain_tells_no_lies(crashing: Callable[..., Kerne
 # -- after a power failure ----------------------------------------------------------------------
 
 
-def keep(key: str, spool_dir: Path, chunks: list[tuple[int, bytes]], **facts: object) -> str:
+def keep(key: str, spool_dir: Path, chunks: list[tuple[int, bytes]], **metadata: Any) -> str:
     """Leave a recording of a crashed kernel of the notebook ``key``; return its path."""
     orphan = tempfile.mkdtemp(prefix=spool.name_prefix(), dir=spool_dir)
-    known = {"sources": ["stdout", "stderr"], "max_bytes": None, "notebook": key, "started": 1}
-    recording, data, index = Recording.create(orphan, known | facts)
+    known = {"sources": ("stdout", "stderr"), "notebook": key, "started": 1}
+    recording, data, index = Recording.create(orphan, Metadata(**(known | metadata)))
     recording.keep_files()
-    writer = RecordingWriter(recording.path, data, index, recording.facts["max_bytes"])
+    writer = RecordingWriter(recording.path, data, index, recording.metadata.max_bytes)
     for source, chunk in chunks:
         writer.append(chunk, source)
     writer.close()
@@ -589,7 +591,7 @@ def test_a_recording_whose_facts_were_lost_is_listed_and_can_be_read(
     path = keep("k", tmp_path, [(0, b"first\n"), (1, b"second\n"), (0, b"last words\n")])
     Path(path + ".json").write_bytes(left)
     described = describe(path)
-    assert "its facts are lost" in described and described.endswith("last line: last words")
+    assert "its metadata is lost" in described and described.endswith("last line: last words")
     assert f"{datetime.date.today():%Y-}" in described
     logs = Captured(crashes.load(path, str(tmp_path)))
     assert logs.text == "first\nsecond\nlast words\n"
@@ -636,7 +638,7 @@ def test_what_follows_a_line_of_facts_that_was_cut_is_not_lost_with_it(
     path = keep("k", tmp_path, [(0, b"out\n"), (2, b"of a child\n")])
     with open(path + ".json", "ab") as facts:
         facts.write(b'{"added_sour')
-    append_facts(path + ".json", {"cell": 7})
+    append_metadata(path + ".json", {"cell": 7})
     assert "cell [7]" in describe(path)
     logs = Captured(crashes.load(path, str(tmp_path)))
     assert [line.source for line in logs] == ["stdout", "source 3"]
@@ -689,7 +691,7 @@ def test_recover_lists_the_good_beside_one_whose_facts_were_lost(
     kernel.restart()
     kernel.load()
     good, lost = listed(kernel.ok("%capture_fd --recover"))
-    assert "good" in good and "its facts are lost" in lost
+    assert "good" in good and "its metadata is lost" in lost
     kernel.ok("%capture_fd --recover 2 -v logs")
     assert kernel.value("logs.text") == "lost\n"
     assert "lost" in kernel.ok("logs").shown
@@ -740,14 +742,14 @@ def test_a_recording_whose_facts_were_lost_in_the_spool_goes_to_who_finds_it(
     """Whose it is went with its facts."""
     orphan = tempfile.mkdtemp(prefix=spool.name_prefix(), dir=tmp_path)
     for words in (b"last words\n", b""):
-        recording, data, index = Recording.create(orphan, {})
+        recording, data, index = Recording.create(orphan, Metadata())
         recording.keep_files()
         writer = RecordingWriter(recording.path, data, index, None)
         writer.append(words, 0)
         writer.close()
         Path(recording.path + ".json").write_bytes(b"")
     (path,) = crashes.find("k", str(tmp_path))
-    assert "its facts are lost" in describe(path) and "last words" in describe(path)
+    assert "its metadata is lost" in describe(path) and "last words" in describe(path)
     assert os.listdir(tmp_path) == ["runtime"]
 
 
@@ -759,10 +761,10 @@ def test_what_the_disk_takes_bit_by_bit_is_written_whole(
 ) -> None:
     usual = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: usual(fd, bytes(data)[:5]))
-    facts = {"sources": ["stdout", "stderr"], "started": 1}
+    metadata = Metadata(sources=("stdout", "stderr"), started=1)
     chunks = [(0, b"first words\n", 2), (1, b"second\n", 3), (0, b"last words\n", 4)]
-    recording = record_bytes(str(tmp_path), chunks, facts)
-    recording.add_facts(cell=7)
+    recording = record_bytes(str(tmp_path), chunks, metadata)
+    recording.add_sources(["solver/stdout"])
     monkeypatch.undo()
     left = Recording.open(recording.path)
     snapshot = left.snapshot()
@@ -772,7 +774,7 @@ def test_what_the_disk_takes_bit_by_bit_is_written_whole(
         [0, 12, 19],
         [0, 1, 0],
     ]
-    assert left.facts == {"sources": ["stdout", "stderr"], "started": 1, "cell": 7}
+    assert left.metadata == Metadata(sources=("stdout", "stderr", "solver/stdout"), started=1)
 
 
 def test_a_disk_that_takes_a_part_of_the_facts_refuses_the_recording(
@@ -788,7 +790,7 @@ def test_a_disk_that_takes_a_part_of_the_facts_refuses_the_recording(
     usual = os.write
     monkeypatch.setattr(os, "write", write_until_full)
     with pytest.raises(OSError):
-        Recording.create(str(tmp_path), {"sources": ["stdout"]})
+        Recording.create(str(tmp_path), Metadata(sources=("stdout",)))
     monkeypatch.undo()
     assert os.listdir(tmp_path) == []
 
@@ -800,7 +802,8 @@ def test_an_index_that_finds_no_room_to_be_rewritten_stays_as_it_was(
         return usual(fd, data[:24] if len(data) > 24 and data[24:] else data, offset)
 
     usual = os.pwrite
-    recording, data, index = Recording.create(str(tmp_path), {"sources": ["a"], "max_bytes": 100})
+    metadata = Metadata(sources=("a",), max_bytes=100)
+    recording, data, index = Recording.create(str(tmp_path), metadata)
     writer = RecordingWriter(recording.path, data, index, 100)
     monkeypatch.setattr("ipyfdcapture.recording.writer.MAX_STALE_INDEX_BYTES", 48)
     for i in range(10):
@@ -816,8 +819,8 @@ def test_an_index_that_finds_no_room_to_be_rewritten_stays_as_it_was(
 
 def leave_limited(directory: Path) -> str:
     """Leave a recording that kept 100 bytes of 1,000; return its path."""
-    known = {"sources": ["stdout"], "started": 1, "max_bytes": 100}
-    recording, data, index = Recording.create(str(directory), known)
+    metadata = Metadata(sources=("stdout",), started=1, max_bytes=100)
+    recording, data, index = Recording.create(str(directory), metadata)
     recording.keep_files()
     writer = RecordingWriter(recording.path, data, index, 100)
     for i in range(100):
@@ -829,11 +832,11 @@ def leave_limited(directory: Path) -> str:
 def test_a_limited_log_that_finds_no_room_for_its_facts_stays_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: str, facts: object) -> None:
+    def refuse(path: str, changes: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     path = leave_limited(tmp_path)
-    monkeypatch.setattr(recordings, "append_facts", refuse)
+    monkeypatch.setattr(recordings, "append_metadata", refuse)
     read = []
     for _ in range(2):
         left = Recording.open(path)

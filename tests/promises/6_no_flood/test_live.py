@@ -31,6 +31,7 @@ from hypothesis import strategies as st
 from ipyfdcapture import CaptureError, Line, capture_fd
 from ipyfdcapture.live.text import TextPieces, collapse_redraws
 from ipyfdcapture.output.redirect import Redirection
+from ipyfdcapture.recording.metadata import Metadata
 from ipyfdcapture.recording.recording import Recording
 from ipyfdcapture.recording.tail_reader import Following
 from ipyfdcapture.recording.writer import RecordingWriter
@@ -228,9 +229,8 @@ def test_live_cells_leave_nothing_behind(start_kernel: StartKernel, tmp_path: Pa
 
 def test_what_is_shown_of_a_stream_is_that_streams(tmp_path: Path) -> None:
     # The drain notes a source before it reads: while it finds nothing, it notes the next there.
-    recording, data, index = Recording.create(
-        str(tmp_path), {"sources": ["stdout", "stderr"], "max_bytes": None}
-    )
+    metadata = Metadata(sources=("stdout", "stderr"))
+    recording, data, index = Recording.create(str(tmp_path), metadata)
     writer = RecordingWriter(recording.path, data, index, None)
     pipes = [os.pipe() for _ in range(2)]
     following = Following(recording)

@@ -21,6 +21,7 @@ from ipyfdcapture.live import stream_view as views
 from ipyfdcapture.live.follower import Follower, Target
 from ipyfdcapture.live.stream_view import LastLines, ProgressView, StreamView, TailView, Texts
 from ipyfdcapture.live.terminal import TerminalScreen
+from ipyfdcapture.recording.metadata import Metadata
 from ipyfdcapture.recording.recording import Recording, State
 from ipyfdcapture.recording.tail_reader import Chunk
 from ipyfdcapture.recording.writer import RecordingWriter
@@ -57,13 +58,8 @@ class Growing:
 
     def __init__(self, max_bytes: int | None = None, encoding: str = "utf-8") -> None:
         self._directory = tempfile.TemporaryDirectory()
-        facts = {
-            "sources": list(SOURCES),
-            "encoding": encoding,
-            "errors": "replace",
-            "max_bytes": max_bytes,
-        }
-        self.recording, data, index = Recording.create(self._directory.name, facts)
+        metadata = Metadata(sources=tuple(SOURCES), encoding=encoding, max_bytes=max_bytes)
+        self.recording, data, index = Recording.create(self._directory.name, metadata)
         self._writer = RecordingWriter(self.recording.path, data, index, max_bytes)
         self.follower: Follower | None = None
 
