@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 SUPPORTED = sys.platform not in ("win32", "cygwin", "emscripten", "wasi")
 
 if SUPPORTED:
+    from .capture.api import capture_fd, forward_to_logging
     from .capture.children.group import attach, popen, run_all, run_all_async
-    from .capture.handle import FdCapture, forward_to_logging
-    from .capture.session import Capture, capture_fd
+    from .capture.handle import Capture, FdCapture
     from .errors import CaptureError
     from .ipython.history import History, history
     from .log.captured import Captured

@@ -1,28 +1,134 @@
-"""One descriptor, under a program's own control; and native output through `logging`."""
+"""What a user holds of a capture: `Capture`, and `FdCapture` for any one descriptor."""
 
 from __future__ import annotations
 
-import logging
-import os
 import threading
 from collections.abc import Callable
 from types import TracebackType
 
 from ..checks import check_descriptor, check_encoding, check_flags, check_function, check_seconds
-from ..errors import CaptureError, reason
-from ..live.callback import LineTarget, LoggerTarget
-from ..live.follower import Follower
+from ..live.callback import LineTarget
 from ..log.captured import Captured
 from ..log.line import Line
 from ..system.finalizers import Finalizer
 from ..system.interrupts import deferred_interrupts
-from .session import Capture, Run, capture_fd
+from .options import CaptureOptions, LiveTarget
+from .session import CaptureSession
 
-#: How long to wait for the callback at the stop.
+#: How long (s) `FdCapture.stop` waits for the callback.
 _STOP_S = 2.0
 
 
-class FdCapture:
+class _Handle:
+    """A user's hold on a session: one that nobody holds any more is stopped.
+
+    An interrupt that comes just as a ``with`` block is left, before Python has called anything of
+    ours, leaves no descriptor behind.
+    """
+
+    #: The session that runs or has run. Nothing in it refers to this object.
+    session: CaptureSession | None = None
+    _finalizer: Finalizer | None = None
+
+    @property
+    def captured(self) -> Captured:
+        """What was captured so far, since the last start. Raises `RuntimeError` before it."""
+        if self.session is None:
+            raise RuntimeError("the capture has not started")
+        return self.session.captured
+
+    def _start(self, session: CaptureSession, limit: float | None = None) -> Captured:
+        """Start a session, which is stopped, within ``limit`` seconds, once this is forgotten."""
+        try:
+            if not session.has_started:
+                self._finalizer = Finalizer(self, session.stop_as_forgotten, limit, at_exit=False)
+            captured = session.start()
+            self.session = session
+            return captured
+        finally:
+            self._release_if_over(session)
+
+    def _stop(self, session: CaptureSession, failed: bool, limit: float | None = None) -> Captured:
+        """Stop a session; wait at most ``limit`` seconds for its live targets."""
+        try:
+            return session.stop(failed, limit)
+        finally:
+            self._release_if_over(session)
+
+    def _release_if_over(self, session: CaptureSession) -> None:
+        """Unless there is something to put back, do not keep what the user gave."""
+        if self._finalizer is not None and not session.is_active:
+            self._finalizer.detach()
+            self._finalizer = None
+
+    def pause(self) -> None:
+        """Let output through to where it went before, until `resume`."""
+        if self.session is not None:
+            self.session.pause()
+
+    def resume(self) -> None:
+        """Continue capturing after `pause`."""
+        if self.session is not None:
+            self.session.resume()
+
+
+class Capture(_Handle):
+    """One capture, from `start` to `stop`; made by `capture_fd`.
+
+    Both may be called more than once and from any thread; a capture runs once. If nobody holds
+    it any more, it stops.
+    """
+
+    session: CaptureSession
+
+    def __init__(self, session: CaptureSession) -> None:
+        self.session = session
+
+    def start(self) -> Captured:
+        """Begin.
+
+        Returns
+        -------
+        Captured
+            What is captured; it grows while the capture runs.
+
+        Raises
+        ------
+        CaptureError
+            If the system does not allow it. Everything is as it was.
+        """
+        return self._start(self.session)
+
+    def stop(self) -> Captured:
+        """End: put everything back, and have everything recorded that was written so far.
+
+        Does not wait for children that live on; what they write later arrives later.
+
+        Returns
+        -------
+        Captured
+            What was captured.
+
+        Raises
+        ------
+        RuntimeError
+            If the capture has not started.
+        """
+        return self._stop(self.session, failed=False)
+
+    def __enter__(self) -> Captured:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop(self.session, failed=error is not None)
+
+
+class FdCapture(_Handle):
     """Captures any one descriptor, from `start` to `stop`; also a context manager.
 
     ::
@@ -71,63 +177,36 @@ class FdCapture:
         check_encoding(encoding, errors)
         check_flags(python=python)
         self.fd = fd
-        #: A duplicate of what the descriptor was, while the capture is active; None otherwise.
-        self.real_fd: int | None = None
-        self._callback = callback
-        self._encoding = encoding
-        self._errors = errors
-        self._python = python
+        live = (LiveTarget("callback", lambda place: LineTarget(callback)),) if callback else ()
+        self._options = CaptureOptions(
+            descriptors=(fd,),
+            python=python,
+            encoding=encoding,
+            errors=errors,
+            live=live,
+            live_after_end=False,
+            keep_originals=True,
+        )
         self._lock = threading.RLock()
-        self._capture: Run | None = None
-        self._follower: Follower | None = None
-        self._finalizer: Finalizer | None = None
-        self._captured: Captured | None = None
 
     @property
-    def captured(self) -> Captured:
-        """What was captured since the last start. Raises `RuntimeError` before the first."""
-        if self._captured is None:
-            raise RuntimeError("the capture has not started")
-        return self._captured
+    def real_fd(self) -> int | None:
+        """A duplicate of what the descriptor was, while the capture is active; else None."""
+        return None if self.session is None else self.session.originals.get(self.fd)
 
     def start(self) -> FdCapture:
-        """Begin; no effect while active. Raises `CaptureError` if the system does not allow it."""
-        with self._lock:
-            if self._capture is not None:
-                return self
-            try:
-                with deferred_interrupts():
-                    try:
-                        self._start()
-                    except OSError as error:
-                        raise CaptureError(f"cannot capture: {reason(error)}") from error
-            except BaseException:
-                self.stop()
-                raise
-        return self
+        """Begin; no effect while active.
 
-    def _start(self) -> None:
-        capture = Run(
-            [self.fd],
-            python=self._python,
-            display=False,
-            merge=False,
-            encoding=self._encoding,
-            errors=self._errors,
-            max_bytes=None,
-            drain="auto",
-            spool_dir="",
-            facts={},
-        )
-        self._captured = capture.start()
-        self._capture = capture
-        self.real_fd = capture.dup_below(self.fd)
-        if self._callback is not None:
-            self._follower = capture.follow("callback", LineTarget(self._callback))
-        # If nobody holds this any more: an interrupt came just as it began.
-        self._finalizer = Finalizer(
-            self, _end_as_forgotten, capture, self._follower, self.real_fd, at_exit=False
-        )
+        Raises
+        ------
+        CaptureError
+            If the system does not allow it. Everything is as it was.
+        """
+        with self._lock:
+            if self.session is None or not self.session.is_active:
+                with deferred_interrupts():  # one that runs is always known
+                    self._start(CaptureSession(self._options), _STOP_S)
+        return self
 
     def stop(self, timeout: float = _STOP_S) -> None:
         """End: put the descriptor back. No effect if not active.
@@ -138,33 +217,18 @@ class FdCapture:
         check_seconds("timeout", timeout, zero=True)
         timeout = min(timeout, threading.TIMEOUT_MAX)
         with deferred_interrupts(), self._lock:
-            capture, self._capture = self._capture, None
-            follower, self._follower = self._follower, None
-            finalizer, self._finalizer = self._finalizer, None
-            if finalizer is not None:
-                finalizer.detach()
-            if capture is not None:
-                try:
-                    _end(capture, follower, timeout)
-                finally:
-                    self._close_real_fd()
+            if self.session is not None and self.session.is_active:
+                self._stop(self.session, failed=False, limit=timeout)
 
     def pause(self) -> None:
         """Let output through to where it went before, until `resume`."""
         with self._lock:
-            if self._capture is not None:
-                self._capture.pause()
+            super().pause()
 
     def resume(self) -> None:
-        """Go on capturing after `pause`."""
+        """Continue capturing after `pause`."""
         with self._lock:
-            if self._capture is not None:
-                self._capture.resume()
-
-    def _close_real_fd(self) -> None:
-        real_fd, self.real_fd = self.real_fd, None
-        if real_fd is not None:
-            os.close(real_fd)
+            super().resume()
 
     def __enter__(self) -> FdCapture:
         return self.start()
@@ -176,64 +240,3 @@ class FdCapture:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-def _end(capture: Run, follower: Follower | None, timeout: float) -> None:
-    try:
-        capture.stop(patience=timeout, limit=timeout)
-    finally:
-        if follower is not None:
-            follower.abandon()
-
-
-def _end_as_forgotten(capture: Run, follower: Follower | None, real_fd: int | None) -> None:
-    try:
-        _end(capture, follower, _STOP_S)
-    finally:
-        if real_fd is not None:
-            os.close(real_fd)
-
-
-def forward_to_logging(
-    logger: logging.Logger,
-    *,
-    levels: bool = True,
-    stdout: bool = True,
-    stderr: bool = True,
-    python: bool = False,
-    max_bytes: int | None = 1 << 20,
-) -> Capture:
-    """Send what native code and children of this process write to a logger, until stopped.
-
-    ::
-
-        forwarding = forward_to_logging(logging.getLogger("native"))
-        ...
-        forwarding.stop()
-
-    Each line is one record with ``extra={"source": "stdout" | "stderr"}``. What the logger's
-    handlers print through Python is not captured again. Also a context manager, once: use either
-    ``with`` or `Capture.stop`. Keep what is returned: it ends once nobody holds it.
-
-    Parameters
-    ----------
-    logger
-        Where the lines go.
-    levels
-        Whether a line in one of the formats of `ipyfdcapture.log.levels` has the level that it
-        says. All others, and without ``levels`` all, are INFO from stdout and WARNING from stderr.
-    stdout, stderr
-        Which descriptors.
-    python
-        Whether ``sys.stdout`` and ``sys.stderr`` are forwarded too.
-    max_bytes
-        How much of the log is kept beside (`Capture.captured`), the first half and the last.
-        None: all.
-    """
-    if not isinstance(logger, logging.Logger):
-        raise ValueError(f"logger must be a logging.Logger, not {logger!r}")
-    check_flags(levels=levels)
-    capture = capture_fd(stdout=stdout, stderr=stderr, python=python, max_bytes=max_bytes)
-    capture.run.show_on("logging", lambda place: LoggerTarget(logger, levels=levels))
-    capture.start()
-    return capture

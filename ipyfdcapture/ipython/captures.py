@@ -7,7 +7,8 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
-from ..capture.session import Run, capture_fd
+from ..capture.options import CaptureOptions, LiveTarget, descriptors_of, live_targets
+from ..capture.session import CaptureSession
 from ..errors import CaptureError
 from ..live.targets import make_progress, make_tail
 from ..log.captured import Captured
@@ -39,7 +40,7 @@ class Captures:
         options: MagicOptions,
         cell: tuple[int | None, str | None] = (None, None),
         name: str = "",
-    ) -> Run:
+    ) -> CaptureSession:
         """Make a capture, for `start`. Raises `UsageError`.
 
         Parameters
@@ -52,35 +53,36 @@ class Captures:
             What messages call the log. Empty: the variable that it is bound to.
         """
         config = self.config
+        number, first_line = cell
         append_to = self._log_to_append_to(options) if options.append else None
         try:
-            capture = capture_fd(
-                stdout=not options.no_stdout,
-                stderr=not options.no_stderr,
+            live = live_targets("auto" if options.live else None, file=options.file)
+            if options.tail or options.progress:
+                live += (LiveTarget("view", make_tail if options.tail else make_progress),)
+            chosen = CaptureOptions(
+                descriptors=descriptors_of(not options.no_stdout, not options.no_stderr),
                 python=not options.no_python,
                 display=options.display,
                 merge=options.merge,
                 encoding=config.encoding,
                 errors=config.errors,
-                live="auto" if options.live else None,
-                file=options.file,
+                live=live,
                 live_interval=config.live_interval,
                 live_max_bytes=config.live_max_bytes,
+                tail_lines=options.tail or config.tail_lines,
                 max_bytes=config.max_bytes if options.max_bytes is None else options.max_bytes,
                 drain=options.drain or config.drain,
                 spool_dir=config.spool_dir,
-            ).run
+                notebook=self.notebook,
+                cell=number,
+                first_line=first_line,
+                name=name or options.log_name,
+                crash_dir=crashes.directory(self.notebook) if config.keep_crashed else None,
+                append_to=append_to,
+            )
         except ValueError as error:
             raise UsageError(str(error)) from None
-        capture.identify(self.notebook, *cell)
-        if options.tail or options.progress:
-            capture.show_on("view", make_tail if options.tail else make_progress)
-        capture.tail_lines = options.tail or config.tail_lines
-        capture.name = name or options.log_name
-        capture.append_to = append_to
-        if config.keep_crashed:
-            capture.crash_dir = crashes.directory(self.notebook)
-        return capture
+        return CaptureSession(chosen)
 
     def _log_to_append_to(self, options: MagicOptions) -> Captured | None:
         name = options.log_name
@@ -102,7 +104,7 @@ class Captures:
             self.shell.user_ns[name] = captured
 
 
-def start(capture: Run) -> None:
+def start(capture: CaptureSession) -> None:
     """Start a capture. Raises `UsageError`, and changes nothing, if the system refuses."""
     try:
         capture.start()

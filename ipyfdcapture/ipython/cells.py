@@ -13,7 +13,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from ..capture.session import Run
+from ..capture.session import CaptureSession
 from ..log.captured import Captured
 from ..output.streams import Replacement
 from ..system.interrupts import deferred_interrupts
@@ -26,7 +26,7 @@ from .shell_output import ShellOutput
 class CellCapture:
     """A capture that runs until the end of its cell."""
 
-    capture: Run
+    capture: CaptureSession
     #: Called with the log, and whether the cell failed, when the capture has ended.
     on_end: Callable[[Captured, bool], None]
 
@@ -42,7 +42,7 @@ class Cell:
     captures: list[CellCapture] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     #: Captured statements of the cell that are running.
-    statements: list[Run] = field(default_factory=list)
+    statements: list[CaptureSession] = field(default_factory=list)
 
 
 class _Here(threading.local):
@@ -77,7 +77,7 @@ class Cells:
             self.running.append(Cell(frame=frames[0] if frames else None))
 
     def begin_capture(
-        self, cell: Cell, capture: Run, on_end: Callable[[Captured, bool], None]
+        self, cell: Cell, capture: CaptureSession, on_end: Callable[[Captured, bool], None]
     ) -> None:
         """Start a capture that ends with its cell. Raises `UsageError`."""
         with deferred_interrupts():  # a capture that is active is always known

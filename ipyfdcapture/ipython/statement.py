@@ -8,7 +8,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from ..capture.session import Run
+from ..capture.session import CaptureSession
 from ..log.captured import Captured
 from .captures import start
 from .cells import Cell
@@ -16,7 +16,7 @@ from .cells import Cell
 
 def run_captured(
     shell: InteractiveShell,
-    capture: Run,
+    capture: CaptureSession,
     code: str,
     cell: Cell | None,
     on_end: Callable[[Captured, BaseException | None], None],

@@ -155,7 +155,7 @@ def test_encoding_and_errors(configured: Kernel) -> None:
 def test_the_limits_of_live_output(configured: Kernel) -> None:
     reply = configured.ok(
         "%%capture_fd -v logs --live\nfrom ipyfdcapture.capture.session import current_capture\n"
-        "interval = current_capture().live_interval\n"
+        "interval = current_capture().options.live_interval\n"
         "for i in range(100): print('line', i)"
     )
     assert configured.value("interval") == 0.5
@@ -166,7 +166,7 @@ def test_the_limits_of_live_output(configured: Kernel) -> None:
 def test_keep_crashed(configured: Kernel) -> None:
     cell = (
         "from ipyfdcapture.capture.session import current_capture\n"
-        "kept = current_capture().crash_dir"
+        "kept = current_capture().options.crash_dir"
     )
     configured.ok(f"%%capture_fd -v logs\n{cell}")
     assert configured.value("kept") is None

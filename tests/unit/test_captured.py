@@ -12,13 +12,16 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from helpers.logs import SECOND, STARTED, make_log, make_log_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipyfdcapture import capture_fd
+from ipyfdcapture.capture.handle import Capture
+from ipyfdcapture.capture.options import CaptureOptions
+from ipyfdcapture.capture.session import CaptureSession
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.line import Line
 from ipyfdcapture.log.lines import LineIndex, Lines, joined
@@ -249,11 +252,15 @@ class TestLimit:
 
 def appended(before: Captured | None, written: bytes, max_bytes: int | None) -> Captured:
     """Capture what a cell with ``--append`` writes."""
-    capture = capture_fd(max_bytes=max_bytes, drain="thread")
-    capture.run.append_to = before
-    with capture as log:
+    with appending(before, max_bytes=max_bytes) as log:
         os.write(1, written)
     return log
+
+
+def appending(before: Captured | None, **options: Any) -> Capture:
+    """Return a capture whose log continues another one."""
+    chosen = CaptureOptions(descriptors=(1, 2), drain="thread", append_to=before, **options)
+    return Capture(CaptureSession(chosen))
 
 
 class TestAppending:
@@ -278,9 +285,7 @@ class TestAppending:
         half = "あ".encode("shift_jis")[:1]
         first = make_log([(0, half)], sources=["stdout", "stderr"], encoding="shift_jis")
         first.recording.state = State(dropped=1)
-        capture = capture_fd(encoding="shift_jis", drain="thread")
-        capture.run.append_to = first
-        with capture as log:
+        with appending(first, encoding="shift_jis") as log:
             os.write(1, b"a\nb\n")
         assert list(log)[-2:] == ["a", "b"]
 

@@ -35,7 +35,7 @@ from ...recording.metadata import Metadata
 from ...recording.recording import Recording
 from ...system.interrupts import deferred_interrupts
 from ...system.pipes import enlarge, open_pipe
-from ..session import Run, current_capture
+from ..session import CaptureSession, current_capture
 
 __all__ = ["Child", "Outcome", "Result", "attach", "popen", "run_all", "run_all_async"]
 
@@ -562,7 +562,7 @@ class _Log:
         self,
         captured: Captured,
         job: Draining,
-        capture: Run | None,
+        capture: CaptureSession | None,
         hold: Hold | None,
         of_a_group: bool = False,
     ) -> None:
@@ -646,7 +646,7 @@ class _Log:
 class _Callbacks:
     """The thread that gives one recording's lines to the functions of its children."""
 
-    def __init__(self, recording: Recording, capture: Run | None) -> None:
+    def __init__(self, recording: Recording, capture: CaptureSession | None) -> None:
         self._functions: dict[str, OnLine] = {}
         target = LineTarget(self._give_line)
         if capture is not None:
@@ -670,7 +670,7 @@ class _Callbacks:
 
 
 #: All children of a capture share one.
-_callbacks: weakref.WeakKeyDictionary[Run, _Callbacks] = weakref.WeakKeyDictionary()
+_callbacks: weakref.WeakKeyDictionary[CaptureSession, _Callbacks] = weakref.WeakKeyDictionary()
 
 
 def _forget_after_fork() -> None:

@@ -802,7 +802,7 @@ def test_a_captured_statement_whose_end_an_interrupt_hit_ends_with_its_cell(
 ) -> None:
     fresh_kernel.ok(
         INTERRUPTED_ONCE.format(
-            owner="capture.Run", name="stop", interrupt="raise KeyboardInterrupt"
+            owner="capture.CaptureSession", name="stop", interrupt="raise KeyboardInterrupt"
         )
     )
     reply = fresh_kernel.run("%capture_fd -v logs print('in')")

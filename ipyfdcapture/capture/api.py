@@ -1,0 +1,156 @@
+"""The public functions that make a capture of descriptors."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..checks import check_flags
+from ..live.callback import LoggerTarget
+from ..log.line import Line
+from .handle import Capture
+from .options import CaptureOptions, LiveTarget, descriptors_of, live_targets
+from .session import CaptureSession
+
+
+def capture_fd(
+    *,
+    stdout: bool = True,
+    stderr: bool = True,
+    fds: Iterable[int] = (),
+    python: bool = True,
+    display: bool = False,
+    merge: bool = False,
+    encoding: str = "utf-8",
+    errors: str = "replace",
+    live: Any = None,
+    on_line: Callable[[Line], object] | None = None,
+    file: str | os.PathLike[str] | None = None,
+    live_interval: float = 0.1,
+    live_max_bytes: int = 1_000_000,
+    max_bytes: int | None = None,
+    drain: str = "auto",
+    spool_dir: str = "",
+    facts: dict[str, Any] | None = None,
+) -> Capture:
+    """Capture what this process and its children write to descriptors 1 and 2.
+
+    Use it as a context manager; it gives a `Captured`, which may be read at once and for as long
+    as it is kept::
+
+        with capture_fd() as logs:
+            solver.run()
+        print(logs.stdout)
+
+    Parameters
+    ----------
+    stdout, stderr
+        Whether to capture descriptor 1, descriptor 2.
+    fds
+        Further descriptors to capture (above 2, open).
+    python
+        Whether ``sys.stdout`` and ``sys.stderr`` are captured too. If not, they go on to where
+        they wrote before, and native output alone is captured.
+    display
+        Whether to capture IPython's rich displays (``Captured.outputs``).
+    merge
+        One pipe for both streams: the exact order, but no telling apart.
+    encoding, errors
+        How Python writes text during the capture, and how `Captured` reads it.
+    live
+        Where to show the output as it comes: ``"iopub"`` (under the notebook cell),
+        ``"terminal"`` (where the descriptors led before), ``"auto"`` (the one or the other), a
+        writable text or binary stream, or a `logging.Logger` (a record for each line).
+    on_line
+        Called with each `Line`, in a thread. An exception in it is reported, and ends nothing.
+    file
+        A path to append the bytes to as they come.
+    live_interval
+        How often (s) what is new is shown.
+    live_max_bytes
+        How much is shown live in a notebook; the rest is counted, and the end is shown.
+    max_bytes
+        Keep at most that many bytes, the first half and the last. None: keep all.
+    drain
+        Where the pipes are emptied: ``"process"`` (a helper, which native code that holds the
+        GIL cannot stop), ``"thread"``, or ``"auto"``: the helper where one can be started.
+    spool_dir
+        Where recordings are kept while they are in use. Empty: the system's temporary directory.
+    facts
+        What else to keep with the log (plain data), as ``Captured.facts``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not of the accepted kind. Nothing has changed then.
+    CaptureError
+        On entering, if the system does not allow it. Nothing has changed then.
+    """
+    options = CaptureOptions(
+        descriptors=descriptors_of(stdout, stderr, fds),
+        python=python,
+        display=display,
+        merge=merge,
+        encoding=encoding,
+        errors=errors,
+        live=live_targets(live, on_line, file),
+        live_interval=live_interval,
+        live_max_bytes=live_max_bytes,
+        max_bytes=max_bytes,
+        drain=drain,
+        spool_dir=spool_dir,
+        facts=facts or {},
+    )
+    return Capture(CaptureSession(options))
+
+
+def forward_to_logging(
+    logger: logging.Logger,
+    *,
+    levels: bool = True,
+    stdout: bool = True,
+    stderr: bool = True,
+    python: bool = False,
+    max_bytes: int | None = 1 << 20,
+) -> Capture:
+    """Send what native code and children of this process write to a logger, until stopped.
+
+    ::
+
+        forwarding = forward_to_logging(logging.getLogger("native"))
+        ...
+        forwarding.stop()
+
+    Each line is one record with ``extra={"source": "stdout" | "stderr"}``. What the logger's
+    handlers print through Python is not captured again. Also a context manager, once: use either
+    ``with`` or `Capture.stop`. Keep what is returned: it ends once nobody holds it.
+
+    Parameters
+    ----------
+    logger
+        Where the lines go.
+    levels
+        Whether a line in one of the formats of `ipyfdcapture.log.levels` has the level that it
+        says. All others, and without ``levels`` all, are INFO from stdout and WARNING from stderr.
+    stdout, stderr
+        Which descriptors.
+    python
+        Whether ``sys.stdout`` and ``sys.stderr`` are forwarded too.
+    max_bytes
+        How much of the log is kept beside (`Capture.captured`), the first half and the last.
+        None: all.
+    """
+    if not isinstance(logger, logging.Logger):
+        raise ValueError(f"logger must be a logging.Logger, not {logger!r}")
+    check_flags(levels=levels)
+    options = CaptureOptions(
+        descriptors=descriptors_of(stdout, stderr),
+        python=python,
+        live=(LiveTarget("logging", lambda place: LoggerTarget(logger, levels=levels)),),
+        max_bytes=max_bytes,
+    )
+    capture = Capture(CaptureSession(options))
+    capture.start()
+    return capture
