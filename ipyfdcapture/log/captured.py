@@ -8,26 +8,21 @@ the log as it is now, and hands it on.
 from __future__ import annotations
 
 import copy
-import datetime
 import os
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from ..recording import spool
-from ..recording.metadata import Metadata
-from ..recording.recording import Recording, Snapshot, record_bytes
+from ..recording.recording import Recording
 from . import export, narrowing
 from .levels import count_levels
 from .line import Gap, Line
-from .lines import LineIndex, Lines
-from .moments import Moment, local_time, microseconds_of
-from .narrowing import STDOUT, checked_count, sources_of_stream
-from .pickling import pickled, restore
+from .moments import Moment, microseconds_of
+from .narrowing import checked_count
+from .pickling import Chunk, parts_of, pickled, recording_of, restore
 from .reading import Reading
-from .search import Pattern, compile_search, find
-from .timing import Rate, duration, rate, silences
+from .recorded import RecordedLines
+from .search import Pattern
+from .timing import Rate, gaps, rate
 from .view.replay import replay
 from .view.summary import Summary, summarize
 from .view.words import counted
@@ -37,7 +32,7 @@ if TYPE_CHECKING:
     from IPython.utils.capture import RichOutput
 
 
-class Captured:
+class Captured(RecordedLines):
     r"""A captured log, or a narrower view of one: a sequence of `Line`.
 
     It may be read while it still grows. A narrower view (`head`, `tail`, `grep`, `source`,
@@ -79,63 +74,8 @@ class Captured:
     __hash__ = None  # type: ignore[assignment]  # equal by content, and the content may grow
 
     def __init__(self, recording: Recording, outputs: list[dict[str, Any]] | None = None) -> None:
-        self.recording = recording
+        super().__init__(recording)
         self._outputs = outputs if outputs is not None else []
-        self._index = LineIndex()
-        self._selection: Sequence[int] | None = None  # None: all, including what is yet to come
-        self._pinned: Snapshot | None = None
-
-    # -- text -----------------------------------------------------------------------------------
-
-    @property
-    def stdout(self) -> str:
-        r"""What was written to stdout, decoded. With ``merge``, what was written to either.
-
-        Examples
-        --------
-        >>> logs.grep("iteration").stdout
-        'iteration 1: loss 0.5\niteration 2: loss 0.25\n'
-        """
-        reading = self._read()
-        return "".join(reading.text_parts(sources_of_stream(reading, STDOUT)))
-
-    @property
-    def stderr(self) -> str:
-        r"""What was written to stderr, decoded.
-
-        Examples
-        --------
-        >>> logs.stderr
-        'warning: small step\n'
-        """
-        reading = self._read()
-        return "".join(reading.text_parts(sources_of_stream(reading, ("stderr",))))
-
-    @property
-    def text(self) -> str:
-        r"""What was written by all sources, decoded, in order of arrival.
-
-        In a narrower view: its lines, each with its line end.
-
-        Examples
-        --------
-        >>> logs.tail(2).text
-        '12 cells\ndone\n'
-        """
-        return "".join(self._read().text_parts())
-
-    @property
-    def raw(self) -> bytes:
-        r"""The bytes that `text` is decoded from.
-
-        Examples
-        --------
-        >>> logs.tail(2).raw
-        b'12 cells\ndone\n'
-        """
-        if self._selection is None:
-            return bytes(self._snapshot().data)
-        return b"".join(self._read().raw_lines())
 
     @property
     def outputs(self) -> list[RichOutput]:
@@ -151,19 +91,6 @@ class Captured:
         from IPython.utils.capture import RichOutput
 
         return [RichOutput(**output) for output in self._outputs]
-
-    # -- lines ----------------------------------------------------------------------------------
-
-    def __len__(self) -> int:
-        return len(self._read().indices)
-
-    def __iter__(self) -> Iterator[Line]:
-        reading = self._read()
-        return reading.make_lines(reading.indices)
-
-    def __reversed__(self) -> Iterator[Line]:
-        reading = self._read()
-        return reading.make_lines(reading.indices[::-1])
 
     @overload
     def __getitem__(self, key: int) -> Line: ...
@@ -181,18 +108,6 @@ class Captured:
         if isinstance(selected, int):
             return reading.line(selected)
         return self._narrowed(selected, reading)
-
-    def __contains__(self, text: object) -> bool:
-        """Tell whether ``text`` (str or bytes) occurs anywhere in the log."""
-        if isinstance(text, str) and "\n" in text:
-            return text in self.text
-        if isinstance(text, bytes) and b"\n" in text:
-            return text in self.raw
-        if not isinstance(text, str | bytes):
-            raise TypeError(f"what is in a log is str or bytes, not {text!r}")
-        reading = self._read()
-        search = compile_search(text, False, reading.encoding, reading.errors)
-        return any(map(len, find(reading.lines, reading.indices, search)))
 
     # -- narrowing ------------------------------------------------------------------------------
 
@@ -435,135 +350,7 @@ class Captured:
         >>> longest.seconds, longest.before, longest.after
         (2.0, 'iteration 1: loss 0.5', 'iteration 2: loss 0.25')
         """
-        reading = self._read()
-        return [
-            Gap(
-                local_time(silence.start),
-                (silence.stop - silence.start) / 1e9,
-                None if silence.before is None else reading.line(silence.before),
-                None if silence.after is None else reading.line(silence.after),
-            )
-            for silence in silences(reading, checked_count(n))
-        ]
-
-    # -- facts ----------------------------------------------------------------------------------
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What was given as ``capture_fd(facts=...)``: a copy.
-
-        In a log that a crash left, it is as JSON keeps it: tuples are lists, keys are text.
-
-        Examples
-        --------
-        >>> logs.facts
-        {}
-        """
-        return copy.deepcopy(self.recording.metadata.facts)
-
-    @property
-    def started(self) -> datetime.datetime:
-        """When the capture started, in local time.
-
-        Examples
-        --------
-        >>> logs.started == logs[0].time
-        True
-        """
-        return local_time(self.recording.metadata.started)
-
-    @property
-    def duration(self) -> float:
-        """How long the capture ran, in seconds; while it runs, how long so far.
-
-        What a child writes after the end is in the log, but not in this time.
-
-        Examples
-        --------
-        >>> logs.duration
-        6.0
-        """
-        return duration(self.recording.metadata.started, self._ended)
-
-    @property
-    def nbytes(self) -> int:
-        """The length of `raw`, in bytes.
-
-        Examples
-        --------
-        >>> logs.nbytes
-        90
-        """
-        if self._selection is None:
-            return self.recording.nbytes()
-        return sum(map(len, self._read().raw_lines()))
-
-    @property
-    def dropped(self) -> int:
-        """How many bytes of the log were not kept: because of ``max_bytes``, or of a full disk.
-
-        Examples
-        --------
-        >>> logs.dropped
-        0
-        """
-        self.recording.update()
-        return self.recording.dropped
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing more can come: False while the capture runs or a child still writes.
-
-        Examples
-        --------
-        >>> logs.complete
-        True
-        """
-        return not self.recording.update().writing and self._ended is not None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it is a log itself, not a narrower view of one.
-
-        Examples
-        --------
-        >>> logs.is_whole, logs.head().is_whole
-        (True, False)
-        """
-        return self._selection is None
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until all writers, children that live on included, are gone.
-
-        Parameters
-        ----------
-        timeout
-            How long at most, in seconds; None: as long as it takes.
-
-        Returns
-        -------
-        bool
-            Whether they are gone.
-
-        Examples
-        --------
-        >>> logs.wait(timeout=5)
-        True
-        """
-        return self.recording.wait(timeout)
-
-    def close(self) -> None:
-        """Delete the recording, for this view and all others of it.
-
-        It is deleted anyway when the last view is forgotten, and when the process ends.
-
-        Examples
-        --------
-        >>> logs.close()
-        >>> logs
-        <Captured: closed>
-        """
-        self.recording.close()
+        return gaps(self._read(), checked_count(n))
 
     # -- showing --------------------------------------------------------------------------------
 
@@ -686,62 +473,20 @@ class Captured:
         return view
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        snapshot = self._snapshot()
-        metadata = replace(
-            self.recording.note_loss(snapshot, self.recording.metadata),
-            sources=snapshot.sources,
-            dropped_at_gap=0,
-        )
-        if metadata.ended is None:
-            metadata = replace(metadata, stopped=time.time_ns())
-        ends = [*snapshot.starts, len(snapshot)][1:]
-        chunks = [
-            (source, bytes(snapshot.data[start:end]), moment)
-            for source, start, end, moment in zip(
-                snapshot.source_numbers, snapshot.starts, ends, snapshot.times, strict=True
-            )
-        ]
-        return restore, ("Captured", chunks, metadata.to_dict(), self._outputs, self._selection)
-
-    # -- reading --------------------------------------------------------------------------------
-
-    @property
-    def _ended(self) -> int | None:
-        """When the capture stopped or crashed (ns since the epoch); None while it runs."""
-        return self.recording.metadata.ended
-
-    def _snapshot(self) -> Snapshot:
-        return self._pinned if self._pinned is not None else self.recording.snapshot()
-
-    def _read(self) -> Reading:
-        lines = self._lines()
-        whole = self._selection is None
-        indices = range(len(lines)) if self._selection is None else self._selection
-        known = self.recording.metadata
-        return Reading(
-            lines, indices, known.encoding, known.errors, whole, known.started, known.ended
-        )
-
-    def _lines(self) -> Lines:
-        if self._pinned is not None:
-            return Lines(self._pinned, self._index)
-        # Over the limit, what follows the gap moves on with everything written.
-        limited = self.recording.metadata.max_bytes is not None
-        moves = limited and self.recording.writing is not None
-        return Lines(self.recording.snapshot(), LineIndex() if moves else self._index)
+        parts = parts_of(self.recording, self._snapshot())
+        return restore, ("Captured", *parts, self._outputs, self._selection)
 
     def _summary(self, reading: Reading) -> Summary:
         return summarize(self.recording, reading, len(self._outputs))
 
 
 def _restore(
-    chunks: list[tuple[int, bytes, int]],
+    chunks: list[Chunk],
     metadata: dict[str, Any],
     outputs: list[dict[str, Any]],
     selection: Sequence[int] | None,
 ) -> Captured:
-    recording = record_bytes(spool.directory(), chunks, Metadata.from_dict(metadata))
-    captured = Captured(recording, outputs)
+    captured = Captured(recording_of(chunks, metadata), outputs)
     captured._selection = selection
     return captured
 

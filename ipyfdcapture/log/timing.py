@@ -11,6 +11,7 @@ from itertools import chain, count, groupby, pairwise
 from operator import sub
 from typing import Any, NamedTuple
 
+from .line import Gap
 from .lines import Lines
 from .moments import local_time
 from .pickling import pickled, restore
@@ -183,6 +184,19 @@ def _count_lines(reading: Reading, start: int, interval: int, entries: int) -> l
         count[0] += 1
         count[1] += len(row.raw)
     return counts
+
+
+def gaps(reading: Reading, n: int) -> list[Gap]:
+    """Return the longest silences, longest first, as users get them."""
+    return [
+        Gap(
+            local_time(silence.start),
+            (silence.stop - silence.start) / _S,
+            None if silence.before is None else reading.line(silence.before),
+            None if silence.after is None else reading.line(silence.after),
+        )
+        for silence in silences(reading, n)
+    ]
 
 
 def silences(reading: Reading, n: int) -> list[Silence]:
