@@ -18,7 +18,7 @@ from ..checks import (
     check_seconds,
     checked_fds,
 )
-from ..drain.drain import KINDS
+from ..drain.choosing import KINDS
 from ..live.callback import FileTarget, LineTarget
 from ..live.targets import MakeTarget, make_target
 from ..log.captured import Captured

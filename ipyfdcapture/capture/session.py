@@ -18,7 +18,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..drain.drain import Draining, Pipe, get_drain
+from ..drain.choosing import get_drain
+from ..drain.job import DrainJob, Pipe
 from ..errors import CaptureError, reason
 from ..live.display_order import keep_order
 from ..live.follower import GRACE_S, Follower, Target
@@ -79,7 +80,7 @@ class CaptureSession:
         self._started = self._is_ending = self._stopped = False
         self._failed = False
         self._captured: Captured | None = None
-        self._job: Draining | None = None
+        self._job: DrainJob | None = None
         self._write_ends: dict[int, int] = {}
         self._redirections: dict[int, Redirection] = {}
         self._paused: dict[int, Descriptor] = {}  # the write ends, by descriptor
@@ -120,7 +121,7 @@ class CaptureSession:
         return follower
 
     @property
-    def job(self) -> Draining | None:
+    def job(self) -> DrainJob | None:
         """The drain's hold on the recording; None before the start."""
         return self._job
 
@@ -192,7 +193,7 @@ class CaptureSession:
         """Have pipes that nothing leads to yet drained into a new recording."""
         place = spool.open_spool(self.options.spool_dir)
         drain = get_drain(self.options.drain)
-        self._undo.add(AtEnd.DRAIN, drain.rest)
+        self._undo.add(AtEnd.DRAIN, drain.close_if_idle)
         recording, files = self._create_recording(place.path)
         self._captured = Captured(recording, self._outputs)
         self._undo.add(AtEnd.WRITE_ENDS, self._close_write_ends)
@@ -421,7 +422,7 @@ class CaptureSession:
             with contextlib.ExitStack() as ending:
                 while self._followers:
                     ending.callback(self._end_follower, self._followers.pop())
-            self._job.drain.tell_news()
+            self._job.drain.show_warnings()
 
     def _end_follower(self, follower: Follower) -> None:
         try:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import socket
 import subprocess
 import sys
-import threading
 from typing import Protocol
 
 from ..system.descriptors import Socket
-from ..system.joining import is_current, join
 from ..system.pipes import out_of_the_way
-from . import pump
+from ..system.polling import is_closed
+from ..system.threads import WorkThread
+from .pump import Pump
 
 #: The program that the helper process runs, by its path.
 _HELPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
@@ -37,10 +36,10 @@ class Host(Protocol):
         """Whether the pump can take new recordings."""
 
     def close(self) -> None:
-        """Let go of the pump: it ends when the last writer has closed."""
+        """Close what leads to the pump: it ends when the last writer has closed."""
 
-    def forget_after_fork(self) -> None:
-        """In a forked child: let go of what is the parent's."""
+    def reset_after_fork(self) -> None:
+        """In a forked child: close what is the parent's."""
 
 
 def _control_pair() -> tuple[Socket, Socket]:
@@ -102,18 +101,14 @@ class ProcessHost:
     @property
     def is_usable(self) -> bool:
         """Whether the pump can take new recordings."""
-        if not self.control.is_ours():
-            return False
-        waiter = select.poll()
-        waiter.register(self.control, 0)  # only "the other end is gone" is asked for
-        return not waiter.poll(0)
+        return self.control.is_ours() and not is_closed(self.control.fileno())
 
     def close(self) -> None:
-        """Let go of the pump."""
+        """Close what leads to the pump."""
         self.control.close()
 
-    def forget_after_fork(self) -> None:
-        """In a forked child: let go of what is the parent's."""
+    def reset_after_fork(self) -> None:
+        """In a forked child: close what is the parent's."""
         self.control.close()
 
 
@@ -127,10 +122,8 @@ class ThreadHost:
 
     def __init__(self) -> None:
         self.control, theirs = _control_pair()
-        self._pump = pump.Pump(theirs, theirs.is_ours)
-        self._thread = threading.Thread(
-            target=self._pump.run, name="ipyfdcapture-drain", daemon=True
-        )
+        self._pump = Pump(theirs, theirs.is_ours)
+        self._thread = WorkThread(self._pump.run, name="ipyfdcapture-drain")
         try:
             self._thread.start()
         except RuntimeError as error:  # how threading says that there is no thread to be had
@@ -144,13 +137,13 @@ class ThreadHost:
         return self.control.is_ours() and self._thread.is_alive()
 
     def close(self) -> None:
-        """Let go of the pump."""
+        """Close what leads to the pump."""
         self.control.close()
         # While a child lives on, so does the thread that passes its output through.
-        if not is_current(self._thread) and not self._pump.is_emptying:
-            join(self._thread, _THREAD_END_S)
+        if not self._thread.is_current() and not self._pump.is_emptying:
+            self._thread.wait(_THREAD_END_S)
 
-    def forget_after_fork(self) -> None:
-        """In a forked child, which has no such thread: let go of its descriptors."""
+    def reset_after_fork(self) -> None:
+        """In a forked child, which has no such thread: close its descriptors."""
         self.control.close()
         self._pump.close()

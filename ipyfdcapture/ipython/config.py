@@ -12,7 +12,7 @@ from traitlets import Bool, Enum, Float, Integer, TraitError, TraitType, Unicode
 from traitlets.config import Configurable
 
 from ..checks import check_encoding
-from ..drain.drain import KINDS
+from ..drain.choosing import KINDS
 from .options import SIZE_HELP, parse_size
 
 

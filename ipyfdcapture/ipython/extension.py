@@ -10,7 +10,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 
-from ..drain.drain import get_drain
+from ..drain.choosing import get_drain
 from ..errors import CaptureError
 from ..recording import crashes
 from .captures import Captures

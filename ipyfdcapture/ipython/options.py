@@ -16,7 +16,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 
-from ..drain.drain import KINDS
+from ..drain.choosing import KINDS
 
 #: The name of both magics.
 MAGIC = "capture_fd"

@@ -12,7 +12,7 @@ from ..output.streams import never_capturing_this_thread
 from ..recording.recording import Recording
 from ..recording.tail_reader import READ_BYTES, Chunk, Following
 from ..system.interrupts import interrupt_waits
-from ..system.joining import is_current, join
+from ..system.threads import WorkThread
 
 #: At the end of a capture, wait this long (s) for a target that makes no progress.
 GRACE_S = 2.0
@@ -95,7 +95,7 @@ class Follower:
         self._abandoned = self._finished = False
         self._late = self._was_cleared = False
         self._next_tick = 0.0
-        self._thread = threading.Thread(target=self._run, name=f"ipyfdcapture-{name}", daemon=True)
+        self._thread = WorkThread(self._run, name=f"ipyfdcapture-{name}")
         target.open(recording)
         target.wanted = self._is_still_wanted
 
@@ -124,7 +124,7 @@ class Follower:
         Gives up on a target that makes no progress for ``patience`` seconds, takes longer than
         ``limit`` seconds, or is waited for when an interrupt comes.
         """
-        if is_current(self._thread):
+        if self._thread.is_current():
             return
         with self._turn:
             self._wanted += 1
@@ -154,9 +154,9 @@ class Follower:
         with self._turn:
             self._ended = True
         self.catch_up(patience, limit)
-        in_thread = is_current(self._thread)
+        in_thread = self._thread.is_current()
         if self._recording.writing is None and not self._abandoned and not in_thread:
-            join(self._thread, patience)
+            self._thread.wait(patience)
         if self._abandoned:
             self._tell("does not take what it is given; it is given nothing more")
         else:

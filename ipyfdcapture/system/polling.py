@@ -1,26 +1,140 @@
-"""Waiting for the other end of a descriptor."""
+"""Waiting for descriptors, and asking whether their other end is gone.
+
+The *other end* of a pipe is its writers, that of a socket its peer. `select.poll` tells that it is
+gone when no event at all is asked for; on macOS it never does. There, and wherever the system has
+it, `select.kqueue` does.
+"""
 
 from __future__ import annotations
 
+import errno
 import select
+import time
+from collections.abc import Iterable
+from typing import Any
 
 from .pipes import waiting_bytes
 
 
+class PollWaiter:
+    """Waits until one of several descriptors is ready. A context manager, to be closed.
+
+    Parameters
+    ----------
+    closed
+        Descriptors that are ready once their other end is gone. What waits to be read there does
+        not matter.
+    readable
+        Descriptors that are ready once something can be read, be it their end.
+    """
+
+    def __init__(self, closed: Iterable[int] = (), readable: Iterable[int] = ()) -> None:
+        self._poll = select.poll()
+        for fd in readable:
+            self._poll.register(fd, select.POLLIN)
+        for fd in closed:
+            self._poll.register(fd, 0)  # no event is asked for: only the end is told
+
+    def wait(self, timeout_s: float | None = None) -> set[int]:
+        """Return those that are ready; none if the time is over. None: wait without a limit."""
+        timeout_ms = None if timeout_s is None else max(0.0, timeout_s) * 1000
+        return {fd for fd, _ in self._poll.poll(timeout_ms)}
+
+    def close(self) -> None:
+        """Release what the system keeps for it."""
+
+    def __enter__(self) -> PollWaiter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+_select: Any = select  # what it has differs from system to system
+
+
+class KqueueWaiter(PollWaiter):
+    """The same with a kqueue."""
+
+    def __init__(self, closed: Iterable[int] = (), readable: Iterable[int] = ()) -> None:
+        self._closed = frozenset(map(int, closed))
+        self._gone: set[int] = set()
+        self._kqueue = _select.kqueue()
+        try:
+            for fd in readable:
+                self._add(fd, 0)
+            for fd in self._closed:
+                # At each change only: what waits to be read would else wake us for ever.
+                self._add(fd, _select.KQ_EV_CLEAR)
+        except BaseException:
+            self.close()
+            raise
+
+    def _add(self, fd: int, flags: int) -> None:
+        event = _select.kevent(fd, _select.KQ_FILTER_READ, _select.KQ_EV_ADD | flags)
+        try:
+            self._kqueue.control([event], 0)
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+            self._gone.add(fd)  # as poll has it
+
+    def wait(self, timeout_s: float | None = None) -> set[int]:
+        """Return those that are ready; none if the time is over. None: wait without a limit."""
+        deadline = None if timeout_s is None else time.monotonic() + max(0.0, timeout_s)
+        while True:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            ready = self._ready(0 if self._gone else left)
+            if ready or left == 0:
+                return ready
+
+    def _ready(self, timeout_s: float | None) -> set[int]:
+        ready = set()
+        for event in self._kqueue.control(None, 64, timeout_s):
+            if event.ident not in self._closed:
+                ready.add(event.ident)
+            elif event.flags & _select.KQ_EV_EOF:
+                self._gone.add(event.ident)  # told once
+        return ready | self._gone
+
+    def close(self) -> None:
+        """Release what the system keeps for it."""
+        self._kqueue.close()
+
+
+#: What this system has.
+Waiter: type[PollWaiter] = KqueueWaiter if hasattr(select, "kqueue") else PollWaiter
+
+
+def is_closed(fd: int) -> bool:
+    """Tell whether the other end of ``fd`` is gone."""
+    return wait_until_closed(fd, 0)
+
+
+def wait_until_closed(fd: int, timeout_s: float | None = None) -> bool:
+    """Wait until the other end of ``fd`` is gone; tell whether it is. None: without a limit."""
+    with Waiter(closed=[fd]) as waiter:
+        return bool(waiter.wait(timeout_s))
+
+
 def at_end(pipe: int) -> bool:
     """Tell whether a pipe is empty and has no writer left."""
-    waiter = select.poll()
-    waiter.register(pipe, 0)  # only "no writer left" is asked for
-    return bool(waiter.poll(0)) and not waiting_bytes(pipe)
+    return is_closed(pipe) and not waiting_bytes(pipe)
+
+
+def wait_until_readable(fd: int, timeout_s: float | None = None) -> bool:
+    """Wait until something can be read from ``fd``; tell whether it can."""
+    with Waiter(readable=[fd]) as waiter:
+        return bool(waiter.wait(timeout_s))
 
 
 def is_writable(fd: int) -> bool:
-    """Tell whether a descriptor takes something now."""
+    """Tell whether ``fd`` takes something now."""
     return bool(_poll_to_write(fd).poll(0))
 
 
 def wait_until_writable(fd: int) -> None:
-    """Wait until a descriptor takes something."""
+    """Wait until ``fd`` takes something."""
     _poll_to_write(fd).poll()
 
 

@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from ...checks import check_function, check_positive
-from ...drain.drain import Draining, Hold, Pipe, get_drain
+from ...drain.choosing import get_drain
+from ...drain.job import DrainJob, Pipe, PipeReservation
 from ...errors import CaptureError, reason
 from ...live.callback import LineTarget
 from ...live.follower import Follower
@@ -532,9 +533,9 @@ def _current_log(of_a_group: bool = False) -> _Log:
     """Return the active capture's log, or a new one."""
     capture = current_capture()
     if capture is not None and capture.job and not capture.captured.recording.closed:
-        hold = capture.job.hold()
-        if hold is not None:  # else: it is just over
-            return _Log(capture.captured, capture.job, capture, hold)
+        reservation = capture.job.reserve()
+        if reservation is not None:  # else: it is just over
+            return _Log(capture.captured, capture.job, capture, reservation)
     return _new_log(of_a_group)
 
 
@@ -561,15 +562,15 @@ class _Log:
     def __init__(
         self,
         captured: Captured,
-        job: Draining,
+        job: DrainJob,
         capture: CaptureSession | None,
-        hold: Hold | None,
+        reservation: PipeReservation | None,
         of_a_group: bool = False,
     ) -> None:
         self.captured = captured
         self._job = job
         self._capture = capture
-        self._hold = hold
+        self._reservation = reservation
         self._of_one = capture is None and not of_a_group
         self._sources: set[int] = set()
         self._callbacks: _Callbacks | None = None
@@ -578,8 +579,8 @@ class _Log:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._hold is not None:
-            self._hold.let_go()
+        if self._reservation is not None:
+            self._reservation.close()
 
     def add(self, label: str, read_ends: dict[str, int], on_line: OnLine | None) -> None:
         """Have pipes emptied into it, by their names; takes them over, also if it fails."""

@@ -273,19 +273,19 @@ def test_a_signal_handler_may_read_the_log_that_is_being_read(python: Python) ->
     shown = python(
         PRELUDE
         + """
-from ipyfdcapture.drain.drain import Drain
+from ipyfdcapture.drain.channel import Channel
 with capture_fd() as logs:
     os.write(1, b"x\\n")
     logs.nbytes  # so that at the end the pipes are empty, and nobody waits for an answer
-assert logs.recording.writing.asked is not None
-usual = Drain._await_some
+assert logs.recording.writing.awaits_answer
+usual = Channel._await_some
 def interrupted(self, *args):
-    Drain._await_some = usual
+    Channel._await_some = usual
     signal.raise_signal(signal.SIGUSR1)
     return usual(self, *args)
 read = []
 signal.signal(signal.SIGUSR1, lambda *_: read.append(logs.text))
-Drain._await_some = interrupted
+Channel._await_some = interrupted
 text = logs.text
 print([text], read)
 """
@@ -325,17 +325,17 @@ def test_an_interrupt_as_an_answer_of_the_drain_is_taken_leaves_the_log_readable
     shown = python(
         PRELUDE
         + """
-from ipyfdcapture.drain import drain as client
+from ipyfdcapture.drain import channel
 with capture_fd() as logs:
     os.write(1, b"x")
     logs.nbytes  # so that at the end the pipes are empty, and nobody waits for an answer
-assert logs.recording.writing.asked is not None
-usual = client.json.loads
+assert logs.recording.writing.awaits_answer
+usual = channel.json.loads
 def interrupted(line):
-    client.json.loads = usual
+    channel.json.loads = usual
     signal.raise_signal(signal.SIGINT)
     return usual(line)
-client.json.loads = interrupted
+channel.json.loads = interrupted
 try:
     logs.text
 except KeyboardInterrupt:
@@ -501,7 +501,7 @@ def test_a_drain_started_without_descriptors_leaves_their_numbers_free(
         if len(sys.argv) == 1:
             command = f'exec "{{sys.executable}}" script.py again <&- >&- 2>&-'
             sys.exit(subprocess.run(["sh", "-c", command]).returncode)
-        from ipyfdcapture.drain.drain import get_drain
+        from ipyfdcapture.drain.choosing import get_drain
         get_drain({drain!r})
         is_open = [fd for fd in (0, 1, 2) if os.path.lexists(f"/proc/self/fd/{{fd}}")]
         open("result.txt", "w").write(repr(is_open))
@@ -1043,9 +1043,9 @@ def test_a_finalizer_amid_a_question_to_the_drain_does_not_disturb_it(python: Py
         PRELUDE
         + """
         import gc
-        from ipyfdcapture.drain import drain as client
+        from ipyfdcapture.drain import channel
         gc.disable()
-        receive, send = client.Drain._receive_some, client.Drain._send
+        receive, send = channel.Channel._receive_some, channel.Channel.send
         def collect_and(function):
             def wrapped(*args):
                 gc.collect()
@@ -1062,8 +1062,8 @@ def test_a_finalizer_amid_a_question_to_the_drain_does_not_disturb_it(python: Py
             circle.capture = capture_fd()
             circle.capture.start()
             children.append(subprocess.Popen(["sleep", "0.2"]))
-        client.Drain._receive_some = collect_and(receive)
-        client.Drain._send = collect_and(send)
+        channel.Channel._receive_some = collect_and(receive)
+        channel.Channel.send = collect_and(send)
         for _ in range(20):
             forget()
             assert logs.text == "kept\\n", logs.text

@@ -421,7 +421,7 @@ class TestAHelperOutOfDescriptors:
             from helpers.process import the_pump
             from ipyfdcapture import attach, capture_fd, popen
             from ipyfdcapture.recording import spool
-            from ipyfdcapture.drain.drain import get_drain
+            from ipyfdcapture.drain.choosing import get_drain
             PIPES = ("stdin", "stdout", "stderr")
             WAITING = ["sh", "-c", "read word; echo $word"]
             get_drain("process")

@@ -1,0 +1,232 @@
+"""A drain's work for one recording, as the capture and the recording see it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..recording.recording import State
+from ..recording.writer import CHUNK_BYTES
+from ..system.descriptors import Descriptor
+from ..system.pipes import open_pipe, waiting_bytes
+from ..system.polling import at_end, wait_until_closed
+from .protocol import MOST_FDS, AddRequest, RecordRequest
+
+#: How often to look whether nobody reserves pipes of a recording any more.
+_RESERVATION_S = 0.02
+
+
+@dataclass
+class Pipe:
+    """The kernel's side of one pipe that is emptied. Owns both descriptors."""
+
+    source: int
+    read_end: int
+    #: Where bytes go that nobody keeps any more. None: nowhere.
+    original: int | None = None
+
+    def __post_init__(self) -> None:
+        self._fds = [Descriptor(fd) for fd in (self.read_end, self.original) if fd is not None]
+
+    def close(self) -> None:
+        """Close both."""
+        for fd in self._fds:
+            fd.close()
+
+
+class JobServer(Protocol):
+    """What does the work: the drain, as its jobs and their captures see it."""
+
+    def update(self, job: DrainJob) -> State:
+        """Have everything recorded that is in the pipes of ``job``."""
+
+    def stop(self, job: DrainJob) -> None:
+        """Have everything recorded that was written before the capture of ``job`` ended."""
+
+    def release(self, job: DrainJob) -> None:
+        """Keep nothing more of ``job``."""
+
+    def add(self, job: DrainJob, pipes: Sequence[Pipe]) -> None:
+        """Empty more pipes into the recording of ``job``."""
+
+    def reserve(self, job: DrainJob) -> PipeReservation | None:
+        """Have ``job`` wait for pipes that are yet to be added; None if it is too late."""
+
+    def postpones(self, function: Callable[[], object]) -> bool:
+        """If this thread is using the drain, have another call ``function``, and say so."""
+
+    def show_warnings(self) -> None:
+        """Warn of what happened during a capture, now that it is over."""
+
+
+@dataclass(eq=False)
+class DrainJob:
+    """One recording that a drain writes.
+
+    It is the `ipyfdcapture.recording.recording.Writing` side of the recording. A forked child
+    may look at its parent's, which changes nothing.
+    """
+
+    drain: JobServer
+    number: int
+    path: str
+    max_bytes: int | None
+    crash_dir: str | None
+    #: A pipe from the pump to the pump, see `ipyfdcapture.recording.writer.RecordingWriter`.
+    transit: tuple[Descriptor, Descriptor] | None = None
+    pipes: dict[int, Pipe] = field(default_factory=dict)
+    #: Whether the capture has ended.
+    stopped: bool = False
+    state: State = field(default_factory=lambda: State(writing=True))
+    #: Whether the pump was asked for something, and its answer not waited for.
+    awaits_answer: bool = False
+    #: How many may still add pipes.
+    reservations: int = 0
+    owner: int = field(default_factory=os.getpid)
+
+    # -- what a recording asks ------------------------------------------------------------------
+
+    def update(self) -> State:
+        """Have everything recorded that is in the pipes."""
+        if self.owner != os.getpid():
+            # A forked child sees what is recorded; asking for more is its parent's affair.
+            return State(self.state.dropped, self.state.dropped_why, writing=True)
+        return self.drain.update(self)
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait (s) until all writers are gone; tell whether they are."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self._wait_for_pipes(deadline):
+            if not self.reservations:
+                return True
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+            time.sleep(_RESERVATION_S)
+        return False
+
+    def _wait_for_pipes(self, deadline: float | None) -> bool:
+        for pipe in list(self.pipes.values()):
+            left = None if deadline is None else deadline - time.monotonic()
+            if not wait_until_closed(pipe.read_end, left):
+                return False
+        return True
+
+    def release(self) -> None:
+        """Keep nothing more; a writer that lives on is not disturbed."""
+        if self.owner == os.getpid():
+            self.drain.release(self)
+
+    # -- what a capture asks --------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Like `update`, for the end of the capture. Writers that live on are still recorded."""
+        self.stopped = True
+        if self.owner == os.getpid():
+            self.drain.stop(self)
+
+    def reserve(self) -> PipeReservation | None:
+        """Have it wait for pipes that are yet to be added; None if it is too late for that."""
+        return self.drain.reserve(self)
+
+    def add(self, pipes: Sequence[Pipe]) -> None:
+        """Have more pipes emptied into this recording.
+
+        Takes the pipes over. Raises `OSError` if the drain cannot have them.
+        """
+        self.drain.add(self, pipes)
+
+    # -- what the drain knows -------------------------------------------------------------------
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further pipes can come."""
+        return self.stopped and not self.reservations
+
+    def note(self, answer: dict[str, Any]) -> None:
+        """Take what the pump says of it (`ipyfdcapture.drain.protocol.Synced`)."""
+        is_open = set(answer["open"])
+        for source in [source for source in self.pipes if source not in is_open]:
+            self.pipes.pop(source).close()
+        self.state = State(
+            answer["dropped"], answer["dropped_why"], writing=bool(is_open) or not self.is_over
+        )
+
+    def take_late_answer(self, answer: dict[str, Any]) -> None:
+        """Take an answer that was not waited for."""
+        self.awaits_answer = False
+        if "error" not in answer:
+            self.note(answer)
+
+    def record_request(
+        self, files: tuple[int, int], keep_crash: bool
+    ) -> tuple[RecordRequest, list[int]]:
+        """Return the request to write it to ``files``, data and index, and its descriptors."""
+        request: RecordRequest = {
+            "do": "record",
+            "id": self.number,
+            "path": self.path,
+            "max_bytes": self.max_bytes,
+            "crash_dir": self.crash_dir if keep_crash else None,
+            "stopped": self.stopped,
+        }
+        return request, [*files, *(self.transit or ())]
+
+    def add_requests(self, pipes: Sequence[Pipe]) -> Iterator[tuple[AddRequest, list[int]]]:
+        """Yield the requests to empty ``pipes`` into it, and their descriptors."""
+        for start in range(0, len(pipes), MOST_FDS // 2):
+            some = pipes[start : start + MOST_FDS // 2]
+            fds: list[int] = []
+            for pipe in some:
+                fds += [pipe.read_end] if pipe.original is None else [pipe.read_end, pipe.original]
+            request: AddRequest = {
+                "do": "add",
+                "id": self.number,
+                "sources": [pipe.source for pipe in some],
+                "originals": [pipe.source for pipe in some if pipe.original is not None],
+            }
+            yield request, fds
+
+    def open_transit(self) -> None:
+        """Open the transit, where the system can use it."""
+        if hasattr(os, "splice"):
+            read_end, write_end = open_pipe(CHUNK_BYTES)
+            self.transit = Descriptor(read_end), Descriptor(write_end)
+
+    def close_pipes(self) -> None:
+        """Close the kernel's side of the pipes, and the transit."""
+        while self.pipes:
+            self.pipes.popitem()[1].close()
+        if self.transit is not None:
+            for end in self.transit:
+                end.close()
+            self.transit = None
+
+    def has_all(self) -> bool:
+        """Tell whether everything is recorded and nobody can write any more."""
+        return all(at_end(pipe.read_end) for pipe in self.pipes.values()) and not (
+            self.transit and waiting_bytes(self.transit[0])
+        )
+
+
+class PipeReservation:
+    """While it is open, a recording is not complete: pipes may still be added."""
+
+    def __init__(self, job: DrainJob) -> None:
+        self._job: DrainJob | None = job
+        job.reservations += 1
+
+    def close(self) -> None:
+        """Nothing more will be added. Idempotent."""
+        job = self._job
+        self.__del__()
+        if job is not None and job.is_over and job.owner == os.getpid():
+            job.drain.stop(job)
+
+    def __del__(self) -> None:
+        # No more than that: this runs wherever the last reference goes.
+        job, self._job = self._job, None
+        if job is not None:
+            job.reservations -= 1

@@ -1,0 +1,126 @@
+"""The words between a drain and its pump.
+
+They go over the control socket, a stream socket. The drain sends requests: a JSON object a line,
+with descriptors attached. A request that has a ``reply`` number gets one line with that number
+as its answer: what the request asks for, or `Failed`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Literal, TypedDict
+
+#: Descriptors that go with one request at most (the system's limit, SCM_MAX_FD of Linux, is 253).
+MOST_FDS = 240
+
+
+class Envelope(TypedDict, total=False):
+    """What any request may have beside its own words."""
+
+    fds: int  # how many descriptors come with it
+    reply: int  # the number of the answer that is wanted
+
+
+class SpoolRequest(Envelope):
+    """Remove a directory once the owner is gone.
+
+    Descriptor: the lock in it that tells others that it is in use.
+    """
+
+    do: Literal["spool"]
+    path: str
+
+
+class RecordRequest(Envelope):
+    """Begin a recording, or go on with it.
+
+    Descriptors: data, index, and both ends of the transit if there is one.
+    """
+
+    do: Literal["record"]
+    id: int  # the number of the recording, here and in what follows
+    path: str
+    max_bytes: int | None
+    crash_dir: str | None  # where it goes if the owner crashes meanwhile (None: nowhere)
+    stopped: bool
+
+
+class AddRequest(Envelope):
+    """Empty pipes into a recording.
+
+    Descriptors: for each source the read end, then its original descriptor if so listed.
+    """
+
+    do: Literal["add"]
+    id: int
+    sources: list[int]
+    originals: list[int]
+
+
+class ConfirmRequest(Envelope):
+    """Tell what was taken. Answer: `Confirmed`."""
+
+    do: Literal["confirm"]
+    id: int
+
+
+class SyncRequest(Envelope):
+    """Move everything that was in the pipes when the request came. Answer: `Synced`.
+
+    Releases the recording if it has stopped and no writer lives.
+    """
+
+    do: Literal["sync"]
+    id: int
+    stopped: bool
+
+
+class ReleaseRequest(Envelope):
+    """Keep nothing more. A writer that lives on is passed through to its original descriptor."""
+
+    do: Literal["release"]
+    id: int
+
+
+class ByeRequest(Envelope):
+    """The owner ends in peace: there is no crash to keep."""
+
+    do: Literal["bye"]
+
+
+Request = (
+    SpoolRequest
+    | RecordRequest
+    | AddRequest
+    | ConfirmRequest
+    | SyncRequest
+    | ReleaseRequest
+    | ByeRequest
+)
+
+
+class Confirmed(TypedDict):
+    """Which pipes the pump has, and how many more it can have."""
+
+    taken: list[int] | None  # sources whose pipes are or were emptied (None: no such recording)
+    room: int  # so many more descriptors can be taken for sure
+
+
+class Synced(TypedDict):
+    """How a recording stands."""
+
+    dropped: int  # bytes
+    dropped_why: str | None
+    open: list[int]  # sources whose writers live
+
+
+class Failed(TypedDict):
+    """A request could not be served."""
+
+    error: str
+
+
+def encode(message: Mapping[str, object]) -> bytes:
+    """Return a request or an answer as it is sent."""
+    return json.dumps(message).encode() + b"\n"

@@ -1,0 +1,61 @@
+"""Handing what a dead pump had in hand to a new one, in a thread of this process.
+
+The new pump reads from the files how far the dead one came.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Sequence
+
+from ..system.pipes import out_of_the_way
+from .channel import Channel
+from .host import ThreadHost
+from .job import DrainJob
+
+#: Descriptors that a thread as host needs for itself.
+_FDS_OF_A_THREAD_HOST = 6
+#: Those of a recording, without its pipes: data, index, the two tails, the transit.
+_FDS_OF_A_RECORDING = 6
+
+
+def resume_in_thread(jobs: Sequence[DrainJob]) -> tuple[ThreadHost, Channel]:
+    """Return a pump in a thread that goes on with ``jobs``, and what leads to it.
+
+    Raises `OSError`, with nothing changed, if the system does not allow it at present.
+    """
+    # The new pump has its own duplicate of each, and nobody could tell us that it got none.
+    needed = sum(_FDS_OF_A_RECORDING + 2 * len(job.pipes) for job in jobs)
+    _check_that_there_are(needed + _FDS_OF_A_THREAD_HOST)
+    with contextlib.ExitStack() as opened:
+        files = [
+            (_reopen(job.path + ".data", opened), _reopen(job.path + ".index", opened))
+            for job in jobs
+        ]
+        host = ThreadHost()
+        try:
+            channel = Channel(host.control)
+            for job, each in zip(jobs, files, strict=True):
+                channel.enqueue(*job.record_request(each, keep_crash=False))
+                for request, fds in job.add_requests(list(job.pipes.values())):
+                    channel.enqueue(request, fds)
+            channel.send()
+        except BaseException:
+            host.close()
+            raise
+    return host, channel
+
+
+def _reopen(path: str, opened: contextlib.ExitStack) -> int:
+    fd = out_of_the_way(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+    opened.callback(os.close, fd)
+    return fd
+
+
+def _check_that_there_are(count: int) -> None:
+    """Raise `OSError` unless this process may open so many more descriptors."""
+    with contextlib.ExitStack() as opened:
+        for _ in range(count):
+            opened.enter_context(socket.socket(socket.AF_UNIX))
