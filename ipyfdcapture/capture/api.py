@@ -58,7 +58,8 @@ def capture_fd(
     merge
         One pipe for both streams: the exact order, but no telling apart.
     encoding, errors
-        How Python writes text during the capture, and how `Captured` reads it.
+        How Python writes text during the capture, and how `Captured` reads it. A line must end
+        with byte 10 alone: UTF-16, UTF-32 and EBCDIC are refused.
     live
         Where to show the output as it comes: ``"iopub"`` (under the notebook cell),
         ``"terminal"`` (where the descriptors led before), ``"auto"`` (the one or the other), a

@@ -157,8 +157,8 @@ class FdCapture(_Handle):
     Raises
     ------
     ValueError
-        At once, with nothing moved, for a descriptor that is not open or an encoding that is not
-        known.
+        At once, with nothing moved, for a descriptor that is not open, or an encoding that is not
+        known or in which a line does not end with byte 10 alone.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A log for other tools: files, pandas and Arrow."""
+"""Write a log to a file, or hand it to pandas and Arrow."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def save(reading: Reading, summary: Summary, path: str | os.PathLike[str]) -> No
     Raises
     ------
     ValueError
-        if the suffix is not one that can be written.
+        If the suffix is none of these.
     OSError
-        if the file cannot be written; what was there before is still there then.
+        If the file cannot be written. What was there before is still there then.
     ImportError
-        if a library is missing; the message names the extra to install.
+        If a library is missing; the message names the extra to install.
     """
     target = Path(os.path.realpath(path))
     suffix = target.suffix.lower()

@@ -1,4 +1,4 @@
-"""How serious a line is: the formats in which native programs and their tools say so.
+"""Levels: the formats in which native programs and their tools say how serious a line is.
 
 To add a format, add a line to `FORMATS`, and sample lines to ``tests/unit/test_levels.py``.
 """
@@ -101,7 +101,7 @@ _LOOK_AT_BYTES = 500
 
 
 def level_of(line: bytes) -> str | None:
-    """Return how serious a line says it is, one of `LEVELS`; None if it does not say."""
+    """Return the level of a line, one of `LEVELS`; None if it names none."""
     line = line[:_LOOK_AT_BYTES]
     if b"\x1b" in line:  # many formats colour the level
         line = _CONTROLS.sub(b"", line)

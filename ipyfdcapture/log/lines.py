@@ -56,7 +56,7 @@ class Batch:
     source: int
     #: Whole lines, each with its newline.
     body: bytes
-    #: One more line, if the piece ends in the middle of it: so much of it as lies in the piece.
+    #: One more line, if the piece ends in the middle of it: the part that lies in the piece.
     begun: bytes
     #: Yields what follows ``begun``, up to the newline: from later pieces, read when asked for.
     rest: Callable[[], Iterator[bytes]]
@@ -67,7 +67,7 @@ class Batch:
         return self.body.count(b"\n") + bool(self.begun)
 
     def tail(self) -> bytes:
-        """Return the line in the middle of which the piece ends, all of it; b"": there is none."""
+        """Return the line in the middle of which the piece ends, all of it, or b""."""
         return b"".join(self._tail_parts())
 
     def ends_of_tail(self, most: int) -> tuple[bytes, int]:
@@ -107,9 +107,9 @@ class Batch:
 
 
 class LineIndex:
-    """For each block of a recording, how many lines start before it and which are open there.
+    """For each block of a recording: how many lines start before it, and which are open there.
 
-    It belongs to a recording that only grows, and holds nothing of it: a few bytes a block.
+    It belongs to a recording that only grows. It takes a few bytes a block, and keeps no data.
     """
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class Lines(Strands):
     snapshot
         What to read. It is held for as long as this object lives.
     index
-        What is known already from earlier snapshots of the same recording; it is extended.
+        The index built from earlier snapshots of the same recording; it is extended.
     """
 
     def __init__(self, snapshot: Snapshot, index: LineIndex) -> None:

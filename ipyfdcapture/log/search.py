@@ -1,4 +1,4 @@
-"""Finding lines: what a pattern means, and how to look for it in a large log."""
+"""Find lines: what a pattern means, and how to look for it in a large log."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class Search:
 
     #: Tells whether a line, without its line end, matches.
     matches: Callable[[bytes], bool]
-    #: If given, only lines with these bytes match, and all of them do: the rest of the log can
-    #: be passed over quickly.
+    #: If not None, a line matches exactly if it has these bytes, so that most of a log can be
+    #: passed over without cutting it into lines.
     needle: bytes | None = None
     #: Look for `needle` whatever the case of ASCII letters.
     ignore_case: bool = False
 
 
 def search_for_level(level: str) -> Search:
-    """Return a search for lines that say to be of a level. Raises `ValueError` if it is none."""
+    """Return a search for the lines of a level. Raises `ValueError` if there is no such level."""
     wanted = checked_level(level)
     return Search(lambda line: level_of(line) == wanted)
 
 
 def both(first: Search, second: Search) -> Search:
-    """Return a search for lines that two searches find."""
+    """Return a search for lines that match both."""
     return Search(lambda line: first.matches(line) and second.matches(line))
 
 
@@ -57,7 +57,7 @@ def compile_search(pattern: Pattern, ignore_case: bool, encoding: str, errors: s
     Raises
     ------
     TypeError
-        if the pattern is anything else.
+        If the pattern is anything else.
     """
     if isinstance(pattern, bytes):
         return _search_bytes(pattern, ignore_case)

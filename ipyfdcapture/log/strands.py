@@ -158,6 +158,6 @@ class ChunkIndex:
 
 
 def release_pages(data: memoryview) -> None:
-    """Tell the system that the pages of mapped data need not stay in memory."""
+    """Let the system drop the pages of mapped data from memory."""
     if isinstance(data.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         data.obj.madvise(mmap.MADV_DONTNEED)
