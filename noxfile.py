@@ -40,3 +40,10 @@ def suite(session: nox.Session, pair: str) -> None:
     session.install("-e", ".[test]", *PAIRS[pair])
     session.run("pip", "freeze", "--exclude-editable")
     session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    session.install("-e", ".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "-c", "docs", ".", "build/docs")
