@@ -4,6 +4,7 @@ somewhere, and what they claim is tested or measured by something that is there.
 from __future__ import annotations
 
 import importlib
+import pydoc
 import re
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+import ipyfdcapture
 from ipyfdcapture.ipython.config import CaptureFd
 from ipyfdcapture.ipython.options import PARSER
 
@@ -90,6 +92,21 @@ def test_tests_and_benchmarks_that_are_named_are_there(page: str) -> None:
     """Also where their directory is not said."""
     named = set(re.findall(r"\b((?:bench|test)_\w+\.py)", PAGES[page]))
     assert named <= {path.name for path in (ROOT / "tests").rglob("*.py")}
+
+
+def test_every_public_name_is_on_the_page_of_the_api() -> None:
+    page = PAGES["docs/api.md"]
+    module, described = "", {"ipyfdcapture.history"}
+    for line in page.splitlines():
+        if found := re.fullmatch(r"\.\. currentmodule:: (\S+)", line):
+            module = found[1]
+        elif found := re.fullmatch(r"\.\. auto\w+:: (\S+)", line):
+            described.add(
+                found[1] if found[1].startswith("ipyfdcapture.") else f"{module}.{found[1]}"
+            )
+    assert [name for name in sorted(described) if pydoc.locate(name) is None] == []
+    assert {f"ipyfdcapture.{name}" for name in ipyfdcapture.__all__} <= described
+    assert ".. py:data:: history" in page
 
 
 # -- How it compares --------------------------------------------------------------------------
