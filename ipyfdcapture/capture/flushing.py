@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..output import cstdio
+from ..output.foreign import flush_quietly
 from ..output.proxy import process_stream
-from ..output.streams import flush_quietly
 
 
 def flush_all() -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import contextvars
 import fcntl
 import functools
+import itertools
 import os
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TextIO
 
 from ..drain.choosing import get_drain
 from ..drain.job import DrainJob, Pipe
@@ -26,20 +27,15 @@ from ..live.follower import GRACE_S, Follower, Target
 from ..live.targets import Place
 from ..log.captured import Captured
 from ..output import cstdio
+from ..output.capture_stream import CaptureStream
 from ..output.displays import capture_displays
+from ..output.foreign import attribute_of, error_handler_of, fileno_of
 from ..output.proxy import process_stream, put_before_own
 from ..output.redirect import ClosedStandardDescriptors, Redirection, dup_original
 from ..output.runtimes.loaded import tie_iostreams
-from ..output.streams import (
-    CaptureStream,
-    Replacement,
-    Turns,
-    attribute_of,
-    error_handler_of,
-    fileno_of,
-    keep_to_own_pipes,
-    settle,
-)
+from ..output.streams import Replacement, follow_descriptor, pin_to_pipe
+from ..output.write_order import WriteOrder
+from ..output.writing import plain_stream
 from ..recording import spool
 from ..recording.recording import Recording, copy_snapshot
 from ..recording.tail_reader import end_of
@@ -53,6 +49,7 @@ from .undo import AtEnd, UndoList
 #: Asked of the system for each pipe: on bulk output four times as fast as the usual 64 KiB.
 PIPE_BYTES = 1 << 20
 
+_serials = itertools.count(1)
 _active: list[CaptureSession] = []
 os.register_at_fork(after_in_child=_active.clear)
 
@@ -89,9 +86,11 @@ class CaptureSession:
         self.replacements: list[Replacement] = []
         #: With ``keep_originals``: duplicates of what the descriptors were, while it runs.
         self.originals: dict[int, Descriptor] = {}
-        self._turns = Turns()
+        self._write_order = WriteOrder()
         self._outputs: list[dict[str, Any]] = []
         self._followers: list[Follower] = []
+        self._serial = 0  # captures that start later have higher ones
+        self._context = contextvars.Context()  # of whoever started it
         self._begins_at = 0  # what comes before was copied from another log
         self._patience = GRACE_S
         self._limit: float | None = None
@@ -109,9 +108,16 @@ class CaptureSession:
         if not self._followers:
             self._undo.add(AtEnd.IOSTREAMS, tie_iostreams())
         follower = Follower(
-            recording, target, self.options.live_interval, name, flush_for_a_look, self._begins_at
+            recording,
+            target,
+            self.options.live_interval,
+            name,
+            flush_for_a_look,
+            self._begins_at,
+            self._serial,
         )
-        follower.start()
+        # What it prints does not go to this capture, nor to a stream that this put in a context.
+        self._context.copy().run(follower.start)
         self._followers.append(follower)
         if self._is_ending:  # in another thread, which may have passed over what is new
             self._undo.run()
@@ -168,6 +174,8 @@ class CaptureSession:
 
     def _start(self) -> None:
         self._started = True
+        self._serial = next(_serials)
+        self._context = contextvars.copy_context()
         for fd in self.options.descriptors:
             if fd > 2:
                 fcntl.fcntl(fd, fcntl.F_GETFD)  # closed by now? Then one of ours must not be it
@@ -181,7 +189,7 @@ class CaptureSession:
             self._duplicate_originals()
         self._swap_streams()
         for fd in self.options.descriptors:
-            settle(NAMES.get(fd))
+            follow_descriptor(NAMES.get(fd))
         self._start_followers()
         cstdio.install_hooks()
         self._undo.add(AtEnd.HOOKS, cstdio.remove_hooks)
@@ -253,7 +261,7 @@ class CaptureSession:
 
     def _swap_descriptors(self, closed: ClosedStandardDescriptors) -> None:
         for fd in self.options.descriptors:
-            keep_to_own_pipes(NAMES.get(fd))
+            pin_to_pipe(NAMES.get(fd))
             closed.give_way(fd)
             self._redirections[fd] = Redirection(fd, self._write_ends[fd])
             del self._write_ends[fd]  # it belongs to the redirection now
@@ -261,7 +269,7 @@ class CaptureSession:
 
     def _end_redirection(self, fd: int) -> None:
         self._redirections[fd].undo()
-        settle(NAMES.get(fd))
+        follow_descriptor(NAMES.get(fd))
         if fd in self._paused:
             self._paused.pop(fd).close()
 
@@ -303,7 +311,7 @@ class CaptureSession:
     def _point_stream(self, fd: int, pipe: int) -> None:
         stream = self._streams.get(fd)
         if stream is not None:
-            stream.take_turns(self._turns, pipe)
+            stream.join_order(self._write_order, pipe)
 
     def _start_followers(self) -> None:
         options = self.options
@@ -328,47 +336,43 @@ class CaptureSession:
             name = NAMES.get(fd)
             if name is None:
                 continue
-            found = process_stream(name)
+            original = process_stream(name)
             redirection = self._redirections[fd]
             if self.options.python:
                 target, owned = fd, False
             else:
-                if fileno_of(found) != fd:
+                if fileno_of(original) != fd:
                     continue  # it does not come by here
-                below = redirection.dup_below()
-                if below is None:
+                base_fd = redirection.dup_below()
+                if base_fd is None:
                     continue
-                target, owned = below, True
+                target, owned = base_fd, True
             stream = CaptureStream(
                 target,
                 f"<{name}>",
                 self.options.encoding,
-                error_handler_of(found),
+                error_handler_of(original),
                 owned=owned,
-                found=found,
+                original=original,
             )
             if self.options.python:
                 self._streams[fd] = stream
                 self._point_stream(fd, redirection.write_end)
-            replacement = Replacement(name, fd, stream, self._stream_below(redirection, found))
+            base = functools.partial(self._open_base, fd, original)
+            replacement = Replacement(name, fd, stream, base, self._serial)
             self._undo.add(AtEnd.STREAMS, replacement.undo)
             self.replacements.append(replacement)
             if self.options.python:
                 self._undo.add(AtEnd.STREAMS, put_before_own(name, stream))
 
-    def _stream_below(self, redirection: Redirection, found: Any) -> Callable[[], Any]:
-        """Return a function that makes a stream on what the descriptor was before."""
-
-        def make() -> CaptureStream | None:
-            below = redirection.dup_below()
-            if below is None:
-                return None
-            encoding = attribute_of(found, "encoding") or self.options.encoding
-            return CaptureStream(
-                below, f"<{NAMES[redirection.fd]}>", encoding, error_handler_of(found), owned=True
-            )
-
-        return make
+    def _open_base(self, fd: int, original: Any) -> TextIO | None:
+        """Return a new stream on what a descriptor would be without this capture."""
+        base = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) if fd in self._paused else None
+        base = self.dup_below(fd) if base is None else base
+        if base is None:
+            return None
+        encoding = attribute_of(original, "encoding") or self.options.encoding
+        return plain_stream(base, NAMES[fd], encoding, error_handler_of(original))
 
     def stop(self, failed: bool = False, limit: float | None = None) -> Captured:
         """End: put everything back, and have everything recorded that was written so far.

@@ -13,7 +13,7 @@ from ..log.captured import Captured
 from ..log.view.ansi import PLAIN, Style, runs_of, to_terminal
 from ..log.view.excerpt import ENDS_BYTES, row_text
 from ..log.view.words import counted
-from ..output.streams import flush_quietly
+from ..output.foreign import flush_quietly
 from ..recording.sources import is_stderr
 from .config import CaptureFd
 from .options import MagicOptions

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import Protocol
 
-from ..output.streams import never_capturing_this_thread
+from ..output.outside import writing_outside
 from ..recording.recording import Recording
 from ..recording.tail_reader import READ_BYTES, Chunk, Following
 from ..system.interrupts import interrupt_waits
@@ -80,12 +80,15 @@ class Follower:
         name: str,
         before_look: Callable[[], bool] = lambda: False,
         position: int = 0,
+        outside_of: int = 0,
     ) -> None:
         self._recording = recording
         self._target = target
         self._interval = min(interval, threading.TIMEOUT_MAX)
         self._name = name
         self._before_look = before_look
+        #: What the target prints goes past captures from this serial number on.
+        self._outside_of = outside_of
         self._following = Following(recording, position)
         self._turn = threading.Condition()
         self._wanted = 0  # how often someone asked for everything to be shown
@@ -181,7 +184,7 @@ class Follower:
 
     def _run(self) -> None:
         try:
-            with never_capturing_this_thread():
+            with writing_outside(self._outside_of):
                 self._note_failure(self._follow)
                 self._note_failure(self._target.close)
         finally:

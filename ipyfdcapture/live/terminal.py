@@ -8,11 +8,11 @@ import unicodedata
 from collections.abc import Callable
 
 from ..log.view.words import size
-from ..output.streams import await_room
 from ..recording.recording import Recording
 from ..recording.sources import is_stderr, label_of
 from ..recording.tail_reader import Chunk
 from ..system.descriptors import Descriptor
+from ..system.polling import wait_until_writable
 
 
 class TerminalStream:
@@ -149,4 +149,4 @@ def write_all(fd: Descriptor, data: bytes) -> None:
         try:
             view = view[os.write(fd, view) :]
         except BlockingIOError:  # terminals are shared, and others make them so
-            await_room(fd)
+            wait_until_writable(fd)

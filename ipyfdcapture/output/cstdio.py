@@ -113,7 +113,7 @@ class _Waiting(Protocol):
 
 
 #: The streams of Python's that keep text back. Such text was written before what waits in C's
-#: buffer. `ipyfdcapture.output.streams` keeps this up.
+#: buffer. `ipyfdcapture.output.capture_stream` keeps this up.
 waiting: set[_Waiting] = set()
 
 

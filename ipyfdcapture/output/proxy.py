@@ -402,7 +402,7 @@ class ThreadStreamProxy(_Delegating):
             if stream is not None:
                 return stream
         original = self._proxied_original
-        return _NOWHERE if original is None else original
+        return NOWHERE if original is None else original
 
     @property
     def buffer(self) -> Any:
@@ -438,7 +438,7 @@ class _Nowhere(io.TextIOBase):
         return len(text)
 
 
-_NOWHERE = _Nowhere()
+NOWHERE = _Nowhere()
 
 
 # -- below the proxies, for captures of descriptors -------------------------------------------

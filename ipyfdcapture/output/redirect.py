@@ -14,6 +14,7 @@ import os
 import threading
 
 from ..system.descriptors import Descriptor
+from ..system.forking import Stage, at_fork
 
 _stacks: dict[int, list[Redirection]] = {}
 _lock = threading.RLock()
@@ -165,6 +166,4 @@ class ClosedStandardDescriptors:
             self.give_way(fd)
 
 
-os.register_at_fork(
-    before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
-)
+at_fork(Stage.LOCKS, before=_lock.acquire, in_parent=_lock.release, in_child=_lock.release)
