@@ -37,7 +37,8 @@ from ..output.streams import Replacement, follow_descriptor, pin_to_pipe
 from ..output.write_order import WriteOrder
 from ..output.writing import plain_stream
 from ..recording import spool
-from ..recording.recording import Recording, copy_snapshot
+from ..recording.copying import copy_snapshot
+from ..recording.recording import Recording
 from ..recording.tail_reader import end_of
 from ..system.descriptors import Descriptor
 from ..system.interrupts import deferred_interrupts

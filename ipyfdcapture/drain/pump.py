@@ -361,8 +361,12 @@ class Pump:
         writer = recording.writer
         if recording.crash_dir is None or writer is None:
             return set()
-        with contextlib.suppress(OSError):
-            mark_crashed(writer.path, time.time_ns(), writer.dropped, writer.dropped_why)
+        try:
+            mark_crashed(writer.path, time.time_ns())
+        except FileNotFoundError:  # it has just ended in peace
+            return set()
+        except OSError:
+            pass  # the disk is full: it is known to have crashed since it has not ended
         try:
             move_recording(writer.path, recording.crash_dir)
         except OSError:

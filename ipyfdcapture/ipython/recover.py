@@ -70,6 +70,8 @@ def describe(path: str) -> str:
     first_line = plain(metadata.first_line or "")
     unnamed = "its metadata is lost" if metadata.reconstructed else "a capture"
     where = f"cell [{metadata.cell}] {first_line}" if metadata.cell else first_line or unnamed
+    if metadata.index_lost:
+        where += " (its index is lost)"
     return (
         f"{when:%Y-%m-%d %H:%M:%S}  {where.strip()}  {len(data):,} bytes"
         f"  last line: {_last_line(bytes(data[-_END_BYTES:]))}"

@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..recording import spool
+from ..recording.copying import record_bytes
 from ..recording.metadata import Metadata
-from ..recording.recording import Recording, Snapshot, record_bytes
+from ..recording.recording import Recording, Snapshot
 
 #: The number of its source, the bytes, and when they were read: ns since the epoch.
 Chunk = tuple[int, bytes, int]

@@ -18,8 +18,9 @@ from pathlib import Path
 from ..errors import CaptureError
 from . import spool
 from .files import mark_crashed, move_recording, recording_files, remove_tree
-from .format import dropped_bytes
+from .format import OtherVersionError
 from .recording import Recording
+from .salvage import read_metadata
 
 
 def notebook_key() -> str:
@@ -141,22 +142,16 @@ def _adopt(orphan: Path, key: str) -> None:
         path = str(file)[: -len(".json")]
         if not os.path.exists(path + ".data"):
             continue
-        recording = Recording.open(path)
-        recording.keep_files()
-        metadata = recording.metadata
+        try:
+            metadata = read_metadata(path)
+        except OtherVersionError:  # to be listed as what it is
+            move_recording(path, directory(key))
+            continue
         lost = metadata.reconstructed and os.stat(path + ".data").st_size > 0
         notebook = metadata.notebook or (key if lost else None)
         if metadata.stopped is None and notebook:
-            if metadata.crashed is None or lost:
-                _mark_crashed(path)
+            if metadata.crashed is not None:
+                with contextlib.suppress(OSError):  # a full disk: its time is made up again
+                    mark_crashed(path, metadata.crashed)
             move_recording(path, directory(notebook))
     remove_tree(str(orphan))
-
-
-def _mark_crashed(path: str) -> None:
-    """Note what the helper would have noted, had it not died."""
-    dropped, number = 0, 0
-    with contextlib.suppress(FileNotFoundError):
-        dropped, number = dropped_bytes(path + ".index")
-    crashed = os.stat(path + ".data").st_mtime_ns
-    mark_crashed(path, crashed, dropped, os.strerror(number) if number else None)

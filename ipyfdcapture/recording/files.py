@@ -21,7 +21,7 @@ def append_metadata(path: str, changes: dict[str, Any]) -> None:
         os.close(fd)
 
 
-def mark_crashed(path: str, crashed: int, dropped: int, dropped_why: str | None) -> None:
+def mark_crashed(path: str, crashed: int) -> None:
     """Note in the metadata of the recording at ``path`` that its capture crashed.
 
     Parameters
@@ -30,11 +30,8 @@ def mark_crashed(path: str, crashed: int, dropped: int, dropped_why: str | None)
         What the names of the recording's files start with.
     crashed
         When, in ns since the epoch.
-    dropped, dropped_why
-        How many bytes had been dropped by then, and why, in the system's words.
     """
-    loss = {"dropped": dropped, "dropped_why": dropped_why} if dropped else {}
-    append_metadata(path + ".json", {"crashed": crashed, **loss})
+    append_metadata(path + ".json", {"crashed": crashed})
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -54,16 +54,16 @@ class Metadata:
     failed: bool = False
     #: Where bytes are missing in what the recording was begun with: positions, ascending.
     gaps: tuple[int, ...] = ()
-    #: Bytes that a crashed capture dropped, and why, in the system's words.
-    dropped: int = 0
-    dropped_why: str | None = None
-    #: Bytes that are missing in what the recording was begun with.
+    #: How many bytes are missing there, and why, in the system's words.
     dropped_before: int = 0
+    dropped_why: str | None = None
     #: Bytes that are missing between the halves of a limited recording, once those were put into
     #: one file for good. None: they were not.
     dropped_at_gap: int | None = None
     #: Whether its own metadata was lost, and made up from the other files.
     reconstructed: bool = False
+    #: Whether its index was lost, so that all bytes count as one source's.
+    index_lost: bool = False
     #: What the user added. The program shows it (``Captured.facts``) and reads nothing from it.
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -202,10 +202,10 @@ _IS_VALID: dict[str, Callable[[Any], bool]] = {
     "first_line": _or_none(_is_text),
     "failed": _is_flag,
     "gaps": _are_positions,
-    "dropped": _is_count,
     "dropped_why": _or_none(_is_text),
     "dropped_before": _is_count,
     "dropped_at_gap": _or_none(_is_count),
     "reconstructed": _is_flag,
+    "index_lost": _is_flag,
     "facts": lambda value: isinstance(value, dict),
 }

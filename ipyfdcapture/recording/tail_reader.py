@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..system.descriptors import Descriptor
-from .format import ENTRY, split_limit, tail_file_bytes
+from .format import ENTRY, HEADER, Layout, dropped_bytes
 from .recording import Recording
 
 READ_BYTES = 1 << 20
@@ -46,12 +46,10 @@ class Following:
         self.skipped = 0
         self._path = recording.path
         self._files: dict[str, Descriptor] = {}
-        self._index_offset = 0
+        self._index_offset = HEADER.size
         # The entry of the chunk in which position lies, and those after it.
         self._entries: deque[tuple[int, int, int]] = deque()
-        max_bytes = recording.metadata.max_bytes
-        self._head = None if max_bytes is None else split_limit(max_bytes)[0]
-        self._tail = 0 if max_bytes is None else tail_file_bytes(max_bytes)
+        self._layout = Layout(recording.metadata.max_bytes)
 
     def read(self, limit: int = READ_BYTES) -> list[Chunk]:
         """Return at most ``limit`` new bytes, in order.
@@ -88,13 +86,9 @@ class Following:
 
     def oldest(self) -> int:
         """Return the first position, from `position` on, whose bytes are still there."""
-        if self._head is None or self.position < self._head:
+        if self.position < self._layout.first_half:
             return self.position
-        end = self.end()
-        if end <= self._head:
-            return self.position
-        newest = (end - 1 - self._head) // self._tail
-        return max(self.position, self._head + (newest - 1) * self._tail)
+        return self._layout.oldest(self.position, self.end())
 
     def close(self) -> None:
         """Let go of the files."""
@@ -105,14 +99,11 @@ class Following:
     def end(self) -> int:
         """Return how much is recorded, having read the entries of all of it."""
         # The sizes first: an entry is written before its bytes.
-        size = self._size("data")
-        tails = [self._size(name) if self._head is not None else 0 for name in ("tail0", "tail1")]
+        data = self._size("data") or 0
+        tails = {name: self._size(name) for name in self._layout.tail_files}
         self._read_entries()
-        if self._head is None or not self._entries or self._entries[-1][1] < self._head:
-            return size
-        start = self._entries[-1][1]
-        number = (start - self._head) // self._tail
-        return max(start, self._head + number * self._tail + tails[number % 2])
+        last_start = self._entries[-1][1] if self._entries else None
+        return self._layout.end(data, last_start, tails.get)
 
     def _entry(self) -> tuple[int, int, int]:
         while len(self._entries) > 1 and self._entries[1][1] <= self.position:
@@ -127,10 +118,12 @@ class Following:
             if os.stat(f"{self._path}.index").st_ino != os.fstat(index).st_ino:
                 # Rewritten without the entries of what is gone: begin anew.
                 self._files.pop("index").close()
-                self._index_offset = 0
+                self._index_offset = HEADER.size
                 self._entries.clear()
                 self._read_entries()
                 return
+        if self._index_offset == HEADER.size:
+            dropped_bytes(index)  # whether it is an index
         if self._entries:
             # The last one may have been written anew: it was still open.
             self._entries.pop()
@@ -143,20 +136,13 @@ class Following:
             self._index_offset += len(found)
 
     def _read_at(self, position: int, count: int) -> bytes:
-        if self._head is None or position < self._head:
-            name, offset = "data", position
-            if self._head is not None:
-                count = min(count, self._head - position)
-        else:
-            number, offset = divmod(position - self._head, self._tail)
-            name = f"tail{number % 2}"
-            count = min(count, self._tail - offset)
-        file = self._file(name)
-        return b"" if file is None else os.pread(file, count, offset)
+        place = self._layout.place(position)
+        file = self._file(place.file)
+        return b"" if file is None else os.pread(file, min(count, place.room), place.offset)
 
-    def _size(self, name: str) -> int:
+    def _size(self, name: str) -> int | None:
         file = self._file(name)
-        return 0 if file is None else os.fstat(file).st_size
+        return None if file is None else os.fstat(file).st_size
 
     def _file(self, name: str) -> int | None:
         if name not in self._files or not self._files[name].is_ours():

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import sys
 import time
 
 from ..system.pipes import waiting_bytes
-from .format import ENTRY, dropped_bytes, split_limit, tail_file_bytes
+from .format import ENTRY, HEADER, Layout, Place, dropped_bytes, new_header, note_dropped
 
 #: Read at most this much of one pipe before looking at the others.
 CHUNK_BYTES = 1 << 20
@@ -45,12 +44,10 @@ class RecordingWriter:
         transit: tuple[int, int] | None = None,
     ) -> None:
         self.path = path
-        self.max_bytes = max_bytes
         self.dropped, self._errno = dropped_bytes(index_fd)
         self._index_fd = index_fd
         self._files = {"data": data_fd}
-        self._head = split_limit(max_bytes)[0] if max_bytes is not None else sys.maxsize
-        self._tail = tail_file_bytes(max_bytes) if max_bytes is not None else 0
+        self._layout = Layout(max_bytes)
         self._transit = transit
         self._can_splice = transit is not None
         self._resume()
@@ -66,16 +63,12 @@ class RecordingWriter:
         index_size = os.fstat(self._index_fd).st_size
         self._index_end = index_size - index_size % ENTRY.size
         self._index_floor = self._index_end
-        self.end = os.fstat(self._files["data"]).st_size
-        if self.max_bytes is None or self.end < self._head or not self._index_end:
-            return
-        last = os.pread(self._index_fd, ENTRY.size, self._index_end - ENTRY.size)
-        start = ENTRY.unpack(last)[1]
-        if start >= self._head:
-            number = (start - self._head) // self._tail
-            with contextlib.suppress(OSError):
-                size = os.fstat(self._tail_fd(number % 2)).st_size
-                self.end = max(start, self._head + number * self._tail + size)
+        last_start = None
+        if self._index_end > HEADER.size:
+            last = os.pread(self._index_fd, ENTRY.size, self._index_end - ENTRY.size)
+            last_start = ENTRY.unpack(last)[1]
+        data = os.fstat(self._files["data"]).st_size
+        self.end = self._layout.end(data, last_start, self._tail_size)
 
     def _take_over(self, left: int) -> None:
         """Store what a pump that was killed had in transit: it belongs to the last entry."""
@@ -83,26 +76,29 @@ class RecordingWriter:
         if left and self.dropped:
             os.read(self._transit[0], left)  # it was about to be
         elif left:
-            file, offset, _ = self._place()
-            self.end += self._store(left, file, offset)
+            file, place = self._next_place()
+            self.end += self._store(left, file, place.offset)
 
-    def _tail_fd(self, which: int) -> int:
-        name = f"tail{which}"
+    def _tail_size(self, name: str) -> int | None:
+        try:
+            return os.fstat(self._file(name)).st_size
+        except OSError:
+            return None
+
+    def _file(self, name: str) -> int:
         if name not in self._files:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             self._files[name] = os.open(f"{self.path}.{name}", flags, 0o600)
         return self._files[name]
 
-    def _place(self) -> tuple[int, int, int]:
-        """Return the file that takes the next byte, the offset there, and the room left."""
-        if self.end < self._head:
-            return self._files["data"], self.end, self._head - self.end
-        number, offset = divmod(self.end - self._head, self._tail)
-        file = self._tail_fd(number % 2)
-        if offset == 0 and number >= 2:
+    def _next_place(self) -> tuple[int, Place]:
+        """Return the open file that takes the next byte, and where in it."""
+        place = self._layout.place(self.end)
+        file = self._file(place.file)
+        if place.begins_anew:
             os.ftruncate(file, 0)
-            self._drop_stale_entries(self._head + (number - 1) * self._tail)
-        return file, offset, self._tail - offset
+            self._drop_stale_entries(self._layout.start_of(place.turn - 1))
+        return file, place
 
     def take(self, pipe: int, source: int) -> int | None:
         """Move one chunk from ``pipe``.
@@ -115,9 +111,9 @@ class RecordingWriter:
         if self.dropped:
             return self._take_and_drop(pipe)
         try:
-            file, offset, room = self._place()
+            file, place = self._next_place()
             self._write_entry(source)
-            taken, stored = self._move(pipe, file, offset, min(room, CHUNK_BYTES))
+            taken, stored = self._move(pipe, file, place.offset, min(place.room, CHUNK_BYTES))
         except BlockingIOError:
             return None
         except OSError as error:
@@ -183,9 +179,9 @@ class RecordingWriter:
                 self._drop(len(view), None)
                 return
             try:
-                file, offset, room = self._place()
+                file, place = self._next_place()
                 self._write_entry(source, time_ns)
-                written = os.pwrite(file, view[:room], offset)
+                written = os.pwrite(file, view[: place.room], place.offset)
             except OSError as error:
                 self._drop(len(view), error)
                 return
@@ -194,8 +190,8 @@ class RecordingWriter:
             view = view[written:]
 
     def _take_and_drop(self, pipe: int, error: OSError | None = None) -> int | None:
-        # Noted before it is done: a pump that is killed in between has told of too much, and
-        # never of too little.
+        # Noted before it is done: a pump that is killed in between over-reports, never
+        # under-reports.
         count = min(waiting_bytes(pipe), CHUNK_BYTES)
         self._drop(count, error)
         try:
@@ -211,18 +207,18 @@ class RecordingWriter:
         self.dropped += count
         self._errno = self._errno or (error.errno or 0 if error else 0)
         with contextlib.suppress(OSError):
-            os.utime(self._index_fd, ns=(0, self.dropped * 256 + self._errno))
+            note_dropped(self._index_fd, self.dropped, self._errno)
 
     def _drop_stale_entries(self, kept_from: int) -> None:
         """Rewrite the index without the chunks whose bytes the tail files no longer hold."""
         if self._index_end - self._index_floor < MAX_STALE_INDEX_BYTES:
             return
         with contextlib.suppress(OSError):
-            old = os.pread(self._index_fd, self._index_end, 0)
+            old = os.pread(self._index_fd, self._index_end - HEADER.size, HEADER.size)
             entries = list(ENTRY.iter_unpack(old))
-            kept = bytearray()
+            kept = bytearray(new_header(self.dropped, self._errno))
             for entry, following in zip(entries, [*entries[1:], (0, self.end, 0)], strict=True):
-                if entry[1] < self._head or following[1] > kept_from:
+                if entry[1] < self._layout.first_half or following[1] > kept_from:
                     kept += ENTRY.pack(*entry)
             new_path = f"{self.path}.index.new"
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC

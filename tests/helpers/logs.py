@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.recording import spool
+from ipyfdcapture.recording.copying import record_bytes
 from ipyfdcapture.recording.metadata import Metadata
-from ipyfdcapture.recording.recording import record_bytes
 
 #: When the logs made here start: 2026-01-02 03:04:05.678901234 UTC, in ns since the epoch.
 STARTED = 1_767_323_045_678_901_234

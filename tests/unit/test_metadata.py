@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipyfdcapture import capture_fd
+from ipyfdcapture.recording.copying import record_bytes
 from ipyfdcapture.recording.files import append_metadata, mark_crashed
 from ipyfdcapture.recording.metadata import MAX_UNNAMED_SOURCES, Metadata, read_changes
-from ipyfdcapture.recording.recording import Recording, record_bytes
+from ipyfdcapture.recording.recording import Recording
 
 FIELDS = [each.name for each in fields(Metadata)]
 #: Of each type that JSON has, and what a program that trusted it would stumble over.
@@ -39,11 +40,11 @@ WHOLE = Metadata(
     first_line="import solver",
     failed=True,
     gaps=(5, 6),
-    dropped=8,
     dropped_why="No space left on device",
     dropped_before=9,
     dropped_at_gap=11,
     reconstructed=True,
+    index_lost=True,
     facts={"run": [1, 2], "sources": []},
 )
 
@@ -85,7 +86,7 @@ def test_what_a_user_adds_is_in_the_recording_that_a_crash_left(tmp_path: Path) 
     metadata = Metadata(sources=("stdout",), started=1, facts=facts)
     recording = record_bytes(str(tmp_path), [(0, b"last words\n", 5)], metadata)
     recording.keep_files()
-    mark_crashed(recording.path, 6, 0, None)
+    mark_crashed(recording.path, 6)
     assert Recording.open(recording.path).metadata == replace(metadata, crashed=6)
 
 

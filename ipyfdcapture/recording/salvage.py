@@ -1,0 +1,103 @@
+"""Reading what another process left: it may have been cut anywhere, or be damaged.
+
+Nothing in these files is taken on trust. Entries are read up to the first that cannot be right;
+metadata that was lost is made up from the other files.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import itertools
+import operator
+import os
+from dataclasses import replace
+
+from .files import recording_files
+from .format import ENTRY_WORDS, DamagedIndexError, Layout, dropped_bytes
+from .mapping import EMPTY, map_entries
+from .metadata import MAX_UNNAMED_SOURCES, Metadata, read_changes, unnamed
+
+
+def read_metadata(path: str) -> Metadata:
+    """Read the metadata of the recording at ``path``, as far as it was written.
+
+    Raises
+    ------
+    OSError
+        If the files cannot be read, or were written in another format.
+    """
+    with open(path + ".json", encoding="utf-8", errors="replace") as lines:
+        found = read_changes(lines)
+    entries = sound_entries(path, len(found.get("sources", ())) + MAX_UNNAMED_SOURCES)
+    made_up = _made_up_metadata(path, entries)
+    if "sources" in found:
+        made_up = Metadata(index_lost=made_up.index_lost)
+    metadata = Metadata.from_dict(made_up.to_dict() | found)
+    if metadata.ended is None:  # who died could not note it
+        metadata = replace(metadata, crashed=os.stat(path + ".data").st_mtime_ns)
+    if metadata.dropped_at_gap is not None and os.path.exists(path + ".tail0"):
+        head = Layout(metadata.max_bytes).first_half
+        if os.stat(path + ".data").st_size <= head:  # who was to join them was killed before
+            metadata = replace(metadata, dropped_at_gap=None)
+    highest = max(entries[2::ENTRY_WORDS], default=-1)
+    more = (unnamed(i) for i in range(len(metadata.sources), highest + 1))
+    return replace(metadata, sources=(*metadata.sources, *more))
+
+
+def read_dropped(path: str) -> tuple[int, str | None]:
+    """Return how many bytes were dropped by whoever wrote the recording, and why."""
+    with contextlib.suppress(FileNotFoundError, DamagedIndexError):
+        dropped, number = dropped_bytes(path + ".index")
+        return dropped, os.strerror(number) if number else None
+    return 0, None
+
+
+def sound_entries(path: str, sources: int) -> memoryview:
+    """Return the entries up to where a machine without power left zeros, or nothing, in the index.
+
+    Parameters
+    ----------
+    path
+        What the names of the recording's files start with.
+    sources
+        How many sources there are at most. An entry with a higher number is damaged.
+
+    Returns
+    -------
+    memoryview
+        Three numbers for each chunk. If no entry is left, all bytes are of the first source.
+    """
+    entries = EMPTY.cast("Q")
+    with contextlib.suppress(FileNotFoundError, DamagedIndexError):
+        entries = map_entries(path)
+    starts = entries[1::ENTRY_WORDS]
+    follows = map(operator.le, itertools.chain((0,), starts), starts)
+    is_known = map(sources.__gt__, entries[2::ENTRY_WORDS])
+    columns = zip(entries[0::ENTRY_WORDS], follows, is_known, strict=True)
+    sound = itertools.takewhile(all, columns)
+    entries = entries[: ENTRY_WORDS * sum(1 for _ in sound)]
+    data = os.stat(path + ".data")
+    if data.st_size and not len(entries):
+        entries = memoryview(array.array("Q", (data.st_mtime_ns, 0, 0)))
+    return entries
+
+
+def _made_up_metadata(path: str, entries: memoryview) -> Metadata:
+    """Return what the other files of a recording tell of it, its own metadata being lost."""
+    data = os.stat(path + ".data")
+    tails = [os.stat(file).st_size for file in recording_files(path) if ".tail" in file[-6:]]
+    # The data file is full if there are others: it is the larger half, by one or by none.
+    odd = any(size == data.st_size - 1 for size in tails)
+    try:
+        dropped_bytes(path + ".index")
+        index_lost = False
+    except (FileNotFoundError, DamagedIndexError):
+        index_lost = data.st_size > 0
+    return Metadata(
+        reconstructed=True,
+        index_lost=index_lost,
+        started=entries[0] if len(entries) else data.st_mtime_ns,
+        crashed=data.st_mtime_ns,
+        max_bytes=2 * data.st_size - odd if tails and data.st_size else None,
+    )
