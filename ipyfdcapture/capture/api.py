@@ -149,7 +149,7 @@ def forward_to_logging(
     options = CaptureOptions(
         descriptors=descriptors_of(stdout, stderr),
         python=python,
-        live=(LiveTarget("logging", lambda place: LoggerTarget(logger, levels=levels)),),
+        live=(LiveTarget("logging", lambda context: LoggerTarget(logger, levels=levels)),),
         max_bytes=max_bytes,
     )
     capture = Capture(CaptureSession(options))

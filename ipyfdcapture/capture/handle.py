@@ -177,7 +177,7 @@ class FdCapture(_Handle):
         check_encoding(encoding, errors)
         check_flags(python=python)
         self.fd = fd
-        live = (LiveTarget("callback", lambda place: LineTarget(callback)),) if callback else ()
+        live = (LiveTarget("callback", lambda context: LineTarget(callback)),) if callback else ()
         self._options = CaptureOptions(
             descriptors=(fd,),
             python=python,

@@ -20,7 +20,8 @@ from ..checks import (
 )
 from ..drain.choosing import KINDS
 from ..live.callback import FileTarget, LineTarget
-from ..live.targets import MakeTarget, make_target
+from ..live.target import MakeTarget
+from ..live.targets import make_target
 from ..log.captured import Captured
 from ..log.line import Line
 from ..recording.metadata import Metadata
@@ -146,7 +147,7 @@ def live_targets(
     if live is not None:
         targets.append(LiveTarget("live", make_target(live)))
     if on_line is not None:
-        targets.append(LiveTarget("on_line", lambda place: LineTarget(on_line)))
+        targets.append(LiveTarget("on_line", lambda context: LineTarget(on_line)))
     if file is not None:
-        targets.append(LiveTarget("file", lambda place: FileTarget(file)))
+        targets.append(LiveTarget("file", lambda context: FileTarget(file)))
     return tuple(targets)

@@ -23,8 +23,8 @@ from ..drain.choosing import get_drain
 from ..drain.job import DrainJob, Pipe
 from ..errors import CaptureError, reason
 from ..live.display_order import keep_order
-from ..live.follower import GRACE_S, Follower, Target
-from ..live.targets import Place
+from ..live.follower import GRACE_S, Follower
+from ..live.target import Target, TargetContext
 from ..log.captured import Captured
 from ..output import cstdio
 from ..output.capture_stream import CaptureStream
@@ -316,9 +316,11 @@ class CaptureSession:
 
     def _start_followers(self) -> None:
         options = self.options
-        place = Place(self.dup_below, options.live_max_bytes, options.tail_lines, options.name)
+        context = TargetContext(
+            self.dup_below, options.live_max_bytes, options.tail_lines, options.name
+        )
         for name, make in options.live:
-            target = make(place)
+            target = make(context)
             try:
                 self.follow(name, target)
             except BaseException:
@@ -431,7 +433,7 @@ class CaptureSession:
 
     def _end_follower(self, follower: Follower) -> None:
         try:
-            follower.end_of_cell(self._patience, self._limit)
+            follower.capture_ended(self._patience, self._limit)
         finally:
             if not self.options.live_after_end:
                 follower.abandon()

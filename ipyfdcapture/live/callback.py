@@ -15,22 +15,22 @@ from ..recording.sources import is_stderr
 from ..recording.tail_reader import Chunk
 from ..system.descriptors import Descriptor
 from .terminal import write_all
-from .text import LineAssembler, TextPieces
+from .text import LineAssembler, SourceTexts
 
 
 class _Immediate:
     """A target that keeps nothing back."""
 
     is_seen = False
-    enough: int | None = None
+    tail_bytes: int | None = None
     error: BaseException | None = None
-    wanted: Callable[[], bool]
+    should_continue: Callable[[], bool]
 
     def open(self, recording: Recording) -> None:
         """See `Target`."""
         self.recording = recording
 
-    def skip(self, count: int, lines: int) -> None:
+    def skip(self, count: int) -> None:
         """See `Target`."""
 
     def tick(self) -> None:
@@ -42,7 +42,7 @@ class _Immediate:
     def cleared(self) -> None:
         """See `Target`."""
 
-    def end_of_cell(self) -> None:
+    def capture_ended(self) -> None:
         """See `Target`."""
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class LineTarget(_Immediate):
         for chunk in chunks:
             self._call(self._lines.take(chunk))
 
-    def end_of_cell(self) -> None:
+    def capture_ended(self) -> None:
         """See `Target`."""
         self._call(self._lines.finish())
 
@@ -78,7 +78,7 @@ class LineTarget(_Immediate):
 
     def _call(self, lines: list[Line]) -> None:
         for line in lines:
-            if not self.wanted():
+            if not self.should_continue():
                 return
             try:
                 self._on_line(line)
@@ -92,21 +92,19 @@ class StreamTarget(_Immediate):
     def __init__(self, stream: IO[Any]) -> None:
         self._stream = stream
         self._is_text = isinstance(stream, io.TextIOBase) or not _takes_bytes(stream)
-        self._pieces: dict[int, TextPieces] = {}
         self._has_news = False
+
+    def open(self, recording: Recording) -> None:
+        """See `Target`."""
+        super().open(recording)
+        self._texts = SourceTexts(recording)
 
     def show(self, chunks: list[Chunk]) -> None:
         """See `Target`."""
         self._has_news = True
         for chunk in chunks:
-            if not self._is_text:
-                self._stream.write(chunk.data)
-                continue
-            metadata = self.recording.metadata
-            pieces = self._pieces.setdefault(
-                chunk.source, TextPieces(metadata.encoding, metadata.errors)
-            )
-            self._stream.write(pieces.take(chunk.data))
+            text = self._texts.take(chunk.source, chunk.data) if self._is_text else chunk.data
+            self._stream.write(text)
 
     def catch_up(self) -> None:
         """See `Target`."""
@@ -114,17 +112,17 @@ class StreamTarget(_Immediate):
         if flush is not None:
             flush()
 
-    def end_of_cell(self) -> None:
+    def capture_ended(self) -> None:
         """See `Target`."""
-        for pieces in self._pieces.values():
-            self._stream.write(pieces.take(b"", final=True))
+        for rest in self._texts.finish().values():
+            self._stream.write(rest)
         self.catch_up()
         self._has_news = False
 
     def close(self) -> None:
         """See `Target`. Without late output, whoever gave the stream may have closed it by now."""
         if self._has_news:
-            self.end_of_cell()
+            self.capture_ended()
 
 
 def _takes_bytes(stream: Any) -> bool:

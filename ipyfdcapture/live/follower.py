@@ -6,13 +6,13 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from typing import Protocol
 
 from ..output.outside import writing_outside
 from ..recording.recording import Recording
-from ..recording.tail_reader import READ_BYTES, Chunk, Following
+from ..recording.tail_reader import READ_BYTES, Following
 from ..system.interrupts import interrupt_waits
 from ..system.threads import WorkThread
+from .target import Target
 
 #: At the end of a capture, wait this long (s) for a target that makes no progress.
 GRACE_S = 2.0
@@ -20,49 +20,6 @@ GRACE_S = 2.0
 _INTERRUPT_S = 0.1
 #: What was flushed just now is recorded by then.
 _DRAIN_S = 0.005
-
-
-class Target(Protocol):
-    """Somewhere that a recording is shown as it grows. Used by one thread at a time."""
-
-    #: Whether the user sees it among what the cell shows, so that the order matters.
-    is_seen: bool
-    #: Of what is new at one look, it needs no more than the last so many bytes; None: all.
-    enough: int | None
-    #: The first fault that did not end it.
-    error: BaseException | None
-    #: Tells whether it is still to go on; set by the follower.
-    wanted: Callable[[], bool]
-
-    def open(self, recording: Recording) -> None:
-        """Begin; called once, before anything else."""
-
-    def show(self, chunks: list[Chunk]) -> None:
-        """Take what is new. May keep it back for a while."""
-
-    def skip(self, count: int, lines: int) -> None:
-        """Learn that so many bytes, about so many lines, are left out before what comes next.
-
-        There is ``enough`` without them, or ``max_bytes`` had dropped them before they were read.
-        """
-
-    def tick(self) -> None:
-        """Show what was kept back, as far as the pace allows; called at each interval."""
-
-    def catch_up(self) -> None:
-        """Show all that is kept back: something is about to be shown beside it."""
-
-    def cleared(self) -> None:
-        """Learn that what was shown is gone from where it was shown."""
-
-    def end_of_cell(self) -> None:
-        """The capture has ended and everything that was written by then was given to `show`.
-
-        What comes after is late output of children.
-        """
-
-    def close(self) -> None:
-        """Nothing more will come."""
 
 
 class Follower:
@@ -100,7 +57,7 @@ class Follower:
         self._next_tick = 0.0
         self._thread = WorkThread(self._run, name=f"ipyfdcapture-{name}")
         target.open(recording)
-        target.wanted = self._is_still_wanted
+        target.should_continue = self._should_continue
 
     def start(self) -> None:
         """Begin to follow. Raises `OSError` if no thread can be started."""
@@ -149,7 +106,7 @@ class Follower:
         """Tell the target that what it has shown is gone from where it was shown."""
         self._was_cleared = True
 
-    def end_of_cell(self, patience: float = GRACE_S, limit: float | None = None) -> None:
+    def capture_ended(self, patience: float = GRACE_S, limit: float | None = None) -> None:
         """Have everything shown, and take what comes from now on as late output.
 
         Returns when that is done, or when `catch_up` gives up.
@@ -161,19 +118,19 @@ class Follower:
         if self._recording.writing is None and not self._abandoned and not in_thread:
             self._thread.wait(patience)
         if self._abandoned:
-            self._tell("does not take what it is given; it is given nothing more")
+            self._warn("does not take what it is given; it is given nothing more")
         else:
-            self._tell_of_error()
+            self._warn_of_error()
         if self._following.skipped and not self.is_seen:
             missed, self._following.skipped = self._following.skipped, 0
-            self._tell(f"missed {missed:,} bytes, which max_bytes had dropped by then")
+            self._warn(f"missed {missed:,} bytes, which max_bytes had dropped by then")
 
-    def _tell_of_error(self) -> None:
+    def _warn_of_error(self) -> None:
         error, self._target.error = self._target.error, None
         if error is not None:
-            self._tell(f"failed: {type(error).__name__}: {error}")
+            self._warn(f"failed: {type(error).__name__}: {error}")
 
-    def _tell(self, what: str) -> None:
+    def _warn(self, what: str) -> None:
         warnings.warn(
             f"ipyfdcapture: the live target {self._name} {what}. The log itself is complete",
             RuntimeWarning,
@@ -190,7 +147,7 @@ class Follower:
         finally:
             self._following.close()
             if self._late:
-                self._tell_of_error()
+                self._warn_of_error()
             with self._turn:
                 self._done = self._wanted
                 self._finished = True
@@ -202,7 +159,7 @@ class Follower:
         except BaseException as error:
             self._target.error = self._target.error or error
 
-    def _is_still_wanted(self) -> bool:
+    def _should_continue(self) -> bool:
         """Asked by targets that take their time, before each line: it counts as progress."""
         self._steps += 1
         return not self._abandoned
@@ -225,7 +182,7 @@ class Follower:
             else:
                 self._tick()
             if ended and not self._late:
-                self._target.end_of_cell()
+                self._target.capture_ended()
                 self._late = True
             with self._turn:
                 self._done = wanted
@@ -253,10 +210,10 @@ class Follower:
         following = self._following
         end = following.end()
         while not self._abandoned and following.position < end:
-            enough = self._target.enough
-            start = max(following.oldest(), 0 if enough is None else end - enough)
+            tail_bytes = self._target.tail_bytes
+            start = max(following.oldest(), 0 if tail_bytes is None else end - tail_bytes)
             if start > following.position:
-                self._target.skip(*following.skip(start))
+                self._target.skip(following.skip(start))
             chunks = following.read(min(READ_BYTES, end - following.position))
             if not chunks:
                 break

@@ -22,13 +22,13 @@ class TerminalStream:
     """
 
     is_seen = True
-    enough: int | None = None
+    tail_bytes: int | None = None
 
     def __init__(self, stdout: int | None, stderr: int | None) -> None:
         self._stdout = None if stdout is None else Descriptor(stdout)
         self._stderr = None if stderr is None else Descriptor(stderr)
         self.error: BaseException | None = None
-        self.wanted: Callable[[], bool]
+        self.should_continue: Callable[[], bool]
 
     def open(self, recording: Recording) -> None:
         """See `Target`."""
@@ -53,7 +53,7 @@ class TerminalStream:
         body = data[:-1] if ends_line else data
         return start + body.replace(b"\n", b"\n" + mark) + (b"\n" if ends_line else b"")
 
-    def skip(self, count: int, lines: int) -> None:
+    def skip(self, count: int) -> None:
         """See `Target`."""
         fd = self._stdout if self._stderr is None else self._stderr
         if fd is not None:
@@ -69,7 +69,7 @@ class TerminalStream:
     def cleared(self) -> None:
         """See `Target`."""
 
-    def end_of_cell(self) -> None:
+    def capture_ended(self) -> None:
         """See `Target`."""
 
     def close(self) -> None:
@@ -89,10 +89,6 @@ class TerminalScreen:
         self._fd = Descriptor(fd)
         self._can_redraw = os.isatty(fd)
         self._drawn = 0
-
-    def write(self, stderr: bool, text: str) -> None:
-        """Append text."""
-        write_all(self._fd, text.encode("utf-8", "replace"))
 
     def draw(self, lines: list[str], final: bool) -> None:
         """Draw over what was drawn before."""

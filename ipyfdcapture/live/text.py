@@ -32,6 +32,29 @@ class TextPieces:
         return text
 
 
+class SourceTexts:
+    """Decodes each source of a recording on its own."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._pieces: dict[int, TextPieces] = {}
+
+    def take(self, source: int, data: bytes, final: bool = False) -> str:
+        """Return the text that can be shown now; see `TextPieces`."""
+        if source not in self._pieces:
+            metadata = self._recording.metadata
+            self._pieces[source] = TextPieces(metadata.encoding, metadata.errors)
+        return self._pieces[source].take(data, final)
+
+    def finish(self) -> dict[int, str]:
+        """Return what was kept back, by source: nothing more comes of it."""
+        return {source: self.take(source, b"", final=True) for source in self._pieces}
+
+    def forget(self, source: int) -> None:
+        """Begin anew: bytes of this source are left out."""
+        self._pieces.pop(source, None)
+
+
 def whole_sequences(text: str) -> str:
     """Return the text without the beginning of an escape sequence at its end."""
     cut = _UNFINISHED.search(text, max(0, len(text) - _LONGEST_SEQUENCE))
@@ -120,17 +143,14 @@ class LineAssembler:
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
-        self._pieces: dict[int, TextPieces] = {}
+        self._texts = SourceTexts(recording)
         self._open: dict[int, _OpenLine] = {}
         self._count = 0
 
     def take(self, chunk: Chunk) -> list[Line]:
         """Return the lines that this chunk completes."""
         source = chunk.source
-        if source not in self._pieces:
-            metadata = self._recording.metadata
-            self._pieces[source] = TextPieces(metadata.encoding, metadata.errors)
-        text = self._pieces[source].take(chunk.data)
+        text = self._texts.take(source, chunk.data)
         if not text:
             return []
         *complete, rest = text.split("\n")
@@ -145,12 +165,11 @@ class LineAssembler:
 
     def finish(self) -> list[Line]:
         """Return the lines that never got an end."""
-        lines = []
-        for source, pieces in self._pieces.items():
-            rest = pieces.take(b"", final=True)
-            if rest or source in self._open:
-                lines.append(self._line(source, rest, 0))
-        return lines
+        return [
+            self._line(source, rest, 0)
+            for source, rest in self._texts.finish().items()
+            if rest or source in self._open
+        ]
 
     def _opened(self, source: int, time_ns: int) -> _OpenLine:
         if source not in self._open:

@@ -15,8 +15,6 @@ from .format import ENTRY, HEADER, Layout, dropped_bytes
 from .recording import Recording
 
 READ_BYTES = 1 << 20
-_PLACES = 16
-_PLACE_BYTES = 8 << 10
 
 
 class Chunk(NamedTuple):
@@ -69,20 +67,12 @@ class Following:
             chunks.append(Chunk(source, time_ns, data[first - start : self.position - start]))
         return chunks
 
-    def skip(self, position: int) -> tuple[int, int]:
-        """Go on at ``position``.
-
-        Returns how many bytes are left out, and about how many lines, by a look at some places.
-        """
-        start, self.position = self.position, position
-        count = position - start
-        seen = lines = 0
-        for i in range(_PLACES):
-            data = self._read_at(start + i * count // _PLACES, min(_PLACE_BYTES, count))
-            seen += len(data)
-            lines += data.count(b"\n")
+    def skip(self, position: int) -> int:
+        """Go on at ``position``; return how many bytes are left out."""
+        count = position - self.position
+        self.position = position
         self.skipped += count
-        return count, count * lines // max(seen, 1)
+        return count
 
     def oldest(self) -> int:
         """Return the first position, from `position` on, whose bytes are still there."""

@@ -656,9 +656,9 @@ class _Callbacks:
             return
         self._follower = Follower(recording, target, _INTERVAL_S, "on_line")
         self._follower.start()
-        self._follower.end_of_cell()  # there is none: it ends with the last writer
+        self._follower.capture_ended()  # there is none: it ends with the last writer
         #: Returns when all lines that are recorded by now were given.
-        self.catch_up = self._follower.end_of_cell
+        self.catch_up = self._follower.capture_ended
 
     def give(self, sources: Iterable[str], function: OnLine) -> None:
         """Give the lines of ``sources`` to ``function``."""

@@ -318,7 +318,7 @@ def test_a_late_flood_is_bounded_too(kernel: Kernel, gate: Gate) -> None:
     assert sum(map(len, texts)) < 1_100_000
     first, *_, last = drawn(messages)[-1].split("\n")
     assert re.fullmatch(
-        r"… (about )?[\d,]+ lines, 6.89 MB in all; the rest is in late. The last lines:", first
+        r"… ([\d,]+ lines, )?6.89 MB in all; the rest is in late. The last lines:", first
     )
     assert last == "1000000"
 
@@ -358,7 +358,7 @@ def test_a_flood_costs_the_browser_a_megabyte(kernel: Kernel) -> None:
     start, states, end = flood_parts(reply)
     assert 900_000 < len(start) <= 1_000_000
     assert re.fullmatch(
-        "… (about )?[\\d,]+ lines, 90 MB in all; the rest is in logs. The last lines:", states[-1]
+        "… ([\\d,]+ lines, )?90 MB in all; the rest is in logs. The last lines:", states[-1]
     )
     assert all("so far; the rest is in logs" in state for state in states[:-1])
     assert end == "abcdefgh\n" * (LAST_LINES - 1) + "the end\n" or "Broken pipe" in end
@@ -468,7 +468,7 @@ def test_a_flood_while_the_gil_is_held_is_bounded(kernel: Kernel, native: Native
     )
     start, states, end = flood_parts(reply)
     assert len(start) == 1_000_000
-    assert re.match("… (about 1,000,000|1,000,000) lines, 100 MB in all", states[-1])
+    assert re.match("… (1,000,000 lines, )?100 MB in all", states[-1])
     assert end == ("1" * 99 + "\n") * LAST_LINES
     assert kernel.value("logs.nbytes") == 100_000_000
 
@@ -480,7 +480,7 @@ def test_a_flood_without_a_line_end_is_bounded(kernel: Kernel) -> None:
     )
     start, states, end = flood_parts(reply)
     assert start == "1" * 1_000_000
-    assert re.match("… (about )?\\d+ lines?, 50 MB in all", states[-1])
+    assert re.match("… (1 line, )?50 MB in all", states[-1])
     assert re.fullmatch("1{499}…\n", end)
 
 
@@ -643,12 +643,12 @@ def test_the_last_lines_are_plain_text(kernel: Kernel, gate: Gate, option: str) 
 
 
 @pytest.mark.parametrize("option", ["--tail 2", "--progress"])
-def test_a_flood_of_lines_is_counted(kernel: Kernel, option: str) -> None:
+def test_a_flood_is_counted(kernel: Kernel, option: str) -> None:
     reply = kernel.ok(
         f"%%capture_fd {option} -v logs\nimport subprocess\n"
         "_ = subprocess.run('seq 5000000; head -c 20000000 /dev/zero', shell=True)"
     )
-    assert re.search(r"[\d,]{5,} lines.* 58\.9 MB", drawn(reply.own)[-1])
+    assert re.search(r"(^|· )(5,000,001 lines(,| ·) )?58\.9 MB", drawn(reply.own)[-1])
     assert_rate(reply)
 
 
@@ -692,7 +692,7 @@ def test_executing_a_notebook_keeps_the_final_state(tmp_path: Path) -> None:
     assert [o.output_type for o in progress] == ["display_data"]
     assert re.search(r"9 lines · 18 B · .* · 9$", progress[0].data["text/plain"])
     assert [o.output_type for o in flood] == ["stream", "display_data"]
-    assert "400,000 lines, 2.69 MB in all" in flood[1].data["text/plain"]
+    assert re.match("… (400,000 lines, )?2.69 MB in all; ", flood[1].data["text/plain"])
     assert flood[1].data["text/plain"].endswith("\n400000")
 
 
@@ -788,7 +788,7 @@ class TestInPython:
         assert stream.getvalue() == (logs.text if make is io.StringIO else logs.raw)
         assert not stream.closed
 
-    @pytest.mark.parametrize("encoding", ["utf-8-sig", "UTF_7", "gb18030", "latin-9"])
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "UTF_7", "gb18030", "latin9"])
     def test_what_python_writes_in_an_encoding_is_read_in_it(self, encoding: str) -> None:
         stream = io.StringIO()
         with capture_fd(encoding=encoding, live=stream) as logs:
