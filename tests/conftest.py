@@ -21,7 +21,7 @@ from helpers.gate import Gate  # noqa: E402
 from helpers.kernel import Kernel  # noqa: E402
 from helpers.leaks import no_leaks as _no_leaks  # noqa: E402
 from helpers.native import Native  # noqa: E402
-from helpers.process import check_python  # noqa: E402
+from helpers.process import check_python, check_script  # noqa: E402
 from helpers.terminal import Terminal  # noqa: E402
 
 _TEST_LIMIT_S = 120
@@ -245,5 +245,19 @@ def python(tmp_path: Path) -> Python:
 
     def run(code: str, *arguments: str, **options: object) -> str:
         return check_python(code, *arguments, directory=tmp_path / "python", **options)  # type: ignore[arg-type]
+
+    return run
+
+
+class Script(Protocol):
+    def __call__(self, name: str, *arguments: str, **options: object) -> str: ...
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Script:
+    """Run ``tests/scripts/NAME.py`` as ``python`` runs code."""
+
+    def run(name: str, *arguments: str, **options: object) -> str:
+        return check_script(name, *arguments, directory=tmp_path / "python", **options)  # type: ignore[arg-type]
 
     return run

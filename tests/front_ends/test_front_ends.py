@@ -18,7 +18,7 @@ from typing import Any
 
 import pexpect
 import pytest
-from conftest import Python
+from conftest import Python, Script
 from helpers.kernel import Kernel
 from helpers.process import await_end, private_env, pumps, the_pump
 from helpers.terminal import JupyterConsole
@@ -261,47 +261,8 @@ def test_ipython_runs_a_notebook_cell_by_cell(tmp_path: Path) -> None:
 # -- a kernel in the program itself ---------------------------------------------------------------
 
 
-def test_an_in_process_kernel_captures(python: Python) -> None:
-    shown = python(
-        """
-        import os, queue, sys
-        from ipykernel.inprocess import InProcessKernelManager
-
-        manager = InProcessKernelManager()
-        manager.start_kernel()
-        client = manager.client()
-        client.start_channels()
-
-        def run(code):
-            client.execute(code)
-            status = client.get_shell_msg(timeout=60)["content"]["status"]
-            shown = []
-            while client.iopub_channel.msg_ready():
-                message = client.iopub_channel.get_msg()
-                content = message["content"]
-                if message["msg_type"] == "stream":
-                    shown.append(content["text"])
-                elif message["msg_type"] == "execute_result":
-                    shown.append(content["data"]["text/plain"])
-            return status, "".join(shown)
-
-        def held():
-            return manager.kernel.shell.user_ns["logs"].text
-
-        WRITE = "import os\\nprint('python')\\n_ = os.write(1, b'native\\\\n')\\n"
-        WRITE += "_ = os.system('echo child')\\n"
-        ALL = "python\\nnative\\nchild\\n"
-        assert run("%load_ext ipyfdcapture") == ("ok", "")
-        assert run("%%capture_fd -v logs\\n" + WRITE + "42") == ("ok", "42")
-        assert held() == ALL, held()
-        assert run("%%capture_fd --live -v logs\\n" + WRITE) == ("ok", ALL)
-        assert run("print('shown')") == ("ok", "shown\\n")
-        assert run("%%capture_fd -v logs\\nprint('before')\\n1/0")[0] == "error"
-        assert held() == "before\\n", held()
-        with open("/proc/self/fd/1" if os.path.isdir("/proc/self/fd") else "/dev/fd/1", "a") as own:
-            own.write("end\\n")
-        """
-    )
+def test_an_in_process_kernel_captures(script: Script) -> None:
+    shown = script("front_ends/an_in_process_kernel_captures")
     assert shown == "end\n"
 
 

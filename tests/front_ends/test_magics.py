@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Python, StartKernel
+from conftest import Python, Script, StartKernel
 from helpers.kernel import Kernel, Reply
 from helpers.process import LOAD, pumps
 
@@ -155,53 +155,15 @@ def test_importing_the_package_imports_nothing_heavy(python: Python) -> None:
         assert heavy not in loaded
 
 
-def test_loading_the_extension_imports_nothing_heavy(python: Python) -> None:
-    loaded = python(
-        """
-        import sys
-        from IPython.core.interactiveshell import InteractiveShell
-        shell = InteractiveShell.instance()
-        before = set(sys.modules)
-        shell.run_line_magic("load_ext", "ipyfdcapture")
-        shell.run_cell("%%capture_fd -v logs\\nprint('x')")
-        print(*(set(sys.modules) - before))
-        """
-    ).split()
+def test_loading_the_extension_imports_nothing_heavy(script: Script) -> None:
+    loaded = script("magics/loading_the_extension_imports_nothing_heavy").split()
     assert "ipyfdcapture.ipython.extension" in loaded
     for heavy in ("ipykernel", "asyncio", "pandas", "numpy", "jupyter_client", "zmq", "pyarrow"):
         assert heavy not in loaded
 
 
-def test_a_platform_without_such_descriptors_is_told_in_one_line(python: Python) -> None:
-    shown = python(
-        """
-        import contextlib, io, sys
-        from IPython.core.interactiveshell import InteractiveShell
-        import traitlets, subprocess, tempfile, asyncio, threading  # before they look
-        shell = InteractiveShell.instance()
-        def state():
-            return (
-                list(shell.input_transformers_cleanup),
-                dict(shell.magics_manager.magics["cell"]),
-                {n: list(c) for n, c in shell.events.callbacks.items()},
-                list(shell.configurables),
-            )
-        before = state()
-        for platform in ("win32", "emscripten"):
-            for name in [m for m in sys.modules if m.startswith("ipyfdcapture")]:
-                del sys.modules[name]
-            really, sys.platform = sys.platform, platform
-            out, err = io.StringIO(), io.StringIO()
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                import ipyfdcapture
-                ipyfdcapture.load_ipython_extension(shell)
-                ipyfdcapture.unload_ipython_extension(shell)
-            sys.platform = really
-            print((out.getvalue() + err.getvalue()).strip())
-        after = state()
-        assert before == after
-        """
-    )
+def test_a_platform_without_such_descriptors_is_told_in_one_line(script: Script) -> None:
+    shown = script("magics/a_platform_without_such_descriptors_is_told_in_one_line")
     lines = shown.splitlines()
     assert len(lines) == 2, shown
     assert all("descriptor" in line for line in lines)

@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import errno
 import faulthandler
+import functools
 import gc
 import json
 import os
@@ -436,10 +437,10 @@ class Load:
         found: collections.Counter[bytes] = collections.Counter()
         dropped = 0
         for each in logs:
-            for text in patiently(lambda each=each: [each.stdout.encode(), each.stderr.encode()]):
+            for text in patiently(functools.partial(_both_streams, each)):
                 found.update(text.split(b"\n"))
                 self.counts["bytes"] += len(text)
-            dropped += patiently(lambda each=each: each.dropped)
+            dropped += patiently(functools.partial(getattr, each, "dropped"))
             self.counts["captures"] += 1
         self.counts["dropped"] += dropped
         del found[b""]
@@ -602,6 +603,10 @@ def run_all_of(work: list[Work], between: Callable[[], object] = lambda: None) -
     finally:
         for thread in work:
             thread.join()
+
+
+def _both_streams(logs: Captured) -> list[bytes]:
+    return [logs.stdout.encode(), logs.stderr.encode()]
 
 
 def patiently(read: Callable[[], Any]) -> Any:

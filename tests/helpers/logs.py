@@ -32,7 +32,7 @@ def make_log(chunks: list[Chunk], **metadata: Any) -> Captured:
 
 def make_log_at(chunks: list[tuple[int, bytes, int]], **metadata: Any) -> Captured:
     """Return a complete log of chunks (source number, bytes, time in ns since the epoch)."""
-    known = {
+    known: dict[str, Any] = {
         "started": STARTED,
         "stopped": STARTED + max(1, len(chunks)) * SECOND,
         "sources": tuple(SOURCES),

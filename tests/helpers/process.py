@@ -43,9 +43,6 @@ def run_python(
     code: str,
     *arguments: str,
     directory: Path,
-    env: Mapping[str, str] | None = None,
-    timeout: float = LIMIT_S,
-    preexec_fn: Callable[[], Any] | None = None,
     **options: Any,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``code`` in a new Python process, in its own session, with a private environment.
@@ -53,12 +50,26 @@ def run_python(
     What it leaves running is not waited for: its output goes through files.
     """
     directory.mkdir(exist_ok=True)
-    script = directory / "script.py"
-    script.write_text(textwrap.dedent(code))
+    path = directory / "script.py"
+    path.write_text(textwrap.dedent(code))
+    return run_file(path, *arguments, directory=directory, **options)
+
+
+def run_file(
+    path: Path,
+    *arguments: str,
+    directory: Path,
+    env: Mapping[str, str] | None = None,
+    timeout: float = LIMIT_S,
+    preexec_fn: Callable[[], Any] | None = None,
+    **options: Any,
+) -> subprocess.CompletedProcess[str]:
+    """Run a file as `run_python` runs code, in ``directory``."""
+    directory.mkdir(exist_ok=True)
     out_path, err_path = directory / "script.out", directory / "script.err"
     with open(out_path, "wb") as out, open(err_path, "wb") as err:
         process = subprocess.Popen(
-            [sys.executable, str(script), *arguments],
+            [sys.executable, str(path), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=options.pop("stdout", out),
             stderr=options.pop("stderr", err),
@@ -74,13 +85,22 @@ def run_python(
             end_process(process.pid)
             process.wait()
     return subprocess.CompletedProcess(
-        [str(script)], status, out_path.read_text("utf-8", "replace"), err_path.read_text()
+        [str(path)], status, out_path.read_text("utf-8", "replace"), err_path.read_text()
     )
 
 
 def check_python(code: str, *arguments: str, directory: Path, **options: Any) -> str:
     """Run ``code`` as `run_python` does; it must end well. Returns what it printed."""
-    done = run_python(code, *arguments, directory=directory, **options)
+    return _output(run_python(code, *arguments, directory=directory, **options))
+
+
+def check_script(name: str, *arguments: str, directory: Path, **options: Any) -> str:
+    """Run ``tests/scripts/NAME.py`` as `check_python` runs code."""
+    path = TESTS_DIR / "scripts" / f"{name}.py"
+    return _output(run_file(path, *arguments, directory=directory, **options))
+
+
+def _output(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 0, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -123,9 +143,10 @@ def the_pump(owner: int, timeout: float = LIMIT_S) -> psutil.Process:
 
 def is_gone(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        status: str = psutil.Process(pid).status()
     except psutil.NoSuchProcess:
         return True
+    return status == str(psutil.STATUS_ZOMBIE)
 
 
 def await_end(pid: int) -> None:

@@ -100,7 +100,8 @@ class Terminal:
         self._child.sendline("exit")
         self._child.expect(pexpect.EOF)
         self._child.close()
-        return self._child.exitstatus
+        status: int | None = self._child.exitstatus
+        return status
 
     def close(self) -> None:
         if self._child.isalive():
@@ -122,4 +123,5 @@ class JupyterConsole(Terminal):
         self._child.send("exit\r")
         self._child.expect(pexpect.EOF)
         self._child.close()
-        return self._child.exitstatus
+        status: int | None = self._child.exitstatus
+        return status

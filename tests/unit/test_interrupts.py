@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from conftest import Python
+from conftest import Script
 from helpers.leaks import no_leaks
 from helpers.native import Native
 
@@ -216,141 +216,34 @@ def test_the_error_of_an_alarm_is_not_taken_for_one_of_the_capture(
         del begun
 
 
-def test_handlers_of_native_code_stay_in_place(python: Python, native: Native) -> None:
+def test_handlers_of_native_code_stay_in_place(script: Script, native: Native) -> None:
     """Python does not know of them, and could not put them back."""
-    shown = python(
-        """
-        import ctypes, os, signal, sys
-        from ipyfdcapture import capture_fd
-        library = ctypes.CDLL(sys.argv[1])
-        for number in (signal.SIGINT, signal.SIGURG, signal.SIGUSR1):
-            assert library.count_signals(number) == 0
-        signal.signal(signal.SIGUSR2, lambda *_: None)
-        with capture_fd() as logs:
-            os.write(1, b"in")
-        for number in (signal.SIGINT, signal.SIGURG, signal.SIGUSR1):
-            os.kill(os.getpid(), number)
-        print(logs.text, library.signals_counted())
-        """.replace("\n        ", "\n"),
-        native.c("handler"),
-    )
+    shown = script("interrupts/handlers_of_native_code_stay_in_place", native.c("handler"))
     assert shown == "in 3\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the layout of Linux")
-def test_what_the_system_does_at_a_signal_stays_as_it_was(python: Python) -> None:
+def test_what_the_system_does_at_a_signal_stays_as_it_was(script: Script) -> None:
     """`signal.signal` undoes `signal.siginterrupt`, which `asyncio` calls for its handlers."""
-    shown = python(
-        """
-        import ctypes, signal
-        from ipyfdcapture import capture_fd
-        class Action(ctypes.Structure):  # as Linux has it
-            _fields_ = [
-                ("handler", ctypes.c_void_p),
-                ("mask", ctypes.c_uint64 * 16),
-                ("flags", ctypes.c_int),
-                ("restorer", ctypes.c_void_p),
-            ]
-        def actions():
-            found = {}
-            for number in signal.valid_signals():
-                action = Action()
-                assert ctypes.CDLL(None).sigaction(number, None, ctypes.byref(action)) == 0
-                flags = action.flags & ~0x04000000  # but SA_RESTORER, which is the C library's
-                found[number] = (action.handler, action.mask[0], flags)
-            return found
-        signal.signal(signal.SIGUSR1, lambda *_: None)
-        interrupting = actions()[signal.SIGUSR1]
-        signal.siginterrupt(signal.SIGUSR1, False)
-        before = actions()
-        with capture_fd() as logs:
-            during = actions()
-        print(interrupting != before[signal.SIGUSR1], during == before, actions() == before)
-        """.replace("\n        ", "\n")
-    )
+    shown = script("interrupts/what_the_system_does_at_a_signal_stays_as_it_was")
     assert shown == "True True True\n"
 
 
 def test_a_child_that_another_thread_forked_amid_a_block_can_be_interrupted(
-    python: Python,
+    script: Script,
 ) -> None:
-    shown = python(
-        """
-        import os, signal, threading
-        from ipyfdcapture.system.interrupts import deferred_interrupts
-        def fork():
-            child = os.fork()
-            if child == 0:
-                try:
-                    signal.raise_signal(signal.SIGINT)
-                    os._exit(1)
-                except KeyboardInterrupt:
-                    os._exit(7)
-            statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        statuses = []
-        with deferred_interrupts():
-            thread = threading.Thread(target=fork)
-            thread.start()
-            thread.join(20)
-        print(statuses)
-        """.replace("\n        ", "\n"),
-    )
+    shown = script("interrupts/a_child_that_another_thread_forked_amid_a_block_can_be_interrupted")
     assert shown == "[7]\n"
 
 
 @pytest.mark.parametrize("when", ["begins", "ends"])
 def test_a_child_forked_as_a_block_begins_or_ends_can_be_interrupted(
-    python: Python, when: str
+    script: Script, when: str
 ) -> None:
-    shown = python(
-        """
-        import os, signal, sys, threading
-        from ipyfdcapture.system import interrupts
-        def fork():
-            child = os.fork()
-            if child == 0:
-                os._exit(7 if signal.getsignal(signal.SIGINT) is signal.default_int_handler else 1)
-            statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        class Forking:
-            calls = 0
-            def __getattr__(self, name):
-                return getattr(usual, name)
-            def signal(self, number, function):
-                self.calls += 1
-                before = None
-                if self.calls == 1:  # SIGINT is taken
-                    before = usual.signal(number, function)
-                if self.calls == {"begins": 1, "ends": 2}[sys.argv[1]]:
-                    thread = threading.Thread(target=fork)
-                    thread.start()
-                    thread.join(20)
-                if self.calls > 1:
-                    usual.signal(number, function)
-        statuses = []
-        usual, interrupts.signal = interrupts.signal, Forking()
-        with interrupts.deferred_interrupts():
-            pass
-        print(statuses)
-        """.replace("\n        ", "\n"),
-        when,
-    )
+    shown = script("interrupts/a_child_forked_as_a_block_begins_or_ends_can_be_interrupted", when)
     assert shown == "[7]\n"
 
 
-def test_a_signal_amid_what_is_done_at_exit_is_not_lost(python: Python) -> None:
-    shown = python(
-        """
-        import os, signal
-        from ipyfdcapture import capture_fd
-        from ipyfdcapture.recording import recording
-        with capture_fd() as logs:
-            os.write(1, b"in")
-        usual = recording.recording_files
-        def interrupted(path):
-            signal.raise_signal(signal.SIGTERM)
-            return usual(path)
-        recording.recording_files = interrupted
-        signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"handled\\n"))
-        """.replace("\n        ", "\n")
-    )
+def test_a_signal_amid_what_is_done_at_exit_is_not_lost(script: Script) -> None:
+    shown = script("interrupts/a_signal_amid_what_is_done_at_exit_is_not_lost")
     assert shown == "handled\n"

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Python, StartKernel
+from conftest import Script, StartKernel
 from helpers.kernel import Kernel
-from helpers.prelude import PRELUDE
 from helpers.process import await_end, is_gone, pumps, the_pump
 from helpers.wait import eventually
 
@@ -188,18 +187,10 @@ def test_after_the_end_of_its_kernel_a_server_writes_to_the_original_descriptor(
 
 @DRAINS
 def test_in_a_plain_process_late_output_goes_to_the_original_after_its_end(
-    python: Python, drain: str, tmp_path: Path
+    script: Script, drain: str, tmp_path: Path
 ) -> None:
-    python(
-        PRELUDE
-        + """
-with capture_fd(drain=sys.argv[1]) as logs:
-    child = subprocess.Popen(["sh", "-c", "read line < go; echo late $line; echo late err >&2"])
-    pid = child.pid
-open("pid", "w").write(str(pid))
-sys.stdout.flush()
-os._exit(0)
-""",
+    script(
+        "survivors/in_a_plain_process_late_output_goes_to_the_original_after_its_end",
         drain,
         preexec_fn=lambda: os.mkfifo("go"),
     )

@@ -10,18 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Python, StartKernel
+from conftest import Python, Script, StartKernel
 from helpers import sandbox
 from helpers.kernel import Kernel, Reply
-from helpers.prelude import PRELUDE
 from helpers.process import pumps
 from helpers.wait import eventually
 
 DRAINS = pytest.mark.parametrize("drain", ["process", "thread"])
-
-
-def script(code: str) -> str:
-    return PRELUDE + code.replace("\n        ", "\n")
 
 
 # -- max_bytes ----------------------------------------------------------------------------------
@@ -124,52 +119,14 @@ def test_the_configuration_sets_the_limit(kernel: Kernel) -> None:
 
 
 @DRAINS
-def test_a_limited_capture_takes_bounded_space_on_disk(python: Python, drain: str) -> None:
-    shown = python(
-        script(
-            """
-        def on_disk():
-            return sum(os.stat(os.path.join(folder, name)).st_blocks * 512
-                       for folder, _, names in os.walk(os.environ["TMPDIR"]) for name in names)
-        highest = 0
-        with capture_fd(drain=sys.argv[1], max_bytes=100_000) as logs:
-            for i in range(3000):
-                os.write(1, b"x" * 20_000)
-                if i % 100 == 0:
-                    highest = max(highest, on_disk())
-        highest = max(highest, on_disk())
-        assert logs.dropped == 60_000_000 - 100_000, logs.dropped
-        assert len(logs.raw) == 100_000
-        print(highest < 6_000_000 or highest)
-        """
-        ),
-        drain,
-    )
+def test_a_limited_capture_takes_bounded_space_on_disk(script: Script, drain: str) -> None:
+    shown = script("limits/a_limited_capture_takes_bounded_space_on_disk", drain)
     assert shown == "True\n"
 
 
-def test_the_index_of_a_limited_log_is_bounded_too(python: Python) -> None:
+def test_the_index_of_a_limited_log_is_bounded_too(script: Script) -> None:
     """A chunk for each line: what the index says of those that are gone goes as well."""
-    shown = python(
-        script(
-            """
-        from ipyfdcapture import capture_thread
-        largest = 0
-        with capture_thread(max_bytes=10_000) as logs:
-            index = logs.recording.path + ".index"
-            for i in range(200_000):
-                sys.stdout.write("%099d\\n" % i)
-                sys.stdout.flush()
-                if i % 1000 == 0:
-                    largest = max(largest, os.stat(index).st_size)
-        lines = [f"{i:099d}" for i in [*range(50), *range(199_950, 200_000)]]
-        assert [str(line) for line in logs] == lines, logs[-1]
-        times = [line.time for line in logs]
-        assert times == sorted(times) and times[0] < times[-1]
-        print(logs.dropped, 1 << 20 <= largest < 2 << 20 or largest)
-        """
-        )
-    )
+    shown = script("limits/the_index_of_a_limited_log_is_bounded_too")
     assert shown == "19990000 True\n"
 
 
@@ -190,99 +147,28 @@ def test_the_lines_on_both_sides_of_the_gap_are_right(kernel: Kernel) -> None:
 @DRAINS
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
 def test_a_file_size_limit_neither_stops_the_writer_nor_spoils_what_was_kept(
-    python: Python, drain: str
+    script: Script, drain: str
 ) -> None:
-    shown = python(
-        script(
-            """
-        from helpers.sandbox import limit_file_size
-        limit_file_size(1_000_000)
-        import warnings
-        data = bytes(range(256)) * 100
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            with capture_fd(drain=sys.argv[1]) as logs:
-                for _ in range(200):
-                    assert os.write(1, data) == len(data)
-        total = len(data) * 200
-        kept = logs.raw
-        assert kept == (data * 200)[: len(kept)], "what was kept is spoiled"
-        assert 500_000 < len(kept) <= 1_000_000, len(kept)
-        assert logs.dropped == total - len(kept), (logs.dropped, total, len(kept))
-        said = [str(w.message) for w in told] + [repr(logs)]
-        print(sum("too large" in words or "No space" in words for words in said) >= 1, said)
-        """
-        ),
-        drain,
+    shown = script(
+        "limits/a_file_size_limit_neither_stops_the_writer_nor_spoils_what_was_kept", drain
     )
     assert shown.startswith("True "), shown
 
 
 @pytest.mark.parametrize("amid", [False, True])
 def test_what_a_helper_had_to_drop_is_still_counted_when_it_is_killed(
-    python: Python, amid: bool
+    script: Script, amid: bool
 ) -> None:
-    shown = python(
-        script(
-            """
-        import signal, sys, warnings
-        from helpers.process import await_end, the_pump
-        from helpers.sandbox import limit_file_size
-        from ipyfdcapture.recording.writer import CHUNK_BYTES
-        warnings.simplefilter("ignore")
-        limit_file_size(1_000_000)
-        data = bytes(range(256)) * 100
-        for times in range(1, 4):
-            with capture_fd(drain="process") as logs:
-                helper = the_pump(os.getpid()).pid
-                for _ in range(200):
-                    os.write(1, data)
-                if sys.argv[1] == "False":
-                    logs.nbytes  # what was written is dropped by now
-                os.kill(helper, signal.SIGKILL)
-                await_end(helper)
-                for _ in range(times):
-                    os.write(1, data)
-            total = (200 + times) * len(data)
-            kept = len(logs.raw)
-            assert logs.raw == (data * 400)[:kept], "what was kept is spoiled"
-            assert 500_000 < kept <= 1_000_000, kept
-            # It notes what it is about to drop: killed in between, it has told of a chunk too much.
-            most = CHUNK_BYTES if sys.argv[1] == "True" else 0
-            extra = logs.dropped - (total - kept)
-            assert 0 <= extra <= most, extra
-            print("too large" in repr(logs))
-        """
-        ),
-        str(amid),
-    )
+    shown = script("limits/what_a_helper_had_to_drop_is_still_counted_when_it_is_killed", str(amid))
     assert shown == "True\n" * 3
 
 
 def test_a_limited_log_that_finds_no_room_to_be_read_says_so_and_can_be_read_later(
-    python: Python,
+    script: Script,
 ) -> None:
     """It is put together from its two halves when it is first looked at."""
-    shown = python(
-        script(
-            """
-        import resource
-        from helpers.sandbox import limit_file_size
-        with capture_fd(max_bytes=200_000) as logs:
-            for i in range(40_000):
-                os.write(1, b"%09d\\n" % i)
-        before = os.listdir(os.path.dirname(logs.recording.path))
-        limit_file_size(150_000)  # not whole, but more than the first half
-        try:
-            logs.raw
-        except OSError as error:
-            print(error.strerror)
-        assert os.listdir(os.path.dirname(logs.recording.path)) == before
-        limit_file_size(resource.RLIM_INFINITY)
-        lines = [b"%09d\\n" % i for i in [*range(10_000), *range(30_000, 40_000)]]
-        print(logs.raw == b"".join(lines), logs.dropped)
-        """
-        )
+    shown = script(
+        "limits/a_limited_log_that_finds_no_room_to_be_read_says_so_and_can_be_read_later"
     )
     assert shown == "File too large\nTrue 200000\n"
 
@@ -302,50 +188,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_limited_log_can_be_read_where_its_halves_have_no_room_beside_them(
-    python: Python, small_disk: Path
+    script: Script, small_disk: Path
 ) -> None:
-    shown = python(
-        script(
-            """
-        with capture_fd(max_bytes=500_000, spool_dir=sys.argv[1]) as logs:
-            for i in range(100_000):
-                os.write(1, b"%09d\\n" % i)
-        lines = [b"%09d\\n" % i for i in [*range(25_000), *range(75_000, 100_000)]]
-        room = os.statvfs(sys.argv[1])
-        print(room.f_bavail * room.f_bsize < 500_000)
-        print(logs.raw == b"".join(lines), logs.dropped, logs.nbytes)
-        """
-        ),
+    shown = script(
+        "limits/a_limited_log_can_be_read_where_its_halves_have_no_room_beside_them",
         str(small_disk),
     )
     assert shown == "True\nTrue 500000 500000\n"
 
 
-def test_a_limited_log_is_read_by_several_threads_at_once(python: Python) -> None:
-    shown = python(
-        script(
-            """
-        found = set()
-        for _ in range(20):
-            with capture_fd(max_bytes=400_000) as logs:
-                for i in range(10):
-                    os.write(1, b"%07d\\n" % i * 10_000)
-            together = threading.Barrier(3)
-            def read():
-                together.wait()
-                try:
-                    found.add((len(logs.raw), logs.dropped, logs.nbytes))
-                except BaseException as error:
-                    found.add(repr(error))
-            threads = [threading.Thread(target=read) for _ in range(3)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        print(*found)
-        """
-        )
-    )
+def test_a_limited_log_is_read_by_several_threads_at_once(script: Script) -> None:
+    shown = script("limits/a_limited_log_is_read_by_several_threads_at_once")
     assert shown == "(400000, 400000, 400000)\n"
 
 
@@ -455,48 +308,14 @@ def test_a_spool_that_vanishes_during_a_capture_does_not_stop_the_cell(
 
 
 @DRAINS
-def test_recordings_are_private_whatever_the_umask(python: Python, drain: str) -> None:
-    shown = python(
-        script(
-            """
-        import stat
-        os.umask(0)
-        with capture_fd(drain=sys.argv[1], max_bytes=1000) as logs:
-            for _ in range(100):
-                os.write(1, b"secret " * 1000)
-            modes = set()
-            for folder, folders, names in os.walk(os.environ["TMPDIR"]):
-                for kind, found in (("file", names), ("folder", folders)):
-                    for name in found:
-                        mode = os.stat(os.path.join(folder, name)).st_mode
-                        modes.add((kind, stat.S_IMODE(mode)))
-        print(sorted(modes) == [("file", 0o600), ("folder", 0o700)], sorted(modes))
-        """
-        ),
-        drain,
-    )
+def test_recordings_are_private_whatever_the_umask(script: Script, drain: str) -> None:
+    shown = script("limits/recordings_are_private_whatever_the_umask", drain)
     assert shown.startswith("True")
 
 
-def test_links_that_others_placed_are_not_followed(python: Python) -> None:
+def test_links_that_others_placed_are_not_followed(script: Script) -> None:
     """Whoever can guess a name in a shared directory must gain nothing from it."""
-    shown = python(
-        script(
-            """
-        victim = os.path.join(os.getcwd(), "victim")
-        open(victim, "w").write("untouched")
-        spool = os.environ["TMPDIR"]
-        os.chmod(spool, 0o1777)
-        os.symlink(victim, os.path.join(spool, f"ipyfdcapture-{os.getuid()}-planted"))
-        os.makedirs(os.path.join(spool, f"ipyfdcapture-{os.getuid()}-open"), mode=0o777)
-        os.chmod(os.path.join(spool, f"ipyfdcapture-{os.getuid()}-open"), 0o777)
-        with capture_fd() as logs:
-            print("x")
-        assert logs.stdout == "x\\n"
-        print(open(victim).read())
-        """
-        )
-    )
+    shown = script("limits/links_that_others_placed_are_not_followed")
     assert shown == "untouched\n"
 
 
@@ -533,32 +352,8 @@ def test_where_no_process_can_start_insisting_on_one_fails_in_one_line(
 
 @pytest.mark.skipif(not sandbox.CAN_LIMIT_PROCESSES, reason="needs root, for a user of its own")
 @pytest.mark.parametrize("drain", ["auto", "process", "thread"])
-def test_a_limit_on_processes_is_told_and_nothing_moves(python: Python, drain: str) -> None:
-    shown = python(
-        script(
-            """
-        import warnings
-        from helpers.sandbox import become_nobody_special, limit_processes
-        warnings.simplefilter("ignore")
-        become_nobody_special()
-        before = [fd_target(fd) for fd in (1, 2)], sys.stdout, sys.stderr
-        outcomes = []
-        for allowed in (1, 2, 3, 50):
-            limit_processes(allowed)
-            try:
-                with capture_fd(drain=sys.argv[1]) as logs:
-                    os.write(1, b"in")
-                assert logs.stdout == "in", (allowed, logs.stdout)
-                outcomes.append("ok")
-            except CaptureError as error:
-                assert len(str(error).splitlines()) == 1
-                outcomes.append("refused")
-            assert before == ([fd_target(fd) for fd in (1, 2)], sys.stdout, sys.stderr)
-        print(*outcomes)
-        """
-        ),
-        drain,
-    )
+def test_a_limit_on_processes_is_told_and_nothing_moves(script: Script, drain: str) -> None:
+    shown = script("limits/a_limit_on_processes_is_told_and_nothing_moves", drain)
     outcomes = shown.split()
     assert len(outcomes) == 4
     assert (outcomes[0], outcomes[-1]) == ("refused", "ok")
@@ -566,66 +361,25 @@ def test_a_limit_on_processes_is_told_and_nothing_moves(python: Python, drain: s
 
 @pytest.mark.parametrize("executable", ["/nonexistent/python", "", None, "/bin/false"])
 def test_without_an_interpreter_to_run_the_helper_a_thread_drains(
-    python: Python, executable: str | None
+    script: Script, executable: str | None
 ) -> None:
     """As when Python is embedded in another program."""
-    shown = python(
-        script(
-            f"""
-        import warnings
-        sys.executable = {executable!r}
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            for n in range(3):
-                with capture_fd() as logs:
-                    os.write(1, b"n%d" % n)
-                assert logs.stdout == f"n{{n}}", logs.stdout
-        print(len([w for w in told if w.category is RuntimeWarning]) >= 1)
-        """
-        )
+    shown = script(
+        "limits/without_an_interpreter_to_run_the_helper_a_thread_drains", repr(executable)
     )
     assert shown == "True\n"
 
 
-def test_the_size_of_a_pipe_may_be_limited(python: Python) -> None:
+def test_the_size_of_a_pipe_may_be_limited(script: Script) -> None:
     """Beyond the user's quota of pipe memory, pipes are small; captures go on with those."""
-    shown = python(
-        script(
-            """
-        import fcntl
-        pipes = []
-        if hasattr(fcntl, "F_SETPIPE_SZ"):
-            usual = fcntl.fcntl
-            def limited(fd, command, *rest):
-                if command == fcntl.F_SETPIPE_SZ:
-                    raise PermissionError(errno.EPERM, "Operation not permitted")
-                return usual(fd, command, *rest)
-            fcntl.fcntl = limited
-        with capture_fd() as logs:
-            for i in range(1000):
-                os.write(1, b"x" * 1000)
-        print(len(logs.raw))
-        """
-        )
-    )
+    shown = script("limits/the_size_of_a_pipe_may_be_limited")
     assert shown == "1000000\n"
 
 
 @DRAINS
-def test_a_process_may_have_more_descriptors_than_select_takes(python: Python, drain: str) -> None:
-    shown = python(
-        f"""
-import os, resource
-from ipyfdcapture import capture_fd
-_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
-held = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
-with capture_fd(drain={drain!r}) as logs:
-    for i in range(50_000):
-        os.write(1, b"line %d\\n" % i)
-print(len(logs), logs.dropped)
-""",
-        timeout=60,
+def test_a_process_may_have_more_descriptors_than_select_takes(script: Script, drain: str) -> None:
+    shown = script(
+        "limits/a_process_may_have_more_descriptors_than_select_takes", drain, timeout=60
     )
     assert shown == "50000 0\n"
 

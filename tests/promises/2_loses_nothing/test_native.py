@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import Python, Rounds
+from conftest import Rounds, Script
 from helpers.kernel import Kernel, Message
 from helpers.native import Native
 
@@ -127,73 +127,22 @@ def test_in_a_kernel_a_live_view_shows_it_while_the_cell_waits(
 
 
 @pytest.mark.parametrize("drain", ["process", "thread"])
-def test_in_a_plain_process_too(python: Python, native: Native, writer: Writer, drain: str) -> None:
-    shown = python(
-        f"""{writer.setup(native)}
-import io, threading
-from ipyfdcapture import capture_fd
-{writer.say}
-with capture_fd(drain={drain!r}) as logs:
-    {writer.say}
-{writer.say}
-with capture_fd(drain={drain!r}) as after:
-    pass
-came = threading.Event()
-class Target(io.StringIO):
-    def write(self, text):
-        super().write(text)
-        value = self.getvalue()
-        if {writer.stdout!r} in value and {writer.stderr!r} in value:
-            came.set()
-        return len(text)
-with capture_fd(drain={drain!r}, live=Target()) as live:
-    {writer.say}
-    in_time = came.wait(60)
-import os
-os.write(1, repr([(l.stdout, l.stderr) for l in (logs, after, live)] + [in_time]).encode())
-"""
+def test_in_a_plain_process_too(script: Script, native: Native, writer: Writer, drain: str) -> None:
+    shown = script(
+        "native/in_a_plain_process_too",
+        drain,
+        writer.setup(native),
+        writer.say,
+        writer.stdout,
+        writer.stderr,
     )
     expected = (writer.stdout, writer.stderr)
     outside = writer.stdout * 2
     assert shown == outside + repr([expected, ("", ""), expected, True])
 
 
-def test_iostreams_are_as_they_were_after_a_live_capture(python: Python, native: Native) -> None:
-    shown = python(
-        f"""{_cpp(native)}
-import ctypes, os
-from ipyfdcapture import capture_fd
-cpp.untie()
-rdbuf = ctypes.CDLL("libstdc++.so.6")["_ZNKSt9basic_iosIcSt11char_traitsIcEE5rdbufEv"]
-rdbuf.restype, rdbuf.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
-cout = ctypes.addressof(ctypes.c_void_p.in_dll(ctypes.CDLL("libstdc++.so.6"), "_ZSt4cout")) + 8
-usual = rdbuf(cout)
-captures = [capture_fd(on_line=len) for _ in range(3)]
-for capture in captures:
-    capture.start()
-assert rdbuf(cout) != usual
-cpp.say_lines_cpp(b"line", 100_000)
-for capture in captures[:2]:
-    capture.stop()
-assert rdbuf(cout) != usual
-captures[2].stop()
-assert rdbuf(cout) == usual
-with capture_fd(on_line=len) as inner:
-    cpp.redirect_cpp()
-    cpp.say_cpp(b"to somebody else's buffer")
-assert rdbuf(cout) != usual  # theirs
-with capture_fd(on_line=len):
-    cpp.say_cpp(b", twice")
-cpp.put_back_cpp()  # what they found: ours, which stays good
-cpp.say_cpp(b"later")
-with capture_fd(on_line=len) as again:
-    cpp.say_cpp(b"again")
-cpp.elsewhere_cpp.restype = ctypes.c_char_p
-innermost = captures[2].captured
-right = innermost.stdout == "".join(f"line {{i}}\\n" for i in range(100_000))
-os.write(1, repr((right, inner.text, again.text, cpp.elsewhere_cpp())).encode())
-"""
-    )
+def test_iostreams_are_as_they_were_after_a_live_capture(script: Script, native: Native) -> None:
+    shown = script("native/iostreams_are_as_they_were_after_a_live_capture", native.cpp("iostream"))
     assert shown == "later" + repr((True, "", "again", b"to somebody else's buffer, twice"))
 
 
@@ -201,35 +150,11 @@ os.write(1, repr((right, inner.text, again.text, cpp.elsewhere_cpp())).encode())
 
 
 @pytest.fixture
-def beside_a_locked_stream(python: Python) -> Iterator[Callable[[str, str, str], str]]:
+def beside_a_locked_stream(script: Script) -> Iterator[Callable[[str, str, str], str]]:
     """Captures in a process in which another thread has a stream locked, and goes on after."""
 
     def run(setup: str, lock: str, unlock: str) -> str:
-        return python(
-            f"""{setup}
-import os, threading
-from ipyfdcapture import capture_fd
-locked, end = threading.Event(), threading.Event()
-def hold():
-    {lock}
-    locked.set()
-    end.wait()
-    {unlock}
-thread = threading.Thread(target=hold)
-thread.start()
-locked.wait()
-came = threading.Event()
-for options in ({{}}, {{"on_line": lambda line: came.set()}}):
-    with capture_fd(**options) as logs:
-        os.write(1, b"meanwhile\\n")
-        assert not options or came.wait(60)
-    assert logs.stdout == "meanwhile\\n", logs.stdout
-with capture_fd() as logs:
-    end.set()
-    thread.join()
-os.write(1, repr(logs.stdout).encode())
-"""
-        )
+        return script("native/beside_a_locked_stream", setup, lock, unlock)
 
     yield run
 
@@ -315,25 +240,9 @@ def test_a_function_of_f2py_that_holds_the_gil_cannot_hang_a_capture(
 
 
 def test_threads_that_look_for_runtimes_and_load_libraries_do_not_stop_each_other(
-    python: Python,
+    script: Script,
 ) -> None:
-    shown = python(
-        """
-        import ctypes, faulthandler, sys, threading
-        from ipyfdcapture.output.runtimes import loaded as runtimes
-        faulthandler.dump_traceback_later(30, exit=True)
-        sys.setswitchinterval(1e-6)
-        def look():
-            for _ in range(300):
-                runtimes._loaded._seen_size = -1
-                runtimes.flush_iostreams()
-                ctypes.CDLL(None)
-        threads = [threading.Thread(target=look) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        print("through")
-        """
+    shown = script(
+        "native/threads_that_look_for_runtimes_and_load_libraries_do_not_stop_each_other"
     )
     assert shown == "through\n"

@@ -6,10 +6,8 @@ import ast
 from pathlib import Path
 
 import pytest
-from conftest import Python, Rounds, StartKernel
+from conftest import Rounds, Script, StartKernel
 from helpers.kernel import Kernel
-from helpers.prelude import PRELUDE
-from helpers.process import run_python
 from helpers.wait import LIMIT_S
 
 # -- the usual ways out -----------------------------------------------------------------------
@@ -44,65 +42,18 @@ def test_a_thousand_captures_leave_everything_as_it_was(
 
 
 @pytest.mark.parametrize("drain", ["process", "thread"])
-def test_a_thousand_captures_in_a_plain_process_leave_nothing(python: Python, drain: str) -> None:
-    shown = python(
-        PRELUDE
-        + """
-        for each in ("process", "thread"):
-            with capture_fd(drain=each) as logs:
-                print("warm")
-            logs.close()
-        del logs
-        before = snapshot()
-        for i in range(1000):
-            with capture_fd(drain=sys.argv[1]) as logs:
-                os.write(1, b"x%d" % i)
-            assert logs.stdout == f"x{i}", logs
-        del logs
-        print(settled_difference(before))
-        """.replace("\n        ", "\n"),
-        drain,
-    )
+def test_a_thousand_captures_in_a_plain_process_leave_nothing(script: Script, drain: str) -> None:
+    shown = script("restore/a_thousand_captures_in_a_plain_process_leave_nothing", drain)
     assert shown == "[]\n"
 
 
-def test_an_error_an_exit_and_an_interrupt_restore(python: Python) -> None:
-    shown = python(
-        PRELUDE
-        + """
-        warm_up()
-        with no_leaks():
-            for error in (ValueError, SystemExit, KeyboardInterrupt, GeneratorExit):
-                logs = None
-                try:
-                    with capture_fd() as logs:
-                        print("before", error.__name__)
-                        os.write(2, b"native")
-                        raise error
-                except error:
-                    pass
-                assert logs.stdout == f"before {error.__name__}\\n" and logs.stderr == "native"
-                logs.close()
-            del logs
-        print("restored")
-        """.replace("\n        ", "\n")
-    )
+def test_an_error_an_exit_and_an_interrupt_restore(script: Script) -> None:
+    shown = script("restore/an_error_an_exit_and_an_interrupt_restore")
     assert shown == "restored\n"
 
 
-def test_a_stopped_capture_can_be_stopped_again(python: Python) -> None:
-    shown = python(
-        PRELUDE
-        + """
-        capture = capture_fd()
-        logs = capture.__enter__()
-        os.write(1, b"in")
-        capture.__exit__(None, None, None)
-        capture.__exit__(None, None, None)
-        os.write(1, b"out\\n")
-        assert logs.stdout == "in"
-        """.replace("\n        ", "\n")
-    )
+def test_a_stopped_capture_can_be_stopped_again(script: Script) -> None:
+    shown = script("restore/a_stopped_capture_can_be_stopped_again")
     assert shown == "out\n"
 
 
@@ -111,39 +62,8 @@ def test_a_stopped_capture_can_be_stopped_again(python: Python) -> None:
 
 @pytest.mark.parametrize("order", ["0 1 2", "2 1 0", "0 2 1", "1 0 2", "1 2 0", "2 0 1"])
 @pytest.mark.parametrize("drain", ["process", "thread"])
-def test_captures_may_be_stopped_in_any_order(python: Python, order: str, drain: str) -> None:
-    shown = python(
-        PRELUDE
-        + """
-        warm_up()
-        with no_leaks():
-            captures = [capture_fd(drain=sys.argv[1]) for _ in range(3)]
-            logs = []
-            for n, capture in enumerate(captures):
-                logs.append(capture.__enter__())
-                os.write(1, b"started %d\\n" % n)
-                print("printed", n)
-            expected = [f"started {n}\\nprinted {n}\\n" for n in range(3)]
-            active = [0, 1, 2]
-            for n in map(int, sys.argv[2].split()):
-                captures[n].__exit__(None, None, None)
-                active.remove(n)
-                text = f"after {n}\\n"
-                os.write(1, text.encode())
-                print(text, end="")
-                sys.stdout.flush()
-                if active:
-                    expected[active[-1]] += text * 2
-            found = [log.stdout for log in logs]
-            assert found == expected, (found, expected)
-            for log in logs:
-                log.close()
-            del logs, log, captures, capture
-        print("restored")
-        """.replace("\n        ", "\n"),
-        drain,
-        order,
-    )
+def test_captures_may_be_stopped_in_any_order(script: Script, order: str, drain: str) -> None:
+    shown = script("restore/captures_may_be_stopped_in_any_order", drain, order)
     last = order.split()[-1]
     assert shown == f"after {last}\nafter {last}\nrestored\n"
 
@@ -169,179 +89,47 @@ print('h', file=sys.stderr)
     assert kernel.value("(innermost.stdout, innermost.stderr)") == ("", "e\n")
 
 
-def test_a_capture_may_be_stopped_by_another_thread(python: Python) -> None:
-    shown = python(
-        PRELUDE
-        + """
-        warm_up()
-        with no_leaks():
-            capture = capture_fd()
-            logs = capture.__enter__()
-            print("in")
-            thread = threading.Thread(target=capture.__exit__, args=(None, None, None))
-            thread.start(); thread.join()
-            assert logs.stdout == "in\\n"
-            logs.close()
-            del capture, logs, thread
-        print("restored")
-        """.replace("\n        ", "\n")
-    )
+def test_a_capture_may_be_stopped_by_another_thread(script: Script) -> None:
+    shown = script("restore/a_capture_may_be_stopped_by_another_thread")
     assert shown == "restored\n"
 
 
 @pytest.mark.parametrize("drain", ["process", "thread"])
-def test_captures_in_two_threads_at_once_lose_and_leave_nothing(python: Python, drain: str) -> None:
-    shown = python(
-        PRELUDE
-        + """
-        warm_up()
-        with no_leaks():
-            logs = []
-            def work(name):
-                for i in range(50):
-                    with capture_fd(drain=sys.argv[1]) as mine:
-                        os.write(1, f"{name} {i}\\n".encode())
-                    logs.append(mine)
-            outer = capture_fd(drain=sys.argv[1])
-            outer_logs = outer.__enter__()
-            threads = [threading.Thread(target=work, args=(n,)) for n in "abc"]
-            [t.start() for t in threads]; [t.join() for t in threads]
-            outer.__exit__(None, None, None)
-            # Descriptors belong to the process: a line may be in another thread's capture.
-            lines = "".join(log.stdout for log in [*logs, outer_logs]).splitlines()
-            assert sorted(lines) == sorted(f"{n} {i}" for n in "abc" for i in range(50))
-            for log in [*logs, outer_logs]:
-                log.close()
-            del logs, log, outer, outer_logs, threads, work
-        print("restored")
-        """.replace("\n        ", "\n"),
-        drain,
-    )
+def test_captures_in_two_threads_at_once_lose_and_leave_nothing(script: Script, drain: str) -> None:
+    shown = script("restore/captures_in_two_threads_at_once_lose_and_leave_nothing", drain)
     assert shown == "restored\n"
 
 
 def test_a_stream_kept_from_captures_in_several_threads_keeps_none_of_their_logs(
-    python: Python,
+    script: Script,
 ) -> None:
     """A thread that is made during a capture keeps its sys.stderr, as do logging handlers."""
-    shown = python(
-        PRELUDE
-        + """
-        warm_up()
-        def files():
-            return [name for _, _, names in os.walk(os.environ["TMPDIR"]) for name in names]
-        before = files()
-        kept = []
-        def nested(depth):
-            with capture_fd() as logs:
-                kept.append(sys.stdout)
-                print("in", depth)
-                if depth:
-                    thread = threading.Thread(target=nested, args=(depth - 1,))
-                    thread.start(); thread.join()
-            assert logs.stdout == f"in {depth}\\n", logs.stdout
-        nested(3)
-        import gc
-        gc.collect()
-        assert files() == before, files()
-        for n, stream in enumerate(kept):
-            print("kept", n, file=stream, flush=True)
-            with capture_fd() as logs:
-                print("again", n, file=stream, flush=True)
-            assert logs.stdout == f"again {n}\\n", logs.stdout
-        """.replace("\n        ", "\n")
+    shown = script(
+        "restore/a_stream_kept_from_captures_in_several_threads_keeps_none_of_their_logs"
     )
     assert shown == "kept 0\nkept 1\nkept 2\nkept 3\n"
 
 
-def test_a_second_stop_does_not_change_how_it_ended(python: Python) -> None:
-    shown = python(
-        PRELUDE
-        + """
-capture = capture_fd()
-with contextlib.suppress(ZeroDivisionError), capture as logs:
-    1 / 0
-before = repr(logs)
-capture.stop()
-print("failed" in before, repr(logs) == before)
-"""
-    )
+def test_a_second_stop_does_not_change_how_it_ended(script: Script) -> None:
+    shown = script("restore/a_second_stop_does_not_change_how_it_ended")
     assert shown == "True True\n"
 
 
-def test_a_signal_handler_may_read_the_log_that_is_being_read(python: Python) -> None:
-    shown = python(
-        PRELUDE
-        + """
-from ipyfdcapture.drain.channel import Channel
-with capture_fd() as logs:
-    os.write(1, b"x\\n")
-    logs.nbytes  # so that at the end the pipes are empty, and nobody waits for an answer
-assert logs.recording.writing.awaits_answer
-usual = Channel._await_some
-def interrupted(self, *args):
-    Channel._await_some = usual
-    signal.raise_signal(signal.SIGUSR1)
-    return usual(self, *args)
-read = []
-signal.signal(signal.SIGUSR1, lambda *_: read.append(logs.text))
-Channel._await_some = interrupted
-text = logs.text
-print([text], read)
-"""
-    )
+def test_a_signal_handler_may_read_the_log_that_is_being_read(script: Script) -> None:
+    shown = script("restore/a_signal_handler_may_read_the_log_that_is_being_read")
     assert shown == "['x\\n'] ['x\\n']\n"
 
 
-def test_a_signal_handler_may_read_the_log_whose_lines_are_being_counted(python: Python) -> None:
-    shown = python(
-        PRELUDE
-        + """
-from ipyfdcapture.log.lines import BLOCK_BYTES, Lines
-line = b"x" * 99 + b"\\n"
-with capture_fd() as logs:
-    for _ in range(3 * BLOCK_BYTES // 100 + 1):
-        os.write(1, line)
-usual = Lines._advance
-def interrupted(self, *args):
-    Lines._advance = usual
-    signal.raise_signal(signal.SIGUSR1)
-    return usual(self, *args)
-read = []
-signal.signal(signal.SIGUSR1, lambda *_: read.append(len(logs)))
-Lines._advance = interrupted
-assert len(logs) == 3 * BLOCK_BYTES // 100 + 1, len(logs)
-assert read == [len(logs)], read
-assert len(logs.text) == 100 * len(logs)
-print("fine")
-"""
-    )
+def test_a_signal_handler_may_read_the_log_whose_lines_are_being_counted(script: Script) -> None:
+    shown = script("restore/a_signal_handler_may_read_the_log_whose_lines_are_being_counted")
     assert shown == "fine\n"
 
 
 def test_an_interrupt_as_an_answer_of_the_drain_is_taken_leaves_the_log_readable(
-    python: Python,
+    script: Script,
 ) -> None:
-    shown = python(
-        PRELUDE
-        + """
-from ipyfdcapture.drain import channel
-with capture_fd() as logs:
-    os.write(1, b"x")
-    logs.nbytes  # so that at the end the pipes are empty, and nobody waits for an answer
-assert logs.recording.writing.awaits_answer
-usual = channel.json.loads
-def interrupted(line):
-    channel.json.loads = usual
-    signal.raise_signal(signal.SIGINT)
-    return usual(line)
-channel.json.loads = interrupted
-try:
-    logs.text
-except KeyboardInterrupt:
-    print("interrupted")
-print(logs.text)
-""",
+    shown = script(
+        "restore/an_interrupt_as_an_answer_of_the_drain_is_taken_leaves_the_log_readable",
         timeout=60,
     )
     assert shown == "interrupted\nx\n"
@@ -434,285 +222,77 @@ ODD_STARTS = {
 @pytest.mark.parametrize("start", ODD_STARTS.values(), ids=ODD_STARTS.keys())
 @pytest.mark.parametrize("drain", ["process", "thread"])
 def test_an_odd_start_works_for_what_there_is_and_is_put_back_to_exactly_that(
-    python: Python, start: str, drain: str, tmp_path: Path
+    script: Script, start: str, drain: str, tmp_path: Path
 ) -> None:
-    python(
-        PRELUDE
-        + f"""
-        {start}
-        missing = object()
-        def state():
-            fds = []
-            for fd in (0, 1, 2):
-                try:
-                    fds.append(fd_target(fd))
-                except OSError:
-                    fds.append(None)
-            return fds, getattr(sys, "stdout", missing), getattr(sys, "stderr", missing)
-        before = state()
-        try:
-            for _ in range(3):
-                with capture_fd(drain=sys.argv[1]) as logs:
-                    for fd in (1, 2):
-                        os.write(fd, b"native %d\\n" % fd)
-                    print("printed")
-                assert state() == before, (state(), before)
-                assert logs.stderr == "native 2\\n", logs.stderr
-                assert logs.stdout == "native 1\\nprinted\\n", logs.stdout
-                logs.close()
-        except BaseException as error:
-            import traceback
-            show("".join(traceback.format_exception(error)))
-        show("done")
-        os._exit(0)
-        """.replace("\n        ", "\n"),
-        drain,
+    script(
+        "restore/an_odd_start_works_for_what_there_is_and_is_put_back_to_exactly_that", drain, start
     )
     assert (tmp_path / "python" / "report.txt").read_text() == "done\n"
 
 
-def test_a_process_started_without_descriptors_can_capture(python: Python, tmp_path: Path) -> None:
-    python(
-        """
-        import os, subprocess, sys
-        if len(sys.argv) == 1:
-            command = f'exec "{sys.executable}" script.py again <&- >&- 2>&-'
-            sys.exit(subprocess.run(["sh", "-c", command]).returncode)
-        from ipyfdcapture import capture_fd
-        with capture_fd() as logs:
-            os.write(1, b"one")
-            os.write(2, b"two")
-            os.system("echo child")
-        is_open = [fd for fd in (0, 1, 2) if os.path.lexists(f"/proc/self/fd/{fd}")]
-        open("result.txt", "w").write(repr((logs.stdout, logs.stderr, is_open)))
-        """
-    )
+def test_a_process_started_without_descriptors_can_capture(script: Script, tmp_path: Path) -> None:
+    script("restore/a_process_started_without_descriptors_can_capture")
     result = (tmp_path / "python" / "result.txt").read_text()
     assert ast.literal_eval(result) == ("onechild\n", "two", [])
 
 
 @pytest.mark.parametrize("drain", ["process", "thread"])
 def test_a_drain_started_without_descriptors_leaves_their_numbers_free(
-    python: Python, tmp_path: Path, drain: str
+    script: Script, tmp_path: Path, drain: str
 ) -> None:
-    python(
-        f"""
-        import os, subprocess, sys
-        if len(sys.argv) == 1:
-            command = f'exec "{{sys.executable}}" script.py again <&- >&- 2>&-'
-            sys.exit(subprocess.run(["sh", "-c", command]).returncode)
-        from ipyfdcapture.drain.choosing import get_drain
-        get_drain({drain!r})
-        is_open = [fd for fd in (0, 1, 2) if os.path.lexists(f"/proc/self/fd/{{fd}}")]
-        open("result.txt", "w").write(repr(is_open))
-        """
-    )
+    script("restore/a_drain_started_without_descriptors_leaves_their_numbers_free", drain)
     assert (tmp_path / "python" / "result.txt").read_text() == "[]"
 
 
 # -- every system call fails in its turn ------------------------------------------------------
 
-INJECTION = (
-    PRELUDE
-    + """
-import fcntl, mmap, select, socket, tempfile, pathlib, shutil, json
 
-class Injected(OSError):
-    pass
-
-def inject(owner, name, nth, make_error):
-    '''Make the nth call of owner.name in this process fail. Returns whether it came to that.'''
-    usual = getattr(owner, name)
-    state = {"calls": 0, "failed": False}
-    lock = threading.Lock()
-    def failing(*args, **kwargs):
-        with lock:
-            state["calls"] += 1
-            fail = state["calls"] == nth
-        if fail:
-            state["failed"] = True
-            raise make_error()
-        return usual(*args, **kwargs)
-    setattr(owner, name, failing)
-    return state, lambda: setattr(owner, name, usual)
-
-def fresh_drain(drain):
-    # As in a new process: the helper, or the thread, has to be started.
-    with capture_fd(drain=drain) as logs:
-        print("warm")
-    logs.close()
-"""
-)
-
-CALLS = {
-    "os.pipe": "os, 'pipe'",
-    "os.dup": "os, 'dup'",
-    "os.dup2": "os, 'dup2'",
-    "os.open": "os, 'open'",
-    "os.fstat": "os, 'fstat'",
-    "os.write": "os, 'write'",
-    "os.unlink": "os, 'unlink'",
-    "os.set_inheritable": "os, 'set_inheritable'",
-    "fcntl.fcntl": "fcntl, 'fcntl'",
-    "socket.socketpair": "socket, 'socketpair'",
-    "socket.send_fds": "socket, 'send_fds'",
-    "tempfile.mkstemp": "tempfile, 'mkstemp'",
-    "tempfile.mkdtemp": "tempfile, 'mkdtemp'",
-    "threading.Thread.start": "threading.Thread, 'start'",
-    "subprocess.Popen": "subprocess, 'Popen'",
-    "os.makedirs": "os, 'makedirs'",
-    "open": "__import__('builtins'), 'open'",
-    "mmap.mmap": "mmap, 'mmap'",
-}
+CALLS = [
+    "os.pipe",
+    "os.dup",
+    "os.dup2",
+    "os.open",
+    "os.fstat",
+    "os.write",
+    "os.unlink",
+    "os.set_inheritable",
+    "fcntl.fcntl",
+    "socket.socketpair",
+    "socket.send_fds",
+    "tempfile.mkstemp",
+    "tempfile.mkdtemp",
+    "threading.Thread.start",
+    "subprocess.Popen",
+    "os.makedirs",
+    "builtins.open",
+    "mmap.mmap",
+]
 
 
-@pytest.mark.parametrize("target", CALLS.values(), ids=CALLS.keys())
-def test_a_failure_at_any_one_call_restores(python: Python, target: str) -> None:
+@pytest.mark.parametrize("target", CALLS)
+def test_a_failure_at_any_one_call_restores(script: Script, target: str) -> None:
     """Each call fails once, at each place where a capture makes it."""
-    is_thread = "Thread" in target
-    shown = python(
-        INJECTION
-        + f"""
-        import warnings
-        warnings.simplefilter("ignore")
-        def error():
-            if {is_thread}:
-                return RuntimeError("can't start new thread")
-            return OSError(errno.EMFILE, "Too many open files")
-        def visible():
-            hooks = snapshot()
-            return {{"fds": [fd_target(fd) for fd in (0, 1, 2)], "count": len(hooks["descriptors"]),
-                     "hooks": hooks["hooks"], "threads": len(hooks["threads"])}}
-        warm_up()
-        base = visible()
-        happened = 0
-        for drain in ("auto", "thread"):
-            warm_up()
-            for nth in range(1, 60):
-                state, undo = inject({target}, nth, error)
-                logs = None
-                try:
-                    try:
-                        with capture_fd(drain=drain) as logs:
-                            os.write(1, b"in") if "write" not in {target!r} else print("in", end="")
-                    finally:
-                        undo()
-                except (CaptureError, OSError, RuntimeError) as caught:
-                    outcome = type(caught).__name__
-                else:
-                    outcome = "ok"
-                if logs is not None:
-                    text = logs.stdout
-                    if outcome == "ok":
-                        assert text == "in", (nth, text)
-                    logs.close()
-                del logs
-                now = visible()
-                # A new helper may have been started; nothing else may differ.
-                for part in ("fds", "hooks"):
-                    changed = difference({{part: base[part]}}, {{part: now[part]}})
-                    assert not changed, (drain, nth, outcome, changed)
-                with capture_fd() as again:
-                    os.write(1, b"works again")
-                assert again.stdout == "works again", (drain, nth, outcome, again.stdout)
-                again.close()
-                if not state["failed"]:
-                    break
-                happened += 1
-        warm_up()
-        assert visible()["count"] <= base["count"] + 2, (visible(), base)
-        print("failed", happened)
-        """.replace("\n        ", "\n"),
-        timeout=120,
-    )
+    shown = script("restore/a_failure_at_any_one_call_restores", target, timeout=120)
     assert shown.startswith("failed ")
 
 
 @pytest.mark.parametrize("drain", ["auto", "process", "thread"])
 def test_too_few_descriptors_are_a_clear_error_before_anything_moved(
-    python: Python, drain: str
+    script: Script, drain: str
 ) -> None:
     """A real limit, at every number of descriptors left."""
-    shown = python(
-        PRELUDE
-        + """
-        import resource
-        drain = sys.argv[1]
-        if len(sys.argv) > 2:
-            with capture_fd(drain=drain) as logs:
-                print("warm")
-            logs.close(); del logs
-        else:
-            import ipyfdcapture.capture.session
-        target = [fd_target(1), fd_target(2)]
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        used = {int(n) for n in os.listdir("/proc/self/fd")}
-        outcomes = []
-        for left in range(0, 40):
-            highest = max(int(n) for n in os.listdir("/proc/self/fd"))
-            before = sys.stdout, sys.stderr
-            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + left, hard))
-            try:
-                with capture_fd(drain=drain) as logs:
-                    os.write(1, b"in")
-                outcomes.append("ok")
-            except CaptureError as error:
-                assert len(str(error).splitlines()) == 1
-                outcomes.append("refused")
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            assert (sys.stdout, sys.stderr) == before
-            assert [fd_target(1), fd_target(2)] == target, left
-            if outcomes[-1] == "ok":
-                assert logs.stdout == "in", (left, logs.stdout)
-                logs.close()
-        print(outcomes[0], outcomes[-1], outcomes == sorted(outcomes, reverse=True))
-        """.replace("\n        ", "\n"),
-        drain,
-    )
+    shown = script("restore/too_few_descriptors_are_a_clear_error_before_anything_moved", drain)
     assert shown == "refused ok True\n"
 
 
 @pytest.mark.parametrize("by", ["SIGINT", "SIGALRM"])
 @pytest.mark.parametrize("way", ["process", "thread", "FdCapture"])
 def test_a_real_interrupt_at_any_moment_restores(
-    python: Python, way: str, by: str, rounds: Rounds
+    script: Script, way: str, by: str, rounds: Rounds
 ) -> None:
     """SIGINT, or an alarm, arrives at a random moment before, in or after a capture."""
-    shown = python(
-        PRELUDE
-        + """
-        import random
-        warm_up()
-        def capture():
-            if sys.argv[1] == "FdCapture":
-                return ipyfdcapture.FdCapture(1, callback=lambda line: None)
-            return capture_fd(drain=sys.argv[1])
-        kind = {"SIGINT": KeyboardInterrupt, "SIGALRM": TimeoutError}[sys.argv[3]]
-        interrupter = Interrupter(signal.Signals[sys.argv[3]], kind).__enter__()
-        before = snapshot()
-        dice = random.Random(int(sys.argv[2]))
-        hits = 0
-        for i in range(int(sys.argv[2])):
-            logs = None
-            try:
-                interrupter.send_after(dice.uniform(1e-5, 1.2e-3))
-                with capture() as logs:
-                    os.write(1, b"in")
-                interrupter.await_handled()
-            except kind:
-                hits += 1
-            if isinstance(logs, ipyfdcapture.FdCapture):
-                logs.stop()  # whoever holds it can
-                logs.captured.close()
-            elif logs is not None:
-                logs.close()
-            del logs
-            assert os.readlink("/proc/self/fd/1") == before["descriptors"]["1"].split()[0], i
-            assert sys.stdout is sys.__stdout__, i
-        assert hits > 0
-        print(settled_difference(before))
-        """.replace("\n        ", "\n"),
+    shown = script(
+        "restore/a_real_interrupt_at_any_moment_restores",
         way,
         str(rounds(300, full=5000)),
         by,
@@ -722,28 +302,10 @@ def test_a_real_interrupt_at_any_moment_restores(
 
 
 def test_a_real_interrupt_at_any_moment_of_run_all_leaves_no_child(
-    python: Python, rounds: Rounds
+    script: Script, rounds: Rounds
 ) -> None:
-    shown = python(
-        PRELUDE
-        + """
-        import random
-        warm_up()
-        ipyfdcapture.run_all([["true"]])
-        interrupter = Interrupter().__enter__()
-        before = snapshot()
-        dice = random.Random(2)
-        hits = 0
-        for i in range(int(sys.argv[1])):
-            try:
-                interrupter.send_after(dice.uniform(1e-4, 8e-3))
-                ipyfdcapture.run_all([["sleep", "0.001"]] * 3)
-                interrupter.await_handled()
-            except KeyboardInterrupt:
-                hits += 1
-        assert hits > 0
-        print(settled_difference(before))
-        """.replace("\n        ", "\n"),
+    shown = script(
+        "restore/a_real_interrupt_at_any_moment_of_run_all_leaves_no_child",
         str(rounds(100, full=3000)),
         timeout=120,
     )
@@ -916,209 +478,49 @@ def test_a_closed_log_says_that_it_was_closed(kernel: Kernel) -> None:
     assert reply.status == "error" and "closed" in reply.error[1]
 
 
-PRINTING = """
-import re, threading
-options = {"merge": {"merge": True}, "no python": {"python": False}}.get(sys.argv[1], {})
-errors, written, texts = [], {}, []
-ended = threading.Event()
-
-def write(name, put):
-    number = 0
-    while not ended.is_set() and number < 50_000:  # more takes long to look through
-        number += 1
-        try:
-            put(f"<{name} {number}>")
-        except BaseException as error:
-            errors.append(repr(error))
-    written[name] = number
-
-kept = sys.stdout
-# One thread for each stream: Python's own mix up what several write (python/cpython#119506).
-ways = {
-    "out": print,
-    "err": lambda text: print(text, file=sys.stderr),
-    "raw": lambda text: os.write(1, text.encode()),
-}
-if sys.argv[1] == "kept":
-    ways["out"] = lambda text: kept.write(text + "\\n")
-if sys.argv[1] == "in turn":
-    ways = {"both": lambda text: (print(text), print(end=".", file=sys.stderr))}
-threads = [threading.Thread(target=write, args=way) for way in ways.items()]
-for thread in threads:
-    thread.start()
-for _ in range(int(sys.argv[2])):
-    with capture_fd(**options) as logs:
-        if sys.argv[1] == "nested":
-            with capture_fd() as inner:
-                threading.Event().wait(0.001)
-            texts.append(inner.text)
-        threading.Event().wait(0.001)
-    texts.append(logs.text)
-ended.set()
-for thread in threads:
-    thread.join()
-sys.stdout.flush()
-sys.stderr.flush()
-everything = "".join(texts) + open("script.out").read() + open("script.err").read()
-found = re.findall(r"<(\\w+) (\\d+)>", everything)
-expected = {(name, str(i + 1)) for name, number in written.items() for i in range(number)}
-counts = len(expected - set(found)), len(found) - len(expected)
-with open("result", "w") as result:
-    print(sorted(set(errors)), *counts, file=result, end="")
-"""
-
-
 @pytest.mark.parametrize("way", ["plain", "kept", "in turn", "merge", "no python", "nested"])
 def test_other_threads_print_while_captures_come_and_go(
-    tmp_path: Path, way: str, rounds: Rounds
+    script: Script, tmp_path: Path, way: str, rounds: Rounds
 ) -> None:
     """Nothing is lost, doubled, or refused; and Python's own `print` is not left hanging."""
-    done = run_python(
-        PRELUDE + PRINTING,
+    script(
+        "restore/other_threads_print_while_captures_come_and_go",
         way,
         str(rounds(15, full=1000)),
-        directory=tmp_path / "python",
         timeout=120,
     )
-    assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / "python" / "result").read_text() == "[] 0 0"
 
 
-def test_a_kept_buffer_goes_on_after_two_threads_have_captured(python: Python) -> None:
-    shown = python(
-        PRELUDE
-        + """
-        begun, ended, over = (threading.Event() for _ in range(3))
-        def other():
-            with capture_fd(stderr=False):
-                begun.set()
-                assert ended.wait(20)
-        thread = threading.Thread(target=other)
-        with capture_fd(stderr=False) as logs:
-            kept = sys.stdout.buffer
-            thread.start()
-            assert begun.wait(20)
-            kept.write(b"in")
-        kept.write(b"while the other captures")
-        ended.set()
-        thread.join()
-        kept.write(b"after\\n")
-        print(logs.text, file=sys.stderr)
-        """.replace("\n        ", "\n")
-    )
+def test_a_kept_buffer_goes_on_after_two_threads_have_captured(script: Script) -> None:
+    shown = script("restore/a_kept_buffer_goes_on_after_two_threads_have_captured")
     assert shown == "after\n"
 
 
 @pytest.mark.parametrize("drain", ["process", "thread"])
 def test_a_thread_of_native_code_that_captures_is_not_known_to_threading_after(
-    python: Python, drain: str
+    script: Script, drain: str
 ) -> None:
     """Nor are bare threads of our own: before Python 3.12, what `current_thread` makes stays."""
-    python(
-        PRELUDE
-        + """
-        import _thread
-        def work():
-            try:
-                with capture_fd(drain=sys.argv[1], on_line=lines.append) as logs:
-                    os.write(1, b"x")
-                texts.append(logs.text)
-            finally:
-                ended.release()
-        texts, lines = [], []
-        ended = _thread.allocate_lock()
-        ended.acquire()
-        _thread.start_new_thread(work, ())
-        assert ended.acquire(timeout=20)
-        assert texts == ["x"] and lines, (texts, lines)
-        assert [t for t in threading.enumerate() if "Dummy" in t.name] == []
-        """.replace("\n        ", "\n"),
-        drain,
-    )
+    script("restore/a_thread_of_native_code_that_captures_is_not_known_to_threading_after", drain)
 
 
-def test_a_finalizer_amid_a_question_to_the_drain_does_not_disturb_it(python: Python) -> None:
+def test_a_finalizer_amid_a_question_to_the_drain_does_not_disturb_it(script: Script) -> None:
     """The collector may end a forgotten capture, or delete a log, wherever it runs."""
-    shown = python(
-        PRELUDE
-        + """
-        import gc
-        from ipyfdcapture.drain import channel
-        gc.disable()
-        receive, send = channel.Channel._receive_some, channel.Channel.send
-        def collect_and(function):
-            def wrapped(*args):
-                gc.collect()
-                return function(*args)
-            return wrapped
-        with capture_fd() as logs:
-            print("kept")
-            held = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-        children = []
-        class Circle: pass
-        def forget():
-            circle = Circle()
-            circle.itself = circle
-            circle.capture = capture_fd()
-            circle.capture.start()
-            children.append(subprocess.Popen(["sleep", "0.2"]))
-        channel.Channel._receive_some = collect_and(receive)
-        channel.Channel.send = collect_and(send)
-        for _ in range(20):
-            forget()
-            assert logs.text == "kept\\n", logs.text
-        held.communicate()
-        assert logs.wait(20)
-        for child in children:
-            child.wait()
-        print(logs.text, end="")
-        """.replace("\n        ", "\n")
-    )
+    shown = script("restore/a_finalizer_amid_a_question_to_the_drain_does_not_disturb_it")
     assert shown.endswith("kept\n")
 
 
 # -- interrupts of finalizers -----------------------------------------------------------------
 
-HOLD = """
-def hold(inside=lambda: None):
-    if sys.argv[1] == "log":
-        with capture_fd() as held:
-            inside()
-        return held
-    held = capture_fd() if sys.argv[1] == "capture" else ipyfdcapture.FdCapture(1)
-    held.start()
-    inside()
-    return held
-"""
-
 
 @pytest.mark.parametrize("what", ["log", "capture", "fdcapture"])
 def test_what_an_interrupt_kept_a_finalizer_from_doing_is_done_with_the_next_recording(
-    python: Python, what: str
+    script: Script, what: str
 ) -> None:
     """`weakref.finalize` forgets what is to be done before it does it."""
-    shown = python(
-        PRELUDE
-        + HOLD
-        + """
-        import weakref
-        warm_up()
-        sys.unraisablehook = lambda _: None
-        before = snapshot()
-        children = []
-        held = hold(lambda: children.append(subprocess.Popen(["cat"], stdin=subprocess.PIPE)))
-        usual, hits = weakref.finalize.__call__, []
-        def hit_as_it_begins(self, _=None):
-            hits.append(self._registry.pop(self))
-            raise KeyboardInterrupt
-        weakref.finalize.__call__ = hit_as_it_begins
-        del held
-        weakref.finalize.__call__ = usual
-        children.pop().communicate()
-        assert hits and len(difference(before, snapshot())) >= 3, hits
-        warm_up()
-        print(settled_difference(before))
-        """.replace("\n        ", "\n"),
+    shown = script(
+        "restore/what_an_interrupt_kept_a_finalizer_from_doing_is_done_with_the_next_recording",
         what,
     )
     assert shown.endswith("[]\n")
@@ -1126,92 +528,24 @@ def test_what_an_interrupt_kept_a_finalizer_from_doing_is_done_with_the_next_rec
 
 @pytest.mark.parametrize("what", ["log", "capture", "fdcapture"])
 def test_an_interrupt_amid_a_finalizer_reaches_the_user_once_that_is_done(
-    python: Python, what: str
+    script: Script, what: str
 ) -> None:
     """What is raised in a finalizer goes nowhere."""
-    shown = python(
-        PRELUDE
-        + HOLD
-        + """
-        from ipyfdcapture.recording import recording
-        warm_up()
-        sys.unraisablehook = lambda _: show("lost")
-        before = snapshot()
-        usual = recording.recording_files
-        def interrupted(path):
-            signal.raise_signal(signal.SIGINT)
-            return usual(path)
-        recording.recording_files = interrupted
-        try:
-            held = hold()
-            del held
-            select.select([], [], [], 20)
-        except KeyboardInterrupt:
-            show("interrupted")
-        recording.recording_files = usual
-        show(settled_difference(before))
-        os.write(1, open("report.txt", "rb").read())
-        """.replace("\n        ", "\n"),
-        what,
-    )
+    shown = script("restore/an_interrupt_amid_a_finalizer_reaches_the_user_once_that_is_done", what)
     assert shown == "interrupted\n[]\n"
 
 
 # -- pauses -----------------------------------------------------------------------------------
 
 
-def test_what_has_ended_is_not_paused(python: Python) -> None:
-    shown = python(
-        PRELUDE
-        + """
-        warm_up()
-        with no_leaks():
-            capture = capture_fd()
-            capture.pause()
-            capture.resume()
-            capture.start().close()
-            capture.stop()
-            others = [os.open("other.txt", os.O_CREAT | os.O_RDWR) for _ in range(8)]
-            before = fd_target(1)
-            capture.pause()
-            capture.resume()
-            capture.stop()
-            for other in others:
-                os.close(other)
-            del capture
-        print(fd_target(1) == before, os.path.getsize("other.txt"))
-        """.replace("\n        ", "\n")
-    )
+def test_what_has_ended_is_not_paused(script: Script) -> None:
+    shown = script("restore/what_has_ended_is_not_paused")
     assert shown == "True 0\n"
 
 
-def test_an_interrupt_at_any_moment_of_a_pause_restores(python: Python, rounds: Rounds) -> None:
-    shown = python(
-        PRELUDE
-        + """
-        import random
-        warm_up()
-        interrupter = Interrupter().__enter__()
-        before = snapshot()
-        dice = random.Random(3)
-        hits = 0
-        for i in range(int(sys.argv[1])):
-            capture = capture_fd()
-            logs = capture.start()
-            try:
-                interrupter.send_after(dice.uniform(1e-6, 3e-4))
-                for _ in range(3):
-                    capture.pause()
-                    capture.resume()
-                interrupter.await_handled()
-            except KeyboardInterrupt:
-                hits += 1
-            capture.stop()
-            logs.close()
-            del capture, logs
-        assert hits > 0
-        print(settled_difference(before))
-        """.replace("\n        ", "\n"),
+def test_an_interrupt_at_any_moment_of_a_pause_restores(script: Script, rounds: Rounds) -> None:
+    shown = script(
+        "restore/an_interrupt_at_any_moment_of_a_pause_restores",
         str(rounds(300, full=5000)),
         timeout=120,
     )

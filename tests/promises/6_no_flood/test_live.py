@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Python, StartKernel
+from conftest import Python, Script, StartKernel
 from helpers.gate import Gate
 from helpers.kernel import Kernel, Message, Reply, plain
 from helpers.native import Native
@@ -1083,44 +1083,13 @@ def told() -> Iterator[list[str]]:
     news += [str(each.message) for each in caught]
 
 
-def test_an_interrupt_ends_the_waiting_for_a_slow_target(python: Python) -> None:
-    shown = python(
-        """
-        import os, signal, threading
-        from ipyfdcapture import capture_fd
-
-        ends = threading.Event()
-
-        def slow(line):
-            if ends.is_set():  # the capture ends and waits for us
-                os.kill(os.getpid(), signal.SIGINT)
-            threading.Event().wait(0.01)
-
-        try:
-            with capture_fd(on_line=slow) as logs:
-                os.write(1, b"".join(b"%d\\n" % i for i in range(100_000)))
-                ends.set()
-        except KeyboardInterrupt:
-            print("interrupted", len(logs))
-        """
-    )
+def test_an_interrupt_ends_the_waiting_for_a_slow_target(script: Script) -> None:
+    shown = script("live/an_interrupt_ends_the_waiting_for_a_slow_target")
     assert shown == "interrupted 100000\n"
 
 
-def test_in_plain_python_live_goes_where_the_descriptors_led(python: Python) -> None:
-    shown = python(
-        """
-        import os, sys
-        from ipyfdcapture import capture_fd
-
-        for live in ("auto", "terminal", sys.stdout):
-            with capture_fd(live=live) as logs:
-                print("python")
-                os.write(1, b"raw\\n")
-                os.system("echo child")
-            print(logs.nbytes)
-        """
-    )
+def test_in_plain_python_live_goes_where_the_descriptors_led(script: Script) -> None:
+    shown = script("live/in_plain_python_live_goes_where_the_descriptors_led")
     assert shown == "python\nraw\nchild\n17\n" * 3
 
 

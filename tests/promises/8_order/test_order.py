@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from conftest import Python, Rounds
+from conftest import Rounds, Script
 from helpers.kernel import Kernel
 from helpers.native import Native
 
@@ -76,24 +76,9 @@ def test_native_output_that_was_not_flushed_belongs_to_the_capture(
     assert kernel.value("(first.stdout, second.stdout)") == ("no flush, no line end", "")
 
 
-def test_wide_characters_of_c_are_in_order_too(python: Python) -> None:
+def test_wide_characters_of_c_are_in_order_too(script: Script) -> None:
     # They have a buffer of their own. Once a stream has begun with them, it stays with them.
-    shown = python(
-        """
-import ctypes, os
-from ipyfdcapture import capture_fd
-libc = ctypes.CDLL(None)
-with capture_fd() as first:
-    libc.wprintf("begin\\n")
-with capture_fd() as logs:
-    for i in range(3):
-        libc.wprintf("wide %d\\n", i)
-        print("print", i)
-        libc.wprintf("again %d\\n", i)
-        os.write(1, b"raw %d\\n" % i)
-print(first.text + logs.text, end="")
-"""
-    )
+    shown = script("order/wide_characters_of_c_are_in_order_too")
     assert shown == "begin\n" + "".join(
         f"wide {i}\nprint {i}\nagain {i}\nraw {i}\n" for i in range(3)
     )
@@ -399,46 +384,13 @@ def test_a_surrogate_in_a_print_does_not_fail_the_cell(kernel: Kernel) -> None:
     assert text.startswith("bad ") and text.endswith(" half\nnext\n")
 
 
-def test_a_plain_process_captures_as_a_kernel_does(python: Python, native: Native) -> None:
-    shown = python(
-        """
-        import ctypes, os, subprocess, sys
-        from ipyfdcapture import capture_fd
-        lib = ctypes.CDLL(sys.argv[1])
-        print("before")
-        with capture_fd() as logs:
-            print("print")
-            lib.say(b"printf\\n")
-            os.write(1, b"raw\\n")
-            subprocess.run(["echo", "child"])
-            print("err", file=sys.stderr)
-        assert logs.stdout == "print\\nprintf\\nraw\\nchild\\n", logs.stdout
-        assert logs.stderr == "err\\n", logs.stderr
-        assert [(str(l), l.source, l.number) for l in logs][-1] is not None
-        assert {l.source for l in logs} == {"stdout", "stderr"}
-        print("after")
-        """,
-        native.c(),
-    )
+def test_a_plain_process_captures_as_a_kernel_does(script: Script, native: Native) -> None:
+    shown = script("order/a_plain_process_captures_as_a_kernel_does", native.c())
     assert shown == "before\nafter\n"
 
 
-def test_other_descriptors_can_be_captured_too(python: Python) -> None:
-    shown = python(
-        """
-        import os
-        from ipyfdcapture import capture_fd
-        extra = os.open("extra.txt", os.O_WRONLY | os.O_CREAT)
-        with capture_fd(fds=[extra]) as logs:
-            os.write(extra, b"to the extra\\n")
-            os.write(1, b"to stdout\\n")
-        os.write(extra, b"to the file\\n")
-        assert sorted(logs.text.splitlines()) == ["to stdout", "to the extra"], logs.text
-        assert logs.stdout == "to stdout\\n"
-        assert open("extra.txt").read() == "to the file\\n"
-        print("done")
-        """
-    )
+def test_other_descriptors_can_be_captured_too(script: Script) -> None:
+    shown = script("order/other_descriptors_can_be_captured_too")
     assert shown == "done\n"
 
 

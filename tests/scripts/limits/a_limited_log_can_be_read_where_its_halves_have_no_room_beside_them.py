@@ -1,0 +1,14 @@
+"""A limited log can be read where its halves have no room beside them."""
+
+import os
+import sys
+
+from ipyfdcapture import capture_fd
+
+with capture_fd(max_bytes=500_000, spool_dir=sys.argv[1]) as logs:
+    for i in range(100_000):
+        os.write(1, b"%09d\n" % i)
+lines = [b"%09d\n" % i for i in [*range(25_000), *range(75_000, 100_000)]]
+room = os.statvfs(sys.argv[1])
+print(room.f_bavail * room.f_bsize < 500_000)
+print(logs.raw == b"".join(lines), logs.dropped, logs.nbytes)

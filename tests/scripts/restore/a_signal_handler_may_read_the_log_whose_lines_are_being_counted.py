@@ -1,0 +1,28 @@
+"""A signal handler may read the log whose lines are being counted."""
+
+import os
+import signal
+
+from ipyfdcapture import capture_fd
+from ipyfdcapture.log.lines import BLOCK_BYTES, Lines
+
+line = b"x" * 99 + b"\n"
+with capture_fd() as logs:
+    for _ in range(3 * BLOCK_BYTES // 100 + 1):
+        os.write(1, line)
+usual = Lines._advance
+
+
+def interrupted(self, *args):
+    Lines._advance = usual
+    signal.raise_signal(signal.SIGUSR1)
+    return usual(self, *args)
+
+
+read = []
+signal.signal(signal.SIGUSR1, lambda *_: read.append(len(logs)))
+Lines._advance = interrupted
+assert len(logs) == 3 * BLOCK_BYTES // 100 + 1, len(logs)
+assert read == [len(logs)], read
+assert len(logs.text) == 100 * len(logs)
+print("fine")
