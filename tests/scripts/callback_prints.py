@@ -120,7 +120,7 @@ def each_into_the_other() -> None:
         print("of stdout:", line, file=sys.stderr)
 
     with (
-        FdCapture(2, callback=lambda line: shout(line[-5:]), python=True) as older,
+        FdCapture(2, callback=lambda line: shout(line[-5:]), python=True) as older,  # type: ignore[arg-type]
         FdCapture(1, callback=to_stderr, python=True) as newer,
     ):
         write()
