@@ -25,8 +25,6 @@ EXAMPLES = {
 }
 IN_A_KERNEL = [page for page, found in EXAMPLES.items() if any(one.uses_magic for one in found)]
 AS_A_PROGRAM = [page for page in EXAMPLES if page not in IN_A_KERNEL]
-#: What a callback prints while the capture runs is lost.
-LOSES_PRINTS = pytest.mark.xfail(reason="prints of a callback are lost", strict=True)
 
 
 @pytest.mark.parametrize("page", IN_A_KERNEL)
@@ -48,10 +46,7 @@ def test_the_examples_of_a_notebook_show_what_the_page_says(
 
 
 @pytest.mark.parametrize("buffering", ["line", "block"])
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(p, marks=LOSES_PRINTS) if p == "docs/library.md" else p for p in AS_A_PROGRAM],
-)
+@pytest.mark.parametrize("page", AS_A_PROGRAM)
 def test_the_examples_of_a_program_show_what_the_page_says(
     page: str, buffering: str, tmp_path: Path
 ) -> None:
