@@ -1,4 +1,4 @@
-"""Reading requests, and the descriptors that come with them, from a stream socket."""
+"""Reading requests, and the descriptors that come with them, from the control socket."""
 
 from __future__ import annotations
 
@@ -7,30 +7,43 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from typing import Any
 
 from ..system.pipes import out_of_the_way
+from .protocol import Request
 
 #: Descriptors in one message at most (SCM_MAX_FD of Linux).
 _MOST_FDS = 253
 
-
 _INT = struct.Struct("i")
 
-
+#: On macOS there is none: a child that starts meanwhile may get them.
 _RECEIVE_CLOSED_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class Requests:
-    """Reads JSON lines and the descriptors that came with them from a stream socket."""
+    """The requests that come over ``control``."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._buffer = b""
         self._fds: list[int] = []
+        #: Whether the other end has closed.
         self.closed = False
 
-    def read(self) -> Iterator[tuple[dict[str, Any], list[int]]]:
+    def read(self) -> Iterator[tuple[Request, list[int]]]:
+        """Yield each request that is there, with its descriptors, which the caller then owns.
+
+        Fewer descriptors than ``request["fds"]`` come if this process can have no more.
+        """
+        self._receive()
+        while b"\n" in self._buffer:
+            line, self._buffer = self._buffer.split(b"\n", 1)
+            request: Request = json.loads(line)
+            count = request["fds"]
+            taken, self._fds = self._fds[:count], self._fds[count:]
+            yield request, taken
+
+    def _receive(self) -> None:
         # Not socket.recv_fds: it ignores its flags.
         space = socket.CMSG_LEN(_MOST_FDS * _INT.size)
         data, messages, _, _ = self._control.recvmsg(1 << 16, space, _RECEIVE_CLOSED_ON_EXEC)
@@ -47,9 +60,3 @@ class Requests:
                 os.set_inheritable(fd, False)
         if not data:
             self.closed = True
-        while b"\n" in self._buffer:
-            line, self._buffer = self._buffer.split(b"\n", 1)
-            request = json.loads(line)
-            count = request.get("fds", 0)
-            taken, self._fds = self._fds[:count], self._fds[count:]
-            yield request, taken

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ..system.finalizers import Finalizer, do_what_is_due
+from ..system.finalizers import Finalizer, run_pending
 from ..system.interrupts import deferred_interrupts
 from ..system.pipes import out_of_the_way
 from .files import append_metadata, recording_files, write_all
@@ -114,7 +114,7 @@ class Recording:
         Returns the recording and the descriptors of its data and index, which the caller owns.
         Raises `OSError`, with nothing left behind, if that cannot be done.
         """
-        do_what_is_due()
+        run_pending()
         data_fd, data_path = tempfile.mkstemp(".data", "", directory)
         data_fd = out_of_the_way(data_fd)
         path = data_path[: -len(".data")]

@@ -1,4 +1,4 @@
-"""Work that is due once an object is gone, and is done whatever interrupts that.
+"""Finalizers that survive interrupts.
 
 `weakref.finalize` is written in Python. An interrupt that comes as it is called is raised in it, so
 that the work is never done; and since nobody can catch what a finalizer raises, the user's
@@ -20,7 +20,7 @@ class Finalizer:
 
     ``at_exit`` tells whether to call it for an owner that is there to the end of the program. An
     interrupt meanwhile waits until that is done. Where one came just before, it is done by the
-    next `do_what_is_due`.
+    next `run_pending`.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class Finalizer:
         at_exit: bool = True,
     ) -> None:
         self._work: Callable[[], object] | None = functools.partial(function, *args)
-        self._sign: _Sign | None = None
+        self._notice: _DeathNotice | None = None
         self._finalize = weakref.finalize(owner, self._owner_is_gone)
         self._finalize.atexit = at_exit
         # Made last, it is called first; and nothing can interrupt what is not written in Python.
-        self._sign = _Sign(owner, _due.append)
-        self._sign.finalizer = self
+        self._notice = _DeathNotice(owner, _pending.append)
+        self._notice.finalizer = self
 
     def __call__(self) -> None:
         """Do it, unless it is done."""
@@ -47,34 +47,34 @@ class Finalizer:
             self.detach()
 
     def detach(self) -> None:
-        """Do nothing, ever."""
-        self._work = self._sign = None
+        """Cancel."""
+        self._work = self._notice = None
         self._finalize.detach()
 
     def _owner_is_gone(self) -> None:
-        at_exit = self._sign is not None and self._sign() is not None  # it is not gone at all
+        at_exit = self._notice is not None and self._notice() is not None  # it is not gone at all
         with deferred_interrupts(in_finalizer=not at_exit):
-            do_what_is_due()
+            run_pending()
             self()
 
 
-class _Sign(weakref.ref[object]):
-    """That an object is gone."""
+class _DeathNotice(weakref.ref[object]):
+    """A weak reference whose callback says that an object is gone."""
 
     __slots__ = ("finalizer",)
     finalizer: Finalizer
 
 
-_due: deque[weakref.ref[object]] = deque()
+_pending: deque[weakref.ref[object]] = deque()
 
 
-def do_what_is_due() -> None:
-    """Do what finalizers were kept from doing."""
+def run_pending() -> None:
+    """Run the finalizers that an interrupt kept from running."""
     with deferred_interrupts():
-        while _due:
-            sign = _due.popleft()
-            assert isinstance(sign, _Sign)
-            sign.finalizer()
+        while _pending:
+            notice = _pending.popleft()
+            assert isinstance(notice, _DeathNotice)
+            notice.finalizer()
 
 
 # Finalizers run at exit where the first of all was made among the functions that are called then:

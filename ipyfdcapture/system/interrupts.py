@@ -28,7 +28,7 @@ _Action = ctypes.Array[ctypes.c_void_p]
 _NUMBERS = sorted(signal.valid_signals())
 
 
-class _Hold:
+class DeferredSignals:
     """Signals that are held back from the main thread, and which of them came meanwhile."""
 
     def __init__(self, in_finalizer: bool) -> None:
@@ -38,15 +38,15 @@ class _Hold:
         #: What a handler raised that was called before the block had ended.
         self.error: BaseException | None = None
         self.ended = False
-        self.usual: dict[int, _Handler] = {}
+        self.originals: dict[int, _Handler] = {}
         self._actions: dict[int, _Action] = {}
 
     def begin(self) -> None:
         """Take the place of all handlers, but leave what the system does at each signal."""
         for number in _NUMBERS:
-            usual = signal.getsignal(number)
-            if callable(usual):
-                self.usual[number], self._actions[number] = usual, _action_of(number)
+            original = signal.getsignal(number)
+            if callable(original):
+                self.originals[number], self._actions[number] = original, _action_of(number)
                 try:
                     self._set(number, self._note)
                 except ValueError as error:
@@ -62,8 +62,8 @@ class _Hold:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.ended:  # it could not be put back
-            self._set(number, self.usual[number])
-            self.usual[number](number, frame)
+            self._set(number, self.originals[number])
+            self.originals[number](number, frame)
         else:
             self.came.setdefault(number, frame)
 
@@ -76,9 +76,9 @@ class _Hold:
             self._put_back()
 
     def _put_back(self) -> None:
-        for number, usual in self.usual.items():
+        for number, original in self.originals.items():
             if signal.getsignal(number) == self._note:
-                self._set(number, usual)
+                self._set(number, original)
 
     def look(self) -> bool:
         """Call the handlers of what came so far. Tell whether one wants no more waiting."""
@@ -87,7 +87,7 @@ class _Hold:
         # What the last one raises is what is seen: the user's own interrupt.
         for number in sorted(self.came, key=lambda number: number == signal.SIGINT):
             try:
-                self.usual[number](number, self.came.pop(number))
+                self.originals[number](number, self.came.pop(number))
             except BaseException as error:
                 error.__context__ = error.__context__ or self.error
                 self.error = error
@@ -110,11 +110,11 @@ class _Hold:
         As real signals: the main thread may wait for something by then. But not if they mean
         something else by then, like the end of the program.
         """
-        meant = {number: _behind(number, self.usual[number]) for number in self.came}
+        meant = {number: _behind(number, self.originals[number]) for number in self.came}
 
         def send() -> None:
-            for number, usual in meant.items():
-                if _behind(number, signal.getsignal(number)) == usual:
+            for number, original in meant.items():
+                if _behind(number, signal.getsignal(number)) == original:
                     signal.pthread_kill(self.thread, number)
 
         if self.came:
@@ -125,17 +125,17 @@ class _Hold:
 
 
 #: Those of the main thread, the innermost last.
-_holds: list[_Hold] = []
+_deferred: list[DeferredSignals] = []
 
 
 def interrupt_waits() -> bool:
-    """Tell whether the user wants no more waiting: a handler that is held back raises something.
+    """Tell whether to stop waiting: a handler that is held back raises something.
 
     To be asked in a wait: in the main thread, handlers are called here, that waiting does not put
     them off. What they raise is raised when the block has ended.
     """
-    hold = _hold_of_now()
-    return hold is not None and hold.look()
+    deferred = _current()
+    return deferred is not None and deferred.look()
 
 
 @contextlib.contextmanager
@@ -146,42 +146,44 @@ def deferred_interrupts(*, in_finalizer: bool = False) -> Iterator[None]:
     elsewhere there is nothing to do. What they raise in a finalizer goes nowhere: there, they are
     called once it has returned.
     """
-    now = _hold_of_now()
+    now = _current()
     # Not current_thread(): it leaves a dummy with `threading` for a thread that it did not start.
     here = threading.get_ident()
     if here != threading.main_thread().ident or (now is not None and now.thread == here):
         yield
         return
-    hold = _Hold(in_finalizer)
+    deferred = DeferredSignals(in_finalizer)
     try:
-        _holds.append(hold)
-        hold.begin()
+        _deferred.append(deferred)
+        deferred.begin()
         yield
     finally:
         try:
-            hold.end()
+            deferred.end()
         finally:
-            _holds[:] = [each for each in _holds if each is not hold]
+            _deferred[:] = [each for each in _deferred if each is not deferred]
             if in_finalizer:
-                hold.send_again()
+                deferred.send_again()
             else:
-                hold.deliver()
+                deferred.deliver()
 
 
-def _hold_of_now() -> _Hold | None:
-    return _holds[-1] if _holds and not _holds[-1].ended else None
+def _current() -> DeferredSignals | None:
+    return _deferred[-1] if _deferred and not _deferred[-1].ended else None
 
 
 def _behind(number: int, handler: Any) -> Any:
     """Return the handler that is meant by one that holds back, or by any other."""
-    hold = getattr(handler, "__self__", None)
-    return _behind(number, hold.usual[number]) if isinstance(hold, _Hold) else handler
+    deferred = getattr(handler, "__self__", None)
+    if isinstance(deferred, DeferredSignals):
+        return _behind(number, deferred.originals[number])
+    return handler
 
 
 def _forget_after_fork() -> None:
     """In a child that another thread forked amid a block: nobody ends it there."""
-    while _holds and _holds[-1].thread != threading.get_ident():
-        _holds.pop().end()
+    while _deferred and _deferred[-1].thread != threading.get_ident():
+        _deferred.pop().end()
 
 
 at_fork(Stage.STATE, in_child=_forget_after_fork)

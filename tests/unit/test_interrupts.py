@@ -179,7 +179,7 @@ def test_what_comes_amid_a_finalizer_comes_again_unless_it_means_something_else_
         with handler(signal.SIGUSR2, ring):
             with contextlib.ExitStack() as amid_another:
                 amid_another.enter_context(deferred_interrupts())
-                interrupts._holds[-1].ended = True  # a finalizer may run as it ends
+                interrupts._deferred[-1].ended = True  # a finalizer may run as it ends
                 with deferred_interrupts(in_finalizer=True):
                     signal.raise_signal(signal.SIGUSR2)
             send = waiting.pop()
