@@ -5,7 +5,8 @@ with descriptors attached. A request that has a ``reply`` number gets one line w
 as its answer: what the request asks for, or `Failed`.
 """
 
-from __future__ import annotations
+# Annotations are evaluated here: to keep those of a `TypedDict` as text takes three times as long,
+# and the helper waits for it.
 
 import json
 from collections.abc import Mapping
