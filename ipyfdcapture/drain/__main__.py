@@ -15,16 +15,17 @@ from types import ModuleType
 
 
 def _stand_in_for_the_package() -> None:
-    """Let the rooms be imported without running the package's ``__init__``."""
+    """Let relative imports find the rooms, without running the package's ``__init__``."""
     package = ModuleType("ipyfdcapture")
     package.__path__ = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
     sys.modules["ipyfdcapture"] = package
+    globals()["__package__"] = "ipyfdcapture.drain"
 
 
 def main(control: int, owner: int) -> None:
     """Empty the pipes of process ``owner``, which are handed over the socket ``control``."""
     _stand_in_for_the_package()
-    from ipyfdcapture.drain.pump import Pump, raise_descriptor_limit
+    from .pump import Pump, raise_descriptor_limit
 
     # An interrupt is for the kernel; a write to a closed terminal must not end the helper.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
