@@ -15,7 +15,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from ..output.streams import Replacement, outside
-from ..system.replacing import around
+from ..system.replacing import around, intercept
 
 
 class ShellOutput:
@@ -54,10 +54,10 @@ class ShellOutput:
                 for name in ("publish", "clear_output"):
                     self._undo.callback(around(shell.display_pub, name, self._outside))
             if sys.displayhook is shell.displayhook:
-                self._wrap_displayhook(sys, "displayhook")
+                self._undo.callback(intercept(sys, "displayhook", self._show))
             elif self._captures == 1:
                 # The cell is about to begin: the shell gives it the hook of its display trap.
-                self._wrap_displayhook(shell.display_trap, "hook")
+                self._undo.callback(intercept(shell.display_trap, "hook", self._show))
 
     def remove(self) -> None:
         """A capture of a cell has ended."""
@@ -66,21 +66,10 @@ class ShellOutput:
             if not self._captures:
                 self._undo.close()
 
-    def _wrap_displayhook(self, owner: Any, name: str) -> None:
-        original = getattr(owner, name)
-
-        def show(value: object) -> Any:
-            self._catch_up()
-            with self._outside():
-                return original(value)
-
-        def undo() -> None:
-            # At the end of a cell, the shell has put back the hook that was there before it.
-            if getattr(owner, name) is show:
-                setattr(owner, name, original)
-
-        setattr(owner, name, show)
-        self._undo.callback(undo)
+    def _show(self, original: Callable[[object], Any], value: object) -> Any:
+        self._catch_up()
+        with self._outside():
+            return original(value)
 
     def _outside(self, *args: Any, **kwargs: Any) -> contextlib.AbstractContextManager[None]:
         return outside(self._replacements())

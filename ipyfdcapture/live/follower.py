@@ -25,8 +25,8 @@ _DRAIN_S = 0.005
 class Follower:
     """Gives what a recording gains to a target, in a thread of its own.
 
-    A target that is slow, fails or blocks holds up neither the drain nor the writer. One that
-    fails is given nothing more, and that is told once.
+    A target that is slow, fails or blocks never blocks the drain or a writer. One that fails gets
+    nothing more, and the user gets one warning.
     """
 
     def __init__(
