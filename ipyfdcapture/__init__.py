@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 SUPPORTED = sys.platform not in ("win32", "cygwin", "emscripten", "wasi")
 
 if SUPPORTED:
-    from .capture.api import capture_fd, forward_to_logging
-    from .capture.children.group import attach, popen, run_all, run_all_async
+    from .capture.api import capture_fd, capture_thread, forward_to_logging
+    from .capture.children.child import attach, popen
+    from .capture.children.group import run_all, run_all_async
     from .capture.handle import Capture, FdCapture
     from .errors import CaptureError
     from .ipython.history import History, history
     from .log.captured import Captured
     from .log.line import Line
     from .log.pickling import restore as _restore  # noqa: F401  # pickles name it
-    from .output.proxy import (
-        ThreadStreamProxy,
-        capture_thread,
+    from .output.proxy import ThreadStreamProxy
+    from .output.thread_streams import (
         clear_thread_streams,
         install_thread_streams,
         set_thread_streams,

@@ -1,18 +1,24 @@
-"""The public functions that make a capture of descriptors."""
+"""The public functions that make a capture."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..checks import check_flags
+from ..checks import check_flags, check_max_bytes
 from ..live.callback import LoggerTarget
+from ..log.captured import Captured
 from ..log.line import Line
+from ..output.own_streams import Streams, in_context, own_streams
+from ..output.thread_streams import hold_installation, release_installation
+from ..system.interrupts import deferred_interrupts
 from .handle import Capture
 from .options import CaptureOptions, LiveTarget, descriptors_of, live_targets
 from .session import CaptureSession
+from .thread_sink import Sink
 
 
 def capture_fd(
@@ -155,3 +161,44 @@ def forward_to_logging(
     capture = Capture(CaptureSession(options))
     capture.start()
     return capture
+
+
+@contextlib.contextmanager
+def capture_thread(*, max_bytes: int | None = None) -> Iterator[Captured]:
+    """Capture what this thread writes through Python, and the tasks and threads that it starts.
+
+    In a coroutine: what this task writes, and none of the others on its loop. Blocks nest, in any
+    order of ending; the innermost gets the output. What still runs when the block ends writes,
+    from then on, where the block's surroundings write: join or await what should be in. The
+    proxies are installed for as long as a block is active.
+
+    Parameters
+    ----------
+    max_bytes
+        Keep at most that many bytes, the first half and the last half; None keeps all.
+
+    Returns
+    -------
+    Captured
+        It grows while the block runs, and is complete at its end.
+
+    Raises
+    ------
+    ValueError
+        ``max_bytes`` is not a positive number of bytes. Nothing was changed.
+    CaptureError
+        The recording cannot be made. Nothing was changed.
+    """
+    check_max_bytes(max_bytes)
+    with contextlib.ExitStack() as undo:
+        with deferred_interrupts():
+            installation = hold_installation()
+            undo.callback(release_installation, installation)
+            sink = Sink.create(max_bytes)
+            undo.callback(sink.release)
+            streams = Streams(None, None, own_streams())
+            streams.stdout = sink.text_stream(0, streams)
+            streams.stderr = sink.text_stream(1, streams)
+            undo.callback(streams.end)
+            in_context.set(streams)
+        yield Captured(sink.recording)

@@ -15,8 +15,6 @@ import itertools
 import os
 import time
 import warnings
-from collections import Counter
-from dataclasses import replace
 from typing import Any, TextIO
 
 from ..drain.choosing import get_drain
@@ -30,20 +28,22 @@ from ..output import cstdio
 from ..output.capture_stream import CaptureStream
 from ..output.displays import capture_displays
 from ..output.foreign import attribute_of, error_handler_of, fileno_of
-from ..output.proxy import process_stream, put_before_own
-from ..output.redirect import ClosedStandardDescriptors, Redirection, dup_original
+from ..output.late import open_late_output
+from ..output.own_streams import put_before_own
+from ..output.proxy import process_stream
+from ..output.redirect import ClosedStandardDescriptors, Redirection
 from ..output.runtimes.loaded import tie_iostreams
 from ..output.streams import Replacement, follow_descriptor, pin_to_pipe
 from ..output.write_order import WriteOrder
 from ..output.writing import plain_stream
 from ..recording import spool
-from ..recording.copying import copy_snapshot
 from ..recording.recording import Recording
 from ..recording.tail_reader import end_of
 from ..system.descriptors import Descriptor
 from ..system.interrupts import deferred_interrupts
 from ..system.pipes import open_pipe
 from .flushing import flush_all, flush_for_a_look
+from .new_recording import create_recording
 from .options import NAMES, CaptureOptions
 from .undo import AtEnd, UndoList
 
@@ -203,10 +203,13 @@ class CaptureSession:
         place = spool.open_spool(self.options.spool_dir)
         drain = get_drain(self.options.drain)
         self._undo.add(AtEnd.DRAIN, drain.close_if_idle)
-        recording, files = self._create_recording(place.path)
+        recording, files = create_recording(self.options, self._metadata, place.path)
         self._captured = Captured(recording, self._outputs)
         self._undo.add(AtEnd.WRITE_ENDS, self._close_write_ends)
         try:
+            if self.options.append_to is not None:
+                self._begins_at = end_of(recording)
+                self._outputs += self.options.append_to._outputs
             pipes = self._open_pipes(closed)
         except BaseException:
             for file in files:
@@ -216,27 +219,6 @@ class CaptureSession:
         self._undo.add(AtEnd.RECORDING, functools.partial(self._end_recording, recording))
         _active.append(self)
         self._undo.add(AtEnd.ACTIVE, self._is_over)
-
-    def _create_recording(self, directory: str) -> tuple[Recording, tuple[int, int]]:
-        metadata = replace(self._metadata, started=time.time_ns(), process=os.getpid())
-        before = None
-        if self.options.append_to is not None:
-            before = self.options.append_to.recording.snapshot()
-            self._outputs += self.options.append_to._outputs
-            more = Counter(before.sources) - Counter(metadata.sources)
-            metadata = replace(metadata, sources=(*metadata.sources, *more.elements()))
-            metadata = self.options.append_to.recording.note_loss(before, metadata)
-        recording, data, index = Recording.create(directory, metadata)
-        if before is not None:
-            try:
-                copy_snapshot(before, recording, data, index)
-                self._begins_at = end_of(recording)
-            except BaseException:
-                os.close(data)
-                os.close(index)
-                recording.close()
-                raise
-        return recording, (data, index)
 
     def _open_pipes(self, closed: ClosedStandardDescriptors) -> list[Pipe]:
         """Open a pipe for each descriptor; return their read ends."""
@@ -249,7 +231,7 @@ class CaptureSession:
                     continue
                 read_end, self._write_ends[fd] = open_pipe(PIPE_BYTES)
                 closing.callback(os.close, read_end)
-                original = None if fd in closed else _place_for_late_output(fd)
+                original = None if fd in closed else open_late_output(fd)
                 if original is not None:
                     closing.callback(os.close, original)
                 pipes.append(Pipe(len(pipes), read_end, original))
@@ -449,18 +431,3 @@ class CaptureSession:
         self._stopped = True
         if self._captured is not None:
             self._captured.close()
-
-
-def _place_for_late_output(fd: int) -> int | None:
-    """Return a new descriptor for output that comes when nobody keeps it any more.
-
-    Not the capture that this one is nested in: that would not be complete while the writer lives.
-    In a kernel, descriptors 1 and 2 lead to a pipe of ipykernel's that ends with it; what it
-    was started with is kept in its `OutStream`.
-    """
-    stream = process_stream(NAMES[fd]) if fd in NAMES else None
-    behind = attribute_of(stream, "_original_stdstream_copy")
-    if isinstance(behind, int):
-        with contextlib.suppress(OSError):
-            return fcntl.fcntl(behind, fcntl.F_DUPFD_CLOEXEC, 3)
-    return dup_original(fd)

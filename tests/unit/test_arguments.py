@@ -213,7 +213,7 @@ def test_a_child_whose_lines_cannot_be_given_to_on_line_does_not_stay(
     def fail(*_: object) -> None:
         raise OSError("no thread")
 
-    monkeypatch.setattr("ipyfdcapture.capture.children.group.Follower.start", fail)
+    monkeypatch.setattr("ipyfdcapture.capture.children.callbacks.Follower.start", fail)
     with pytest.raises(OSError, match="no thread"):
         popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, on_line=print)
     monkeypatch.undo()

@@ -23,13 +23,11 @@ from helpers.process import check_python, is_gone, the_pump
 from helpers.wait import LIMIT_S, eventually
 
 from ipyfdcapture import CaptureError, Line, capture_fd
-from ipyfdcapture.capture.children import group as children
+from ipyfdcapture.capture.children import child as child_module
+from ipyfdcapture.capture.children.child import Child, attach, popen
 from ipyfdcapture.capture.children.group import (
-    Child,
     _Group,
     _room_for_children,
-    attach,
-    popen,
     run_all,
     run_all_async,
 )
@@ -215,7 +213,7 @@ class TestPopen:
                 started.append(self)
                 signal.raise_signal(signal.SIGINT)
 
-        monkeypatch.setattr(children, "Child", InterruptedChild)
+        monkeypatch.setattr(child_module, "Child", InterruptedChild)
         with capture_fd() as logs:
             with pytest.raises(KeyboardInterrupt):
                 popen(shell("echo x"), label="a")

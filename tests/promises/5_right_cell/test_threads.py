@@ -26,9 +26,12 @@ import pytest
 from helpers.leaks import open_fds
 from helpers.wait import LIMIT_S
 
-from ipyfdcapture import Captured, CaptureError, FdCapture, capture_fd
-from ipyfdcapture.output.proxy import (
+from ipyfdcapture import (
+    Captured,
+    CaptureError,
+    FdCapture,
     ThreadStreamProxy,
+    capture_fd,
     capture_thread,
     clear_thread_streams,
     install_thread_streams,
@@ -1270,7 +1273,7 @@ class TestInAKernel:
     def test_users_in_threads_are_told_apart_and_the_cell_shows_the_rest(self, kernel: Any) -> None:
         reply = kernel.ok(
             "import sys, threading\n"
-            "from ipyfdcapture.output.proxy import *\n"
+            "from ipyfdcapture import *\n"
             "found = sys.stdout\n"
             "results = {}\n"
             "def session(name):\n"
@@ -1290,7 +1293,7 @@ class TestInAKernel:
         assert kernel.value("sys.stdout is found")
 
     def test_an_installation_lasts_over_cells(self, kernel: Any) -> None:
-        kernel.ok("import ipyfdcapture.output.proxy as t; t.install_thread_streams()")
+        kernel.ok("import ipyfdcapture as t; t.install_thread_streams()")
         try:
             assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
             cell = kernel.ok("with t.capture_thread() as logs:\n    print('captured')")

@@ -1,0 +1,134 @@
+"""Where children are recorded: in the active capture's log, or in one of their own."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ...drain.choosing import get_drain
+from ...drain.job import DrainJob, Pipe, PipeReservation
+from ...errors import CaptureError, reason
+from ...log.captured import Captured
+from ...recording import spool
+from ...recording.metadata import Metadata
+from ...recording.recording import Recording
+from ...system.forking import fork_safe_lock
+from ...system.interrupts import deferred_interrupts
+from ..session import CaptureSession, current_capture
+from .callbacks import Callbacks, OnLine, callbacks_of
+from .labels import labels_of
+
+_lock = fork_safe_lock()
+
+
+def current_log(of_a_group: bool = False) -> ChildLog:
+    """Return the active capture's log, or a new one."""
+    capture = current_capture()
+    if capture is not None and capture.job and not capture.captured.recording.closed:
+        reservation = capture.job.reserve()
+        if reservation is not None:  # else: it is just over
+            return ChildLog(capture.captured, capture.job, capture, reservation)
+    return _new_log(of_a_group)
+
+
+def _new_log(of_a_group: bool) -> ChildLog:
+    metadata = Metadata(started=time.time_ns(), process=os.getpid())
+    with deferred_interrupts():
+        place = spool.open_spool()
+        drain = get_drain("auto")
+        try:
+            recording, data, index = Recording.create(place.path, metadata)
+            job = drain.record(recording, place, (data, index), None)
+        except OSError as error:
+            raise CaptureError(f"cannot capture: {reason(error)}") from error
+        return ChildLog(Captured(recording), job, None, None, of_a_group)
+
+
+class ChildLog:
+    """The recording that children go to: that of ``capture`` or, without one, theirs alone.
+
+    Used in a ``with`` block by whoever adds children, until all are added: the capture may end
+    meanwhile.
+    """
+
+    def __init__(
+        self,
+        captured: Captured,
+        job: DrainJob,
+        capture: CaptureSession | None,
+        reservation: PipeReservation | None,
+        of_a_group: bool = False,
+    ) -> None:
+        self.captured = captured
+        self._job = job
+        self._capture = capture
+        self._reservation = reservation
+        self._of_one = capture is None and not of_a_group
+        self._sources: set[int] = set()
+        self._callbacks: Callbacks | None = None
+
+    def __enter__(self) -> ChildLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._reservation is not None:
+            self._reservation.close()
+
+    def add(self, label: str, read_ends: dict[str, int], on_line: OnLine | None) -> None:
+        """Have pipes emptied into it, by their names; takes them over, also if it fails."""
+        recording = self.captured.recording
+        sources = [f"{label}/{name}" for name in read_ends]
+        labels = labels_of(recording)
+        with _lock:
+            labels.note(label)
+            try:
+                if on_line is not None:  # before the first line can come
+                    self._get_callbacks().give(sources, on_line)
+            except BaseException:
+                for read_end in read_ends.values():
+                    os.close(read_end)
+                raise
+            first = len(recording.sources)
+            recording.add_sources(sources)
+            pipes = [Pipe(first + i, read_end) for i, read_end in enumerate(read_ends.values())]
+            self._sources.update(pipe.source for pipe in pipes)
+            self._job.add(pipes)
+
+    def _get_callbacks(self) -> Callbacks:
+        if self._capture is None:
+            self._callbacks = self._callbacks or Callbacks(self.captured.recording, None)
+            return self._callbacks
+        self._callbacks = callbacks_of(self.captured.recording, self._capture)
+        return self._callbacks
+
+    def of_children(self) -> Captured:
+        """Return what children wrote that were added here, apart from what else is in the log."""
+        if self._capture is None:
+            return self.captured
+        return self.captured.of_sources(self._sources)
+
+    def nothing_more_to_start(self) -> None:
+        """If this is one child's own log, it is complete when that has ended."""
+        if self._of_one:
+            self._job.stopped = True
+
+    def note_end(self) -> None:
+        """One child has ended."""
+        if self._of_one:
+            self.captured.recording.finish(time.time_ns())
+
+    def end_group(self) -> None:
+        """All children of a group have ended."""
+        recording = self.captured.recording
+        with deferred_interrupts():
+            if self._capture is None:
+                recording.finish(time.time_ns())
+                self._job.stop()
+        recording.update()
+        if self._callbacks is not None:
+            self._callbacks.catch_up()
+
+    def give_up(self) -> None:
+        """A group has failed: delete the log, unless it is a capture's."""
+        if self._capture is None:
+            self.captured.close()

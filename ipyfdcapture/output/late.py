@@ -1,0 +1,27 @@
+"""Where output goes that comes after nobody keeps it any more."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+
+from .foreign import attribute_of
+from .proxy import process_stream
+from .redirect import dup_original
+
+_NAMES = {1: "stdout", 2: "stderr"}
+
+
+def open_late_output(fd: int) -> int | None:
+    """Return a new descriptor for output that comes when nobody keeps it any more.
+
+    Not the capture that this one is nested in: that would not be complete while the writer lives.
+    In a kernel, descriptors 1 and 2 lead to a pipe of ipykernel's that ends with it; what it
+    was started with is kept in its `OutStream`.
+    """
+    stream = process_stream(_NAMES[fd]) if fd in _NAMES else None
+    behind = attribute_of(stream, "_original_stdstream_copy")
+    if isinstance(behind, int):
+        with contextlib.suppress(OSError):
+            return fcntl.fcntl(behind, fcntl.F_DUPFD_CLOEXEC, 3)
+    return dup_original(fd)
