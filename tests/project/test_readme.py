@@ -109,6 +109,13 @@ def test_every_public_name_is_on_the_page_of_the_api() -> None:
     assert ".. py:data:: history" in page
 
 
+def test_the_table_of_members_has_all_that_a_log_can() -> None:
+    table = PAGES["docs/log.md"].split("## All members")[1]
+    members = [name for name in dir(ipyfdcapture.Captured) if not name.startswith("_")]
+    missing = {name for name in members if not re.search(rf"`(logs\.)?{name}\b", table)}
+    assert missing <= {"is_whole", "of_sources"}  # for those who write extensions
+
+
 # -- How it compares --------------------------------------------------------------------------
 
 #: The tests in test_peers.py that show what each row of the table says of the others.
