@@ -94,3 +94,34 @@ async def run_children() -> None:
     assert_type(logs, Captured)
     outcome = await run_all_async([["solver"], ["solver"]])
     assert_type(outcome.captured, Captured)
+
+
+def narrow_and_save(logs: Captured) -> None:
+    assert_type(logs.grep(b"\xff", ignore_case=True, level="error"), Captured)
+    assert_type("done" in logs, bool)
+    assert_type(logs(), None)
+    assert_type(logs.show(), None)
+    assert_type(logs.save("run.html"), None)
+
+
+def start_pause_and_stop(capture: Capture) -> None:
+    assert_type(capture.start(), Captured)
+    assert_type(capture.pause(), None)
+    assert_type(capture.resume(), None)
+    assert_type(capture.stop(), Captured)
+    assert_type(capture.captured, Captured)
+
+
+def what_a_checker_refuses(logs: Captured) -> None:
+    """Should it begin to accept one of these, its comment is unused, which is an error too."""
+    capture_fd(stdout="yes")  # type: ignore[arg-type]
+    capture_fd(max_bytes="1M")  # type: ignore[arg-type]
+    capture_fd(None)  # type: ignore[arg-type, call-arg]
+    capture_fd(no_such_option=True)  # type: ignore[call-arg]
+    FdCapture("stderr")  # type: ignore[arg-type]
+    forward_to_logging("solver")  # type: ignore[arg-type]
+    run_all(7)  # type: ignore[arg-type]
+    logs.grep(7)  # type: ignore[arg-type]
+    logs.head("many")  # type: ignore[arg-type]
+    logs.text = "other"  # type: ignore[misc]
+    print(logs.no_such_attribute)  # type: ignore[attr-defined]
