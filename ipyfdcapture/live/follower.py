@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from ..output.outside import writing_outside
 from ..recording.recording import Recording
-from ..recording.tail_reader import READ_BYTES, Following
+from ..recording.tail_reader import READ_BYTES, RecordingTail
 from ..system.interrupts import interrupt_waits
 from ..system.threads import WorkThread
 from .target import Target
@@ -46,7 +46,7 @@ class Follower:
         self._before_look = before_look
         #: What the target prints goes past captures from this serial number on.
         self._outside_of = outside_of
-        self._following = Following(recording, position)
+        self._following = RecordingTail(recording, position)
         self._turn = threading.Condition()
         self._wanted = 0  # how often someone asked for everything to be shown
         self._done = 0

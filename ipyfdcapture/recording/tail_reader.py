@@ -31,11 +31,24 @@ def by_source(chunks: list[Chunk]) -> Iterator[tuple[int, bytes]]:
         yield source, b"".join(chunk.data for chunk in some)
 
 
-class Following:
-    """A place in a growing recording.
+class RecordingTail:
+    """Reads a recording from a position on, while it grows.
 
-    ``position`` counts all bytes that were recorded before it, those that are gone included (see
-    ``max_bytes``), and ``skipped`` those of them that were not read.
+    It reads the files, and never asks the writer. Close it after use.
+
+    Parameters
+    ----------
+    recording
+        What to read.
+    position
+        Where to begin, in bytes. See `ipyfdcapture.recording.format`.
+
+    Attributes
+    ----------
+    position
+        What is read next.
+    skipped
+        How many bytes were passed over by `skip`.
     """
 
     def __init__(self, recording: Recording, position: int = 0) -> None:
@@ -50,9 +63,18 @@ class Following:
         self._layout = Layout(recording.metadata.max_bytes)
 
     def read(self, limit: int = READ_BYTES) -> list[Chunk]:
-        """Return at most ``limit`` new bytes, in order.
+        """Read what is new.
 
-        Nothing if there are none at present, or if the next ones are gone (see `oldest`).
+        Parameters
+        ----------
+        limit
+            How many bytes to read at most.
+
+        Returns
+        -------
+        list of Chunk
+            The bytes, in order. Empty if there are none at present, or if the next ones are gone
+            (see `oldest`).
         """
         end = self.end()
         data = self._read_at(self.position, max(0, min(limit, end - self.position)))
@@ -81,7 +103,7 @@ class Following:
         return self._layout.oldest(self.position, self.end())
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for fd in self._files.values():
             fd.close()
         self._files.clear()
@@ -146,8 +168,8 @@ class Following:
 
 def end_of(recording: Recording) -> int:
     """Return the position at which a recording ends at present."""
-    following = Following(recording)
+    tail = RecordingTail(recording)
     try:
-        return following.end()
+        return tail.end()
     finally:
-        following.close()
+        tail.close()

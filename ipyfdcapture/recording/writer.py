@@ -233,7 +233,7 @@ class RecordingWriter:
             self._index_end = self._index_floor = len(kept)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for file in (*self._files.values(), self._index_fd, *(self._transit or ())):
             os.close(file)
         self._files = {}

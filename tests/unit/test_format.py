@@ -31,7 +31,7 @@ from ipyfdcapture.recording.format import (
 )
 from ipyfdcapture.recording.metadata import Metadata
 from ipyfdcapture.recording.recording import Recording
-from ipyfdcapture.recording.tail_reader import Following
+from ipyfdcapture.recording.tail_reader import RecordingTail
 from ipyfdcapture.recording.writer import RecordingWriter
 
 SMALL_TAIL_BYTES = 7
@@ -134,7 +134,7 @@ def test_writer_snapshot_and_tail_agree_with_the_bytes_written(
     ):
         metadata = Metadata(sources=("a", "b", "c"), max_bytes=max_bytes)
         recording, data, index = Recording.create(directory, metadata)
-        following = Following(recording)
+        following = RecordingTail(recording)
         first = RecordingWriter(recording.path, os.dup(data), os.dup(index), max_bytes)
         second = None
         written = sources = b""

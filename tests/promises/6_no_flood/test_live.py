@@ -33,7 +33,7 @@ from ipyfdcapture.live.text import TextPieces, collapse_redraws
 from ipyfdcapture.output.redirect import Redirection
 from ipyfdcapture.recording.metadata import Metadata
 from ipyfdcapture.recording.recording import Recording
-from ipyfdcapture.recording.tail_reader import Following
+from ipyfdcapture.recording.tail_reader import RecordingTail
 from ipyfdcapture.recording.writer import RecordingWriter
 
 IMPORTS = "import ctypes, os, subprocess, sys, threading"
@@ -233,7 +233,7 @@ def test_what_is_shown_of_a_stream_is_that_streams(tmp_path: Path) -> None:
     recording, data, index = Recording.create(str(tmp_path), metadata)
     writer = RecordingWriter(recording.path, data, index, None)
     pipes = [os.pipe() for _ in range(2)]
-    following = Following(recording)
+    following = RecordingTail(recording)
     for read_end, _ in pipes:
         os.set_blocking(read_end, False)
     found = []
