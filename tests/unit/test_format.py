@@ -13,7 +13,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipyfdcapture import Captured, CaptureError
@@ -79,6 +79,7 @@ def small_tail_files() -> Iterator[None]:
         yield
 
 
+@settings(deadline=None)
 @given(LIMITS, st.integers(0, 150), st.integers(0, 150))
 def test_a_byte_is_where_the_layout_says_or_is_said_to_be_gone(
     max_bytes: int | None, count: int, asked: int
@@ -99,6 +100,7 @@ def test_a_byte_is_where_the_layout_says_or_is_said_to_be_gone(
     assert layout.over_limit(count) == count - kept
 
 
+@settings(deadline=None)
 @given(LIMITS, st.integers(1, 150), st.integers(1, 150))
 def test_the_end_is_known_from_the_last_entry_and_the_sizes(
     max_bytes: int | None, count: int, last_chunk: int
@@ -118,6 +120,7 @@ def test_the_end_is_known_from_the_last_entry_and_the_sizes(
     assert layout.end(data, None, model.size) == data
 
 
+@settings(deadline=None)
 @given(
     LIMITS,
     st.lists(st.tuples(st.integers(0, 2), st.binary(min_size=1, max_size=30)), max_size=20),
@@ -290,6 +293,7 @@ def test_a_damaged_index_is_said_and_its_bytes_are_one_sources(
     logs.close()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=150), st.binary(max_size=60), st.sampled_from([None, 1, 10, 1 << 62]))
 def test_whatever_stands_in_a_left_index_is_read_without_a_fault(
     entries: bytes, content: bytes, max_bytes: int | None

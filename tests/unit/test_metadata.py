@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from helpers.logs import make_log
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipyfdcapture import capture_fd
@@ -141,6 +141,7 @@ LINES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(LINES, max_size=6))
 def test_whatever_stands_in_the_file_is_read_without_a_fault(lines: list[str]) -> None:
     found = read_changes(lines)
