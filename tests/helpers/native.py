@@ -103,6 +103,13 @@ class Native:
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
+def importing(module: str) -> str:
+    """Return a line that imports the extension module at this path."""
+    path = Path(module)
+    name = path.name.partition(".")[0]
+    return f"import sys; sys.path.insert(0, {str(path.parent)!r}); import {name}\n"
+
+
 def _environment() -> dict[str, str]:
     """Return an environment in which the tools that came with this Python are found."""
     return {**os.environ, "PATH": os.pathsep.join([_SCRIPTS, os.environ.get("PATH", "")])}

@@ -6,14 +6,13 @@ And native code that has no buffer, or holds the GIL.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from conftest import Rounds, Script
+from conftest import Script
 from helpers.kernel import Kernel, Message
-from helpers.native import Native
+from helpers.native import Native, importing
 
 
 @dataclass(frozen=True)
@@ -24,12 +23,6 @@ class Writer:
     say: str
     stdout: str
     stderr: str = ""
-
-
-def importing(module: str) -> str:
-    path = Path(module)
-    name = path.name.partition(".")[0]
-    return f"import sys; sys.path.insert(0, {str(path.parent)!r}); import {name}\n"
 
 
 def _cpp(native: Native) -> str:
@@ -146,49 +139,6 @@ def test_iostreams_are_as_they_were_after_a_live_capture(script: Script, native:
     assert shown == "later" + repr((True, "", "again", b"to somebody else's buffer, twice"))
 
 
-# -- a flush never blocks ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def beside_a_locked_stream(script: Script) -> Iterator[Callable[[str, str, str], str]]:
-    """Captures in a process in which another thread has a stream locked, and goes on after."""
-
-    def run(setup: str, lock: str, unlock: str) -> str:
-        return script("native/beside_a_locked_stream", setup, lock, unlock)
-
-    yield run
-
-
-def test_a_stream_of_c_that_another_thread_has_locked_is_left_for_later(
-    beside_a_locked_stream: Callable[[str, str, str], str],
-) -> None:
-    shown = beside_a_locked_stream(
-        "import ctypes\nc = ctypes.CDLL(None)\nstdout = ctypes.c_void_p.in_dll(c, 'stdout')\n",
-        "c.flockfile(stdout); c.fputs(b'slow\\n', stdout)",
-        "c.funlockfile(stdout)",
-    )
-    assert shown == repr("slow\n")
-
-
-def test_a_unit_of_fortran_that_another_thread_has_locked_is_left_for_later(
-    beside_a_locked_stream: Callable[[str, str, str], str], native: Native
-) -> None:
-    # A WRITE locks its unit while it waits for the value of a function.
-    shown = beside_a_locked_stream(
-        f"""import ctypes
-f = ctypes.CDLL({native.fortran("units")!r})
-@ctypes.CFUNCTYPE(ctypes.c_int)
-def slow():
-    locked.set()
-    end.wait()
-    return 42
-""",
-        "f.say_slowly(slow)",
-        "pass",
-    )
-    assert shown == repr("slow 42\n")
-
-
 # -- no buffer at all -------------------------------------------------------------------------
 
 
@@ -208,41 +158,3 @@ def test_threads_that_write_past_the_c_library_are_captured(
             own = f"[line for line in lines if line.startswith('thread {thread}')]"
             expected = f"[f'thread {thread} line {{i:07}}' for i in range({count})]"
             assert kernel.value(f"{own} == {expected}")
-
-
-# -- the GIL ----------------------------------------------------------------------------------
-
-
-def test_a_function_of_pybind11_that_holds_the_gil_cannot_hang_a_capture(
-    kernel: Kernel, native: Native, rounds: Rounds
-) -> None:
-    size = rounds(1, full=8) << 27  # in full: 1 GiB
-    kernel.ok(
-        f"{importing(native.pybind11('pybound'))}%capture_fd -v logs "
-        f"pybound.write(1, bytes(range(256)) * 4096, {size >> 20}); pybound.write(2, b'end', 1)"
-    )
-    assert kernel.value("logs.nbytes") == size + 3
-    kernel.ok("import mmap\nsnapshot = logs.recording.snapshot()\nblock = bytes(range(256)) * 4096")
-    assert kernel.value(
-        f"all(snapshot.data[i << 20:(i + 1) << 20] == block for i in range({size >> 20}))"
-    )
-    kernel.ok("del snapshot")
-    assert kernel.value("logs.stderr") == "end"
-    kernel.ok("logs.close()")
-
-
-def test_a_function_of_f2py_that_holds_the_gil_cannot_hang_a_capture(
-    kernel: Kernel, native: Native
-) -> None:
-    kernel.ok(f"{importing(native.f2py('f2pyunits'))}%capture_fd -v logs f2pyunits.say(200_000)")
-    assert kernel.value("(len(logs), logs[0], logs[-1])") == (200_000, "f2py 1", "f2py 200000")
-    kernel.ok("logs.close()")
-
-
-def test_threads_that_look_for_runtimes_and_load_libraries_do_not_stop_each_other(
-    script: Script,
-) -> None:
-    shown = script(
-        "native/threads_that_look_for_runtimes_and_load_libraries_do_not_stop_each_other"
-    )
-    assert shown == "through\n"

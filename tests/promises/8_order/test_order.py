@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from conftest import Rounds, Script
+from conftest import Script
 from helpers.kernel import Kernel
 from helpers.native import Native
 
@@ -193,83 +193,6 @@ def test_line_ends_survive_in_the_text(kernel: Kernel) -> None:
 def test_nul_bytes_and_escapes_survive(kernel: Kernel) -> None:
     kernel.ok("%%capture_fd -v logs\nimport os\nos.write(1, bytes(range(128)))")
     assert kernel.value("logs.raw") == bytes(range(128))
-
-
-# -- the GIL ----------------------------------------------------------------------------------
-
-
-def test_a_flood_with_the_gil_held_ends_and_is_whole(
-    kernel: Kernel, native: Native, rounds: Rounds
-) -> None:
-    size = rounds(1, full=8) << 27  # of each stream: 1 GiB in full
-    kernel.ok(
-        f"%%capture_fd -v logs\nimport ctypes\nlib = ctypes.PyDLL({native.c()!r})\n"
-        f"lib.flood_both.argtypes = [ctypes.c_long]\nlib.flood_both.restype = ctypes.c_long\n"
-        f"written = lib.flood_both({size})"
-    )
-    assert kernel.value("written") == 2 * size
-    # Each stream is 8-byte counters from 0: compare block by block, without holding it whole.
-    kernel.ok(
-        """
-import array, itertools
-snapshot = logs.recording.snapshot()
-ends = [*snapshot.starts[1:], len(snapshot.data)]
-streams = {0: bytearray(), 1: bytearray()}
-expected = {0: 0, 1: 0}
-right = True
-for start, end, source in zip(snapshot.starts, ends, snapshot.source_numbers):
-    streams[source] += snapshot.data[start:end]
-    whole = len(streams[source]) // 8 * 8
-    words = array.array('Q', bytes(streams[source][:whole]))
-    del streams[source][:whole]
-    count = len(words)
-    right &= words == array.array('Q', range(expected[source], expected[source] + count))
-    expected[source] += count
-del snapshot
-"""
-    )
-    assert kernel.value("(right, expected[0] * 8, expected[1] * 8)") == (True, size, size)
-    assert kernel.ok("'the kernel answers'").result == "'the kernel answers'"
-    kernel.ok("logs.close()")
-
-
-def test_an_extension_that_never_lets_go_of_the_gil_cannot_hang_a_capture(
-    kernel: Kernel, native: Native
-) -> None:
-    directory = native.extension("heldgil").rsplit("/", 1)[0]
-    kernel.ok(
-        f"%%capture_fd -v logs\nimport sys\nsys.path.insert(0, {directory!r})\nimport heldgil\n"
-        "heldgil.write(1, b'x' * 99 + b'\\n', 200_000)\n"
-        "heldgil.write(2, b'y' * 99 + b'\\n', 200_000)"
-    )
-    assert kernel.value("(logs.stdout == ('x' * 99 + '\\n') * 200_000)")
-    assert kernel.value("(logs.stderr == ('y' * 99 + '\\n') * 200_000)")
-
-
-def test_memory_does_not_grow_with_what_is_captured(kernel: Kernel, native: Native) -> None:
-    kernel.ok(
-        f"import ctypes, psutil\nlib = ctypes.CDLL({native.c()!r})\n"
-        f"lib.flood.argtypes = [ctypes.c_int, ctypes.c_long]\n"
-        "resident = lambda: psutil.Process().memory_info().rss"
-    )
-    kernel.ok("%%capture_fd -v logs\nlib.flood(1, 1 << 20)")
-    before = kernel.value("resident()")
-    kernel.ok("%%capture_fd -v logs\nlib.flood(1, 1 << 28)")
-    assert kernel.value("logs.nbytes") == 1 << 28
-    assert kernel.value("resident()") - before < 8 << 20
-    kernel.ok("logs.close()")
-
-
-def test_the_helpers_memory_stays_flat(kernel: Kernel, native: Native) -> None:
-    from helpers.process import the_pump
-
-    kernel.ok(
-        f"import ctypes\nlib = ctypes.CDLL({native.c()!r})\n"
-        f"lib.flood.argtypes = [ctypes.c_int, ctypes.c_long]"
-    )
-    kernel.ok("%%capture_fd -v logs\nlib.flood(1, 1 << 28)")
-    assert the_pump(kernel.pid).memory_info().rss < 20 << 20
-    kernel.ok("logs.close()")
 
 
 # -- whoever writes ---------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from ipyfdcapture.ipython.on_error import show_last_lines
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.view import ansi as safe
 from ipyfdcapture.log.view import excerpt, html, timeline, words
-from ipyfdcapture.recording.format import ENTRY
 
 HOSTILE = [
     b"<script>alert(1)</script>",
@@ -435,26 +434,6 @@ def test_sizes_are_for_people(count: float, text: str) -> None:
 )
 def test_times_are_for_people(seconds: float, text: str) -> None:
     assert words.time_span(seconds) == text
-
-
-def test_a_long_index_is_not_all_in_memory() -> None:
-    count = 150_000
-    log = make_log([(0, b"")], stopped=STARTED + count * SECOND)
-    with open(log.recording.path + ".data", "wb") as data:
-        data.write(b"123456789\n" * count)
-    with open(log.recording.path + ".index", "wb") as index:
-        for i in range(count):
-            index.write(ENTRY.pack(STARTED + i * SECOND, 10 * i, i % 2))
-    assert len(log) == count
-    tracemalloc.start()
-    try:
-        log._repr_mimebundle_()
-        assert len(log.gaps()) == 5
-        assert len(log.rate(count / 10)) == 11
-        assert len(log.between(1, count)) == count - 1
-        assert tracemalloc.get_traced_memory()[1] < 8_000_000
-    finally:
-        tracemalloc.stop()
 
 
 def test_output_over_time_is_looked_at_once_for_all_forms(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,58 @@
+"""A flush never waits for a stream that another thread has locked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from conftest import Script
+from helpers.native import Native
+
+
+@pytest.fixture
+def beside_a_locked_stream(script: Script) -> Iterator[Callable[[str, str, str], str]]:
+    """Captures in a process in which another thread has a stream locked, and goes on after."""
+
+    def run(setup: str, lock: str, unlock: str) -> str:
+        return script("locked_streams/beside_a_locked_stream", setup, lock, unlock)
+
+    yield run
+
+
+def test_a_stream_of_c_that_another_thread_has_locked_is_left_for_later(
+    beside_a_locked_stream: Callable[[str, str, str], str],
+) -> None:
+    shown = beside_a_locked_stream(
+        "import ctypes\nc = ctypes.CDLL(None)\nstdout = ctypes.c_void_p.in_dll(c, 'stdout')\n",
+        "c.flockfile(stdout); c.fputs(b'slow\\n', stdout)",
+        "c.funlockfile(stdout)",
+    )
+    assert shown == repr("slow\n")
+
+
+def test_a_unit_of_fortran_that_another_thread_has_locked_is_left_for_later(
+    beside_a_locked_stream: Callable[[str, str, str], str], native: Native
+) -> None:
+    # A WRITE locks its unit while it waits for the value of a function.
+    shown = beside_a_locked_stream(
+        f"""import ctypes
+f = ctypes.CDLL({native.fortran("units")!r})
+@ctypes.CFUNCTYPE(ctypes.c_int)
+def slow():
+    locked.set()
+    end.wait()
+    return 42
+""",
+        "f.say_slowly(slow)",
+        "pass",
+    )
+    assert shown == repr("slow 42\n")
+
+
+def test_threads_that_look_for_runtimes_and_load_libraries_do_not_stop_each_other(
+    script: Script,
+) -> None:
+    shown = script(
+        "locked_streams/threads_that_look_for_runtimes_and_load_libraries_do_not_stop_each_other"
+    )
+    assert shown == "through\n"
