@@ -3,18 +3,12 @@
 import os
 import signal
 
+from helpers.moments import at_moment
+
 from ipyfdcapture import capture_fd
 from ipyfdcapture.recording import recording
 
 with capture_fd() as logs:
     os.write(1, b"in")
-usual = recording.recording_files  # type: ignore[attr-defined]
-
-
-def interrupted(path):
-    signal.raise_signal(signal.SIGTERM)
-    return usual(path)
-
-
-recording.recording_files = interrupted  # type: ignore[attr-defined]
+at_moment(recording, "recording_files", lambda: signal.raise_signal(signal.SIGTERM))
 signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"handled\n"))

@@ -3,6 +3,8 @@
 import os
 import signal
 
+from helpers.moments import at_moment
+
 from ipyfdcapture import capture_fd
 from ipyfdcapture.drain.channel import Channel
 
@@ -10,17 +12,8 @@ with capture_fd() as logs:
     os.write(1, b"x\n")
     logs.nbytes  # so that at the end the pipes are empty, and nobody waits for an answer
 assert logs.recording.writing.awaits_answer
-usual = Channel._await_some
-
-
-def interrupted(self, *args):
-    Channel._await_some = usual
-    signal.raise_signal(signal.SIGUSR1)
-    return usual(self, *args)
-
-
 read = []
 signal.signal(signal.SIGUSR1, lambda *_: read.append(logs.text))
-Channel._await_some = interrupted
+at_moment(Channel, "_await_some", lambda: signal.raise_signal(signal.SIGUSR1))
 text = logs.text
 print([text], read)

@@ -4,22 +4,15 @@ import json
 import os
 import signal
 
+from helpers.moments import at_moment
+
 from ipyfdcapture import capture_fd
 
 with capture_fd() as logs:
     os.write(1, b"x")
     logs.nbytes  # so that at the end the pipes are empty, and nobody waits for an answer
 assert logs.recording.writing.awaits_answer
-usual = json.loads
-
-
-def interrupted(line):
-    json.loads = usual
-    signal.raise_signal(signal.SIGINT)
-    return usual(line)
-
-
-json.loads = interrupted  # type: ignore[assignment]
+at_moment(json, "loads", lambda: signal.raise_signal(signal.SIGINT))
 try:
     logs.text
 except KeyboardInterrupt:
