@@ -146,6 +146,7 @@ class Follower:
                 self._note_failure(self._target.close)
         finally:
             self._following.close()
+            self._target.should_continue = _never  # it referred to us, who hold the target
             if self._late:
                 self._warn_of_error()
             with self._turn:
@@ -228,3 +229,7 @@ class Follower:
         if now >= self._next_tick:
             self._next_tick = now + self._interval
             self._target.tick()
+
+
+def _never() -> bool:
+    return False

@@ -28,6 +28,7 @@ class WorkThread(threading.Thread):
         try:
             self._work()
         finally:
+            del self._work  # as `threading.Thread` does: it may refer to whoever holds the thread
             self._is_done.set()
 
     def is_current(self) -> bool:

@@ -221,7 +221,7 @@ def test_a_cell_that_cannot_be_captured_runs_all_the_same(fresh_kernel: Kernel) 
     fresh_kernel.ok(
         "from ipyfdcapture.ipython import captures\n"
         "def refuse(**options): raise ValueError('not today')\n"
-        "captures.capture_fd = refuse\n"
+        "captures.CaptureOptions = refuse\n"
         "%capture_fd --every-cell"
     )
     reply = fresh_kernel.ok("print('it ran')")

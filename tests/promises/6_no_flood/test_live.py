@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import gc
 import io
 import logging
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -787,6 +789,26 @@ class TestInPython:
             os.write(1, "h\u20acllo".encode()[2:])
         assert stream.getvalue() == (logs.text if make is io.StringIO else logs.raw)
         assert not stream.closed
+
+    @pytest.mark.parametrize("option", ["live", "on_line", "file"])
+    def test_a_log_that_was_shown_goes_with_the_last_reference(
+        self, option: str, tmp_path: Path
+    ) -> None:
+        options: dict[str, Any] = {
+            "live": io.StringIO(),
+            "on_line": lambda line: None,
+            "file": tmp_path / "file",
+        }
+        gc.collect()
+        gc.disable()  # no circle keeps it until somebody collects those
+        try:
+            with capture_fd(**{option: options[option]}) as logs:
+                print("x")
+            recording = weakref.ref(logs.recording)
+            del logs
+            eventually(lambda: recording() is None, "the recording is gone")
+        finally:
+            gc.enable()
 
     @pytest.mark.parametrize("encoding", ["utf-8-sig", "UTF_7", "gb18030", "latin9"])
     def test_what_python_writes_in_an_encoding_is_read_in_it(self, encoding: str) -> None:
