@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 
+from ..log.decoding import SourceDecoders
 from ..log.line import Line
 from ..recording.recording import Recording
 from ..recording.tail_reader import Chunk
@@ -15,44 +15,34 @@ _UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]
 _LONGEST_SEQUENCE = 4096
 
 
-class TextPieces:
-    """Decodes the bytes of one source; keeps back a character or sequence that is cut in two."""
-
-    def __init__(self, encoding: str, errors: str) -> None:
-        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
-        self._held = ""
-
-    def take(self, data: bytes, final: bool = False) -> str:
-        """Return the text that can be shown now."""
-        text = self._held + self._decoder.decode(data, final)
-        self._held = ""
-        if not final:
-            whole = whole_sequences(text)
-            text, self._held = whole, text[len(whole) :]
-        return text
-
-
 class SourceTexts:
-    """Decodes each source of a recording on its own."""
+    """Decodes each source of a recording on its own, into text that may be shown.
+
+    A character or an escape sequence that is cut in two is kept back until the rest comes.
+    """
 
     def __init__(self, recording: Recording) -> None:
-        self._recording = recording
-        self._pieces: dict[int, TextPieces] = {}
+        metadata = recording.metadata
+        self._decoders = SourceDecoders(metadata.encoding, metadata.errors)
+        self._held: dict[int, str] = {}
 
-    def take(self, source: int, data: bytes, final: bool = False) -> str:
-        """Return the text that can be shown now; see `TextPieces`."""
-        if source not in self._pieces:
-            metadata = self._recording.metadata
-            self._pieces[source] = TextPieces(metadata.encoding, metadata.errors)
-        return self._pieces[source].take(data, final)
+    def take(self, source: int, data: bytes) -> str:
+        """Return the text that can be shown now."""
+        text = self._held.pop(source, "") + self._decoders.decode(source, data)
+        whole = whole_sequences(text)
+        if len(whole) < len(text):
+            self._held[source] = text[len(whole) :]
+        return whole
 
     def finish(self) -> dict[int, str]:
         """Return what was kept back, by source: nothing more comes of it."""
-        return {source: self.take(source, b"", final=True) for source in self._pieces}
+        rests = dict(self._decoders.finish())
+        return {source: self._held.pop(source, "") + rest for source, rest in rests.items()}
 
     def forget(self, source: int) -> None:
         """Begin anew: bytes of this source are left out."""
-        self._pieces.pop(source, None)
+        self._decoders.forget(source)
+        self._held.pop(source, None)
 
 
 def whole_sequences(text: str) -> str:

@@ -23,6 +23,7 @@ import pytest
 from conftest import Python, Script, StartKernel
 from helpers.gate import Gate
 from helpers.kernel import Kernel, Message, Reply, plain
+from helpers.logs import make_log
 from helpers.native import Native
 from helpers.shown import drawn, flood_parts, has_drawn, has_text, outputs, sequence
 from helpers.terminal import Terminal
@@ -31,7 +32,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipyfdcapture import CaptureError, Line, capture_fd
-from ipyfdcapture.live.text import TextPieces, collapse_redraws
+from ipyfdcapture.live.text import SourceTexts, collapse_redraws
 from ipyfdcapture.output.redirect import Redirection
 from ipyfdcapture.recording.metadata import Metadata
 from ipyfdcapture.recording.recording import Recording
@@ -567,12 +568,12 @@ def test_what_moves_the_cursor_is_not_left_out() -> None:
 )
 def test_text_in_pieces_is_the_text(parts: list[str], sizes: list[int]) -> None:
     data = "".join(parts).encode()
-    pieces = TextPieces("utf-8", "replace")
+    pieces = SourceTexts(make_log([(0, b"")]).recording)
     found, position = [], 0
     for size in sizes:
-        found.append(pieces.take(data[position : position + size]))
+        found.append(pieces.take(0, data[position : position + size]))
         position += size
-    found.append(pieces.take(data[position:], final=True))
+    found += [pieces.take(0, data[position:]), *pieces.finish().values()]
     assert "".join(found) == "".join(parts)
     for piece in found[:-1]:
         assert re.fullmatch("([^\x1b]|\x1b\\[31m|\x1b\\]0;t\x07)*", piece)
