@@ -34,6 +34,9 @@ if SUPPORTED:
         set_thread_streams,
         uninstall_thread_streams,
     )
+    from .viewer import install as _install_viewer
+
+    _install_viewer()
 
 __all__ = [
     "Capture",

@@ -26,6 +26,7 @@ from .timing import Rate, gaps, rate
 from .view.replay import replay
 from .view.summary import Summary, summarize
 from .view.words import counted
+from .viewing import View, installed
 
 if TYPE_CHECKING:
     import pandas
@@ -377,6 +378,49 @@ class Captured(RecordedLines):
 
     __call__ = show
 
+    def explore(
+        self,
+        search: str | None = None,
+        *,
+        level: str | None = None,
+        height: int = 400,
+        follow: bool = False,
+    ) -> View[Captured]:
+        """Show the lines in the browser, to search, filter and follow them, ten million and more.
+
+        It is the value of the cell: ``logs.explore()``. Without the extra ``viewer``, or in a
+        terminal, the static view stands in its place.
+
+        Parameters
+        ----------
+        search
+            A text to look for at first.
+        level
+            The least level to show at first: ``"warning"`` (as in `levels`).
+        height
+            The height of the lines, in pixels.
+        follow
+            Stay at the end as the log grows.
+
+        Returns
+        -------
+        View
+            ``view.selected`` are the lines that are marked in the browser, as a `Captured`;
+            ``view.goto(12345)`` shows a line by its number.
+
+        Raises
+        ------
+        ValueError
+            If one of these is not what is accepted.
+
+        Examples
+        --------
+        >>> view = logs.explore(search="loss", level="warning")
+        >>> len(view.selected)
+        0
+        """
+        return installed().explore(self, search, level, height, follow)
+
     def __str__(self) -> str:
         """The text, of a narrower view; else that of stdout, as of IPython's `CapturedIO`."""
         return self.stdout if self._selection is None else self.text
@@ -405,14 +449,17 @@ class Captured(RecordedLines):
 
     # -- going elsewhere ------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, viewer: bool = True) -> None:
         """Write the log to a file, whole or not at all.
 
         Parameters
         ----------
         path
             Its suffix says how: ``.txt`` (the text, in UTF-8), ``.jsonl`` (an object a line),
-            ``.html`` (a page), ``.parquet`` (needs pyarrow).
+            ``.html`` (a page that searches and filters by itself, offline), ``.parquet`` (needs
+            pyarrow).
+        viewer
+            False: a page without script, which shows all lines one below the other.
 
         Raises
         ------
@@ -431,7 +478,8 @@ class Captured(RecordedLines):
         'done'
         """
         reading = self._read()
-        export.save(reading, self._summary(reading), path)
+        page = installed().page if viewer else None
+        export.save(reading, self._summary(reading), path, page)
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a frame with a row a line: ``time``, ``source``, ``number``, ``text``.

@@ -7,7 +7,7 @@ import json
 import os
 import stat
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -26,7 +26,13 @@ BATCH_LINES = 1 << 16
 BATCH_BYTES = 16 << 20
 
 
-def save(reading: Reading, summary: Summary, path: str | os.PathLike[str]) -> None:
+#: Yields a page of a log.
+Page = Callable[[Summary, Reading], Iterator[str]]
+
+
+def save(
+    reading: Reading, summary: Summary, path: str | os.PathLike[str], page: Page | None = None
+) -> None:
     """Write a log to a file, whole or not at all, in the format that its suffix says.
 
     A file that was there keeps its mode.
@@ -39,6 +45,8 @@ def save(reading: Reading, summary: Summary, path: str | os.PathLike[str]) -> No
         What a page says of them.
     path
         Where to, with a suffix of ``.txt``, ``.jsonl``, ``.html`` or ``.parquet``.
+    page
+        What makes a page. None: the static view of all lines.
 
     Raises
     ------
@@ -68,7 +76,7 @@ def save(reading: Reading, summary: Summary, path: str | os.PathLike[str]) -> No
         with open(new, "xb", opener=opener) as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)  # what the umask took off as well
-            _write(suffix, reading, summary, file)
+            _write(suffix, reading, summary, page, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, target)
@@ -80,14 +88,16 @@ def save(reading: Reading, summary: Summary, path: str | os.PathLike[str]) -> No
 _SUFFIXES = (".txt", ".jsonl", ".html", ".parquet")
 
 
-def _write(suffix: str, reading: Reading, summary: Summary, file: IO[bytes]) -> None:
+def _write(
+    suffix: str, reading: Reading, summary: Summary, page: Page | None, file: IO[bytes]
+) -> None:
     if suffix == ".parquet":
         _write_parquet(reading, file)
         return
     if suffix == ".html":
-        from .view.html import page
+        from .view import html
 
-        parts = page(summary, reading)
+        parts = (page or html.page)(summary, reading)
     else:
         parts = reading.text_parts() if suffix == ".txt" else _json_lines(reading)
     for part in parts:

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
+from .lines import content
 from .reading import Reading
 
 #: From the least serious to the most.
@@ -120,14 +121,52 @@ def _any_format() -> re.Pattern[bytes]:
     return re.compile("|".join(patterns).encode())
 
 
+#: What stands for each level, and for none, where levels of lines are held as bytes.
+CODES: dict[str | None, int] = {None: 0, **{level: i + 1 for i, level in enumerate(LEVELS)}}
+
+#: No format names a digit, so all digits may be one.
+_ONE_DIGIT = bytes(ord("0") if chr(i).isdigit() and i < 128 else i for i in range(256))
+#: Longer lines are rarely alike.
+_MOST_BYTES = 500
+#: So many shapes are remembered: a program has tens of them, words in any order have millions.
+_MOST_SHAPES = 4096
+
+
+class LevelCodes:
+    """Tells levels as `CODES`, and remembers the shapes of lines that it has seen."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, int] = {}
+
+    def of_lines(self, lines: list[bytes]) -> bytes:
+        """Return a byte for each line; lines are without their line ends."""
+        shapes = b"\n".join(lines).translate(_ONE_DIGIT).split(b"\n") if lines else []
+        codes = list(map(self._known.get, shapes))
+        if None in codes:
+            for i, code in enumerate(codes):
+                if code is None:
+                    codes[i] = self._look(shapes[i])
+        return bytes(codes)  # type: ignore[arg-type]  # none is None any more
+
+    def _look(self, shape: bytes) -> int:
+        code = CODES[level_of(shape)]
+        if len(shape) <= _MOST_BYTES:
+            if len(self._known) >= _MOST_SHAPES:
+                self._known.clear()
+            self._known[shape] = code
+        return code
+
+
 def count_levels(reading: Reading) -> dict[str, int]:
     """Count lines by level: those of `LEVELS` that occur, in that order."""
+    codes = LevelCodes()
     if reading.whole:
-        lines = (line for batch in reading.lines.batches() for line in batch.contents())
-        counts = Counter(map(level_of, lines))
+        counts = Counter[int]()
+        for batch in reading.lines.batches():
+            counts.update(codes.of_lines(batch.contents()))
     else:
-        counts = Counter(level_of(row.raw) for row in reading.rows())
-    return {level: counts[level] for level in LEVELS if counts[level]}
+        counts = Counter(codes.of_lines([content(row.raw)])[0] for row in reading.rows())
+    return {level: counts[CODES[level]] for level in LEVELS if counts[CODES[level]]}
 
 
 def checked_level(level: str) -> str:

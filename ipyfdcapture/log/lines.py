@@ -195,6 +195,38 @@ class Lines(Strands):
                 batch = Batch(first, begin + skipped, self.source_of(strand), body, begun, rest)
                 yield batch
 
+    def unfinished(self) -> list[int]:
+        """Return the indices of the lines that have no end yet, ascending: they may still grow."""
+        found = []
+        open_strands = self._advance(self._blocks - 1, len(self._data))[1]
+        for strand in range(open_strands.bit_length()):
+            if open_strands >> strand & 1:
+                block = self._blocks - 1
+                while self.index.open[block] >> strand & 1 and not self._ends_in(strand, block):
+                    block -= 1
+                found.append(self._last_begun(strand, block))
+        return sorted(found)
+
+    def _ends_in(self, strand: int, block: int) -> bool:
+        """Tell whether a line of a strand ends in a block."""
+        start = block * BLOCK_BYTES
+        pieces = self.pieces(start, min(start + BLOCK_BYTES, len(self._data)))
+        return any(
+            piece.strand == strand and b"\n" in self.part(piece.start, piece.stop)
+            for piece in pieces
+        )
+
+    def _last_begun(self, strand: int, block: int) -> int:
+        """Return the last line that a strand begins in a block."""
+        source = self.source_of(strand)
+        stop = self.end_of(strand)
+        batches = [
+            batch
+            for batch in self.batches_in(block)
+            if batch.source == source and batch.begun and batch.start < stop
+        ]
+        return batches[-1].first + batches[-1].count - 1
+
     def ranges_by_source(self, wanted: set[int]) -> Iterator[range]:
         """Yield the indices of the lines of some sources, in order."""
         for block in range(self._blocks):

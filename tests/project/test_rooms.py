@@ -13,7 +13,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "ipyfdcapture"
 #: Each room may import those after it.
-ROOMS = ("ipython", "capture", "live", "output", "log", "drain", "recording", "system")
+ROOMS = ("ipython", "viewer", "capture", "live", "output", "log", "drain", "recording", "system")
 #: What any room may import: they import `system` alone.
 ROOT = ("errors", "checks")
 
@@ -84,3 +84,10 @@ def test_a_log_knows_only_recordings_and_the_system() -> None:
     for module, others in IMPORTS.items():
         if module[0] == "log":
             assert {other[0] for other in others} <= {"log", "recording", "system", *ROOT}, module
+
+
+def test_the_viewer_shows_logs_and_captures_nothing() -> None:
+    for module, others in IMPORTS.items():
+        if module[0] == "viewer":
+            rooms = {"viewer", "log", "recording", "system", *ROOT}
+            assert {other[0] for other in others} <= rooms, module

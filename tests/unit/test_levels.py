@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from ipyfdcapture.log.levels import FORMATS, LEVELS, WORDS, checked_level, level_of
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipyfdcapture.log.levels import (
+    CODES,
+    FORMATS,
+    LEVELS,
+    WORDS,
+    LevelCodes,
+    checked_level,
+    level_of,
+)
 
 SAMPLES = [
     # glog, absl, gRPC, klog
@@ -153,3 +165,16 @@ def test_a_hostile_line_takes_no_time() -> None:
     # Each would take minutes in an expression that goes back and forth.
     for unit in ("{", '{"a",', "[2024-01-02 15:04:05,678 a - ", "a:1", "x(", "[ [", "make["):
         level_of((unit * 200_000).encode())
+
+
+def test_lines_that_differ_in_digits_alone_are_of_one_level() -> None:
+    """`LevelCodes` looks once at all of them."""
+    for format_ in FORMATS:
+        without_counts = re.sub(r"\{[\d,]+\}", "", format_.pattern)
+        assert not re.search(r"(?<!\\)\d", without_counts), format_.name
+
+
+@given(st.lists(st.sampled_from([line.encode() for _, line in SAMPLES]) | st.binary(max_size=40)))
+def test_levels_of_many_lines_are_those_of_each(lines: list[bytes]) -> None:
+    lines = [line.replace(b"\n", b"") for line in lines]
+    assert list(LevelCodes().of_lines(lines)) == [CODES[level_of(line)] for line in lines]

@@ -1,0 +1,221 @@
+"""The saved page: the viewer's front end with the log inside, for somebody without Python.
+
+It works from a file, offline. Its policy allows the one script and the style sheets that are in it,
+by their hashes, and nothing else: whatever a log holds, nothing of it runs or loads. Lines lie in
+blocks, each compressed on its own, so that the first are seen before the last are read.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import sys
+import tempfile
+import zlib
+from array import array
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import IO, Any
+
+from ..log.levels import CODES, LevelCodes
+from ..log.reading import Reading
+from ..log.timing import bytes_over_time, time_range
+from ..log.view import html
+from ..log.view.summary import Summary
+from ..log.view.timeline import timeline
+from ..log.view.words import counted, size
+from ..recording.sources import is_stderr
+from .assets import css, page_script
+from .finder import TIMELINE_PARTS
+from .rows import RowWriter
+from .session import ascending
+
+#: Of a longer log, the page has `ENDS_BYTES` of either end and what is serious between them.
+MOST_BYTES = 300_000_000
+ENDS_BYTES = 100_000_000
+#: A line is cut to so many bytes.
+MOST_LINE_BYTES = 100_000
+#: A block ends after so many lines, or so many bytes.
+BLOCK_LINES = 8192
+BLOCK_BYTES = 1 << 20
+#: So many serious lines between the ends, at most.
+MOST_SERIOUS = 500_000
+#: Compressed blocks are kept in memory up to so much, then in a file.
+_SPOOL_BYTES = 32 << 20
+_STYLE = re.compile("<style>(.*?)</style>", re.DOTALL)
+_PAGE_CSS = """
+body { margin: 1em; }
+.fdv-alive > .fdv-static { display: none; }
+.fdv-limit { font-family: system-ui, sans-serif; font-weight: bold; }
+@media print {
+.fdv-alive > .fdv-static { display: block; }
+}
+"""
+
+
+def page(summary: Summary, reading: Reading) -> Iterator[str]:
+    """Yield a log as a page that searches and filters by itself.
+
+    Parameters
+    ----------
+    summary
+        What is said of the log on top.
+    reading
+        The log, or a narrower view of it.
+    """
+    numbers, note = _chosen(reading)
+    static = html.view(summary, reading, timeline(reading))
+    sheets = [_STYLE.findall(static)[0], css() + _PAGE_CSS]
+    script = page_script()
+    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
+        index, blocks = _pack(reading, numbers, spool)
+        meta = _meta(summary, reading, len(numbers), [lines for lines, _ in blocks])
+        yield _head(summary, sheets, script)
+        if note:
+            yield f'<p class="fdv-limit">{escape(note)}</p>'
+        yield f'<div id="fdv"></div><div class="fdv-static">{static}</div>'
+        yield _data("fdv-meta", "application/json", meta.replace("<", "\\u003c"))
+        yield _data("fdv-index", "text/plain", index)
+        spool.seek(0)
+        for number, (_, length) in enumerate(blocks):
+            yield _data(f"fdv-{number}", "text/plain", spool.read(length).decode())
+            if not number:
+                yield f"<script>{script}</script>"
+        if not blocks:
+            yield f"<script>{script}</script>"
+    yield "</body></html>\n"
+
+
+def _head(summary: Summary, sheets: list[str], script: str) -> str:
+    title = escape("Captured log: " + ", ".join(summary.phrases()))
+    styles = " ".join(map(_hash, sheets))
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {styles}; "
+        "style-src-attr 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<title>{title}</title><style>{sheets[1]}</style></head><body class="fdlog-page">'
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _data(name: str, kind: str, text: str) -> str:
+    """Return an element that holds data; its type is none that a browser would run."""
+    return f'<script type="{kind}" id="{name}">{text}</script>\n'
+
+
+def _meta(summary: Summary, reading: Reading, lines: int, blocks: list[int]) -> str:
+    start, stop = time_range(reading)
+    tracks = bytes_over_time(reading.lines, start, stop, TIMELINE_PARTS)
+    return json.dumps(
+        {
+            "lines": lines,
+            "blocks": blocks,
+            "sources": [[name, is_stderr(name)] for name in reading.sources],
+            "started": reading.started / 1e6,
+            "phrases": summary.phrases(),
+            "state": summary.state,
+            "timeline": {
+                "start": (start - reading.started) / 1e9,
+                "seconds": (stop - start) / 1e9,
+                "tracks": tracks,
+            },
+        }
+    )
+
+
+def _pack(
+    reading: Reading, numbers: Sequence[int], spool: IO[bytes]
+) -> tuple[str, list[tuple[int, int]]]:
+    """Write the blocks, compressed, to ``spool``.
+
+    Returns what is known of every line, compressed, and of each block its lines and its length in
+    ``spool``.
+    """
+    times, found, owners, levels = array("d"), array("I"), array("H"), bytearray()
+    blocks: list[tuple[int, int]] = []
+    rows: list[Any] = []
+    cut: dict[int, int] = {}
+    nbytes = 0
+
+    def end_block() -> None:
+        text = json.dumps({"rows": rows, "cut": cut}, ensure_ascii=False, separators=(",", ":"))
+        packed = _packed(text.encode())
+        blocks.append((len(rows), spool.write(packed)))
+
+    for number, source, time_us, level, content, left_out in RowWriter(reading).each(
+        numbers, MOST_LINE_BYTES
+    ):
+        times.append(time_us)
+        found.append(number)
+        owners.append(min(source, 0xFFFF))
+        levels.append(level)
+        if left_out:
+            cut[len(rows)] = left_out
+        rows.append(content)
+        nbytes += len(content) if isinstance(content, str) else sum(len(run[0]) for run in content)
+        if len(rows) == BLOCK_LINES or nbytes >= BLOCK_BYTES:
+            end_block()
+            rows, cut, nbytes = [], {}, 0
+    if rows:
+        end_block()
+    columns: tuple[array[float] | array[int], ...] = (times, found, owners)
+    if sys.byteorder == "big":
+        for column in columns:
+            column.byteswap()
+    index = b"".join(column.tobytes() for column in columns) + bytes(levels)
+    return _packed(index).decode(), blocks
+
+
+def _packed(data: bytes) -> bytes:
+    return base64.b64encode(zlib.compress(data))
+
+
+def _chosen(reading: Reading) -> tuple[Sequence[int], str]:
+    """Return the lines that the page has, and what is to be said of those that it has not."""
+    numbers = ascending(reading.indices)
+    lines = reading.lines
+    nbytes = len(lines.snapshot)
+    if nbytes <= MOST_BYTES:
+        return numbers, ""
+    if reading.whole:
+        head = lines.started_before(ENDS_BYTES)
+        tail = lines.started_before(nbytes - ENDS_BYTES)
+    else:
+        nbytes = sum(len(row.raw) for row in reading.rows())
+        if nbytes <= MOST_BYTES:
+            return numbers, ""
+        share = len(numbers) * ENDS_BYTES // nbytes
+        head, tail = share, len(numbers) - share
+    serious = _serious(reading, numbers[head:tail])
+    chosen = array("I", numbers[:head])
+    chosen.extend(serious)
+    chosen.extend(array("I", numbers[tail:]))
+    left_out = tail - head - len(serious)
+    note = (
+        f"The log has {size(nbytes)}. This page has its first {counted(head, 'line')} and its last "
+        f"{counted(len(numbers) - tail, 'line')}; of those between them it has the "
+        f"{len(serious):,} that say to be warnings or worse, and leaves "
+        f"{counted(left_out, 'line')} out."
+    )
+    return chosen, note
+
+
+def _serious(reading: Reading, numbers: Sequence[int]) -> array[int]:
+    found = array("I")
+    codes = LevelCodes()
+    least = CODES["warning"]
+    for row in reading.lines.read(numbers, RowWriter.LEVEL_BYTES):
+        if codes.of_lines([row.raw[: RowWriter.LEVEL_BYTES].rstrip(b"\r\n")])[0] >= least:
+            found.append(row.nth)
+            if len(found) == MOST_SERIOUS:
+                break
+    return found

@@ -1,0 +1,367 @@
+"""The viewer's session, held against `grep`, `source`, `between` and `levels`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from helpers import logs
+from helpers.logs import Chunk, make_log
+from helpers.viewer import asked, shared_scan
+from helpers.wait import eventually
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipyfdcapture import capture_fd
+from ipyfdcapture.log.captured import Captured
+from ipyfdcapture.log.levels import LEVELS, level_of
+from ipyfdcapture.viewer import scan, waiting
+from ipyfdcapture.viewer.masks import Mask, widened
+
+RUNS = settings(
+    deadline=None, max_examples=500 if os.environ.get("IPYFDCAPTURE_FULL") == "1" else 25
+)
+WORDS = [b"a", b"B", b"ab", b"error: bad", b"[info] x", b"warning: y", b"\xff", b"\x1b[1mb", b" "]
+LINES = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(WORDS)), max_size=25)
+PARTS = st.sampled_from(
+    [slice(None), slice(1, None), slice(0, 9), slice(None, None, 2), slice(9, 1, -1)]
+)
+
+
+def log_of(lines: list[tuple[int, bytes]]) -> Captured:
+    return make_log([(source, line + b"\n") for source, line in lines])
+
+
+def numbers(log: Captured) -> list[int]:
+    return sorted(line.number for line in log)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_process(request: pytest.FixtureRequest) -> Iterator[None]:
+    with shared_scan():
+        yield
+
+
+@RUNS
+@given(logs.chunks, st.sampled_from(["a", "B", "é", "€", "[", "\\"]), st.booleans())
+def test_a_search_finds_what_grep_finds(chunks: list[Chunk], text: str, case: bool) -> None:
+    log = make_log(chunks)
+    expected = numbers(log.grep(text, ignore_case=not case))
+    with asked(log) as view:
+        status = view.search(text, case=case)
+        assert status["found"]["count"] == len(expected)
+        assert [index + 1 for index in view.steps("match")] == expected
+        assert [index + 1 for index in view.steps("match", back=True)] == expected[::-1]
+        assert view.filter(only=True) == expected
+
+
+@RUNS
+@given(logs.chunks, st.sampled_from(["^a", "b$", "a|€", "[^ -~]", "^$"]), st.booleans(), PARTS)
+def test_an_expression_finds_what_grep_finds(
+    chunks: list[Chunk], expression: str, case: bool, part: slice
+) -> None:
+    log = make_log(chunks)[part]
+    expected = numbers(log.grep(re.compile(expression), ignore_case=not case))
+    with asked(log) as view:
+        view.search(expression, regex=True, case=case)
+        assert view.filter(only=True) == expected
+
+
+@RUNS
+@given(LINES, PARTS, st.sampled_from(LEVELS))
+def test_the_least_level_shows_it_and_worse(
+    lines: list[tuple[int, bytes]], part: slice, level: str
+) -> None:
+    log = log_of(lines)[part]
+    wanted = LEVELS[LEVELS.index(level) :]
+    expected = sorted(line.number for line in log if level_of(line.encode()) in wanted)
+    with asked(log) as view:
+        status = view.settle()
+        counts = dict(zip(LEVELS, status["levels"][1:], strict=True))
+        assert {name: count for name, count in counts.items() if count} == log.levels()
+        every = view.numbers()
+        assert [every[index] for index in view.steps("level", level=level)] == expected
+        assert view.filter(level=level) == expected
+
+
+@RUNS
+@given(LINES, PARTS, st.sets(st.integers(0, 2)), st.floats(-2, 30), st.floats(-2, 30))
+def test_filters_are_those_of_source_and_between(
+    lines: list[tuple[int, bytes]], part: slice, sources: set[int], first: float, last: float
+) -> None:
+    log = log_of(lines)[part]
+    of_sources = set(numbers(log.of_sources(sources)))
+    between = set(numbers(log.between(first, last)))
+    with asked(log) as view:
+        assert view.filter(sources=sorted(sources)) == sorted(of_sources)
+        assert view.filter(first=first, last=last) == sorted(between)
+        both = view.filter(sources=sorted(sources), first=first, last=last)
+        assert both == sorted(of_sources & between)
+
+
+@RUNS
+@given(LINES, st.integers(0, 3))
+def test_filters_combine(lines: list[tuple[int, bytes]], context: int) -> None:
+    log = log_of(lines)
+    everything = set(numbers(log))
+    with asked(log) as view:
+        view.search("b")
+        with_neighbours = numbers(log.grep("b", context=context))
+        assert view.filter(only=True, context=context) == with_neighbours
+        excluded = [{"text": "error"}]
+        assert view.filter(exclude=excluded) == sorted(everything - set(numbers(log.grep("error"))))
+        assert view.filter(within=[{"text": "b", "case": True}]) == numbers(log.grep("b"))
+        found = view.search("a")["found"]
+        both = set(numbers(log.grep("a"))) & set(numbers(log.grep("b")))
+        assert found["count"] == len(both)
+
+
+@RUNS
+@given(logs.chunks, st.integers(0, 30), st.integers(0, 30))
+def test_rows_are_the_lines(chunks: list[Chunk], start: int, count: int) -> None:
+    log = make_log(chunks)
+    with asked(log) as view:
+        rows = view.ask("rows", start=start, count=count)["rows"]
+        assert [row[0] for row in rows] == [x.number for x in log[start : start + count]]
+        assert [row[2] for row in rows] == [
+            (x.time_ns - logs.STARTED) // 1000 for x in log[start : start + count]
+        ]
+        json.dumps(rows).encode()  # even of bytes that are no text
+
+
+@RUNS
+@given(st.lists(st.integers(0, 1), max_size=300), st.integers(0, 20), st.integers(1, 7))
+def test_masks_are_the_sets_that_they_stand_for(bits: list[int], context: int, step: int) -> None:
+    mask = Mask()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ipyfdcapture.viewer.masks._STEP", step)
+        for first in range(0, len(bits), 5):
+            mask.extend(bytes(bits[first : first + 5]))
+        members = [i for i, bit in enumerate(bits) if bit]
+        assert mask.count == len(members)
+        assert [mask.rank(i) for i in range(len(bits) + 1)] == [
+            sum(bits[:i]) for i in range(len(bits) + 1)
+        ]
+        for start in range(len(members) + 1):
+            assert mask.members(start, 3) == members[start : start + 3]
+    near = bytes(any(bits[max(0, i - context) : i + context + 1]) for i in range(len(bits)))
+    assert widened(bytes(bits), context) == near
+
+
+# -- a log that grows -------------------------------------------------------------------------
+
+
+@RUNS
+@given(logs.chunks, st.integers(0, 12))
+def test_a_log_that_has_grown_is_as_if_it_were_looked_at_once(
+    chunks: list[Chunk], cut: int
+) -> None:
+    whole, part = make_log(chunks), make_log(chunks[:cut])
+    with asked(part) as view:
+        view.search("a")
+        view.filter(only=True)
+        # The same log, some chunks later.
+        part.recording = whole.recording
+        view.session.is_complete = False
+        with view.session.lock:
+            view.session.look()
+        status = view.settle()
+        assert status["lines"] == len(whole)
+        assert view.numbers() == numbers(whole.grep("a"))
+        assert status["levels"][1:] == [whole.levels().get(level, 0) for level in LEVELS]
+
+
+def test_a_running_capture_keeps_the_view_moving() -> None:
+    with capture_fd() as logs:
+        os.write(1, b"first\n")
+        with asked(logs) as view:
+            view.ask("follow", on=True)
+            assert view.settle()["lines"] == 1
+            os.write(1, b"begun")
+            view.event(lambda event: event.get("lines") == 2, "the second line")
+            os.write(1, b" and ended, warning: x\nwarning: the third\n")
+            grown = view.event(lambda event: event.get("lines") == 3, "the third line")
+            assert [row[4] for row in grown["rows"]][-1] == "warning: the third"
+            view.search("ended")
+            assert view.filter(only=True) == [2]
+            view.event(lambda event: event.get("levels", [0] * 7)[4] == 1, "its level")
+    assert logs.wait(30)
+
+
+def test_a_limited_capture_is_numbered_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "MOVING_S", 0.05)
+    with capture_fd(max_bytes=1000) as logs, asked(logs) as view:
+        view.search("2")
+        for i in range(500):
+            os.write(1, f"line {i}\n".encode())
+        view.event(lambda event: event.get("lines", 0) > 100, "more than the limit holds")
+        eventually(lambda: view.settle()["lines"] == len(logs), "the last line")
+        assert view.filter(only=True) == numbers(logs.grep("2"))
+    assert logs.wait(30)
+
+
+# -- what goes wrong --------------------------------------------------------------------------
+
+
+def test_a_bad_expression_is_stopped_and_told_of() -> None:
+    log = log_of([(0, b"x" * 60)] * 30 + [(0, b"y")])
+    with asked(log) as view:
+        found = view.search("(x+x+)+y", regex=True)["found"]
+        assert "more than 0.1 s" in found["error"]
+        assert "no expression" in view.search("(", regex=True)["found"]["error"]
+        assert view.search("y")["found"]["count"] == 1
+
+
+def test_lines_that_take_too_long_are_counted_and_the_others_found() -> None:
+    log = log_of([(0, b"x" * 60)] * 3 + [(0, b"xxy")])
+    with asked(log) as view:
+        found = view.search("(x+x+)+y", regex=True)["found"]
+        assert (found["slow"], found["count"], found["error"]) == (3, 1, "")
+
+
+def test_spans_tell_where_an_expression_matches() -> None:
+    with asked(log_of([(0, b"abcab")])) as view:
+        view.search("a.", regex=True)
+        assert view.ask("spans", texts=["abcab", "none"]) == {"re": 1, "later": True}
+        assert view.event(lambda event: "spans" in event, "spans")["spans"] == [
+            [[0, 2], [3, 5]],
+            [],
+        ]
+
+
+def test_a_killed_scan_process_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    log = log_of([(0, b"x" * 60)] * 3 + [(0, b"xxy")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ipyfdcapture.viewer.finder.Scan", scan.Scan)
+        with asked(log) as view:
+            view.settle()
+            pid = eventually(lambda: view.session.finder.scan._state.pid, "the process")  # type: ignore[union-attr]
+            os.kill(pid, 9)
+            view.event(lambda event: True, "a status")
+            eventually(lambda: _is_other(view, pid), "another process")
+            assert view.search("xxy")["found"]["count"] == 1
+
+
+def _is_other(view: Any, pid: int) -> bool:
+    view.search("x")
+    process = view.session.finder.scan
+    return process is not None and process._state.pid not in (None, pid)
+
+
+def test_no_process_and_no_thread_is_left(no_leaks: None) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ipyfdcapture.viewer.finder.Scan", scan.Scan)
+        log = log_of([(0, b"x" * 60)] * 300)
+        with asked(log) as view:
+            view.ask("search", pattern={"text": "(x+x+)+y", "regex": True})
+            pid = eventually(lambda: view.session.finder.scan._state.pid, "the process")  # type: ignore[union-attr]
+    eventually(lambda: not _is_alive(pid), "the end of the process")
+    ours = "ipyfdcapture-viewer"
+    eventually(lambda: ours not in {t.name for t in threading.enumerate()}, "no thread of ours")
+    log.close()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_closed_log_gives_one_quiet_line() -> None:
+    log = log_of([(0, b"a")])
+    with asked(log) as view:
+        view.settle()
+        log.close()
+        assert "was closed" in view.ask("rows", start=0, count=1)["gone"]
+        assert "was closed" in view.event(lambda event: "gone" in event, "the line")["gone"]
+
+
+def test_what_is_marked_is_a_captured() -> None:
+    log = log_of([(0, b"a"), (1, b"ab"), (0, b"b")])
+    with asked(log) as view:
+        assert len(view.session.selected()) == 0
+        view.search("b")
+        view.filter(only=True)
+        view.ask("select", start=0, stop=2)
+        assert list(view.session.selected()) == ["ab", "b"]
+        assert isinstance(view.session.selected(), Captured)
+
+
+def test_a_long_line_is_cut_and_given_whole() -> None:
+    with asked(log_of([(0, b"x" * 100_000)])) as view:
+        row = view.ask("rows", start=0, count=1)["rows"][0]
+        assert len(row[4]) + row[5] == 100_000
+        assert row[5] > 0
+        whole = view.ask("line", number=1)["row"]
+        assert (len(whole[4]), whole[5]) == (100_000, 0)
+
+
+def test_colours_go_on_from_line_to_line() -> None:
+    lines = [b"\x1b[31mred", b"still", *[b"more"] * 5, b"\x1b[0mplain"]
+    with asked(log_of([(0, line) for line in lines])) as view:
+        rows = view.ask("rows", start=5, count=3)["rows"]
+        assert [row[4] for row in rows] == [[["more", 0, 1, -1]]] * 2 + ["plain"]
+
+
+# -- hostile requests -------------------------------------------------------------------------
+
+VALUES: Any = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["__class__", "levels", "error", "x" * 20_000, 1 << 70, -1]),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+NAMES = """
+    id view start stop count number texts pattern what back level sources exclude within only
+    context first last seconds buckets on
+"""
+KINDS = "info rows line text search step filter marks locate follow select spans bye"
+MESSAGES = st.builds(
+    lambda kind, more: {"do": kind} | more,
+    st.sampled_from(KINDS.split()) | VALUES,
+    st.dictionaries(st.sampled_from(NAMES.split()), VALUES, max_size=6),
+)
+
+
+@settings(RUNS, max_examples=4 * RUNS.max_examples)
+@given(st.lists(MESSAGES | VALUES, max_size=6))
+def test_any_message_is_answered_and_does_no_harm(messages: list[Any]) -> None:
+    log = log_of([(0, b"a"), (1, b"error: b")])
+    with asked(log) as view:
+        for message in messages:
+            reply = view.session.handle(message)
+            assert isinstance(reply, dict)
+            json.dumps(reply)
+    with asked(log) as view:
+        assert view.numbers() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ({"do": "rm"}, "a request is one of info, rows"),
+        ({"do": "rows", "start": -1, "count": 2}, "start is a whole number"),
+        ({"do": "rows", "start": 0, "count": 10**6}, "count is a whole number from 0 to 1,000"),
+        ({"do": "search", "pattern": {"text": ""}}, "1 to 10,000 characters"),
+        ({"do": "filter", "sources": [99]}, "sources are numbers below 3"),
+        ({"do": "line", "number": 99}, "there is no line 99"),
+        ([1], "a request is an object"),
+    ],
+)
+def test_a_bad_request_is_told_what_was_wrong(message: Any, said: str) -> None:
+    with asked(log_of([(0, b"a")])) as view:
+        assert said in view.session.handle(message)["error"]
