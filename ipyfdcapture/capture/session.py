@@ -14,7 +14,6 @@ import functools
 import itertools
 import os
 import time
-import warnings
 from typing import Any, TextIO
 
 from ..drain.choosing import get_drain
@@ -395,23 +394,24 @@ class CaptureSession:
 
     def _end_recording(self, recording: Recording) -> None:
         """The last step: the descriptors are back, so what was written is in the pipes."""
-        if self._job is not None and self._job.owner == os.getpid():
-            recording.finish(time.time_ns(), failed=self._failed)
+        job = self._job
+        if job is None or job.owner != os.getpid():
+            return
+        recording.finish(time.time_ns(), failed=self._failed)
+        followed = bool(self._followers)
+        with contextlib.ExitStack() as ending:  # a warning may be an error: nothing is left out
+            ending.callback(job.drain.notices.show)
+            while self._followers:
+                ending.callback(self._end_follower, self._followers.pop())
             try:
-                self._job.stop()
-                if self._followers:
+                job.stop()
+                if followed:
                     recording.update()  # with no writer left, they end with the cell
             except OSError as error:  # the helper is gone, and there are no descriptors
-                warnings.warn(
-                    f"the end of the captured log cannot be had yet: {reason(error)}. "
-                    "It is there once the log can be read",
-                    RuntimeWarning,
-                    stacklevel=2,
+                job.drain.notices.add(
+                    f"the end of the captured log cannot be had yet: {reason(error)}. It is there "
+                    "once the log can be read"
                 )
-            with contextlib.ExitStack() as ending:
-                while self._followers:
-                    ending.callback(self._end_follower, self._followers.pop())
-            self._job.drain.show_warnings()
 
     def _end_follower(self, follower: Follower) -> None:
         try:

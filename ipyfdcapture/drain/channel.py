@@ -3,28 +3,50 @@
 Any thread may talk, one at a time (the drain's lock sees to that). But a signal's handler may ask
 something while its own thread waits for an answer. So requests are queued whole, and answers are
 kept for whom they are for.
+
+A pump may live and not answer: it was stopped, or waits for a file system. So nothing here waits
+without a limit, nor once the user interrupts.
 """
 
 from __future__ import annotations
 
+import array
 import contextlib
 import errno
 import itertools
 import json
 import socket
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..system.descriptors import Socket
-from ..system.interrupts import deferred_interrupts
-from ..system.polling import wait_until_readable
+from ..system.interrupts import deferred_interrupts, interrupt_waits
+from ..system.polling import wait_until_readable, wait_until_writable
 from .protocol import MOST_FDS, Request, encode
 
 #: How a pump that is gone shows; anything else is a fault of the request.
 GONE = (BrokenPipeError, ConnectionResetError)
 
-#: How long to wait for an answer before looking whether a signal's handler has taken it.
-_LOOK_S = 1.0
+#: How long a pump may take to answer. A machine under load takes 0.1 s at times, one that swaps a
+#: second or two; a user who waits longer thinks that the kernel hangs.
+ANSWER_S = 3.0
+#: The same for one that has been late before, so that each look at a log is not held up anew.
+LATE_ANSWER_S = 0.2
+
+#: How long to wait before looking whether the user interrupts, or a signal's handler has taken
+#: the answer.
+_LOOK_S = 0.1
+#: Requests are sent in parts of about this size, which the system takes whole or not at all.
+_SEND_BYTES = 32 << 10
+
+
+class LateAnswerError(OSError):
+    """The pump lives and has not answered within the limit, or the user has interrupted."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ETIMEDOUT, "what empties the pipes does not answer")
+
 
 Answer = dict[str, Any]
 
@@ -38,6 +60,9 @@ class Channel:
         self.room = 0
         self._numbers = itertools.count(1)
         self._unsent: list[tuple[bytes, Sequence[int]]] = []
+        self._cut = b""  # the rest of what was sent in part
+        #: Whether an answer has not come in time, and none since.
+        self.is_late = False
         self._received = b""
         #: By number: the answers that are waited for. None: not there yet.
         self._answers: dict[int, Answer | None] = {}
@@ -60,50 +85,68 @@ class Channel:
         """Send nothing of what is queued."""
         self._unsent.clear()
 
-    def send(self) -> None:
-        """Send what is queued. Raises one of `GONE` if the pump is."""
-        rest: list[tuple[bytes, Sequence[int]]] = []
-        with deferred_interrupts():
-            unsent, self._unsent = self._unsent, rest
-            while unsent:
-                self._send_some(unsent)
+    def new_deadline(self) -> float:
+        """Return until when (`time.monotonic`) an answer is waited for that is asked for now."""
+        return time.monotonic() + (LATE_ANSWER_S if self.is_late else ANSWER_S)
 
-    def _send_some(self, unsent: list[tuple[bytes, Sequence[int]]]) -> None:
-        """Send as many requests at once as their descriptors allow."""
-        lines, fds = b"", list[int]()
-        while unsent and len(fds) + len(unsent[0][1]) <= MOST_FDS:
-            line, some = unsent.pop(0)
+    def send(self, deadline: float = 0) -> None:
+        """Send what is queued.
+
+        Raises one of `GONE` if the pump is, `LateAnswerError` if it does not take everything
+        before ``deadline``; the rest stays queued.
+        """
+        with deferred_interrupts():
+            while self._cut or self._unsent:
+                if not self.control.is_ours():
+                    raise ConnectionResetError("the socket was closed")
+                try:
+                    self._send_some()
+                except BlockingIOError:
+                    self._await(wait_until_writable, deadline)
+
+    def _send_some(self) -> None:
+        """Send as many requests at once as their size and their descriptors allow."""
+        lines, fds, count = self._cut, list[int](), 0
+        for line, some in self._unsent:
+            if lines and (len(fds) + len(some) > MOST_FDS or len(lines) > _SEND_BYTES):
+                break
             lines += line
             fds += some
-        if not self.control.is_ours():
-            raise ConnectionResetError("the socket was closed")
-        control = self.control
-        sent = socket.send_fds(control, [lines], fds) if fds else control.send(lines)
-        if sent < len(lines):
-            control.sendall(lines[sent:])
+            count += 1
+        if fds:
+            ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+            sent = self.control.sendmsg([lines], ancillary, socket.MSG_DONTWAIT)
+        else:
+            sent = self.control.send(lines, socket.MSG_DONTWAIT)
+        del self._unsent[:count]
+        self._cut = lines[sent:]
 
-    def ask(self, request: Request) -> Answer:
+    def ask(self, request: Request, deadline: float) -> Answer:
         """Send what is queued and a question; return its answer.
 
-        Raises one of `GONE` if the pump is, and `OSError` if it could not do what was asked.
+        Raises one of `GONE` if the pump is, `LateAnswerError` if it does not answer before
+        ``deadline``, and `OSError` if it could not do what was asked.
         """
         number = request["reply"] = next(self._numbers)
         self._answers[number] = None
         try:
             self.enqueue(request)
-            self.send()
+            self.send(deadline)
             while (answer := self._answers[number]) is None:
-                self.take_answer()
+                self.take_answer(deadline)
         finally:
             del self._answers[number]
-        if "error" in answer:
-            raise OSError(errno.EIO, f"the drain failed: {answer['error']}")
+        check_answer(answer)
         return answer
 
-    def take_answer(self) -> None:
-        """Take the next answer, for whomever it is; wait for some of it if it has not come."""
+    def take_answer(self, deadline: float) -> None:
+        """Take the next answer, for whomever it is; wait for some of it if it has not come.
+
+        Raises one of `GONE` if the pump is, `LateAnswerError` if nothing comes before
+        ``deadline``.
+        """
         if b"\n" not in self._received:
-            self._await_some()  # amid which a signal's handler may take the answer
+            self._await(wait_until_readable, deadline)  # amid which a handler may take the answer
         with deferred_interrupts():  # what is taken from the socket is noted
             if b"\n" not in self._received:
                 with contextlib.suppress(BlockingIOError):
@@ -121,10 +164,18 @@ class Channel:
             while b"\n" in self._received:
                 self._next_answer()
 
-    def _await_some(self) -> None:
+    def _await(self, wait: Callable[[int, float], bool], deadline: float) -> None:
+        """Wait for a moment; no longer than until ``deadline``, or until the user interrupts."""
         if not self.control.is_ours():  # closed by a signal's handler that has taken over
             raise ConnectionResetError("the socket was closed")
-        wait_until_readable(self.control.fileno(), _LOOK_S)
+        left = deadline - time.monotonic()
+        if wait(self.control.fileno(), max(0.0, min(left, _LOOK_S))):
+            return
+        if left <= 0:
+            self.is_late = True
+            raise LateAnswerError
+        if interrupt_waits():
+            raise LateAnswerError
 
     def _receive_some(self) -> None:
         data = self.control.recv(1 << 16, socket.MSG_DONTWAIT)
@@ -134,6 +185,7 @@ class Channel:
 
     def _next_answer(self) -> None:
         line, self._received = self._received.split(b"\n", 1)
+        self.is_late = False
         answer: Answer = json.loads(line)
         number = answer["reply"]
         if number in self._answers:  # else: to a question that was interrupted
@@ -141,3 +193,9 @@ class Channel:
         taker = self._takers.pop(number, None)
         if taker is not None:
             taker(answer)
+
+
+def check_answer(answer: Answer) -> None:
+    """Raise `OSError` if a pump answers that it could not do what was asked."""
+    if "error" in answer:
+        raise OSError(errno.EIO, f"the drain failed: {answer['error']}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import warnings
 import weakref
 from collections.abc import Callable
 
 from ..errors import CaptureError, reason
 from ..system.forking import Stage, at_fork, fork_safe_lock
+from .channel import LateAnswerError
 from .drain import Drain
 from .host import Host, ProcessHost, ThreadHost
 
@@ -21,54 +21,115 @@ _drains: dict[str, Drain] = {}
 #: Those that captures may still use.
 _all_drains: weakref.WeakSet[Drain] = weakref.WeakSet()
 _lock = fork_safe_lock()
+
+#: How long a helper may take to say that it is there: Python's start, on a machine that is busy
+#: or reads its files over a slow network.
+_HELLO_S = 10.0
+#: So many programs that end at once are tried before it counts as known that none is a helper:
+#: one may have been killed, or met a limit.
+_MAX_FAILURES = 3
+_failures = 0
+#: Why no helper can be had, once that is known for good.
+_no_helper: OSError | None = None
+#: Whether any helper has ever answered: if so, one that does not was killed.
+_helpers_work = False
 _warned_of_fallback = False
 
 
-def get_drain(kind: str) -> Drain:
+def get_drain(kind: str, wait: bool = True) -> Drain:
     """Return the drain for ``kind``: ``"auto"``, ``"process"`` or ``"thread"``.
 
-    ``"auto"`` is the helper process or, with a warning, a thread where there can be none.
+    Parameters
+    ----------
+    kind
+        ``"auto"`` is the helper process or, with a warning, a thread where there can be none.
+        The warning waits in ``notices`` until the drain's next capture is over.
+    wait
+        Whether to wait until the helper has said that it is there.
 
-    Raises `ValueError` for another kind, `CaptureError` if it cannot be had.
+    Raises
+    ------
+    ValueError
+        For another kind.
+    CaptureError
+        If it cannot be had.
     """
     if kind not in KINDS:
         raise ValueError(f"drain must be one of {', '.join(KINDS)}, not {kind!r}")
     with _lock:
         if kind == "auto":
-            return _helper_or_thread()
+            return _helper_or_thread(wait)
         try:
-            return _existing_or_new(kind)
+            return _existing_or_new(kind, wait)
         except OSError as error:
             raise CaptureError(f'drain="{kind}" is not possible here: {reason(error)}') from error
 
 
-def _helper_or_thread() -> Drain:
+def _helper_or_thread(wait: bool) -> Drain:
     global _warned_of_fallback
     try:
-        return _existing_or_new("process")
+        return _existing_or_new("process", wait)
+    except LateAnswerError as error:  # the user has interrupted
+        raise CaptureError(reason(error)) from error
     except OSError as error:
-        if not _warned_of_fallback:
-            _warned_of_fallback = True
-            warnings.warn(
-                f"no helper process can be started ({reason(error)}); captures use a "
-                "thread, which cannot read while native code holds the GIL",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        why = reason(error)
     try:
-        return _existing_or_new("thread")
+        drain = _existing_or_new("thread", wait)
     except (OSError, RuntimeError) as error:
         raise CaptureError(f"neither a helper process nor a thread can be had: {error}") from error
-
-
-def _existing_or_new(kind: str) -> Drain:
-    drain = _drains.get(kind)
-    if drain is None or not drain.is_usable:
-        if drain is not None:
-            drain.close()
-        drain = _drains[kind] = Drain(_HOSTS[kind]())
-        _all_drains.add(drain)
+    if not _warned_of_fallback:
+        _warned_of_fallback = True
+        drain.notices.add(
+            f"no helper process can be started ({why}); captures use a thread, which cannot read "
+            "while native code holds the GIL"
+        )
     return drain
+
+
+def _existing_or_new(kind: str, wait: bool) -> Drain:
+    drain = _drains.get(kind)
+    if drain is not None and drain.is_usable and _is_there(drain, wait):
+        return drain
+    if drain is not None:
+        drain.retire()
+    if kind == "process" and _no_helper is not None:
+        raise _no_helper
+    drain = _drains[kind] = Drain(_HOSTS[kind]())
+    _all_drains.add(drain)
+    if wait:
+        _greet(drain)
+    return drain
+
+
+def _is_there(drain: Drain, wait: bool) -> bool:
+    """Tell whether a drain serves; one that was killed before it said hello is no fault."""
+    if wait:
+        try:
+            _greet(drain)
+        except ChildProcessError:
+            if not _helpers_work:
+                raise
+            return False
+    return True
+
+
+def _greet(drain: Drain) -> None:
+    """Wait for the first word of a helper. Raises `OSError` if what was started is none."""
+    global _no_helper, _helpers_work, _failures
+    if drain.was_greeted:
+        return
+    try:
+        drain.greet(_HELLO_S)
+    except LateAnswerError:
+        raise
+    except OSError as error:
+        _failures += 1
+        is_known = not isinstance(error, ChildProcessError) or _failures >= _MAX_FAILURES
+        if is_known and not _helpers_work:
+            _no_helper = error
+        drain.retire()
+        raise
+    _helpers_work = _helpers_work or drain.was_greeted
 
 
 # -- at exit and at forks -------------------------------------------------------------------------

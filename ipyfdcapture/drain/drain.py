@@ -2,6 +2,10 @@
 
 A `Drain` hands pipes to a pump, asks it to bring a recording up to date, and goes on in a thread
 of this process if the pump dies.
+
+A pump that lives and does not answer is not replaced: two must never write at once. What it has
+in hand waits for it, and new captures use another (`Drain.is_usable`). Only one that moves nothing
+while a writer waits for it is killed first (`ipyfdcapture.drain.watcher`).
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import contextlib
 import errno
 import itertools
 import os
-import warnings
+import time
 from collections.abc import Callable, Sequence
 
 from ..recording.format import dropped_bytes
@@ -21,9 +25,10 @@ from ..system.descriptors import Socket
 from ..system.finalizers import Finalizer
 from ..system.forking import fork_safe_lock, is_owned
 from ..system.interrupts import deferred_interrupts
-from .channel import GONE, Answer, Channel
+from .channel import GONE, Answer, Channel, LateAnswerError, check_answer
 from .host import Host
 from .job import DrainJob, Pipe, PipeReservation
+from .notices import Notices
 from .protocol import Request
 from .taking_over import resume_in_thread
 from .watcher import Watcher
@@ -56,7 +61,11 @@ class Drain:
         self._numbers = itertools.count(1)
         self._spools: list[Spool] = []
         self._owner = os.getpid()
-        self._warnings: list[str] = []
+        #: What the user is to be told once nothing is captured any more.
+        self.notices = Notices()
+        #: Whether the pump has said that it is one.
+        self.was_greeted = False
+        self._is_retired = False
         self._watcher: Watcher | None = None
         try:
             self.watch()
@@ -67,11 +76,33 @@ class Drain:
     @property
     def is_usable(self) -> bool:
         """Whether new recordings may be handed to it."""
-        return self.host.is_usable and self._is_ours()
+        return self.host.is_usable and self._is_ours() and not self._channel.is_late
 
     def _is_ours(self) -> bool:
         """Whether this is the process that made it, and no forked child."""
         return self._owner == os.getpid()
+
+    def greet(self, limit_s: float) -> None:
+        """Wait until the pump has said that it is one, if it has not yet.
+
+        Raises `OSError` if it does not within ``limit_s`` seconds, and is ended then, or if it
+        has ended; `LateAnswerError` if the user interrupts.
+        """
+        with self._lock:
+            if self.was_greeted or not self.host.outlives_us:
+                return
+            try:
+                answer = self._channel.ask({"do": "hello"}, time.monotonic() + limit_s)
+            except GONE:
+                raise OSError(errno.ECHILD, f"{self.host} ended without an answer") from None
+            except LateAnswerError:
+                if not self._channel.is_late:
+                    raise  # the user has interrupted
+                self.host.end()
+                message = f"{self.host} did not answer within {limit_s:g} s"
+                raise OSError(errno.ETIMEDOUT, message) from None
+            self._channel.room = answer["room"]
+            self.was_greeted = True
 
     # -- what a capture asks --------------------------------------------------------------------
 
@@ -98,10 +129,14 @@ class Drain:
                     self._take_over()
                 self._jobs[job.number] = job
                 self._channel.take_answers()
-                self._enqueue_spool(spool)
+                is_new = self.host.outlives_us and spool not in self._spools
+                if is_new:
+                    self._channel.enqueue({"do": "spool", "path": spool.path}, [spool.lock_fd])
                 keep_crash = self.host.outlives_us
                 self._channel.enqueue(*job.record_request(files, keep_crash))
                 self._send_pipes(job, pipes)
+                if is_new:
+                    self._spools.append(spool)
         except BaseException:
             with self._lock:
                 self._channel.discard()  # it names descriptors that are closed now
@@ -142,18 +177,35 @@ class Drain:
             return PipeReservation(job) if job.number in self._jobs else None
 
     def update(self, job: DrainJob) -> State:
-        """Have everything recorded that is in the pipes of ``job``."""
+        """Have everything recorded that is in the pipes of ``job``.
+
+        If the pump does not answer in time, what it answers later is noted when somebody looks
+        again; until then the recording counts as still being written.
+        """
         with self._lock:
             self._notice_loss()
-            self._await_late_answer(job)
-            if job.number not in self._jobs:
-                return job.state
-            answer = self._ask({"do": "sync", "id": job.number, "stopped": job.is_over})
-            with deferred_interrupts():
-                job.note(answer)
-                if not job.state.writing:  # the pump has released it by itself
-                    self._jobs.pop(job.number, None)
-                    job.close_pipes()
+            was_known = job.number in self._jobs
+            deadline = self._channel.new_deadline()
+            with contextlib.suppress(LateAnswerError):
+                self._await_answer(job, deadline)  # of an earlier question
+                answers = job.answers
+                while job.number in self._jobs and job.state.writing and job.answers == answers:
+                    job.failed = None
+                    self._ask_for_all(job, stopped=job.is_over)
+                    self._send(deadline)
+                    self._await_answer(job, deadline)
+            if job.awaits_answer:
+                self.notices.add_once(
+                    "the ipyfdcapture helper process does not answer (is it stopped, or does it "
+                    "wait for a file system?): what it has not recorded yet is in the log once it "
+                    "goes on"
+                )
+            if not job.state.writing:  # the pump has released it by itself
+                self._forget(job)
+            failed, job.failed = job.failed, None
+        self._show_notices_if_idle()
+        if failed is not None and was_known:  # else: it was complete before
+            check_answer(failed)
         if not job.state.writing:
             self.close_if_idle()
         return job.state
@@ -171,16 +223,11 @@ class Drain:
                 return
             is_recorded = self.host.outlives_us and job.is_over and job.has_all()
             if is_recorded:
-                job.awaits_answer = True
-                self._unanswered.append(job)
-                del self._jobs[job.number]
+                self._ask_for_all(job, stopped=True)
                 job.state.writing = False
-                job.close_pipes()
-                self._channel.enqueue_question(
-                    {"do": "sync", "id": job.number, "stopped": True},
-                    lambda answer: self._take_late_answer(job, answer),
-                )
-                self._send()
+                self._forget(job)
+                with contextlib.suppress(LateAnswerError):
+                    self._send()
         if is_recorded:
             self.close_if_idle()
         else:
@@ -192,12 +239,12 @@ class Drain:
             return
         with deferred_interrupts(), self._lock:
             self._notice_loss()
-            if self._jobs.pop(job.number, None) is None:
+            if job.number not in self._jobs:
                 return
             with contextlib.suppress(OSError):  # gone: it keeps nothing anyway
                 self._channel.enqueue({"do": "release", "id": job.number})
                 self._channel.send()
-            job.close_pipes()
+            self._forget(job)
         self.close_if_idle()
 
     def postpones(self, function: Callable[[], object]) -> bool:
@@ -213,17 +260,12 @@ class Drain:
 
     # -- what the pump is sent ------------------------------------------------------------------
 
-    def _enqueue_spool(self, spool: Spool) -> None:
-        if self.host.outlives_us and spool not in self._spools:
-            self._channel.enqueue({"do": "spool", "path": spool.path}, [spool.lock_fd])
-            self._spools.append(spool)
-
     def _send_pipes(self, job: DrainJob, pipes: Sequence[Pipe]) -> None:
         for request, fds in job.add_requests(pipes):
             self._channel.enqueue(request, fds)
         if self._channel.room < 0:
             self._confirm(job, pipes)
-        self._send()
+        self._send(self._channel.new_deadline())
 
     def _confirm(self, job: DrainJob, pipes: Sequence[Pipe]) -> None:
         """Wait until the pump has the pipes; only worth it if it might be unable to."""
@@ -234,39 +276,55 @@ class Drain:
         if self.host.outlives_us:  # in this process, others take descriptors too
             self._channel.room = answer["room"]
 
-    def _send(self) -> None:
-        """Send what is queued."""
+    def _send(self, deadline: float = 0) -> None:
+        """Send what is queued. Raises `LateAnswerError` if the pump does not take it in time."""
         try:
-            self._channel.send()
+            self._channel.send(deadline)
         except GONE:
             self._take_over()  # the new pump is given everything, this included
 
     def _ask(self, request: Request) -> Answer:
         """Send what is queued and a question; return its answer."""
+        deadline = self._channel.new_deadline()
         while True:
             channel = self._channel
             try:
-                return channel.ask(request)
-            except OSError as error:
+                return channel.ask(request, deadline)
+            except GONE:
                 if channel is self._channel:  # else: taken over meanwhile, by a signal's handler
-                    if not isinstance(error, GONE):
-                        raise
                     with deferred_interrupts():
                         self._take_over()
 
-    # -- answers that were not waited for -------------------------------------------------------
+    # -- what a pump says of a recording --------------------------------------------------------
 
-    def _take_late_answer(self, job: DrainJob, answer: Answer) -> None:
+    def _ask_for_all(self, job: DrainJob, stopped: bool) -> None:
+        """Queue the request to record everything that is in the pipes; the answer is noted."""
+        job.awaits_answer = True
+        self._unanswered.append(job)
+        self._channel.enqueue_question(
+            {"do": "sync", "id": job.number, "stopped": stopped},
+            lambda answer: self._note_answer(job, answer),
+        )
+
+    def _note_answer(self, job: DrainJob, answer: Answer) -> None:
         if job in self._unanswered:  # else: the pump was taken for gone
             self._unanswered.remove(job)
-            job.take_late_answer(answer)
+            job.take_answer(answer)
 
-    def _await_late_answer(self, job: DrainJob) -> None:
+    def _await_answer(self, job: DrainJob, deadline: float) -> None:
+        """Wait for the answer to what was asked of a job, if that has not come."""
         while job.awaits_answer:  # a signal's handler, too, may take the answer
+            channel = self._channel
             try:
-                self._channel.take_answer()
+                channel.take_answer(deadline)
             except GONE:
-                self._forget_unanswered()
+                if channel is not self._channel:  # taken over meanwhile, by a signal's handler
+                    continue
+                with deferred_interrupts():
+                    if job.number in self._jobs:
+                        self._take_over()
+                    else:
+                        self._forget_unanswered()
 
     def _forget_unanswered(self) -> None:
         """The pump is gone. What it would have answered is known from what it has written."""
@@ -277,6 +335,12 @@ class Drain:
                 dropped, number = dropped_bytes(job.path + ".index")
                 job.state.dropped = dropped
                 job.state.dropped_why = os.strerror(number) if number else None
+
+    def _forget(self, job: DrainJob) -> None:
+        """Nothing more of a job is written."""
+        with deferred_interrupts():
+            self._jobs.pop(job.number, None)
+            job.close_pipes()
 
     # -- when the pump dies ---------------------------------------------------------------------
 
@@ -304,7 +368,8 @@ class Drain:
                 self._take_over()
             except OSError:
                 return False
-            return True
+        self._show_notices_if_idle()
+        return True
 
     def _take_over(self) -> None:
         """Go on in a thread with everything that the dead pump had in hand.
@@ -317,7 +382,7 @@ class Drain:
         self._forget_unanswered()
         dead.close()
         if dead.outlives_us:
-            self._warn(
+            self.notices.add(
                 "the ipyfdcapture helper process was killed; a thread has taken over and nothing "
                 "was lost. The next capture starts a new helper"
             )
@@ -335,7 +400,7 @@ class Drain:
             self._channel.discard()
             self._forget_unanswered()
             if self._jobs:
-                self._warnings.append(
+                self.notices.add(
                     "this process closed the descriptors of a capture (as os.closerange() does): "
                     "what was written since then is not in its log"
                 )
@@ -344,37 +409,32 @@ class Drain:
                 job.close_pipes()
                 job.state.writing = False
 
-    def _warn(self, message: str) -> None:
-        """Warn of something, but not into what is being captured."""
-        self._warnings.append(message)
+    def _show_notices_if_idle(self) -> None:
+        """Warn of what happened, but not into what is being captured."""
         if all(job.stopped for job in self._jobs.values()):
-            self.show_warnings()
-
-    def show_warnings(self) -> None:
-        """Warn of what happened during a capture, now that it is over."""
-        while self._warnings:
-            warnings.warn(self._warnings.pop(0), RuntimeWarning, stacklevel=2)
+            self.notices.show()
 
     # -- the end --------------------------------------------------------------------------------
 
     def close_if_idle(self) -> None:
         """Stop a thread that empties pipes, if nothing is recorded. A helper lives on."""
+        if self._is_retired or not self.host.outlives_us:
+            self._close_if_idle()
+
+    def retire(self) -> None:
+        """Take nothing new, and close what leads to the pump once it has nothing in hand."""
+        self._is_retired = True
+        self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
         with deferred_interrupts():
             with self._lock:
-                if self._jobs or not self._is_ours() or self.host.outlives_us:
+                self._notice_loss()
+                if self._jobs or not self._is_ours():
                     return
+                self._forget_unanswered()
                 self.host.close()
             self.stop_watching()  # of a helper that has died
-
-    def close(self) -> None:
-        """Close what leads to a pump that is gone, unless something is still to be saved."""
-        with self._lock:
-            self._notice_loss()
-            if self._jobs or not self._is_ours():
-                return
-            self._forget_unanswered()
-            self.host.close()
-        self.stop_watching()
 
     def say_goodbye(self) -> None:
         """The process ends in peace: what is being captured is not kept."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +24,9 @@ _HELPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py"
 _THREAD_END_S = 5.0
 #: How long to wait for the shell that starts the helper (it ends at once).
 _LAUNCH_S = 30.0
+#: Set for the helper alone. A program that finds it was started in place of Python: it must not
+#: start itself again.
+_MARK = "IPYFDCAPTURE_HELPER_OF"
 
 
 class Host(Protocol):
@@ -34,6 +39,9 @@ class Host(Protocol):
     @property
     def is_usable(self) -> bool:
         """Whether the pump can take new recordings."""
+
+    def end(self) -> None:
+        """End the pump at once, whatever it has in hand, if it can be ended."""
 
     def close(self) -> None:
         """Close what leads to the pump: it ends when the last writer has closed."""
@@ -65,7 +73,9 @@ class ProcessHost:
     outlives_us = True
 
     def __init__(self) -> None:
+        _check_that_it_is_python()
         self.control, theirs = _control_pair()
+        self._group = 0
         try:
             self._launch(theirs)
         except BaseException:
@@ -75,8 +85,6 @@ class ProcessHost:
             theirs.close()
 
     def _launch(self, theirs: socket.socket) -> None:
-        if not sys.executable:
-            raise OSError(errno.ENOENT, "this Python does not know its own program")
         fd = theirs.fileno()
         python = [sys.executable, "-I", "-S", "-E", _HELPER, str(fd), str(os.getpid())]
         # The shell puts the helper into the background and ends, which makes it an orphan.
@@ -88,7 +96,9 @@ class ProcessHost:
             pass_fds=[fd],
             start_new_session=True,
             cwd="/",
+            env={**os.environ, _MARK: str(os.getpid())},
         )
+        self._group = launcher.pid
         try:
             failed = launcher.wait(_LAUNCH_S)
         except subprocess.TimeoutExpired:
@@ -103,6 +113,15 @@ class ProcessHost:
         """Whether the pump can take new recordings."""
         return self.control.is_ours() and not is_closed(self.control.fileno())
 
+    def __str__(self) -> str:
+        return sys.executable
+
+    def end(self) -> None:
+        """Kill it, and what it has started in its session."""
+        if self.is_usable:  # so the session is still the helper's
+            with contextlib.suppress(OSError):
+                os.killpg(self._group, signal.SIGKILL)
+
     def close(self) -> None:
         """Close what leads to the pump."""
         self.control.close()
@@ -110,6 +129,19 @@ class ProcessHost:
     def reset_after_fork(self) -> None:
         """In a forked child: close what is the parent's."""
         self.control.close()
+
+
+def _check_that_it_is_python() -> None:
+    """Raise `OSError` if ``sys.executable`` is known to be another program.
+
+    Of others it shows when it does not say hello (`ipyfdcapture.drain.drain.Drain.greet`).
+    """
+    if not sys.executable:
+        raise OSError(errno.ENOENT, "this Python does not know its own program")
+    if getattr(sys, "frozen", False):
+        raise OSError(errno.ENOEXEC, "this program is frozen, and no Python beside it")
+    if _MARK in os.environ:
+        raise OSError(errno.ELOOP, f"{sys.executable} is not Python but this program")
 
 
 class ThreadHost:
@@ -135,6 +167,12 @@ class ThreadHost:
     def is_usable(self) -> bool:
         """Whether the pump can take new recordings."""
         return self.control.is_ours() and self._thread.is_alive()
+
+    def __str__(self) -> str:
+        return "the thread"
+
+    def end(self) -> None:
+        """Do nothing: a thread cannot be ended."""
 
     def close(self) -> None:
         """Close what leads to the pump."""

@@ -13,6 +13,7 @@ from ..recording.writer import CHUNK_BYTES
 from ..system.descriptors import Descriptor
 from ..system.pipes import open_pipe, waiting_bytes
 from ..system.polling import at_end, wait_until_closed
+from .notices import Notices
 from .protocol import MOST_FDS, AddRequest, RecordRequest
 
 #: How often to look whether nobody reserves pipes of a recording any more.
@@ -40,6 +41,9 @@ class Pipe:
 class JobServer(Protocol):
     """What does the work: the drain, as its jobs and their captures see it."""
 
+    #: What the user is to be told once a capture is over.
+    notices: Notices
+
     def update(self, job: DrainJob) -> State:
         """Have everything recorded that is in the pipes of ``job``."""
 
@@ -57,9 +61,6 @@ class JobServer(Protocol):
 
     def postpones(self, function: Callable[[], object]) -> bool:
         """If this thread is using the drain, have another call ``function``, and say so."""
-
-    def show_warnings(self) -> None:
-        """Warn of what happened during a capture, now that it is over."""
 
 
 @dataclass(eq=False)
@@ -81,8 +82,11 @@ class DrainJob:
     #: Whether the capture has ended.
     stopped: bool = False
     state: State = field(default_factory=lambda: State(writing=True))
-    #: Whether the pump was asked for something, and its answer not waited for.
+    #: Whether the pump was asked for something, and its answer has not been taken.
     awaits_answer: bool = False
+    #: How many answers were taken, and the last one if the pump could not do what was asked.
+    answers: int = 0
+    failed: dict[str, Any] | None = None
     #: How many may still add pipes.
     reservations: int = 0
     owner: int = field(default_factory=os.getpid)
@@ -154,10 +158,13 @@ class DrainJob:
             answer["dropped"], answer["dropped_why"], writing=bool(is_open) or not self.is_over
         )
 
-    def take_late_answer(self, answer: dict[str, Any]) -> None:
-        """Take an answer that was not waited for."""
+    def take_answer(self, answer: dict[str, Any]) -> None:
+        """Take an answer, when it was waited for or later."""
         self.awaits_answer = False
-        if "error" not in answer:
+        self.answers += 1
+        if "error" in answer:
+            self.failed = answer
+        else:
             self.note(answer)
 
     def record_request(

@@ -23,6 +23,12 @@ class Envelope(TypedDict, total=False):
     reply: int  # the number of the answer that is wanted
 
 
+class HelloRequest(Envelope):
+    """Say that it is a pump that was started, and no other program. Answer: `Hello`."""
+
+    do: Literal["hello"]
+
+
 class SpoolRequest(Envelope):
     """Remove a directory once the owner is gone.
 
@@ -91,7 +97,8 @@ class ByeRequest(Envelope):
 
 
 Request = (
-    SpoolRequest
+    HelloRequest
+    | SpoolRequest
     | RecordRequest
     | AddRequest
     | ConfirmRequest
@@ -99,6 +106,12 @@ Request = (
     | ReleaseRequest
     | ByeRequest
 )
+
+
+class Hello(TypedDict):
+    """A pump is there."""
+
+    room: int  # so many descriptors can be taken for sure
 
 
 class Confirmed(TypedDict):

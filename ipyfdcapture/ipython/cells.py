@@ -5,6 +5,7 @@ Cells nest: a magic such as ``%run notebook.ipynb`` runs the cells of another no
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -88,8 +89,12 @@ class Cells:
     def end(self, failed: bool) -> Cell:
         """The innermost cell has ended: stop its captures and return it."""
         with deferred_interrupts():
-            self._stop_captures(self.running[-1], failed)
-            return self.running.pop()
+            cell = self.running[-1]
+            try:
+                self._stop_captures(cell, failed)
+            finally:
+                self.running.pop()
+            return cell
 
     def stop_captures(self) -> None:
         """Stop the captures of all cells that run in this thread; the cells run on."""
@@ -101,13 +106,14 @@ class Cells:
             for statement in cell.statements:
                 if statement.is_active:  # an interrupt hit its stop
                     statement.stop(failed=True)
-            stopped = []
-            while cell.captures:
-                each = cell.captures.pop()
-                self._shell_output.remove()
-                stopped.append((each, each.capture.stop(failed)))
-            for each, captured in stopped:
-                each.on_end(captured, failed)
+            # What one step raises, be it a warning that is an error, leaves no other out: the
+            # captures end, the newest first, and then their logs are bound, in the same order.
+            with contextlib.ExitStack() as binding, contextlib.ExitStack() as stopping:
+                for each in cell.captures:
+                    binding.callback(each.on_end, each.capture.captured, failed)
+                    stopping.callback(each.capture.stop, failed)
+                    stopping.callback(self._shell_output.remove)
+                cell.captures.clear()
 
     def _catch_up(self) -> None:
         for cell in self.running:

@@ -11,6 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 
 from ..drain.choosing import get_drain
+from ..drain.drain import Drain
 from ..errors import CaptureError
 from ..recording import crashes
 from .captures import Captures
@@ -78,7 +79,7 @@ class CaptureFdExtension:
         """Start the helper, so that no capture waits for it, and announce crashed kernels."""
         config = self.config
         with contextlib.suppress(CaptureError):
-            get_drain(config.drain)
+            _show_notices(get_drain(config.drain, wait=False))
         crashes.prune(
             self._notebook, config.keep_crashed, config.keep_crashed_days, config.spool_dir
         )
@@ -125,8 +126,23 @@ class CaptureFdExtension:
         if result is not None and not result.info.raw_cell.strip():
             return  # a blank cell does not begin either
         if self._cells.running:
-            cell = self._cells.end(failed=result is None or not result.success)
-            show_failures(cell.failures, self.config)
+            cell = self._cells.innermost
+            try:
+                self._cells.end(failed=result is None or not result.success)
+            finally:  # a warning may be an error
+                if cell is not None:
+                    show_failures(cell.failures, self.config)
+
+
+def _show_notices(drain: Drain) -> None:
+    """Warn of what is to be said of a drain; where warnings are errors, print it.
+
+    An error would undo the load of the extension.
+    """
+    try:
+        drain.notices.show()
+    except Exception as error:
+        print(f"ipyfdcapture: {error}")
 
 
 def _configured(shell: InteractiveShell) -> CaptureFd:

@@ -48,12 +48,25 @@ def run_captured(
         result = _execute(shell, code)
     except BaseException as error:
         if capture.is_active:
-            on_end(capture.stop(failed=True), error)
+            _end(capture, error, on_end)
         statements.remove(capture)
         raise
-    on_end(capture.stop(), None)
+    _end(capture, None, on_end)
     statements.remove(capture)  # not in a finally: if an interrupt hits the stop, the cell stops it
     return result
+
+
+def _end(
+    capture: CaptureSession,
+    error: BaseException | None,
+    on_end: Callable[[Captured, BaseException | None], None],
+) -> None:
+    """Stop a capture; its log is bound even if a warning of the stop is an error."""
+    try:
+        capture.stop(failed=error is not None)
+    finally:
+        if not capture.is_active:  # else: the stop was cut short, and the cell stops it
+            on_end(capture.captured, error)
 
 
 def _execute(shell: InteractiveShell, code: str) -> Any:

@@ -6,6 +6,7 @@ either side of a gap is not one line.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import mmap
 from array import array
@@ -160,4 +161,5 @@ class ChunkIndex:
 def release_pages(data: memoryview) -> None:
     """Let the system drop the pages of mapped data from memory."""
     if isinstance(data.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        data.obj.madvise(mmap.MADV_DONTNEED)
+        with contextlib.suppress(OSError):  # a sandbox may refuse it
+            data.obj.madvise(mmap.MADV_DONTNEED)

@@ -99,7 +99,7 @@ def _make(base: str) -> Spool:
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         lock_fd = out_of_the_way(os.open(os.path.join(being_made, LOCK_NAME), flags, 0o600))
-        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(lock_fd)
         folder, name = os.path.split(being_made)
         path = os.path.join(folder, name_prefix() + name.removeprefix(_BEING_MADE))
         os.rename(being_made, path)
@@ -120,6 +120,16 @@ def _lock(path: str) -> int:
         os.close(lock_fd)
         raise
     return lock_fd
+
+
+def _take(lock_fd: int) -> None:
+    """Take a new lock. Where the system has none, nobody else can take this one either."""
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        pass
 
 
 def remove_half_made(base: str) -> None:

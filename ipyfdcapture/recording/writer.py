@@ -18,8 +18,8 @@ CHUNK_BYTES = 1 << 20
 MAX_STALE_INDEX_BYTES = 1 << 20
 
 
-#: How the system says that it cannot splice these two.
-_NO_SPLICE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+#: How the system says that there is no room: to try again by other means would not help.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class RecordingWriter:
@@ -133,10 +133,10 @@ class RecordingWriter:
         if self._transit is not None and self._can_splice:
             try:
                 taken = os.splice(pipe, self._transit[1], room, flags=os.SPLICE_F_NONBLOCK)
-            except OSError as error:
-                if error.errno not in _NO_SPLICE:
-                    raise
-                self._can_splice = False  # it is not a pipe
+            except BlockingIOError:
+                raise
+            except OSError:  # not a pipe, or a sandbox that refuses what it does not list
+                self._can_splice = False
             else:
                 return taken, self._store(taken, file, offset)
         chunk = os.read(pipe, room)
@@ -152,11 +152,11 @@ class RecordingWriter:
                     self._transit[0], file, count - stored, offset_dst=offset + stored
                 )
             except OSError as error:
-                self._can_splice = error.errno not in _NO_SPLICE  # not on this file system
-                if self._can_splice:
+                if error.errno in _NO_ROOM:
                     self._drop(count - stored, error)  # noted before it is done, as below
                     os.read(self._transit[0], count - stored)
                     return stored
+                self._can_splice = False  # not on this file system, or not in this sandbox
         if stored < count:
             stored += self._write(os.read(self._transit[0], count - stored), file, offset + stored)
         return stored

@@ -133,9 +133,10 @@ def is_writable(fd: int) -> bool:
     return bool(_poll_to_write(fd).poll(0))
 
 
-def wait_until_writable(fd: int) -> None:
-    """Wait until ``fd`` takes something."""
-    _poll_to_write(fd).poll()
+def wait_until_writable(fd: int, timeout_s: float | None = None) -> bool:
+    """Wait until ``fd`` takes something; tell whether it does. None: without a limit."""
+    timeout_ms = None if timeout_s is None else max(0.0, timeout_s) * 1000
+    return bool(_poll_to_write(fd).poll(timeout_ms))
 
 
 def _poll_to_write(fd: int) -> select.poll:

@@ -47,6 +47,42 @@ def forbid_processes() -> None:
             program += _instruction(0x15, numbers[name], 0, 1) + fail
     program += _instruction(0x15, numbers["clone"], 1, 0) + allow
     program += load_flags + _instruction(0x45, _CLONE_THREAD, 0, 1) + allow + fail
+    _install(program)
+
+
+#: What the program can do without, by machine.
+OPTIONAL_CALLS = {
+    "x86_64": {
+        "splice": 275,
+        "memfd_create": 319,
+        "pidfd_open": 434,
+        "flock": 73,
+        "link": 86,
+        "linkat": 265,
+        "madvise": 28,
+        "prlimit64": 302,
+    },
+    "aarch64": {
+        "splice": 76,
+        "memfd_create": 279,
+        "pidfd_open": 434,
+        "flock": 32,
+        "linkat": 37,
+        "madvise": 233,
+        "prlimit64": 261,
+    },
+}.get(platform.machine(), {})
+
+
+def refuse(call: str, number: int) -> None:
+    """Have a system call fail with an error number from here on, here and in children."""
+    program = _instruction(0x20, 0)
+    program += _instruction(0x15, OPTIONAL_CALLS[call], 0, 1)
+    program += _instruction(0x06, _FAIL | number) + _instruction(0x06, _ALLOW)
+    _install(program)
+
+
+def _install(program: bytes) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     argument = _Program(len(program) // 8, program)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(

@@ -14,6 +14,6 @@ with capture_fd() as logs:
 assert logs.recording.writing.awaits_answer
 read = []
 signal.signal(signal.SIGUSR1, lambda *_: read.append(logs.text))
-at_moment(Channel, "_await_some", lambda: signal.raise_signal(signal.SIGUSR1))
+at_moment(Channel, "_await", lambda: signal.raise_signal(signal.SIGUSR1))
 text = logs.text
 print([text], read)
