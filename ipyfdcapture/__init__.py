@@ -26,6 +26,7 @@ if SUPPORTED:
     from .ipython.history import History, history
     from .log.captured import Captured
     from .log.line import Line
+    from .log.opening import open_log
     from .log.pickling import restore as _restore  # noqa: F401  # pickles name it
     from .output.proxy import ThreadStreamProxy
     from .output.thread_streams import (
@@ -53,6 +54,7 @@ __all__ = [
     "forward_to_logging",
     "history",
     "install_thread_streams",
+    "open_log",
     "popen",
     "run_all",
     "run_all_async",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict, deque
+from collections.abc import Iterable
+from types import TracebackType
 
 from .files import write_all
 from .format import ENTRY
@@ -11,22 +13,78 @@ from .metadata import Metadata
 from .recording import Recording, Snapshot
 from .writer import RecordingWriter
 
+#: A builder writes when it has gathered so much.
+_GATHER_BYTES = 1 << 20
+
+
+class RecordingBuilder:
+    """Makes a complete recording, chunk by chunk.
+
+    Use it as a context manager: an error within deletes the recording.
+
+    Parameters
+    ----------
+    directory
+        Where to keep it.
+    metadata
+        What is known of it; `recording` has it, and it may be replaced there until the end.
+    """
+
+    def __init__(self, directory: str, metadata: Metadata) -> None:
+        self.recording, self._data_fd, self._index_fd = Recording.create(directory, metadata)
+        self._data = bytearray()
+        self._entries = bytearray()
+        self._end = 0
+        self._latest: tuple[int, int] | None = None
+
+    def add(self, source: int, data: bytes | memoryview, time: int) -> None:
+        """Append what a source (its number) wrote at a time (ns since the epoch)."""
+        if not len(data):
+            return
+        if (source, time) != self._latest:
+            self._entries += ENTRY.pack(time, self._end, source)
+            self._latest = source, time
+        self._data += data
+        self._end += len(data)
+        if len(self._data) >= _GATHER_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        write_all(self._index_fd, self._entries)
+        write_all(self._data_fd, self._data)
+        self._entries.clear()
+        self._data.clear()
+
+    def __enter__(self) -> RecordingBuilder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self._flush()
+        except BaseException:
+            self.recording.close()
+            raise
+        finally:
+            os.close(self._data_fd)
+            os.close(self._index_fd)
+            if error is not None:
+                self.recording.close()
+
 
 def record_bytes(
-    directory: str, chunks: list[tuple[int, bytes, int]], metadata: Metadata
+    directory: str, chunks: Iterable[tuple[int, bytes | memoryview, int]], metadata: Metadata
 ) -> Recording:
     """Make a complete recording from ``(source number, bytes, time in ns)`` in memory."""
-    recording, data_fd, index_fd = Recording.create(directory, metadata)
-    try:
-        position = 0
+    with RecordingBuilder(directory, metadata) as builder:
         for source, chunk, time in chunks:
-            write_all(index_fd, ENTRY.pack(time, position, source))
-            write_all(data_fd, chunk)
-            position += len(chunk)
-    finally:
-        os.close(data_fd)
-        os.close(index_fd)
-    return recording
+            builder.add(source, chunk, time)
+    return builder.recording
 
 
 def copy_snapshot(snapshot: Snapshot, recording: Recording, data: int, index: int) -> None:

@@ -34,7 +34,7 @@ def mark_crashed(path: str, crashed: int) -> None:
     append_metadata(path + ".json", {"crashed": crashed})
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes | bytearray) -> None:
     """Write all of it: a disk that is nearly full takes a part, and refuses the next."""
     view = memoryview(data)
     while view:

@@ -50,6 +50,8 @@ class Metadata:
     notebook: str | None = None
     cell: int | None = None
     first_line: str | None = None
+    #: What the user calls it: the variable, or the file that it was read from.
+    name: str | None = None
     #: Whether what was captured ended in an error.
     failed: bool = False
     #: Where bytes are missing in what the recording was begun with: positions, ascending.
@@ -200,6 +202,7 @@ _IS_VALID: dict[str, Callable[[Any], bool]] = {
     "notebook": _or_none(_is_text),
     "cell": _or_none(_is_count),
     "first_line": _or_none(_is_text),
+    "name": _or_none(_is_text),
     "failed": _is_flag,
     "gaps": _are_positions,
     "dropped_why": _or_none(_is_text),

@@ -223,7 +223,7 @@ class Recording:
         self._check_open()
         with _joining:
             if self._is_joined:
-                return os.stat(self.path + ".data").st_size
+                return self._data_bytes()
             end = self._end(self._data_bytes(), self._entries())
             return end - self._layout.over_limit(end)
 
@@ -276,6 +276,9 @@ class Recording:
     def _data_bytes(self) -> int:
         return os.stat(self.path + ".data").st_size
 
+    def _map_data(self, size: int) -> memoryview:
+        return map_file(self.path + ".data", size)
+
     def _end(self, data: int, entries: memoryview) -> int:
         """Return how many bytes were recorded in all, those that are gone included."""
         last_start = entries[1 - ENTRY_WORDS] if len(entries) else None
@@ -302,12 +305,11 @@ class Recording:
         data = self._data_bytes()
         entries = self._entries()
         if self._is_joined:
-            end = os.stat(self.path + ".data").st_size
-            return self._build(map_file(self.path + ".data", end), entries)
+            return self._build(self._map_data(self._data_bytes()), entries)
         end = self._end(data, entries)
         if end > self._layout.first_half:
             return self._join_halves(entries, end)
-        return self._build(map_file(self.path + ".data", end), entries)
+        return self._build(self._map_data(end), entries)
 
     def _join_halves(self, entries: memoryview, end: int) -> Snapshot:
         """Put the first half and the last into one file.

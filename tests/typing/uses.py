@@ -22,6 +22,7 @@ from ipyfdcapture import (
     forward_to_logging,
     history,
     install_thread_streams,
+    open_log,
     popen,
     run_all,
     run_all_async,
@@ -64,6 +65,12 @@ def read_a_log(logs: Captured) -> None:
     assert_type(logs.wait(timeout=1), bool)
     assert_type(len(logs), int)
     assert_type(history[3], Captured)
+
+
+def open_a_file() -> None:
+    assert_type(open_log("slurm-4711.out"), Captured)
+    assert_type(open_log("~/run.log.gz", times="auto", encoding="latin-1"), Captured)
+    assert_type(open_log("run.log", follow=True), Captured)
 
 
 def capture_one_descriptor() -> None:
