@@ -38,6 +38,7 @@ WHOLE = Metadata(
     notebook="notebook x.ipynb",
     cell=7,
     first_line="import solver",
+    name="solver",
     failed=True,
     gaps=(5, 6),
     dropped_why="No space left on device",
