@@ -22,6 +22,7 @@ HISTORY = "__import__('ipyfdcapture').history"
 @pytest.fixture
 def every(kernel: Kernel) -> Iterator[Kernel]:
     """A kernel in which every cell is captured."""
+    kernel.ok(f"{HISTORY}.clear()")
     kernel.ok("%capture_fd --every-cell")
     yield kernel
     kernel.ok("%capture_fd --off")
