@@ -57,8 +57,8 @@ class Captures:
         append_to = self._log_to_append_to(options) if options.append else None
         try:
             live = live_targets("auto" if options.live else None, file=options.file)
-            if options.tail or options.progress:
-                live += (LiveTarget("view", make_tail if options.tail else make_progress),)
+            if options.tail is not None or options.progress:
+                live += (LiveTarget("view", make_progress if options.progress else make_tail),)
             chosen = CaptureOptions(
                 descriptors=descriptors_of(not options.no_stdout, not options.no_stderr),
                 python=not options.no_python,

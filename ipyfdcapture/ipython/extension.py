@@ -14,6 +14,7 @@ from ..drain.choosing import get_drain
 from ..drain.drain import Drain
 from ..errors import CaptureError
 from ..recording import crashes
+from ..system.replacing import around
 from .captures import Captures
 from .cells import Cells
 from .config import CaptureFd
@@ -22,6 +23,7 @@ from .magics import CaptureFdMagics
 from .on_error import show_failures
 from .options import MAGIC
 from .recover import announce
+from .tracebacks import without_our_frames
 from .transform import CellTransformer
 
 _extensions: dict[int, CaptureFdExtension] = {}  # by the id of their shell
@@ -66,6 +68,7 @@ class CaptureFdExtension:
         configurables: list[Any] = self.shell.configurables
         configurables.append(self.config)
         self._undo.callback(_remove, configurables, self.config)
+        self._undo.callback(around(self.shell, "showtraceback", without_our_frames))
         for event, callback in self._callbacks():
             self.shell.events.register(event, callback)
             self._undo.callback(self._unregister, event, callback)

@@ -6,6 +6,9 @@ magic, such as ``%%time``. As the first line of a cell it is `CaptureFdMagics.be
 
 from __future__ import annotations
 
+import contextlib
+import keyword
+from collections.abc import Callable
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -20,11 +23,13 @@ from .options import (
     MAGIC,
     MagicOptions,
     check_body,
+    check_statement,
     parse_options,
     split_statement,
     split_words,
 )
 from .recover import recover
+from .scope import Scope
 from .statement import run_captured
 
 _LINE_MAGIC_ONLY = ("recover", "every_cell", "off")
@@ -39,21 +44,40 @@ class CaptureFdMagics:
 
     @no_var_expand  # the statement is the user's own: ``{x}`` and ``$x`` mean what they say there
     def line_magic(self, line: str) -> Any:
+        scope = Scope.of_caller(self._captures.shell)
         text, statement = split_statement(line)
-        words = split_words(self._captures.shell.var_expand(text, depth=2))
+        words = split_words(scope.expand(text))
         options = parse_options(words)
+        if options.help:
+            return print(HELP)
         if options.recover is not None:  # what follows is no statement: its number, more options
             return self._recover(parse_options(words + split_words(statement)))
         if options.every_cell or options.off:
             return self._switch_every_cell(options, statement)
-        if not statement:
-            raise UsageError(f"%{MAGIC} needs a statement: %{MAGIC} -v logs solve()")
-        return self._run(options, statement)
+        check_statement(statement)
+        self._check_is_no_name(statement, scope)
+        return self._run(options, scope.compile(statement, is_line=True))
 
+    def _check_is_no_name(self, statement: str, scope: Scope) -> None:
+        """Refuse a name on its own: that of a log, or one that is not known."""
+        if not statement.isidentifier() or keyword.iskeyword(statement):
+            return
+        with contextlib.suppress(LookupError):
+            if not isinstance(scope.get(statement), Captured):
+                return
+        raise UsageError(
+            f"%{MAGIC} {statement} runs nothing: for a cell, did you mean %%{MAGIC} {statement} "
+            f"on its first line? For a statement: %{MAGIC} -v {statement} STATEMENT"
+        )
+
+    @no_var_expand  # as it is done for the line magic
     def cell_magic(self, line: str, cell: str) -> Any:
-        options = parse_options(split_words(line))
+        scope = Scope.of_caller(self._captures.shell)
+        options = parse_options(split_words(scope.expand(line)))
+        if options.help:
+            return print(HELP)
         check_body(is_empty=not cell.strip())
-        return self._run(options, cell)
+        return self._run(options, scope.compile(cell, is_line=False))
 
     line_magic.__doc__ = cell_magic.__doc__ = HELP
 
@@ -63,6 +87,9 @@ class CaptureFdMagics:
         if cell is None:
             raise UsageError(f"%%{MAGIC} is for a cell")
         options = parse_options(split_words(line))
+        if options.help:
+            print(HELP)
+            return
         for option in _LINE_MAGIC_ONLY:
             if getattr(options, option):
                 word = "--" + option.replace("_", "-")
@@ -78,7 +105,7 @@ class CaptureFdMagics:
         capture = self._captures.make(options, identity_of(cell, self._captures.shell))
         self._cells.begin_capture(cell, capture, on_end)
 
-    def _run(self, options: MagicOptions, code: str) -> Any:
+    def _run(self, options: MagicOptions, run: Callable[[], Any]) -> Any:
         cell = self._cells.innermost
 
         def on_end(captured: Captured, error: BaseException | None) -> None:
@@ -87,8 +114,7 @@ class CaptureFdMagics:
                 # The traceback is yet to be shown, unless somebody catches the error before.
                 cell.failures.append(Failure(captured, options, error))
 
-        capture = self._captures.make(options)
-        return run_captured(self._captures.shell, capture, code, cell, on_end)
+        return run_captured(self._captures.make(options), run, cell, on_end)
 
     def _recover(self, options: MagicOptions) -> None:
         captures = self._captures

@@ -7,14 +7,20 @@ what is accepted.
 from __future__ import annotations
 
 import argparse
+import ast
+import builtins
+import difflib
 import keyword
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
+from IPython.utils.text import DollarFormatter
 
 from ..drain.choosing import KINDS
 
@@ -35,7 +41,7 @@ class MagicOptions:
     display: bool = False
     merge: bool = False
     live: bool = False
-    tail: int | None = None  # lines
+    tail: int | None = None  # lines; 0: as many as the configuration says
     progress: bool = False
     file: str | None = None
     append: bool = False
@@ -46,11 +52,12 @@ class MagicOptions:
     off: bool = False
     #: ``"list"``, or which recording to load.
     recover: str | None = None
+    help: bool = False
 
     @property
     def is_shown(self) -> bool:
         """Whether a live view shows the output."""
-        return bool(self.live or self.tail or self.progress)
+        return self.live or self.tail is not None or self.progress
 
     @property
     def log_name(self) -> str:
@@ -60,15 +67,27 @@ class MagicOptions:
 
 # -- sizes ----------------------------------------------------------------------------------------
 
-SIZE_HELP = "a number of bytes above 0, such as 65536, 64K, 100M or 2G"
-_SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+SIZE_HELP = "a number of bytes above 0, such as 65536, 64K, 100M, 1.5G or 10MB"
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?B)?", re.IGNORECASE)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 def parse_size(text: str | int) -> int:
-    """Return a size in bytes: ``64K`` is 65536. Raises `ValueError` that says what is accepted."""
+    """Return a size in bytes. Raises `ValueError` that says what is accepted.
+
+    ``64K`` and ``64KiB`` are 65536. ``10MB`` is ten million, as in the sizes that views show.
+
+    Examples
+    --------
+    >>> parse_size("64K"), parse_size("1.5G"), parse_size("10MB")
+    (65536, 1610612736, 10000000)
+    """
     match = _SIZE.fullmatch(str(text).strip())
-    size = int(match[1]) * _UNITS[match[2].upper()] if match else 0
+    size = 0
+    if match:
+        number, prefix, suffix = match[1], match[2].upper(), (match[3] or "").upper()
+        unit: int = (1000 if suffix == "B" else 1024) ** _POWERS[prefix]
+        size = int(number) * unit if number.isdecimal() else round(float(number) * unit)
     if size < 1:
         raise ValueError(f"{text!r} is not a size: give {SIZE_HELP}")
     return size
@@ -81,8 +100,11 @@ class _Parser(MagicArgumentParser):
     """An argument parser whose errors list what is accepted."""
 
     def error(self, message: str) -> Any:
+        found, _, extra = message.partition("unrecognized arguments: ")
+        if extra and not found and not extra.startswith("-"):
+            raise UsageError(f"{extra!r} follows the NAME: a cell's code stands below the line")
         options = ", ".join(
-            "/".join(action.option_strings) + (f" {action.metavar}" if action.nargs != 0 else "")
+            "/".join(action.option_strings) + (f" {action.metavar}" if action.metavar else "")
             for action in self._actions
             if action.option_strings
         )
@@ -90,9 +112,11 @@ class _Parser(MagicArgumentParser):
 
 
 def _make_parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _Parser(prog=f"%%{MAGIC}", add_help=False)  # type: ignore[no-untyped-call]
+    usage = f"%%{MAGIC} [options] [NAME]\n  %%{MAGIC} [options] STATEMENT"  # after a ``%``
+    parser: argparse.ArgumentParser = _Parser(prog=MAGIC, usage=usage, add_help=False)  # type: ignore[no-untyped-call]
     parser.allow_abbrev = False
     add = parser.add_argument
+    add("-h", "--help", action="store_true", help="show this, and run nothing")
     add("name", nargs="?", metavar="NAME", help="the same as -v NAME")
     add("-v", "--var", metavar="NAME", help=f"the variable; without one, {LATEST}")
     add("--no-stdout", action="store_true", help="leave descriptor 1 alone")
@@ -116,8 +140,10 @@ def _make_parser() -> argparse.ArgumentParser:
     add("--live", action="store_true", help="show output as it comes, within the flood limits")
     add(
         "--tail",
-        metavar="N",
-        help="show only the last N lines as they come, updated in place",
+        nargs="?",
+        const="",
+        metavar="[N]",
+        help="show only the last N lines (without N: CaptureFd.tail_lines), updated in place",
     )
     add(
         "--progress",
@@ -153,7 +179,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "--recover",
         nargs="?",
         const="list",
-        metavar="N",
+        metavar="[N]",
         help="list what crashed kernels of this notebook left; with N or -v, load it",
     )
     return parser
@@ -183,22 +209,24 @@ Set defaults with ``%config CaptureFd``.
 
 def parse_options(argv: list[str]) -> MagicOptions:
     """Return the options in the words of a line. Raises `UsageError`."""
+    if "-h" in argv or "--help" in argv:
+        return MagicOptions(help=True)
+    argv = _join_values(argv)
+    for word in argv:
+        _check_option(word)
     given = vars(PARSER.parse_args(argv))
-    variable = given.pop("var")
-    if variable is not None:
-        if given["name"] is not None:
-            raise UsageError(f"two names, {variable!r} and {given['name']!r}: give one")
-        given["name"] = variable
-    name = given["name"]
-    if name is not None and (not name.isidentifier() or keyword.iskeyword(name)):
-        raise UsageError(f"{name!r} cannot be a variable: give a Python name, such as logs")
-    if given["append"] and name is None:
+    given["name"] = _checked_name(given.pop("var"), given["name"])
+    if given["append"] and given["name"] is None:
         raise UsageError("--append needs the NAME to add to, such as -v logs")
-    views = [f"--{view}" for view in ("live", "tail", "progress") if given[view]]
+    views = [
+        f"--{view}" for view in ("live", "tail", "progress") if given[view] not in (None, False)
+    ]
     if len(views) > 1:
         raise UsageError(f"{' and '.join(views)} exclude each other: give one")
     if given["tail"] is not None:
         given["tail"] = _parse_lines(given["tail"])
+    if given["file"] is not None:
+        given["file"] = os.path.expanduser(os.path.expandvars(given["file"]))
     if given["max_bytes"] is not None:
         try:
             given["max_bytes"] = parse_size(given["max_bytes"])
@@ -207,29 +235,124 @@ def parse_options(argv: list[str]) -> MagicOptions:
     return MagicOptions(**given)
 
 
+def _checked_name(variable: str | None, bare: str | None) -> str | None:
+    if variable is not None and bare is not None:
+        raise UsageError(f"two names, {variable!r} and {bare!r}: give one")
+    name = bare if variable is None else variable
+    if name is None:
+        return None
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise UsageError(f"{name!r} cannot be a variable: give a Python name, such as logs")
+    if hasattr(builtins, name) or name in _SHELLS_OWN:
+        raise UsageError(
+            f"{name!r} has a meaning of its own, which the log would hide: "
+            "give another name, such as logs"
+        )
+    return name
+
+
+#: Names that the shell gives a meaning to, beside the built-ins.
+_SHELLS_OWN = {"In", "Out", "_", "__", "___", "_ih", "_oh", "_dh", "get_ipython", "display"}
+
+
 def _parse_lines(text: str) -> int:
+    if not text:
+        return 0
     if not text.isdecimal() or not int(text):
         raise UsageError(f"--tail {text}: give a number of lines above 0")
     return int(text)
 
 
-# -- lines ----------------------------------------------------------------------------------------
+def expand(text: str, names: Mapping[str, Any]) -> str:
+    """Expand ``{expression}``, ``$name`` and environment variables, as other magics do.
+
+    Raises
+    ------
+    UsageError
+        If one of them has no value.
+    """
+    text = re.sub(r"\$(\{\w+\})", r"\1", text)
+    try:
+        # Not ``format``: a variable may be called ``self``.
+        return str(DollarFormatter().vformat(text, (), {**os.environ, **names}))
+    except Exception as error:
+        raise UsageError(f"cannot expand {text.strip()!r}: {error}") from None
+
+
+# -- words ----------------------------------------------------------------------------------------
+
+_OPTIONS = {option: action for action in PARSER._actions for option in action.option_strings}
+#: What an editor makes of two hyphens, or of one.
+_DASHES = re.compile("^[-\u2010-\u2015\u2212]+")
+_NUMBER = re.compile(r"[-+]?\d[\w.]*")
 
 
 def split_words(line: str) -> list[str]:
-    """Return the words of a line of options, quotes removed. Raises `UsageError`."""
+    """Return the words of a line of options, quotes and a comment removed. Raises `UsageError`."""
     try:
-        return list(arg_split(line, posix=True))
+        return list(arg_split(_without_comment(line), posix=True))
     except ValueError as error:
         raise UsageError(f"cannot read the options {line!r}: {error}") from None
 
 
+def _without_comment(line: str) -> str:
+    """Return a line up to a ``#`` that begins a word outside quotes."""
+    quote = ""
+    for at, character in enumerate(line):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character == "#" and (at == 0 or line[at - 1].isspace()):
+            return line[:at].rstrip()
+    return line
+
+
+def _join_values(argv: list[str]) -> list[str]:
+    """Return the words with ``--tail`` and a number after it as one: nothing else is its N."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] == "--tail" and _NUMBER.fullmatch(word):
+            joined[-1] = f"--tail={word}"
+        else:
+            joined.append(word)
+    return ["--tail=" if word == "--tail" else word for word in joined]
+
+
+def _check_option(word: str) -> None:
+    """Refuse what looks like an option and is none, with the option that may be meant."""
+    meant = option_meant(word)
+    if meant is not None and meant != word.partition("=")[0]:
+        raise UsageError(f"there is no option {word}: did you mean {meant}?")
+
+
+def option_meant(word: str) -> str | None:
+    """Return the option that a word is, or is a slip of; None for any other word."""
+    dashes = _DASHES.match(word)
+    if dashes is None:
+        return None
+    name = word[dashes.end() :].partition("=")[0]
+    option = dashes[0] + name
+    if option in _OPTIONS:
+        return option
+    if dashes[0] == "-" and name.startswith("v"):
+        return f"--{name}" if f"--{name}" in _OPTIONS else None  # -vlogs
+    if len(name) == 1:
+        return f"-{name}" if f"-{name}" in _OPTIONS and dashes[0] != "--" else None
+    plain = "--" + name.lower().replace("_", "-")
+    if plain in _OPTIONS:
+        return plain
+    close = difflib.get_close_matches(plain, _OPTIONS, n=1, cutoff=0.75)
+    return close[0] if close else None
+
+
+# -- statements -----------------------------------------------------------------------------------
+
 #: A word of options, with what quotes hold together, and braces that IPython expands.
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\{[^{}]*\}|\\.|[^\s"'\\])+\s*""")
 _TAKES_VALUE = {
-    option: action.nargs != 0 and action.dest != "recover"
-    for action in PARSER._actions
-    for option in action.option_strings
+    option: action.nargs is None and action.metavar is not None
+    for option, action in _OPTIONS.items()
 }
 
 
@@ -238,13 +361,45 @@ def split_statement(line: str) -> tuple[str, str]:
     rest = line.strip()
     takes_value = False
     at = 0
-    while takes_value or rest.startswith("-", at):
+    while takes_value or _DASHES.match(rest[at:]):
         word = _WORD.match(rest, at)
-        if word is None:
-            break
+        if word is None:  # a quote that does not end
+            return (rest, "") if rest[at:] else (rest[:at], "")
+        text = word[0].strip()
         at = word.end()
-        takes_value = not takes_value and _TAKES_VALUE.get(word[0].strip(), False)
+        takes_value = not takes_value and _TAKES_VALUE.get(text, False)
+        number = _WORD.match(rest, at)
+        if text == "--tail" and number is not None and _NUMBER.fullmatch(number[0].strip()):
+            at = number.end()
     return rest[:at], rest[at:]
+
+
+def check_statement(statement: str) -> None:
+    """Refuse a statement that has options after it, or is none. Raises `UsageError`."""
+    if not statement or statement.startswith("#"):
+        raise UsageError(
+            f"%{MAGIC} needs a statement: %{MAGIC} -v logs solve() "
+            f"(to capture a whole cell: %%{MAGIC} on its first line)"
+        )
+    if statement[0] in "!%" or "#" in statement:
+        return
+    is_code = is_python(statement)
+    for match in re.finditer(r"\s+(?=[-\u2010-\u2015\u2212])", statement):
+        before, words = statement[: match.start()], statement[match.end() :].split()
+        option = option_meant(words[0])
+        if option is None or (is_code and not words[0].startswith("--")) or not is_python(before):
+            continue
+        line = " ".join([MAGIC, option, *words[1:], before])
+        raise UsageError(f"options stand before the statement: did you mean %{line}?")
+
+
+def is_python(code: str) -> bool:
+    """Tell whether code can be parsed."""
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def check_body(is_empty: bool) -> None:

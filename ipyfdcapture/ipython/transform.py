@@ -20,16 +20,18 @@ from collections.abc import Callable
 
 from IPython.core.error import UsageError
 from IPython.core.getipython import get_ipython
+from IPython.core.inputtransformer2 import TransformerManager, leading_indent
 from IPython.core.inputtransformer2 import cell_magic as ipython_cell_magic
-from IPython.core.inputtransformer2 import leading_indent
 from IPython.core.interactiveshell import InteractiveShell
 
-from .options import MAGIC
+from .options import MAGIC, expand
 
 #: The built-in that a ``%%capture_fd`` line is turned into a call of.
 BEGIN = "__capture_fd__"
 
 _MAGIC_LINE = re.compile(r"%%capture_fd(?=\s|$)")
+#: What is typed in its place, and would say no more than that there is no such magic.
+_SLIP = re.compile(r"(?:%%%+\s*|%%\s+|%%)(?:capture_fd|capture-?fd)(?=\s|$)", re.IGNORECASE)
 
 #: By the id of a shell: begins the capture of the cell that it runs, given the options and whether
 #: the cell is empty.
@@ -85,15 +87,27 @@ class CellTransformer:
         return lines if self._is_running() else _transform(lines)
 
 
-def begin_cell(line: str, is_empty: bool = False) -> None:
-    """Begin the capture of the running cell: what a ``%%capture_fd`` line is turned into."""
+def begin_cell(line: str, is_empty: bool = False, slip: str = "") -> None:
+    """Begin the capture of the running cell: what a ``%%capture_fd`` line is turned into.
+
+    Parameters
+    ----------
+    line
+        The options, as they were typed.
+    is_empty
+        Whether no code follows.
+    slip
+        What was typed in the place of a ``%%capture_fd`` line.
+    """
     shell = get_ipython()
     begin = _begin_in.get(id(shell))
     if shell is None or begin is None:
         raise UsageError(f"%%{MAGIC}: the extension is not loaded: %load_ext ipyfdcapture")
+    if slip:
+        raise UsageError(f"{slip}: did you mean %%{MAGIC}? It is the first line of its cell")
     frame = sys._getframe(1)
     _show_as_typed(frame.f_code.co_filename, frame.f_lineno, line)
-    begin(shell.var_expand(line, depth=1), is_empty)
+    begin(expand(line, {**shell.user_ns, **frame.f_locals}), is_empty)
 
 
 def _show_as_typed(filename: str, number: int, options: str) -> None:
@@ -104,12 +118,38 @@ def _show_as_typed(filename: str, number: int, options: str) -> None:
 
 
 def _transform(lines: list[str]) -> list[str]:
-    if not lines or not _MAGIC_LINE.match(lines[0]):
-        return lines
-    options = lines[0][len(f"%%{MAGIC}") :].strip()
-    body = lines[1:]
+    above = 0
+    while above < len(lines) and (not lines[above].strip() or lines[above].startswith("#")):
+        above += 1
+    first = lines[above] if above < len(lines) else ""
+    if not _MAGIC_LINE.match(first):
+        slip = _slip_in(lines, above)
+        return lines if slip is None else [f"{BEGIN}('', slip={slip!r})\n"]
+    options = first[len(f"%%{MAGIC}") :].strip()
+    body = lines[above + 1 :]
+    if {"-h", "--help"}.intersection(options.split()):
+        body = []  # it is shown in place of the cell
     empty = "" if "".join(body).strip() else ", is_empty=True"
-    return [f"{BEGIN}({options!r}{empty})\n", *_transform_body(body)]
+    return [*lines[:above], f"{BEGIN}({options!r}{empty})\n", *_transform_body(body)]
+
+
+def _slip_in(lines: list[str], first: int) -> str | None:
+    """Return what was typed in the place of a ``%%capture_fd`` line, if anything was."""
+    if first < len(lines) and (slip := _SLIP.match(lines[first])):
+        return slip[0]
+    if first < len(lines) and lines[first].startswith("%%"):
+        return None  # another magic decides what is below its line
+    for number, line in enumerate(lines[first:], first):
+        if _MAGIC_LINE.match(line):
+            # In the midst of a text in quotes, it is a line of that.
+            return f"%%{MAGIC} in line {number + 1}" if _is_whole(lines[:number]) else None
+    return None
+
+
+def _is_whole(lines: list[str]) -> bool:
+    """Tell whether lines of a cell are statements that end there."""
+    state, _ = TransformerManager().check_complete("".join(lines))
+    return str(state) == "complete"
 
 
 def _transform_body(body: list[str]) -> list[str]:

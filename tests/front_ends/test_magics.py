@@ -480,6 +480,155 @@ def test_the_message_names_what_is_accepted(kernel: Kernel) -> None:
         assert option in text
 
 
+# -- what a statement sees ----------------------------------------------------------------------
+
+#: Places that a statement may stand in, where ``n`` is 3 and, in the notebook, 100.
+PLACES = {
+    "a function": "def f():\n    n = 3\n    found = MAGIC\n    return found\nfound = f()",
+    "an argument": "def f(n):\n    found = MAGIC\n    return found\nfound = f(3)",
+    "a closure": "def f(n):\n    def g():\n        n\n        found = MAGIC\n"
+    "        return found\n    return g()\nfound = f(3)",
+    "a method": "class C:\n    def f(self, n):\n        self.n = n\n        found = MAGIC\n"
+    "        return found\nfound = C().f(3)",
+    "a class": "class C:\n    n = 3\n    found = MAGIC\nfound = C.found",
+    "a loop in a function": "def f():\n    for n in (2, 3):\n        found = MAGIC\n"
+    "    return found\nfound = f()",
+    "a generator": "def f(n):\n    found = MAGIC\n    yield found\n[found] = f(3)",
+    "a coroutine": "async def f(n):\n    found = MAGIC\n    return found\nfound = await f(3)",
+    "an except clause": "def f():\n    try:\n        raise KeyError(3)\n"
+    "    except KeyError as error:\n        n = error.args[0]\n        found = MAGIC\n"
+    "    return found\nfound = f()",
+}
+EXPRESSIONS = ("n", "(lambda: n)()", "[n for _ in '1'][0]", "eval('n')", "sum(n for _ in '1')")
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES.keys())
+def test_a_statement_sees_the_variables_of_the_place_it_stands_in(
+    kernel: Kernel, place: str
+) -> None:
+    kernel.ok("n = 100")
+    for expression in EXPRESSIONS:
+        if "    n = 3\n    found" in place and place.startswith("class") and expression[0] != "n":
+            continue  # what is in a class is not seen by functions in it, in any Python
+        kernel.ok(
+            place.replace("MAGIC", f"%capture_fd -v logs print({expression}) or {expression}")
+        )
+        assert kernel.value("(found, logs.text)") == (3, "3\n"), expression
+    assert kernel.value("n") == 100
+
+
+def test_a_statement_in_a_comprehension_sees_its_variables(kernel: Kernel) -> None:
+    magic = "get_ipython().run_line_magic('capture_fd', '(lambda: [i, n])()')"
+    kernel.ok(f"i = n = 100\ndef f(n):\n    return [{magic} for i in range(2)]\nfound = f(3)")
+    assert kernel.value("found") == [[0, 3], [1, 3]]
+    assert kernel.ok(f"[{magic} for i in range(2)]").result == "[[0, 100], [1, 100]]"
+
+
+def test_self_is_seen(kernel: Kernel) -> None:
+    kernel.ok(
+        "class C:\n    n = 3\n    def f(self):\n        %capture_fd -v logs print(self.n)\nC().f()"
+    )
+    assert kernel.value("logs.text") == "3\n"
+
+
+def test_a_statement_at_the_top_assigns_and_one_in_a_function_changes_no_global(
+    kernel: Kernel,
+) -> None:
+    kernel.ok("%capture_fd a, b = 1, 2\n%capture_fd def c(): return a + b")
+    assert kernel.value("(a, b, c())") == (1, 2, 3)
+    kernel.ok("def f():\n    a = 5\n    %capture_fd -v logs a += 1; print(a)\nf()")
+    assert kernel.value("(a, logs.text)") == (1, "6\n")
+    kernel.ok("def f():\n    %capture_fd global a; a = 7\nf()")
+    assert kernel.value("a") == 7
+
+
+def test_options_see_the_variables_of_a_function_too(kernel: Kernel) -> None:
+    kernel.ok("which = 'wrong'\ndef f(which):\n    %capture_fd -v {which} print(1)\nf('right')")
+    assert kernel.value("right.text") == "1\n"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "# a comment\ndef f(n):\n    %capture_fd -v logs print(1/n)\nf(0)",
+        "def f(n):\n    x = %capture_fd -v logs [1/n for i in '1']\nf(0)",
+        "n = 0\n%capture_fd 1/n",
+    ],
+)
+def test_a_traceback_starts_at_the_users_line_and_has_no_frame_of_ours(
+    kernel: Kernel, cell: str
+) -> None:
+    reply = kernel.run(cell)
+    assert reply.error[0] == "ZeroDivisionError"
+    assert "ipyfdcapture" not in reply.traceback.replace("ipyfdcapture-", "")
+    files = re.findall(r"^(?:Cell In|File)\b.*", reply.traceback, re.M)
+    line = next(i for i, text in enumerate(cell.split("\n"), 1) if "%capture_fd" in text)
+    # Each place is one in this cell, and the last the line that was typed.
+    assert all(text.startswith(f"Cell In[{reply.count}], line ") for text in files), files
+    assert files[-1].startswith(f"Cell In[{reply.count}], line {line}")
+    assert f"line {cell.count(chr(10)) + 1}" in files[0]
+
+
+def test_a_traceback_of_a_cell_below_another_magic_names_its_cell(kernel: Kernel) -> None:
+    reply = kernel.run("%%time\n%%capture_fd\n1/0")
+    assert "ipyfdcapture" not in reply.traceback.replace("ipyfdcapture-", "")
+    assert f"Cell In[{reply.count}], line 1\n----> 1 1/0" in reply.traceback
+
+
+# -- lines that are fine ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%%capture_fd -v logs  # keep it\nprint('x')",
+        "%%capture_fd logs # keep it, isn't it\nprint('x')",
+        "# a comment\n%%capture_fd -v logs\nprint('x')",
+        "\n\n# %%capture_fd other\n\n# more\n%%capture_fd -v logs\nprint('x')",
+        "%%capture_fd --max-bytes 1.5G -v logs\nprint('x')",
+        "%%capture_fd --max-bytes=10MB -v logs\nprint('x')",
+        "%%capture_fd --tail logs\nprint('x')",
+        "%%capture_fd --tail 5 logs\nprint('x')",
+        "%%capture_fd logs --tail\nprint('x')",
+        "%capture_fd --tail -v logs print('x')",
+        "%capture_fd -v logs print('x') # --live",
+        "%capture_fd -v logs print('x' or '--live')",
+        "live = 1\n%capture_fd -v logs print('x', end='\\n' if 5 -live else '')",
+    ],
+)
+def test_what_may_be_written_is_accepted(kernel: Kernel, cell: str) -> None:
+    kernel.ok(cell)
+    assert kernel.value("logs.text") == "x\n"
+
+
+@pytest.mark.parametrize("line", ["%capture_fd -h", "%capture_fd --help", "%capture_fd -h ran = 1"])
+def test_help_is_shown_and_nothing_runs(kernel: Kernel, line: str) -> None:
+    for cell in (line, line.replace("%", "%%"), line.replace("%", "%%") + "\nran = 1"):
+        shown = kernel.ok(cell).stream("stdout")
+        assert "%%capture_fd [options] [NAME]\n" in shown and "--max-bytes SIZE" in shown
+        assert "%%%" not in shown
+    assert kernel.value("{'ran'} & {*globals()}") == set()
+
+
+@pytest.mark.parametrize("path", ["~/of home.txt", "$HOME/of home.txt", "${HOME}/{what}.txt"])
+@pytest.mark.parametrize("magic", ["%%capture_fd {}\nprint('x')", "%capture_fd {} print('x')"])
+def test_a_path_may_name_the_home_and_variables(kernel: Kernel, path: str, magic: str) -> None:
+    kernel.ok("what = 'of home'")
+    kernel.ok(magic.format(f'--file "{path}"'))
+    home = Path(kernel.value("__import__('os').path.expanduser('~')"))
+    assert (home / "of home.txt").read_text() == "x\n"
+    (home / "of home.txt").unlink()
+
+
+def test_tail_without_a_number_shows_what_the_configuration_says(kernel: Kernel) -> None:
+    kernel.ok("%config CaptureFd.tail_lines = 2")
+    reply = kernel.ok(
+        "%%capture_fd --tail -v logs\nfor i in range(9): print('line', i)\ndisplay('now')"
+    )
+    kernel.ok("%config CaptureFd.tail_lines = 20")
+    assert {"text/plain": "line 7\nline 8"} in reply.displays
+
+
 # -- configuration ----------------------------------------------------------------------------
 
 

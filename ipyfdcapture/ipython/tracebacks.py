@@ -1,0 +1,57 @@
+"""Tracebacks of captured statements, without our frames in them.
+
+What a user sees begins at the line that they typed, and goes on in the code that they ran.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+_OURS = os.path.dirname(__file__) + os.sep
+#: IPython's frames between the user's line and ours.
+_CALLS = ("run_line_magic", "run_cell_magic")
+_SHELL = sys.modules[InteractiveShell.__module__].__file__
+
+
+@contextlib.contextmanager
+def without_our_frames(*args: Any, **kwargs: Any) -> Iterator[None]:
+    """Take our frames out of the error that the shell is about to show, before it does."""
+    given = args[0] if args else kwargs.get("exc_tuple")
+    seen: set[int] = set()
+    errors = [given[1] if given else sys.exc_info()[1] or getattr(sys, "last_value", None)]
+    while errors:
+        error = errors.pop()
+        if isinstance(error, BaseException) and id(error) not in seen:
+            seen.add(id(error))
+            _trim(error.__traceback__)
+            errors += [error.__cause__, error.__context__]
+    yield
+
+
+def _trim(traceback: TracebackType | None) -> None:
+    """Take our frames out of a traceback; not those at its end, where the error is ours."""
+    while traceback is not None:
+        rest = traceback.tb_next
+        while rest is not None and _is_shells(rest) and rest.tb_next and _is_ours(rest.tb_next):
+            rest = rest.tb_next
+        while rest is not None and _is_ours(rest):
+            rest = rest.tb_next
+        if rest is not None:
+            traceback.tb_next = rest
+        traceback = traceback.tb_next
+
+
+def _is_ours(traceback: TracebackType) -> bool:
+    return traceback.tb_frame.f_code.co_filename.startswith(_OURS)
+
+
+def _is_shells(traceback: TracebackType) -> bool:
+    code = traceback.tb_frame.f_code
+    return code.co_name in _CALLS and code.co_filename == _SHELL
