@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import fcntl
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .system.interrupts import deferred_interrupts
@@ -37,6 +37,15 @@ def check_positive(name: str, number: Any, *, of: str = "", none: bool = False) 
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         accepted = f"a positive number{of}{' or None' if none else ''}"
         raise ValueError(f"{name} must be {accepted}, not {number!r}")
+
+
+def check_terminal_size(name: str, size: Any) -> None:
+    """It is a pair of numbers of columns and rows that a terminal can have, or None."""
+    if size is None:
+        return
+    is_pair = isinstance(size, Sequence) and not isinstance(size, (str, bytes)) and len(size) == 2
+    if not is_pair or not all(type(number) is int and 0 < number < 1 << 16 for number in size):
+        raise ValueError(f"{name} must be (columns, rows), such as (120, 40), not {size!r}")
 
 
 def check_max_bytes(max_bytes: Any) -> None:

@@ -29,6 +29,8 @@ def capture_fd(
     python: bool = True,
     display: bool = False,
     merge: bool = False,
+    tty: bool = False,
+    tty_size: tuple[int, int] | None = None,
     encoding: str = "utf-8",
     errors: str = "replace",
     live: Any = None,
@@ -63,6 +65,13 @@ def capture_fd(
         Whether to capture IPython's rich displays (``Captured.outputs``).
     merge
         One pipe for both streams: the exact order, but no telling apart.
+    tty
+        Whether descriptors 1 and 2 are terminals in place of pipes, so that programs write as they
+        do for people: in colours, line by line, with bars of progress. It costs speed; see the
+        page "A terminal".
+    tty_size
+        Columns and rows of these terminals. None: as many as the terminal has that the descriptors
+        led to before, or 80 and 24.
     encoding, errors
         How Python writes text during the capture, and how `Captured` reads it. A line must end
         with byte 10 alone: UTF-16, UTF-32 and EBCDIC are refused.
@@ -100,6 +109,8 @@ def capture_fd(
         python=python,
         display=display,
         merge=merge,
+        tty=tty,
+        tty_size=tty_size,
         encoding=encoding,
         errors=errors,
         live=live_targets(live, on_line, file),

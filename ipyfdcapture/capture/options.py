@@ -16,6 +16,7 @@ from ..checks import (
     check_max_bytes,
     check_positive,
     check_seconds,
+    check_terminal_size,
     checked_fds,
 )
 from ..drain.choosing import KINDS
@@ -57,6 +58,10 @@ class CaptureOptions:
     display: bool = False
     #: Whether stdout and stderr share one pipe, if both are captured.
     merge: bool = False
+    #: Whether descriptors 1 and 2 are terminals in place of pipes.
+    tty: bool = False
+    #: Columns and rows of these. None: as many as where they led before, or the usual.
+    tty_size: tuple[int, int] | None = None
     encoding: str = "utf-8"
     errors: str = "replace"
     #: Where the output is shown as it comes.
@@ -90,7 +95,8 @@ class CaptureOptions:
     append_to: Captured | None = None
 
     def __post_init__(self) -> None:
-        check_flags(python=self.python, display=self.display, merge=self.merge)
+        check_flags(python=self.python, display=self.display, merge=self.merge, tty=self.tty)
+        check_terminal_size("tty_size", self.tty_size)
         if not self.descriptors and not self.display:
             raise ValueError("nothing to capture: stdout, stderr, fds and display are all off")
         if self.drain not in KINDS:

@@ -41,9 +41,11 @@ from ..recording.tail_reader import end_of
 from ..system.descriptors import Descriptor
 from ..system.interrupts import deferred_interrupts
 from ..system.pipes import open_pipe
+from ..system.terminals import Size, open_terminal
 from .flushing import flush_all, flush_for_a_look
 from .new_recording import create_recording
 from .options import NAMES, CaptureOptions
+from .terminals import choose_size, set_variables
 from .undo import AtEnd, UndoList
 
 #: Asked of the system for each pipe: on bulk output four times as fast as the usual 64 KiB.
@@ -94,6 +96,7 @@ class CaptureSession:
         self._begins_at = 0  # what comes before was copied from another log
         self._patience = GRACE_S
         self._limit: float | None = None
+        self._size: Size | None = None  # of its terminals, if it has some
 
     @property
     def captured(self) -> Captured:
@@ -196,6 +199,9 @@ class CaptureSession:
         if self.options.display:
             self._undo.add(AtEnd.DISPLAYS, capture_displays(self._outputs))
         self._undo.add(AtEnd.FLUSH, flush_all)
+        if self._size is not None:
+            self._undo.add(AtEnd.TERMINAL, set_variables(self._size))
+            self._undo.add(AtEnd.TERMINAL, cstdio.buffer_lines())
 
     def _start_recording(self, closed: ClosedStandardDescriptors) -> None:
         """Have pipes that nothing leads to yet drained into a new recording."""
@@ -228,7 +234,7 @@ class CaptureSession:
                     first = self._write_ends[1]
                     self._write_ends[2] = fcntl.fcntl(first, fcntl.F_DUPFD_CLOEXEC, 3)
                     continue
-                read_end, self._write_ends[fd] = open_pipe(PIPE_BYTES)
+                read_end, self._write_ends[fd] = self._open_pipe(fd)
                 closing.callback(os.close, read_end)
                 original = None if fd in closed else open_late_output(fd)
                 if original is not None:
@@ -236,6 +242,13 @@ class CaptureSession:
                 pipes.append(Pipe(len(pipes), read_end, original))
             closing.pop_all()
         return pipes
+
+    def _open_pipe(self, fd: int) -> tuple[int, int]:
+        """Open what a descriptor is to lead to: a pipe or, with ``tty``, a terminal."""
+        if not self.options.tty or fd not in NAMES:
+            return open_pipe(PIPE_BYTES)
+        self._size = self._size or choose_size(self.options.tty_size, fd)
+        return open_terminal(self._size)
 
     def _close_write_ends(self) -> None:
         while self._write_ends:

@@ -15,6 +15,8 @@ class AtEnd(enum.IntEnum):
 
     #: Write what Python and native code hold in their buffers: it belongs to the log.
     FLUSH = enum.auto()
+    #: Take the terminal out of the environment, and give C's ``stdout`` its buffering back.
+    TERMINAL = enum.auto()
     #: Give IPython its displays back.
     DISPLAYS = enum.auto()
     #: Take the hooks off ``os.write`` and whatever starts children.

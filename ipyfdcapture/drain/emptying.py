@@ -7,7 +7,7 @@ import select
 import time
 
 from ..recording.writer import CHUNK_BYTES, RecordingWriter
-from ..system.pipes import capacity, waiting_bytes
+from ..system.pipes import TERMINAL_BYTES, capacity, read_some, waiting_bytes
 from ..system.polling import at_end, is_writable, wait_until_writable
 from .pace import Pace
 
@@ -22,7 +22,7 @@ _SELECTABLE_FDS = 1024
 
 
 class PumpedPipe:
-    """One pipe that is being emptied: its read end, where it goes, and its source."""
+    """One pipe, or terminal, that is being emptied: its read end, where it goes, its source."""
 
     def __init__(
         self, fd: int, recording: PumpedRecording, source: int, original: int | None
@@ -31,6 +31,7 @@ class PumpedPipe:
         self.recording = recording
         self.source = source
         self.original = original  # where bytes go once nobody keeps them any more
+        self.is_terminal = os.isatty(fd)
 
     def close(self) -> None:
         """Close its descriptors."""
@@ -78,7 +79,8 @@ class Emptier:
         pipe.recording.pipes[pipe.source] = self._pipes[pipe.fd] = pipe
         pipe.recording.taken.add(pipe.source)
         self._poll.register(pipe.fd, select.POLLIN)
-        self._pace.expect(capacity(pipe.fd))
+        if not pipe.is_terminal:
+            self._pace.expect(capacity(pipe.fd))
 
     def wait(self) -> list[int]:
         """Wait until something is ready; return those descriptors."""
@@ -101,7 +103,10 @@ class Emptier:
         moved = 0
         for fd in ready:
             if fd in self._pipes:
-                moved = max(moved, self._empty(self._pipes[fd]))
+                pipe = self._pipes[fd]
+                some = self._empty(pipe)
+                # A terminal holds too little for a nap: its writer would wait.
+                moved = moved if pipe.is_terminal else max(moved, some)
             elif fd in self._blocked:
                 self._unblock(fd)
         self._pace.note(moved)
@@ -110,7 +115,7 @@ class Emptier:
         """Move what is in the recording's pipes at this moment, and no more: a writer that
         never pauses must not keep the asker waiting."""
         for pipe in list(recording.pipes.values()):
-            left = waiting_bytes(pipe.fd)
+            left = TERMINAL_BYTES if pipe.is_terminal else waiting_bytes(pipe.fd)
             while left > 0 and pipe.source in recording.pipes:
                 left -= self._empty(pipe) or left
             if pipe.source in recording.pipes and at_end(pipe.fd):
@@ -137,7 +142,10 @@ class Emptier:
     def _empty(self, pipe: PumpedPipe) -> int:
         """Move one chunk; forget the pipe at its end. Returns the bytes moved."""
         writer = pipe.recording.writer
-        moved = writer.take(pipe.fd, pipe.source) if writer else self._pass_through(pipe)
+        if writer:
+            moved = writer.take(pipe.fd, pipe.source, pipe.is_terminal)
+        else:
+            moved = self._pass_through(pipe)
         if moved == 0:
             self._close_pipe(pipe)
         return moved or 0
@@ -155,7 +163,7 @@ class Emptier:
             self._blocked[original] = pipe
             return None
         try:
-            chunk = os.read(pipe.fd, FORWARD_BYTES if original is not None else CHUNK_BYTES)
+            chunk = read_some(pipe.fd, FORWARD_BYTES if original is not None else CHUNK_BYTES)
         except BlockingIOError:
             return None
         moved = len(chunk)

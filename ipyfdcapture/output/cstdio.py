@@ -92,6 +92,32 @@ def flush_stdout() -> None:
         _libc.funlockfile(stream)
 
 
+def buffer_lines() -> Callable[[], object]:
+    """Have C's ``stdout`` written at each line end, as it is on a terminal; return what undoes it.
+
+    C decides when it first writes to it, which was long ago. Nothing is changed if it is so, or if
+    the C library does not tell, or another thread has it locked.
+    """
+    if not _stdout or not _is_by_line or _is_by_line(_stdout) or not _set_buffering(_LINES):
+        return lambda: None
+    return lambda: _set_buffering(_FULL)
+
+
+#: ``_IOFBF`` and ``_IOLBF`` of ``setvbuf`` in <stdio.h>: the same in glibc, musl and macOS.
+_FULL, _LINES = 0, 1
+_is_by_line = getattr(_libc_with_gil, "__flbf", None)  # glibc and musl
+
+
+def _set_buffering(mode: int) -> bool:
+    if _libc.ftrylockfile(_stdout):
+        return False  # whoever has it may wait for us
+    try:
+        _libc.setvbuf(_stdout, None, mode, ctypes.c_size_t(0))
+    finally:
+        _libc.funlockfile(_stdout)
+    return True
+
+
 def flush_native() -> None:
     """Flush all native buffers of this process, so far as that can be done without waiting."""
     flush_stdout()

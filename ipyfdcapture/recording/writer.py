@@ -7,11 +7,13 @@ import errno
 import os
 import time
 
-from ..system.pipes import waiting_bytes
+from ..system.pipes import read_some, splice_some, waiting_bytes
 from .format import ENTRY, HEADER, Layout, Place, dropped_bytes, new_header, note_dropped
 
 #: Read at most this much of one pipe before looking at the others.
 CHUNK_BYTES = 1 << 20
+#: The same for a terminal, which gives 4 KiB at a time.
+_TERMINAL_CHUNK_BYTES = 64 << 10
 
 
 #: An index longer than this is rewritten without the entries whose bytes are gone.
@@ -100,8 +102,8 @@ class RecordingWriter:
             self._drop_stale_entries(self._layout.start_of(place.turn - 1))
         return file, place
 
-    def take(self, pipe: int, source: int) -> int | None:
-        """Move one chunk from ``pipe``.
+    def take(self, pipe: int, source: int, is_terminal: bool = False) -> int | None:
+        """Move one chunk from ``pipe``, which may be a terminal.
 
         Returns the bytes moved, 0 at the end of the file, None if nothing is there at present.
         If the recording cannot grow, the bytes are read and dropped all the same: a full disk
@@ -113,7 +115,8 @@ class RecordingWriter:
         try:
             file, place = self._next_place()
             self._write_entry(source)
-            taken, stored = self._move(pipe, file, place.offset, min(place.room, CHUNK_BYTES))
+            room = min(place.room, _TERMINAL_CHUNK_BYTES if is_terminal else CHUNK_BYTES)
+            taken, stored = self._move(pipe, file, place.offset, room, is_terminal)
         except BlockingIOError:
             return None
         except OSError as error:
@@ -128,19 +131,32 @@ class RecordingWriter:
         if os.pwrite(self._index_fd, entry, self._index_end) != ENTRY.size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _move(self, pipe: int, file: int, offset: int, room: int) -> tuple[int, int]:
+    def _move(
+        self, pipe: int, file: int, offset: int, room: int, is_terminal: bool
+    ) -> tuple[int, int]:
         """Return how many bytes were taken, and how many of them stored."""
         if self._transit is not None and self._can_splice:
             try:
-                taken = os.splice(pipe, self._transit[1], room, flags=os.SPLICE_F_NONBLOCK)
+                taken = splice_some(pipe, self._transit[1], room)
             except BlockingIOError:
                 raise
             except OSError:  # not a pipe, or a sandbox that refuses what it does not list
                 self._can_splice = False
             else:
+                if is_terminal:
+                    taken += self._splice_more(pipe, room - taken)
                 return taken, self._store(taken, file, offset)
-        chunk = os.read(pipe, room)
+        chunk = read_some(pipe, room)
         return len(chunk), self._write(chunk, file, offset)
+
+    def _splice_more(self, terminal: int, room: int) -> int:
+        """Move into the transit what comes after the first 4 KiB; return how much."""
+        assert self._transit is not None
+        moved = 0
+        with contextlib.suppress(OSError):  # no more at present: the next chunk will tell why
+            while moved < room and (some := splice_some(terminal, self._transit[1], room - moved)):
+                moved += some
+        return moved
 
     def _store(self, count: int, file: int, offset: int) -> int:
         """Move so many bytes from the transit to a file; return how many could be stored."""
@@ -195,7 +211,7 @@ class RecordingWriter:
         count = min(waiting_bytes(pipe), CHUNK_BYTES)
         self._drop(count, error)
         try:
-            taken = len(os.read(pipe, count or 1))
+            taken = len(read_some(pipe, count or 1))
         except BlockingIOError:
             return None
         self._drop(taken - count, error)

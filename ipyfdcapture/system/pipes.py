@@ -1,12 +1,21 @@
-"""Pipes, and descriptor numbers that are out of the way."""
+"""Pipes, reading from them and from terminals, and descriptor numbers that are out of the way.
+
+A terminal that is emptied in place of a pipe (`ipyfdcapture.system.terminals`) differs in three
+ways. A read gives at most 4 KiB. The system does not tell all that lies in it. And at its end, once
+its last writer has closed it, reading fails with EIO on Linux.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sys
 import termios
+
+#: More than ever lies in a terminal: Linux lets some 20 KB wait in it, and never 640 KiB.
+TERMINAL_BYTES = 1 << 20
 
 
 def open_pipe(size: int) -> tuple[int, int]:
@@ -35,6 +44,41 @@ def waiting_bytes(pipe: int) -> int:
     """Return how many bytes lie in a pipe."""
     answer = fcntl.ioctl(pipe, termios.FIONREAD, b"\0\0\0\0")
     return int.from_bytes(answer, sys.byteorder)
+
+
+def read_some(fd: int, count: int) -> bytes:
+    """Read from a pipe or a terminal, as `os.read` does; return nothing at its end."""
+    try:
+        return os.read(fd, count)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+    # Linux looks for bytes first, and then whether a writer is left. What the last one wrote in
+    # between is there now.
+    try:
+        return os.read(fd, count)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return b""
+
+
+def splice_some(fd: int, pipe: int, count: int) -> int:
+    """Move what lies in a pipe or a terminal into ``pipe``; return how much, 0 at its end.
+
+    Raises `BlockingIOError` if nothing is there at present, or there is no room for it.
+    """
+    try:
+        return os.splice(fd, pipe, count, flags=os.SPLICE_F_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+    try:
+        return os.splice(fd, pipe, count, flags=os.SPLICE_F_NONBLOCK)  # see `read_some`
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return 0
 
 
 def out_of_the_way(fd: int) -> int:

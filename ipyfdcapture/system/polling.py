@@ -118,8 +118,9 @@ def wait_until_closed(fd: int, timeout_s: float | None = None) -> bool:
 
 
 def at_end(pipe: int) -> bool:
-    """Tell whether a pipe is empty and has no writer left."""
-    return is_closed(pipe) and not waiting_bytes(pipe)
+    """Tell whether a pipe is empty and has no writer left; of a terminal, never too soon."""
+    # Asked twice: what was written to a terminal can be counted once it has been asked for.
+    return is_closed(pipe) and is_closed(pipe) and not waiting_bytes(pipe)
 
 
 def wait_until_readable(fd: int, timeout_s: float | None = None) -> bool:

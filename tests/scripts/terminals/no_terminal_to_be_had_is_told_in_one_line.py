@@ -1,0 +1,34 @@
+"""No terminal can be had, or not the second one: one line, and nothing has moved."""
+
+import errno
+import functools
+import os
+import sys
+
+from helpers.leaks import settled_difference, snapshot
+from helpers.scripts import inject, warm_up
+
+from ipyfdcapture import CaptureError, capture_fd
+
+warm_up(tty=True)
+before, environment = snapshot(), dict(os.environ)
+for name in ("openpty", "ttyname"):
+    for nth in (1, 2):
+        for number in (errno.ENOSPC, errno.ENOENT, errno.EIO):
+            error = functools.partial(OSError, number, os.strerror(number))
+            state, undo = inject(os, name, nth, error)
+            try:
+                with capture_fd(tty=True, drain=sys.argv[1]):
+                    print("not reached")
+            except CaptureError as refused:
+                assert str(refused) == (
+                    "cannot capture: the system has no terminal to give "
+                    f"({os.strerror(number)}): capture without tty"
+                ), refused
+            else:
+                raise AssertionError("it began")
+            finally:
+                undo()
+            assert state["failed"] and dict(os.environ) == environment
+        del error, state, undo
+print(settled_difference(before))
