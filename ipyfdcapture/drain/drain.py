@@ -92,7 +92,7 @@ class Drain:
             if self.was_greeted or not self.host.outlives_us:
                 return
             try:
-                answer = self._channel.ask({"do": "hello"}, time.monotonic() + limit_s)
+                self._channel.ask({"do": "hello"}, time.monotonic() + limit_s)
             except GONE:
                 raise OSError(errno.ECHILD, f"{self.host} ended without an answer") from None
             except LateAnswerError:
@@ -101,7 +101,8 @@ class Drain:
                 self.host.end()
                 message = f"{self.host} did not answer within {limit_s:g} s"
                 raise OSError(errno.ETIMEDOUT, message) from None
-            self._channel.room = answer["room"]
+            # How many descriptors it can take is asked when it is first handed some: by then,
+            # that may be fewer.
             self.was_greeted = True
 
     # -- what a capture asks --------------------------------------------------------------------

@@ -24,7 +24,7 @@ class Envelope(TypedDict, total=False):
 
 
 class HelloRequest(Envelope):
-    """Say that it is a pump that was started, and no other program. Answer: `Hello`."""
+    """Say that it is a pump that was started, and no other program. The answer is empty."""
 
     do: Literal["hello"]
 
@@ -106,12 +106,6 @@ Request = (
     | ReleaseRequest
     | ByeRequest
 )
-
-
-class Hello(TypedDict):
-    """A pump is there."""
-
-    room: int  # so many descriptors can be taken for sure
 
 
 class Confirmed(TypedDict):

@@ -18,7 +18,7 @@ from ..recording.files import mark_crashed, move_recording, remove_tree
 from ..recording.writer import RecordingWriter
 from .emptying import Emptier, PumpedPipe, PumpedRecording
 from .owner import Owner
-from .protocol import AddRequest, Confirmed, Hello, RecordRequest, Request, Synced, encode
+from .protocol import AddRequest, Confirmed, RecordRequest, Request, Synced, encode
 from .requests import Requests
 
 
@@ -126,7 +126,7 @@ class Pump:
     def _do(self, request: Request, fds: list[int]) -> Mapping[str, object]:
         """Do what is asked; return the answer. Takes over the descriptors unless it raises."""
         if request["do"] == "hello":
-            return Hello(room=_room())
+            return {}
         if request["do"] == "spool":
             self._spools[request["path"]] = fds[0]
         elif request["do"] == "record":
