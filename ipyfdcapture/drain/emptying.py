@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import time
 
 from ..recording.writer import CHUNK_BYTES, RecordingWriter
 from ..system.pipes import TERMINAL_BYTES, capacity, read_some, waiting_bytes
-from ..system.polling import at_end, is_writable, wait_until_writable
+from ..system.polling import at_end
 from .pace import Pace
+from .relay import Relay
 
 #: How long a writer is let run on before its pipe is read: it saves a context switch for each
 #: line (1 M raw writes take 0.33 s with it, 0.50 s without).
 COALESCE_S = 0.0005
-#: Written at once to an original descriptor once poll() says it takes something (PIPE_BUF).
-FORWARD_BYTES = 4096
-
 #: select() takes the descriptors below this alone (FD_SETSIZE).
 _SELECTABLE_FDS = 1024
 
@@ -64,14 +63,33 @@ class Emptier:
     def __init__(self, control: int) -> None:
         self._control = control
         self._pipes: dict[int, PumpedPipe] = {}
-        self._blocked: dict[int, PumpedPipe] = {}  # by the original descriptor they wait for
+        self._relays: list[Relay] = []
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
         self._pace = Pace()
 
     def __bool__(self) -> bool:
-        """Tell whether a writer lives."""
+        """Tell whether there is a pipe to empty."""
         return bool(self._pipes)
+
+    @property
+    def is_relaying(self) -> bool:
+        """Whether a writer lives whose output is passed on."""
+        self._relays = [relay for relay in self._relays if not relay.has_ended]
+        return bool(self._relays)
+
+    def await_relays(self) -> None:
+        """Wait until what is passed on has ended."""
+        for relay in self._relays:
+            relay.wait()
+
+    def watch(self, fd: int) -> None:
+        """Wait for one more descriptor that is not emptied."""
+        self._poll.register(fd, select.POLLIN)
+
+    def unwatch(self, fd: int) -> None:
+        """Wait for it no more."""
+        self._poll.unregister(fd)
 
     def add(self, pipe: PumpedPipe) -> None:
         """Empty a pipe from now on. Takes over its descriptors."""
@@ -107,8 +125,6 @@ class Emptier:
                 some = self._empty(pipe)
                 # A terminal holds too little for a nap: its writer would wait.
                 moved = moved if pipe.is_terminal else max(moved, some)
-            elif fd in self._blocked:
-                self._unblock(fd)
         self._pace.note(moved)
 
     def empty_now(self, recording: PumpedRecording) -> None:
@@ -123,18 +139,20 @@ class Emptier:
 
     def ignore_control(self) -> None:
         """Wait for the pipes alone."""
-        self._poll.unregister(self._control)
+        self.unwatch(self._control)
         self._control = -1
 
     def close(self) -> None:
         """Close all pipes, whatever is in them."""
         for pipe in list(self._pipes.values()):
             self._close_pipe(pipe)
+        for relay in self._relays:
+            relay.close()
 
     def forget(self) -> None:
         """Somebody has closed all descriptors: their numbers are others' now."""
         self._pipes.clear()
-        self._blocked.clear()
+        self._relays.clear()
 
     def _ready(self, timeout_ms: int | None) -> list[int]:
         return [fd for fd, _ in self._poll.poll(timeout_ms)]
@@ -153,40 +171,25 @@ class Emptier:
     def _pass_through(self, pipe: PumpedPipe) -> int | None:
         """Hand bytes that nobody keeps to the descriptor they would have gone to.
 
-        If its reader is slow, the writer waits for it, as it would have without us; the other
-        pipes do not.
+        Nobody may be reading there, so a thread of its own writes; without one, they are dropped.
         """
-        original = pipe.original
-        if original is not None and not is_writable(original):
-            self._poll.unregister(pipe.fd)
-            self._poll.register(original, select.POLLOUT)
-            self._blocked[original] = pipe
-            return None
+        if pipe.original is not None:
+            relay = Relay(pipe.fd, pipe.original)
+            with contextlib.suppress(RuntimeError):
+                relay.start()
+                self._relays.append(relay)
+                self._drop_pipe(pipe)
+                return None
         try:
-            chunk = read_some(pipe.fd, FORWARD_BYTES if original is not None else CHUNK_BYTES)
+            return len(read_some(pipe.fd, CHUNK_BYTES))
         except BlockingIOError:
             return None
-        moved = len(chunk)
-        try:
-            while chunk and original is not None:
-                try:
-                    chunk = chunk[os.write(original, chunk) :]
-                except BlockingIOError:
-                    wait_until_writable(original)
-        except OSError:  # nobody reads there any more
-            os.close(pipe.original)  # type: ignore[arg-type]
-            pipe.original = None
-        return moved
-
-    def _unblock(self, original: int) -> None:
-        pipe = self._blocked.pop(original)
-        self._poll.unregister(original)
-        self._poll.register(pipe.fd, select.POLLIN)
 
     def _close_pipe(self, pipe: PumpedPipe) -> None:
-        if pipe.original in self._blocked:
-            self._unblock(pipe.original)
+        self._drop_pipe(pipe)
+        pipe.close()
+
+    def _drop_pipe(self, pipe: PumpedPipe) -> None:
         self._poll.unregister(pipe.fd)
         del self._pipes[pipe.fd]
         pipe.recording.pipes.pop(pipe.source, None)
-        pipe.close()

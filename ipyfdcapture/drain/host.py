@@ -76,6 +76,7 @@ class ProcessHost:
         _check_that_it_is_python()
         self.control, theirs = _control_pair()
         self._group = 0
+        self._user = os.geteuid()
         try:
             self._launch(theirs)
         except BaseException:
@@ -111,6 +112,10 @@ class ProcessHost:
     @property
     def is_usable(self) -> bool:
         """Whether the pump can take new recordings."""
+        # One of another user could not write what this one may, or too much.
+        return self._user == os.geteuid() and self._is_alive()
+
+    def _is_alive(self) -> bool:
         return self.control.is_ours() and not is_closed(self.control.fileno())
 
     def __str__(self) -> str:
@@ -118,7 +123,7 @@ class ProcessHost:
 
     def end(self) -> None:
         """Kill it, and what it has started in its session."""
-        if self.is_usable:  # so the session is still the helper's
+        if self._is_alive():  # so the session is still the helper's
             with contextlib.suppress(OSError):
                 os.killpg(self._group, signal.SIGKILL)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 class Owner:
     """The program that a process ran when this was made.
@@ -13,10 +15,28 @@ class Owner:
     def __init__(self, process: int | None) -> None:
         self._process = process
         self._program = _program_of(process)
+        #: A descriptor that is ready once the process has ended; None where there is none. Its end
+        #: of the control socket would not do: a process that native code forked may hold that.
+        self.end = _end_of(process)
 
     def has_ended(self) -> bool:
         """Tell whether it has. A program that takes its place by ``exec`` is another one."""
         return not self._program or self._program != _program_of(self._process)
+
+    def close(self) -> None:
+        """Close its descriptor."""
+        if self.end is not None:
+            os.close(self.end)
+            self.end = None
+
+
+def _end_of(process: int | None) -> int | None:
+    if process is None or not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(process)
+    except OSError:  # it has ended, or a sandbox refuses it
+        return None
 
 
 def _program_of(process: int | None) -> bytes:

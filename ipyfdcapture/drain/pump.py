@@ -48,6 +48,8 @@ class Pump:
         self._is_peaceful = False
         self._requests = Requests(control)
         self._emptier = Emptier(self._control_fd)
+        if self._owner.end is not None:
+            self._emptier.watch(self._owner.end)
         self._recordings: dict[int, PumpedRecording] = {}
         self._spools: dict[str, int] = {}  # by path: the lock that says they are in use
 
@@ -58,13 +60,14 @@ class Pump:
         try:
             while self._control is not None or self._emptier:
                 self._turn()
+            self._emptier.await_relays()
         finally:
             self.close()
 
     @property
     def is_emptying(self) -> bool:
         """Whether a writer lives."""
-        return bool(self._emptier)
+        return bool(self._emptier) or self._emptier.is_relaying
 
     def close(self) -> None:
         """Close everything, whatever is in the pipes."""
@@ -72,6 +75,7 @@ class Pump:
         for number in list(self._recordings):
             self._release(number)
         self._close_spools()
+        self._owner.close()
         if self._control is not None:
             self._control.close()
 
@@ -88,6 +92,8 @@ class Pump:
         if self._control_fd in ready:
             # First: once the owner is gone, what comes belongs elsewhere.
             self._answer_requests()
+        elif self._control is not None and self._owner.end in ready:
+            self._owner_gone()
         self._emptier.empty(ready)
 
     def _forget_all(self) -> None:
@@ -196,6 +202,8 @@ class Pump:
     def _owner_gone(self) -> None:
         assert self._control is not None
         self._emptier.ignore_control()
+        if self._owner.end is not None:
+            self._emptier.unwatch(self._owner.end)
         self._control.close()
         self._control = None
         self._control_fd = -1

@@ -102,6 +102,12 @@ class CaptureFd(Configurable):
     keep_crashed_days = Integer(
         30, min=1, help="How many days a recording of a crashed kernel is kept."
     ).tag(config=True)
+    keep_crashed_bytes = Size(
+        10 << 30,
+        allow_none=True,
+        help="How much the recordings of crashed kernels of all notebooks may take, the oldest "
+        "out first. None: as much as there is.",
+    ).tag(config=True)
 
     @validate("encoding")
     def _known_encoding(self, proposal: Any) -> str:

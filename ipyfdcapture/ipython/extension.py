@@ -19,10 +19,10 @@ from .captures import Captures
 from .cells import Cells
 from .config import CaptureFd
 from .every_cell import EveryCell
+from .left_behind import LeftBehind
 from .magics import CaptureFdMagics
 from .on_error import show_failures
 from .options import MAGIC
-from .recover import announce
 from .tracebacks import without_our_frames
 from .transform import CellTransformer
 
@@ -51,13 +51,13 @@ class CaptureFdExtension:
         self.shell = shell
         self.config = _configured(shell)
         captures = Captures(shell, self.config, crashes.notebook_key())
-        self._notebook = captures.notebook
         self._cells = Cells(shell)
         self._every_cell = EveryCell(captures, self._cells)
         self._magics = CaptureFdMagics(captures, self._cells)
         self._transformer = CellTransformer(
             shell, self._magics.begin_cell, lambda: bool(self._cells.running)
         )
+        self._left_behind = LeftBehind(captures.notebook, self.config)
         self._undo = contextlib.ExitStack()
 
     def load(self) -> None:
@@ -83,10 +83,7 @@ class CaptureFdExtension:
         config = self.config
         with contextlib.suppress(CaptureError):
             _show_notices(get_drain(config.drain, wait=False))
-        crashes.prune(
-            self._notebook, config.keep_crashed, config.keep_crashed_days, config.spool_dir
-        )
-        announce(self._notebook, config.spool_dir)
+        self._left_behind.search()
 
     def _add_magics(self) -> None:
         for kind, function in (
@@ -128,6 +125,7 @@ class CaptureFdExtension:
     def _cell_has_ended(self, result: Any) -> None:
         if result is not None and not result.info.raw_cell.strip():
             return  # a blank cell does not begin either
+        self._left_behind.tell()
         if self._cells.running:
             cell = self._cells.innermost
             try:

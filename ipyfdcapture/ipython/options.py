@@ -53,6 +53,7 @@ class MagicOptions:
     #: ``"list"``, or which recording to load.
     recover: str | None = None
     help: bool = False
+    all: bool = False
 
     @property
     def is_shown(self) -> bool:
@@ -182,6 +183,7 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar="[N]",
         help="list what crashed kernels of this notebook left; with N or -v, load it",
     )
+    add("--all", action="store_true", help="with --recover: of all notebooks")
     return parser
 
 
@@ -218,6 +220,8 @@ def parse_options(argv: list[str]) -> MagicOptions:
     given["name"] = _checked_name(given.pop("var"), given["name"])
     if given["append"] and given["name"] is None:
         raise UsageError("--append needs the NAME to add to, such as -v logs")
+    if given["all"] and given["recover"] is None:
+        raise UsageError("--all goes with --recover: it lists what kernels of all notebooks left")
     views = [
         f"--{view}" for view in ("live", "tail", "progress") if given[view] not in (None, False)
     ]

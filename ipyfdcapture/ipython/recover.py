@@ -20,9 +20,11 @@ _LAST_WORDS = 100
 
 def recover(options: MagicOptions, notebook: str, spool_dir: str) -> Captured | None:
     """Print the list of recordings, or return the log of the one that was asked for."""
-    paths = crashes.find(notebook, spool_dir)
+    find = crashes.find_all if options.all else crashes.find
+    paths = find(notebook, spool_dir)
     if not paths:
-        print("No crashed kernel of this notebook has left a recording.")
+        whose = "" if options.all else " of this notebook"
+        print(f"No crashed kernel{whose} has left a recording.")
         return None
     if options.recover == "list" and options.name is None:
         for position, path in enumerate(paths, 1):
@@ -44,15 +46,16 @@ def _position(given: str | None, count: int) -> int:
     return int(given)
 
 
-def announce(notebook: str, spool_dir: str) -> None:
-    """Say in one line that crashed kernels of this notebook have left something, if they have."""
+def announcement(notebook: str, spool_dir: str) -> str | None:
+    """Return one line that says that crashed kernels of this notebook have left something."""
     paths = crashes.find(notebook, spool_dir)
-    if paths:
-        many = f"{len(paths)} recordings" if len(paths) > 1 else "a recording"
-        print(
-            f"ipyfdcapture: {many} of a kernel that crashed here: "
-            f"%{MAGIC} --recover lists, %{MAGIC} --recover -v logs loads the newest"
-        )
+    if not paths:
+        return None
+    many = f"{len(paths)} recordings" if len(paths) > 1 else "a recording"
+    return (
+        f"ipyfdcapture: {many} of a kernel that crashed here: "
+        f"%{MAGIC} --recover lists, %{MAGIC} --recover -v logs loads the newest"
+    )
 
 
 def describe(path: str) -> str:
@@ -62,20 +65,24 @@ def describe(path: str) -> str:
     """
     try:
         with crashes.opened(path) as recording:
-            data = recording.snapshot().data
+            nbytes, end = recording.nbytes(), recording.end(_END_BYTES)
             metadata = recording.metadata
     except CaptureError as error:
         return str(error)
-    when = datetime.datetime.fromtimestamp((metadata.crashed or 0) / 1e9)
+    when = _when(metadata.crashed or 0)
     first_line = plain(metadata.first_line or "")
     unnamed = "its metadata is lost" if metadata.reconstructed else "a capture"
     where = f"cell [{metadata.cell}] {first_line}" if metadata.cell else first_line or unnamed
     if metadata.index_lost:
         where += " (its index is lost)"
-    return (
-        f"{when:%Y-%m-%d %H:%M:%S}  {where.strip()}  {len(data):,} bytes"
-        f"  last line: {_last_line(bytes(data[-_END_BYTES:]))}"
-    )
+    return f"{when}  {where.strip()}  {nbytes:,} bytes  last line: {_last_line(end)}"
+
+
+def _when(time_ns: int) -> str:
+    try:
+        return f"{datetime.datetime.fromtimestamp(time_ns / 1e9):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):  # damage: no year has such a number
+        return "at an unknown time"
 
 
 def _last_line(end: bytes) -> str:

@@ -169,9 +169,11 @@ class _CaptureWriter(DescriptorWriter):
             except BlockingIOError:  # a child or asyncio made it so, and nobody would try again
                 wait_until_writable(fd)
             except OSError:
-                if fd == (self.pipe if self.to_pipe else self._fd):
+                if fd == self._fd:
                     raise
-                # Closed at the end of the capture, while this thread was on its way.
+                # Closed at the end of the capture, while this thread was on its way, or by a fork.
+                if fd == self.pipe:
+                    self.to_pipe = False
         return size
 
     def wrote_outside(self, data: Any) -> bool:

@@ -194,9 +194,12 @@ def _flushing_before(usual: Any, marks: Sequence[int]) -> Any:
 
 def _hookable() -> list[_Hook]:
     hooks = [_Hook(os, name) for name in ("write", "writev", "system", "posix_spawn")]
-    if hasattr(subprocess, "_fork_exec"):  # Python 3.11 and later
-        return [*hooks, _Hook(subprocess, "_fork_exec")]
-    return [*hooks, _Hook(subprocess._posixsubprocess, "fork_exec")]  # type: ignore[attr-defined]
+    # From Python 3.11 on there is a function in `subprocess`; gevent puts None in its place.
+    if hasattr(subprocess, "_fork_exec"):
+        hooks.append(_Hook(subprocess, "_fork_exec"))
+    else:
+        hooks.append(_Hook(subprocess._posixsubprocess, "fork_exec"))  # type: ignore[attr-defined]
+    return [hook for hook in hooks if callable(getattr(hook.module, hook.name, None))]
 
 
 _hooks = _hookable()

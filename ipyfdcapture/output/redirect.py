@@ -166,4 +166,18 @@ class ClosedStandardDescriptors:
             self.give_way(fd)
 
 
+def _close_write_ends() -> None:
+    """In a forked child: keep nothing of a pipe but 1 and 2 themselves.
+
+    A daemon leads those elsewhere, and holds nothing of ours then: its log is complete. Which
+    pipe it was is still known, and what was there before is put back if the child ends the
+    capture. Of several captures, each needs its own pipe.
+    """
+    for stack in _stacks.values():
+        if len(stack) == 1:
+            with contextlib.suppress(OSError):
+                stack[0].write_end.close()
+
+
+at_fork(Stage.STATE, in_child=_close_write_ends)
 at_fork(Stage.LOCKS, before=_lock.acquire, in_parent=_lock.release, in_child=_lock.release)

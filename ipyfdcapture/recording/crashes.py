@@ -8,12 +8,14 @@ moved from there by whoever looks next.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import CaptureError
 from . import spool
@@ -31,14 +33,21 @@ def notebook_key() -> str:
     """
     name = os.environ.get("JPY_SESSION_NAME")
     if name:
-        return "notebook " + os.path.join(os.getcwd(), name)
+        return "notebook " + os.path.join(_working_directory(), name)
     connection_file = _connection_file()
     if connection_file:
         return "kernel " + connection_file
     for fd in (0, 1, 2):
         with contextlib.suppress(OSError):
-            return f"terminal {os.ttyname(fd)} {os.getcwd()}"
-    return "directory " + os.getcwd()
+            return f"terminal {os.ttyname(fd)} {_working_directory()}"
+    return "directory " + _working_directory()
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed, or may not be searched: what the shell called it will do
+        return os.environ.get("PWD", "")
 
 
 def _connection_file() -> str | None:
@@ -56,10 +65,21 @@ def _connection_file() -> str | None:
 
 def directory(key: str) -> str:
     """Return where recordings of crashed kernels of the notebook ``key`` are kept."""
+    name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return os.path.join(_root(), name)
+
+
+def _root() -> str:
+    """Return the directory that has one of `directory` for each notebook."""
     from jupyter_core.paths import jupyter_runtime_dir
 
-    name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return os.path.join(jupyter_runtime_dir(), "ipyfdcapture", name)
+    return _absolute(os.path.join(jupyter_runtime_dir(), "ipyfdcapture"))
+
+
+@functools.cache
+def _absolute(path: str) -> str:
+    """Return what a path meant at first: the program may go elsewhere."""
+    return os.path.join(_working_directory(), path)
 
 
 def find(key: str, spool_dir: str = "") -> list[str]:
@@ -67,26 +87,76 @@ def find(key: str, spool_dir: str = "") -> list[str]:
 
     What lies in spools that nobody uses any more is moved to its place on the way.
     """
-    base = spool_dir or tempfile.gettempdir()
-    spool.remove_half_made(base)
-    _adopt_orphans(base, key)
-    changed: dict[str, int] = {}
-    for file in Path(directory(key)).glob("*.json"):
-        with contextlib.suppress(FileNotFoundError):  # another kernel has just taken it
-            changed[str(file)[: -len(".json")]] = file.stat().st_mtime_ns
-    return sorted(changed, key=changed.__getitem__, reverse=True)
+    _collect_orphans(key, spool_dir)
+    return [each.path for each in _kept_in(directory(key))]
 
 
-def prune(key: str, keep: int, days: float, spool_dir: str = "") -> None:
-    """Delete the oldest recordings of this notebook's crashed kernels.
+def find_all(key: str, spool_dir: str = "") -> list[str]:
+    """Return the same for all notebooks. Orphans that are nobody's go to the notebook ``key``."""
+    _collect_orphans(key, spool_dir)
+    return [each.path for each in _kept()]
 
-    Keeps at most ``keep``, and none that is older than ``days``.
+
+def prune(key: str, keep: int, days: float, max_bytes: int | None, spool_dir: str = "") -> None:
+    """Delete the oldest recordings of crashed kernels.
+
+    Parameters
+    ----------
+    key, keep
+        Of this notebook, at most so many are kept.
+    days, max_bytes
+        Of all notebooks, none is kept that is older, and of the newest no more than that many
+        bytes: kernels of programs such as papermill never come back. None: all bytes.
+    spool_dir
+        Where orphans may lie.
     """
-    oldest = time.time() - days * 86400
-    for position, path in enumerate(find(key, spool_dir)):
-        with contextlib.suppress(OSError):
-            if position >= keep or os.stat(path + ".json").st_mtime < oldest:
-                delete(path)
+    _collect_orphans(key, spool_dir)
+    oldest = (time.time() - days * 86400) * 1e9
+    for each in _kept_in(directory(key))[keep:]:
+        delete(each.path)
+    total = 0
+    for each in _kept():
+        total += each.nbytes
+        if each.changed < oldest or (max_bytes is not None and total > max_bytes):
+            delete(each.path)
+            with contextlib.suppress(OSError):  # unless another is in it
+                os.rmdir(os.path.dirname(each.path))
+
+
+class _Kept(NamedTuple):
+    """One recording that a crashed kernel left."""
+
+    changed: int  # ns since the epoch
+    path: str
+    nbytes: int
+
+
+def _kept() -> list[_Kept]:
+    """Return the recordings of all notebooks, the newest first."""
+    found: list[_Kept] = []
+    for name in _names_in(_root()):
+        found += _kept_in(os.path.join(_root(), name))
+    return sorted(found, reverse=True)
+
+
+def _kept_in(folder: str) -> list[_Kept]:
+    """Return the recordings in one directory, the newest first."""
+    found: list[_Kept] = []
+    for name in _names_in(folder):
+        path, suffix = os.path.splitext(os.path.join(folder, name))
+        if suffix == ".json":
+            with contextlib.suppress(OSError):  # another kernel has just taken it
+                changed = os.stat(path + ".json").st_mtime_ns
+                sizes = (os.stat(file).st_size for file in recording_files(path))
+                found.append(_Kept(changed, path, sum(sizes)))
+    return sorted(found, reverse=True)
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:  # there is none, or it may not be read
+        return []
 
 
 def delete(path: str) -> None:
@@ -101,8 +171,8 @@ def load(path: str, spool_dir: str = "") -> Recording:
 
     Raises `CaptureError`, and leaves it where it is, if it cannot be read.
     """
-    with opened(path):
-        pass  # it can be read
+    with opened(path) as recording:
+        recording.snapshot()  # it can be read
     target = move_recording(path, spool.directory(spool_dir))
     return Recording.open(target)
 
@@ -111,25 +181,34 @@ def load(path: str, spool_dir: str = "") -> Recording:
 def opened(path: str) -> Iterator[Recording]:
     """Open the recording at ``path`` to look at it; leave it where it is.
 
-    Raises `CaptureError` if it cannot be read.
+    Raises `CaptureError` if it cannot be read, now or in the block.
     """
     try:
         recording = Recording.open(path)
         try:
-            recording.snapshot()
+            yield recording
         finally:
             recording.keep_files()
-    except (OSError, EOFError) as error:
+    # What damage leads to: sizes that no file, mapping or date can have, bytes that are no text.
+    except (OSError, EOFError, ValueError, MemoryError, OverflowError) as error:
         raise CaptureError(f"{path}.data cannot be read as a recording: {error}") from error
-    yield recording
 
 
-def _adopt_orphans(base: str, key: str) -> None:
-    for path in Path(base).glob(spool.name_prefix() + "*"):
-        with contextlib.suppress(OSError):
-            if spool.is_mine(str(path)):
-                with spool.held(str(path)):
-                    _adopt(path, key)
+def _collect_orphans(key: str, spool_dir: str) -> None:
+    """Move what lies in spools that nobody uses any more to its place."""
+    try:
+        base = _absolute(spool_dir or tempfile.gettempdir())
+    except OSError:  # there is no directory for temporary files
+        return
+    spool.remove_half_made(base)
+    for name in _names_in(base):
+        path = os.path.join(base, name)
+        if name.startswith(spool.name_prefix()):
+            # One that cannot be read, whatever is wrong with it, does not hide the others.
+            with contextlib.suppress(OSError, ValueError, EOFError):
+                if spool.is_mine(path):
+                    with spool.held(path):
+                        _adopt(Path(path), key)
 
 
 def _adopt(orphan: Path, key: str) -> None:

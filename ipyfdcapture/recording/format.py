@@ -161,7 +161,10 @@ class Layout:
             return data
         start = self.place(last_start)
         written = size(start.file)
-        return data if written is None else max(last_start, last_start - start.offset + written)
+        if written is None:
+            return data
+        # Longer than it ever is: damage.
+        return max(last_start, last_start - start.offset + min(written, self._tail_file))
 
     def oldest(self, position: int, end: int) -> int:
         """Return the first position, from ``position`` on, that is still there.

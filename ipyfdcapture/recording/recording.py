@@ -10,13 +10,13 @@ import contextlib
 import errno
 import os
 import tempfile
-import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..system.finalizers import Finalizer, run_pending
+from ..system.forking import fork_safe_lock
 from ..system.interrupts import deferred_interrupts
 from ..system.pipes import out_of_the_way
 from .files import append_metadata, recording_files, write_all
@@ -24,7 +24,7 @@ from .format import ENTRY_WORDS, Layout, new_header
 from .halves import join, replace_parts
 from .mapping import map_entries, map_fd, map_file
 from .metadata import Metadata, added_sources
-from .salvage import read_dropped, read_metadata, sound_entries
+from .salvage import check_for_holes, read_dropped, read_metadata, sound_entries
 
 
 @dataclass(frozen=True)
@@ -227,6 +227,27 @@ class Recording:
             end = self._end(self._data_bytes(), self._entries())
             return end - self._layout.over_limit(end)
 
+    def end(self, count: int) -> bytes:
+        """Return the last ``count`` bytes, without the work of a snapshot."""
+        self.update()
+        self._check_open()
+        with _joining:
+            data = self._data_bytes()
+            stop = data if self._is_joined else self._end(data, self._entries())
+            layout = Layout(None) if self._is_joined else self._layout
+            position = layout.oldest(max(0, stop - count), stop)
+            found = b""
+            while position < stop:
+                place = layout.place(position)
+                with open(f"{self.path}.{place.file}", "rb") as file:
+                    file.seek(place.offset)
+                    part = file.read(min(place.room, stop - position))
+                if not part:
+                    break
+                found += part
+                position += len(part)
+            return found
+
     @property
     def dropped(self) -> int:
         """How many bytes were not kept, because of the limit or of a fault."""
@@ -316,6 +337,8 @@ class Recording:
 
         Once nothing is written any more, the result takes the place of the parts.
         """
+        if self._was_left:
+            check_for_holes(self.path)
         what = (self.path, self._layout, entries, self.metadata.gaps, end)
         with contextlib.ExitStack() as files:
             try:
@@ -368,16 +391,8 @@ class Recording:
 
 
 #: Held while a limited recording is read: what puts its halves together deletes the parts.
-_joining = threading.RLock()
+_joining = fork_safe_lock()
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-def _forget_after_fork() -> None:
-    global _joining
-    _joining = threading.RLock()
-
-
-os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def _no_snapshot() -> Snapshot | None:

@@ -18,6 +18,15 @@ from .format import ENTRY_WORDS, DamagedIndexError, Layout, dropped_bytes
 from .mapping import EMPTY, map_entries
 from .metadata import MAX_UNNAMED_SOURCES, Metadata, read_changes, unnamed
 
+#: No metadata is longer: it takes some 60 bytes for each of `MAX_UNNAMED_SOURCES` sources.
+_MAX_METADATA_BYTES = 4 << 20
+#: Entries are checked so many at once: 20 times as fast as one by one.
+_BLOCK_ENTRIES = 1 << 14
+#: A file that takes so much less room than it is long was enlarged, and never written. (File
+#: systems that compress what they hold do not come near that with text.)
+_HOLES = 100
+_MIN_HOLES_BYTES = 64 << 20
+
 
 def read_metadata(path: str) -> Metadata:
     """Read the metadata of the recording at ``path``, as far as it was written.
@@ -27,8 +36,9 @@ def read_metadata(path: str) -> Metadata:
     OSError
         If the files cannot be read, or were written in another format.
     """
-    with open(path + ".json", encoding="utf-8", errors="replace") as lines:
-        found = read_changes(lines)
+    with open(path + ".json", "rb") as file:
+        text = file.read(_MAX_METADATA_BYTES).decode("utf-8", "replace")
+    found = read_changes(text.splitlines())
     entries = sound_entries(path, len(found.get("sources", ())) + MAX_UNNAMED_SOURCES)
     made_up = _made_up_metadata(path, entries)
     if "sources" in found:
@@ -71,16 +81,36 @@ def sound_entries(path: str, sources: int) -> memoryview:
     entries = EMPTY.cast("Q")
     with contextlib.suppress(FileNotFoundError, DamagedIndexError):
         entries = map_entries(path)
-    starts = entries[1::ENTRY_WORDS]
-    follows = map(operator.le, itertools.chain((0,), starts), starts)
-    is_known = map(sources.__gt__, entries[2::ENTRY_WORDS])
-    columns = zip(entries[0::ENTRY_WORDS], follows, is_known, strict=True)
-    sound = itertools.takewhile(all, columns)
-    entries = entries[: ENTRY_WORDS * sum(1 for _ in sound)]
+    entries = entries[: ENTRY_WORDS * _count_sound(entries, sources)]
     data = os.stat(path + ".data")
     if data.st_size and not len(entries):
         entries = memoryview(array.array("Q", (data.st_mtime_ns, 0, 0)))
     return entries
+
+
+def _count_sound(entries: memoryview, sources: int) -> int:
+    """Return how many entries come before the first that cannot be right."""
+    count, start = 0, 0
+    while ENTRY_WORDS * count < len(entries):
+        block = entries[ENTRY_WORDS * count : ENTRY_WORDS * (count + _BLOCK_ENTRIES)]
+        starts = block[1::ENTRY_WORDS].tolist()
+        numbers = block[2::ENTRY_WORDS]
+        is_sound = start <= starts[0] and starts == sorted(starts) and max(numbers) < sources
+        if not (is_sound and all(block[0::ENTRY_WORDS])):
+            follows = map(operator.le, [start, *starts[:-1]], starts)
+            columns = zip(block[0::ENTRY_WORDS], follows, map(sources.__gt__, numbers), strict=True)
+            return count + sum(1 for _ in itertools.takewhile(all, columns))
+        count += len(starts)
+        start = starts[-1]
+    return count
+
+
+def check_for_holes(path: str) -> None:
+    """Raise `OSError` if files of the recording at ``path`` were enlarged and never written."""
+    for file in recording_files(path):
+        status = os.stat(file)
+        if status.st_size > max(_MIN_HOLES_BYTES, _HOLES * 512 * status.st_blocks):
+            raise OSError(f"{file} is damaged: most of it was never written")
 
 
 def _made_up_metadata(path: str, entries: memoryview) -> Metadata:

@@ -13,7 +13,6 @@ import fcntl
 import os
 import stat
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from ..errors import CaptureError
 from ..system.descriptors import Descriptor
+from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.pipes import out_of_the_way
 from .files import remove_tree
 
@@ -37,12 +37,13 @@ class Spool:
     path: str
     lock_fd: Descriptor
     owner: int  # the process
+    user: int
 
 
 _spools: dict[str, Spool] = {}
 #: Those that could not be used any more, though something may still be read there.
 _former: list[Spool] = []
-_guard = threading.Lock()
+_guard = fork_safe_lock()
 
 
 def directory(base: str = "") -> str:
@@ -76,7 +77,7 @@ def open_spool(base: str = "") -> Spool:
 
 
 def _is_usable(spool: Spool) -> bool:
-    if spool.owner != os.getpid():
+    if spool.owner != os.getpid() or spool.user != os.geteuid():
         return False
     if not spool.lock_fd.is_ours():
         try:
@@ -88,7 +89,7 @@ def _is_usable(spool: Spool) -> bool:
 
 def name_prefix() -> str:
     """Return what the names of this user's spool directories start with."""
-    return f"ipyfdcapture-{os.getuid()}-"
+    return f"ipyfdcapture-{os.geteuid()}-"
 
 
 def _make(base: str) -> Spool:
@@ -108,7 +109,7 @@ def _make(base: str) -> Spool:
             os.close(lock_fd)
         remove_tree(being_made)
         raise
-    return Spool(path, Descriptor(lock_fd), os.getpid())
+    return Spool(path, Descriptor(lock_fd), os.getpid(), os.geteuid())
 
 
 def _lock(path: str) -> int:
@@ -147,7 +148,7 @@ def remove_half_made(base: str) -> None:
 def is_mine(path: str) -> bool:
     """Return whether it is a directory that this user alone can read."""
     status = os.lstat(path)
-    private = status.st_uid == os.getuid() and not status.st_mode & 0o077
+    private = status.st_uid == os.geteuid() and not status.st_mode & 0o077
     return private and stat.S_ISDIR(status.st_mode)
 
 
@@ -166,8 +167,6 @@ def held(path: str) -> Iterator[None]:
 
 def _forget_after_fork() -> None:
     """A forked child has no spool of its own yet, and must not hold its parent's lock."""
-    global _guard
-    _guard = threading.Lock()
     for spool in _spools.values():
         with contextlib.suppress(OSError):
             spool.lock_fd.close()
@@ -181,5 +180,5 @@ def _remove_at_exit() -> None:
             remove_tree(spool.path)
 
 
-os.register_at_fork(after_in_child=_forget_after_fork)
+at_fork(Stage.STATE, in_child=_forget_after_fork)
 atexit.register(_remove_at_exit)
