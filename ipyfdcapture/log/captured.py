@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ..recording.recording import Recording
 from . import export, narrowing
+from .analysis import AnalysedLines
 from .levels import count_levels
 from .line import Gap, Line
 from .moments import Moment, microseconds_of
 from .narrowing import checked_count
 from .pickling import Chunk, parts_of, pickled, recording_of, restore
 from .reading import Reading
-from .recorded import RecordedLines
 from .search import Pattern
 from .timing import Rate, gaps, rate
 from .view.replay import replay
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from IPython.utils.capture import RichOutput
 
 
-class Captured(RecordedLines):
+class Captured(AnalysedLines):
     r"""A captured log, or a narrower view of one: a sequence of `Line`.
 
     It may be read while it still grows. A narrower view (`head`, `tail`, `grep`, `source`,
@@ -455,9 +455,11 @@ class Captured(RecordedLines):
         Parameters
         ----------
         path
-            Its suffix says how: ``.txt`` (the text, in UTF-8), ``.jsonl`` (an object a line),
-            ``.html`` (a page that searches and filters by itself, offline), ``.parquet`` (needs
-            pyarrow).
+            The file; ``~`` is the home directory. Its suffix says how: ``.txt`` or ``.log`` (the
+            text, in UTF-8), ``.jsonl`` (an object a line), ``.csv``, ``.html`` (a page that
+            searches and filters by itself, offline), ``.svg`` (a picture of the first and last
+            lines, for a paper), ``.parquet`` (needs pyarrow). ``.gz`` behind one of these, or
+            alone, compresses.
         viewer
             False: a page without script, which shows all lines one below the other.
 

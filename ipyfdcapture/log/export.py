@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import errno
+import gzip
+import io
 import json
 import os
 import stat
@@ -10,7 +14,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from .lines import Row
 from .moments import utc_time
@@ -44,7 +48,8 @@ def save(
     summary
         What a page says of them.
     path
-        Where to, with a suffix of ``.txt``, ``.jsonl``, ``.html`` or ``.parquet``.
+        Where to; ``~`` is the home directory. Its suffix is ``.txt`` or ``.log``, ``.jsonl``,
+        ``.csv``, ``.html``, ``.svg`` or ``.parquet``, and ``.gz`` behind it compresses.
     page
         What makes a page. None: the static view of all lines.
 
@@ -57,13 +62,27 @@ def save(
     ImportError
         If a library is missing; the message names the extra to install.
     """
-    target = Path(os.path.realpath(path))
-    suffix = target.suffix.lower()
+    name = os.path.expanduser(os.fsdecode(path))
+    suffix, packed = _format_of(name)
     if suffix not in _SUFFIXES:
         raise ValueError(
             f"cannot save {os.fspath(path)!r}: the suffix says how, and is one of "
             + ", ".join(_SUFFIXES)
+            + "; .gz after it, or alone, compresses"
         )
+    with replaced_file(name) as file:
+        if not packed:
+            _write(suffix, reading, summary, page, file)
+            return
+        # The same log gives the same file: without a name and a time.
+        with gzip.GzipFile("", "wb", 6, file, mtime=0) as packing:
+            _write(suffix, reading, summary, page, cast(IO[bytes], packing))
+
+
+@contextlib.contextmanager
+def replaced_file(path: str) -> Iterator[IO[bytes]]:
+    """Open a file that takes the place of ``path`` once it is whole, with the mode of that."""
+    target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such directory", str(target.parent))
     new = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.new")
@@ -76,7 +95,7 @@ def save(
         with open(new, "xb", opener=opener) as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)  # what the umask took off as well
-            _write(suffix, reading, summary, page, file)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, target)
@@ -85,7 +104,15 @@ def save(
         raise
 
 
-_SUFFIXES = (".txt", ".jsonl", ".html", ".parquet")
+_SUFFIXES = (".txt", ".log", ".jsonl", ".csv", ".html", ".svg", ".parquet")
+
+
+def _format_of(name: str) -> tuple[str, bool]:
+    """Return the suffix that says the format, and whether to compress."""
+    stem, suffix = os.path.splitext(os.path.basename(name))
+    if suffix.lower() != ".gz":
+        return suffix.lower(), False
+    return os.path.splitext(stem)[1].lower() or ".txt", True
 
 
 def _write(
@@ -94,14 +121,35 @@ def _write(
     if suffix == ".parquet":
         _write_parquet(reading, file)
         return
+    parts: Iterator[str]
     if suffix == ".html":
         from .view import html
 
         parts = (page or html.page)(summary, reading)
+    elif suffix == ".svg":
+        from .view import svg
+
+        parts = svg.picture(summary, reading)
+    elif suffix == ".csv":
+        parts = _csv_lines(reading)
     else:
-        parts = reading.text_parts() if suffix == ".txt" else _json_lines(reading)
+        parts = _json_lines(reading) if suffix == ".jsonl" else reading.text_parts()
     for part in parts:
         file.write(part.encode("utf-8", "backslashreplace"))
+
+
+def _csv_lines(reading: Reading) -> Iterator[str]:
+    """Yield a table as RFC 4180 wants it: with a head, and lines that end with ``\\r\\n``."""
+    line = io.StringIO()
+    writer = csv.writer(line)
+    writer.writerow(("time", "source", "number", "text"))
+    for row in reading.rows():
+        moment = utc_time(row.time).isoformat(timespec="microseconds")
+        writer.writerow((moment, reading.source(row), row.nth + 1, reading.text(row)))
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
+    yield line.getvalue()
 
 
 def _json_lines(reading: Reading) -> Iterator[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
-from .decoding import decode
+from .decoding import DECODE_BYTES, decode
 from .line import Line
 from .lines import Lines, Row, content
+from .strands import release_pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,16 @@ class Reading:
         if self.whole:
             return decode(self.lines, self.encoding, self.errors, wanted)
         return map(self.decode, self.raw_lines(wanted))
+
+    def raw_parts(self) -> Iterator[bytes]:
+        """Yield the bytes that `text_parts` decodes, in parts."""
+        if not self.whole:
+            yield from self.raw_lines()
+            return
+        data = self.lines.snapshot.data
+        for start in range(0, len(data), DECODE_BYTES):
+            yield bytes(data[start : start + DECODE_BYTES])
+            release_pages(data)
 
     def raw_lines(self, wanted: set[int] | None = None) -> Iterator[bytes]:
         """Yield the lines of some sources or of all (None); only the last may lack a line end."""

@@ -109,6 +109,17 @@ def narrow_and_save(logs: Captured) -> None:
     assert_type(logs(), None)
     assert_type(logs.show(), None)
     assert_type(logs.save("run.html"), None)
+    assert_type(logs.copy_to("run.out"), None)
+    assert_type(logs.edit(), None)
+
+
+def ask(logs: Captured, other: Captured) -> None:
+    rows: list[dict[str, object]] = logs.extract(r"loss (?P<loss>\S+)", to="dicts")
+    assert_type(len(rows), int)
+    logs.table("gurobi", plot=True)
+    diff = logs.diff(other, ignore=("numbers", "times"))
+    assert_type([len(change.left) for change in diff.changes], list[int])
+    assert_type(list(diff.only_right()), list[Line])
 
 
 def start_pause_and_stop(capture: Capture) -> None:

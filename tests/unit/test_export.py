@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 import os
 import stat
@@ -10,12 +12,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from helpers import logs
 from helpers.logs import Chunk, make_log, model_joined, model_lines, model_text
+from helpers.wait import eventually
 from hypothesis import HealthCheck, given, settings
 
+from ipyfdcapture import open_log
 from ipyfdcapture.log import export
 from ipyfdcapture.log.reading import Reading
 
@@ -115,6 +120,104 @@ def test_bad_bytes_that_a_handler_kept_do_not_break_an_export(tmp_path: Path) ->
     assert pa.table(log)["text"].to_pylist() == ["bad \\udcff"]
 
 
+@QUICK
+@given(logs.chunks)
+def test_csv_is_read_back_as_it_was(tmp_path: Path, chunks: list[Chunk]) -> None:
+    make_log(chunks).save(tmp_path / "x.csv")
+    with open(tmp_path / "x.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["source"], int(row["number"]), row["text"]) for row in rows] == [
+        (row["source"], row["number"], row["text"]) for row in model_table(chunks)
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".log", ".jsonl", ".csv", ".html", ".parquet"])
+def test_gz_behind_a_suffix_compresses(tmp_path: Path, suffix: str) -> None:
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    log = make_log(LOG)
+    for name in (f"a{suffix}", f"a{suffix}.gz", f"b{suffix}.gz"):
+        log.save(tmp_path / name)
+    packed = (tmp_path / f"a{suffix}.gz").read_bytes()
+    assert gzip.decompress(packed) == (tmp_path / f"a{suffix}").read_bytes()
+    assert packed == (tmp_path / f"b{suffix}.gz").read_bytes()
+    log.save(tmp_path / "x.gz")
+    assert gzip.decompress((tmp_path / "x.gz").read_bytes()).decode() == log.text
+
+
+def test_home_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    make_log(LOG).save("~/x.log")
+    make_log(LOG).copy_to("~/y")
+    assert (tmp_path / "x.log").read_bytes().decode() == make_log(LOG).text
+    assert (tmp_path / "y").read_bytes() == make_log(LOG).raw
+
+
+@QUICK
+@given(logs.chunks)
+def test_svg_is_a_picture_without_script_whatever_the_lines(
+    tmp_path: Path, chunks: list[Chunk]
+) -> None:
+    make_log([*chunks, (0, b"\n<script>\x1b[31;1mred\x00\n" + b"x" * 1000)]).save(
+        tmp_path / "x.svg"
+    )
+    root = ElementTree.parse(tmp_path / "x.svg").getroot()
+    kinds = {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert kinds <= {"svg", "title", "rect", "g", "text", "tspan"}
+    assert "<script>" in "".join(root.itertext())
+    assert float(root.attrib["width"]) < 1000
+
+
+class TestCopies:
+    @QUICK
+    @given(logs.chunks)
+    def test_are_byte_for_byte(self, tmp_path: Path, chunks: list[Chunk]) -> None:
+        log = make_log(chunks)
+        log.copy_to(tmp_path / "x.any")
+        assert (tmp_path / "x.any").read_bytes() == log.raw
+        log[::2].copy_to(tmp_path / "x.any")
+        assert (tmp_path / "x.any").read_bytes() == log[::2].raw
+
+    def test_in_a_directory_are_named_after_the_log(self, tmp_path: Path) -> None:
+        make_log(LOG).copy_to(tmp_path)
+        (tmp_path / "solver.out").write_text("a\n")
+        (tmp_path / "to").mkdir()
+        open_log(tmp_path / "solver.out").copy_to(tmp_path / "to")
+        assert sorted(os.listdir(tmp_path)) == ["captured", "solver.out", "to"]
+        assert (tmp_path / "to/solver.out").read_text() == "a\n"
+
+
+class TestEditing:
+    def test_opens_a_copy_in_the_users_editor(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        editor = tmp_path / "editor"
+        editor.write_text(
+            f'#!/bin/sh\ncp "$2" {tmp_path}/new && mv {tmp_path}/new {tmp_path}/seen\n'
+        )
+        editor.chmod(0o700)
+        monkeypatch.setenv("VISUAL", f"'{editor}' --wait")
+        make_log(LOG).edit()
+        eventually((tmp_path / "seen").exists, "the editor has read the copy")
+        assert (tmp_path / "seen").read_bytes().decode() == make_log(LOG).text
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+    def test_without_an_editor_says_what_to_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("VISUAL", raising=False)
+        monkeypatch.delenv("EDITOR", raising=False)
+        with pytest.raises(RuntimeError, match=r"set \$VISUAL"):
+            make_log(LOG).edit()
+        monkeypatch.setenv("EDITOR", "vim")
+        with open(os.devnull) as nothing:
+            monkeypatch.setattr(sys, "__stdin__", nothing)
+            with pytest.raises(RuntimeError, match="vim needs a terminal"):
+                make_log(LOG).edit()
+        monkeypatch.setenv("VISUAL", "no-such-editor-anywhere")
+        with pytest.raises(FileNotFoundError, match="no such editor"):
+            make_log(LOG).edit()
+
+
 def test_html_is_a_page_with_every_line(tmp_path: Path) -> None:
     log = make_log([(0, b"<b>line %d</b>\n" % i) for i in range(300)])
     log.save(tmp_path / "x.html", viewer=False)
@@ -163,8 +266,9 @@ class TestFiles:
         assert stat.S_IMODE(path.stat().st_mode) == mode
 
     def test_an_unknown_suffix_is_refused_in_one_line(self, tmp_path: Path) -> None:
-        for name in ("x.csv", "x"):
-            with pytest.raises(ValueError, match=r"one of \.txt, \.jsonl, \.html, \.parquet$"):
+        known = r"one of \.txt, \.log, \.jsonl, \.csv, \.html, \.svg, \.parquet; \.gz after it"
+        for name in ("x.xls", "x", "x.zip.gz"):
+            with pytest.raises(ValueError, match=known):
                 make_log(LOG).save(tmp_path / name)
         assert os.listdir(tmp_path) == []
 

@@ -1,0 +1,206 @@
+"""What a log answers: tables, the difference to another, and what takes it elsewhere by hand."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from . import columns
+from .difference import Diff, difference
+from .extraction import extract
+from .recorded import RecordedLines
+from .tables import find_tables, table_named
+
+if TYPE_CHECKING:
+    from .columns import Table
+
+
+class AnalysedLines(RecordedLines):
+    """Lines of a recording that can be asked."""
+
+    def extract(
+        self,
+        pattern: str | re.Pattern[str],
+        *,
+        to: str | None = None,
+        plot: bool = False,
+        line_limit: float = 1.0,
+    ) -> Any:
+        r"""Return a table with a row for each match of a regular expression.
+
+        Its groups are columns, under their names; a column of numbers holds numbers. Beside them
+        are the ``number`` of the line, its ``time`` and its ``source``: with ``log_`` before these
+        names if a group has one of them.
+
+        Parameters
+        ----------
+        pattern
+            A regular expression, as text or compiled. It is searched for in each line as it is
+            seen, without colours.
+        to
+            What to return: ``"pandas"``, ``"polars"``, ``"arrow"`` or ``"dicts"`` (a list of
+            dictionaries). None: the first of these that is there.
+        plot
+            Whether to draw each column of numbers over time as well; needs matplotlib.
+        line_limit
+            How long to search one line, in seconds. One that takes longer is left out, and told.
+
+        Returns
+        -------
+        DataFrame, Table or list of dict
+            The rows, in the order of the lines.
+
+        Raises
+        ------
+        ValueError
+            If it is no regular expression, or ``to`` is none of these.
+        ImportError
+            If a library that is asked for is missing.
+
+        Warns
+        -----
+        UserWarning
+            If the search of lines took too long.
+
+        Examples
+        --------
+        >>> rows = logs.extract(r"iteration (?P<i>\d+): loss (?P<loss>[\d.]+)", to="dicts")
+        >>> [(row["i"], row["loss"], row["number"]) for row in rows]
+        [(1, 0.5, 2), (2, 0.25, 4)]
+        """
+        kind = columns.checked_kind(to)
+        _check_limit(line_limit)
+        return self._frame(extract(self._read(), pattern, line_limit), kind, plot)
+
+    def table(self, name: str | None = None, *, to: str | None = None, plot: bool = False) -> Any:
+        """Return the table that a solver or a training run printed.
+
+        Known are those of HiGHS, Gurobi, CBC, SCIP, Ipopt, CP-SAT, XGBoost, LightGBM, Keras and
+        tqdm; `extract` finds any other. What a cell lacks is missing, a percentage is its number,
+        and a time is in seconds.
+
+        Parameters
+        ----------
+        name
+            Which, by the beginning of its name (``"gurobi simplex"``). None: the longest.
+        to, plot
+            As in `extract`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such table.
+
+        Examples
+        --------
+        >>> from ipyfdcapture import open_log
+        >>> rounds = "[0]\\ttrain-rmse:0.24\\n[1]\\ttrain-rmse:0.20\\n"
+        >>> import pathlib
+        >>> _ = pathlib.Path("train.log").write_text(rounds)
+        >>> rows = open_log("train.log").table(to="dicts")
+        >>> [(row["round"], row["train-rmse"]) for row in rows]
+        [(0, 0.24), (1, 0.2)]
+        """
+        kind = columns.checked_kind(to)
+        return self._frame(table_named(find_tables(self._read()), name), kind, plot)
+
+    def diff(self, other: RecordedLines, ignore: str | tuple[str, ...] | list[str] = ()) -> Diff:
+        """Compare with another log, line by line, whatever the sources.
+
+        Parameters
+        ----------
+        other
+            The other log, or a narrower view of one.
+        ignore
+            What not to look at: any of ``"numbers"``, ``"times"``, ``"addresses"`` and
+            ``"paths"``.
+
+        Returns
+        -------
+        Diff
+            It shows both side by side, is true if they differ, and has the ``changes``.
+
+        Raises
+        ------
+        TypeError
+            If the other is no log.
+        ValueError
+            If ``ignore`` names something else.
+
+        Examples
+        --------
+        >>> first, second = logs.grep("iteration 1"), logs.grep("iteration 2")
+        >>> bool(first.diff(second)), bool(first.diff(second, ignore="numbers"))
+        (True, False)
+        >>> print(first.diff(second))
+        @@ -1 +1 @@
+        -iteration 1: loss 0.5
+        +iteration 2: loss 0.25
+        """
+        if not isinstance(other, RecordedLines):
+            raise TypeError(f"a log is compared with another log, not {other!r}")
+        return difference(self._read(), other._read(), ignore)
+
+    def copy_to(self, path: str | os.PathLike[str]) -> None:
+        """Write the bytes, as they were captured, to a file, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            The file, whatever its suffix; ``~`` is the home directory. In a directory, it is
+            named after the log.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written. What was there before is still there then.
+
+        Examples
+        --------
+        >>> import pathlib
+        >>> logs.copy_to("raw.out")
+        >>> pathlib.Path("raw.out").read_bytes() == logs.raw
+        True
+        """
+        from .handing import copy_to
+
+        copy_to(self._read(), self._file_name(), path)
+
+    def edit(self) -> None:
+        """Open a copy of the text in your editor: ``$VISUAL``, else ``$EDITOR``.
+
+        The editor runs on its own, and the log stays as it is whatever you change. One that needs
+        a terminal (vim, nano) is run in the terminal, and waited for; in a notebook, which has
+        none, it is refused.
+
+        Raises
+        ------
+        RuntimeError
+            If no editor is set, or it needs a terminal and there is none.
+        OSError
+            If it cannot be started.
+
+        Examples
+        --------
+        >>> logs.edit()  # doctest: +SKIP
+        """
+        from .handing import edit
+
+        edit(self._read(), self._file_name())
+
+    def _file_name(self) -> str:
+        return self.recording.metadata.name or "captured"
+
+    def _frame(self, table: Table, kind: str, plot: bool) -> Any:
+        if plot:
+            from .plot import plot as draw
+
+            draw(table, self.recording.metadata.started)
+        return columns.frame(table, kind)
+
+
+def _check_limit(seconds: object) -> None:
+    from ..checks import check_seconds
+
+    check_seconds("line_limit", seconds)
