@@ -38,6 +38,7 @@ def capture_fd(
     file: str | os.PathLike[str] | None = None,
     live_interval: float = 0.1,
     live_max_bytes: int = 1_000_000,
+    live_max_lines: int = 1000,
     max_bytes: int | None = None,
     drain: str = "auto",
     spool_dir: str = "",
@@ -87,6 +88,8 @@ def capture_fd(
         How often (s) what is new is shown.
     live_max_bytes
         How much is shown live in a notebook; the rest is counted, and the end is shown.
+    live_max_lines
+        And how many lines.
     max_bytes
         Keep at most that many bytes, the first half and the last. None: keep all.
     drain
@@ -116,6 +119,7 @@ def capture_fd(
         live=live_targets(live, on_line, file),
         live_interval=live_interval,
         live_max_bytes=live_max_bytes,
+        live_max_lines=live_max_lines,
         max_bytes=max_bytes,
         drain=drain,
         spool_dir=spool_dir,

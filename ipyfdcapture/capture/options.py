@@ -70,6 +70,8 @@ class CaptureOptions:
     live_interval: float = 0.1
     #: How many bytes a live view shows in a notebook.
     live_max_bytes: int = 1_000_000
+    #: And how many lines.
+    live_max_lines: int = 1000
     #: Whether live targets also get what children write after the end.
     live_after_end: bool = True
     #: Whether `CaptureSession.originals` has what the descriptors were before.
@@ -105,6 +107,7 @@ class CaptureOptions:
         check_encoding(self.encoding, self.errors)
         check_seconds("live_interval", self.live_interval)
         check_positive("live_max_bytes", self.live_max_bytes, of=" of bytes")
+        check_positive("live_max_lines", self.live_max_lines, of=" of lines")
         if not isinstance(self.spool_dir, str):
             raise ValueError(f"spool_dir must be the path of a directory, not {self.spool_dir!r}")
         check_facts(self.facts)

@@ -77,7 +77,7 @@ class CaptureSession:
         self._metadata = options.metadata()
         self._undo = UndoList()
         self._started = self._is_ending = self._stopped = False
-        self._failed = False
+        self._failed = self._interrupted = False
         self._captured: Captured | None = None
         self._job: DrainJob | None = None
         self._write_ends: dict[int, int] = {}
@@ -311,7 +311,11 @@ class CaptureSession:
     def _start_followers(self) -> None:
         options = self.options
         context = TargetContext(
-            self.dup_below, options.live_max_bytes, options.tail_lines, options.name
+            self.dup_below,
+            options.live_max_bytes,
+            options.live_max_lines,
+            options.tail_lines,
+            options.name,
         )
         for name, make in options.live:
             target = make(context)
@@ -371,7 +375,9 @@ class CaptureSession:
         encoding = attribute_of(original, "encoding") or self.options.encoding
         return plain_stream(base, NAMES[fd], encoding, error_handler_of(original))
 
-    def stop(self, failed: bool = False, limit: float | None = None) -> Captured:
+    def stop(
+        self, failed: bool = False, limit: float | None = None, interrupted: bool = False
+    ) -> Captured:
         """End: put everything back, and have everything recorded that was written so far.
 
         Does not wait for children that live on; what they write later arrives later.
@@ -382,13 +388,15 @@ class CaptureSession:
             Whether what was captured ended in an error.
         limit
             How long (s) to wait for each live target. None: as long as it makes progress.
+        interrupted
+            Whether that error was an interrupt.
         """
         captured = self.captured
         self._patience, self._limit = GRACE_S if limit is None else limit, limit
         with deferred_interrupts():
             self._is_ending = True
             if not self._stopped:
-                self._failed = failed
+                self._failed, self._interrupted = failed, interrupted
             self._undo.run()
             # They refer to this object; without the circle it goes, with the log, once unused.
             self.replacements.clear()
@@ -410,7 +418,7 @@ class CaptureSession:
         job = self._job
         if job is None or job.owner != os.getpid():
             return
-        recording.finish(time.time_ns(), failed=self._failed)
+        recording.finish(time.time_ns(), failed=self._failed, interrupted=self._interrupted)
         followed = bool(self._followers)
         with contextlib.ExitStack() as ending:  # a warning may be an error: nothing is left out
             ending.callback(job.drain.notices.show)

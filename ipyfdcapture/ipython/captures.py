@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -58,7 +59,9 @@ class Captures:
         try:
             live = live_targets("auto" if options.live else None, file=options.file)
             if options.tail is not None or options.progress:
-                live += (LiveTarget("view", make_progress if options.progress else make_tail),)
+                make = make_progress if options.progress else make_tail
+                keeps = (options.on_error or config.on_error) == "show"
+                live += (LiveTarget("view", partial(make, keeps_failures=keeps)),)
             chosen = CaptureOptions(
                 descriptors=descriptors_of(not options.no_stdout, not options.no_stderr),
                 python=not options.no_python,
@@ -69,6 +72,7 @@ class Captures:
                 live=live,
                 live_interval=config.live_interval,
                 live_max_bytes=config.live_max_bytes,
+                live_max_lines=config.live_max_lines,
                 tail_lines=options.tail or config.tail_lines,
                 max_bytes=config.max_bytes if options.max_bytes is None else options.max_bytes,
                 drain=options.drain or config.drain,

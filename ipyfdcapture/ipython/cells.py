@@ -86,7 +86,7 @@ class Cells:
             cell.captures.append(CellCapture(capture, on_end))
             self._shell_output.install()
 
-    def end(self, failed: bool) -> Cell:
+    def end(self, failed: bool, interrupted: bool = False) -> Cell:
         """The innermost cell has ended: stop its captures and return it."""
         with deferred_interrupts():
             cell = self.running[-1]
@@ -101,7 +101,7 @@ class Cells:
         for cell in self.running:
             self._stop_captures(cell, failed=False)
 
-    def _stop_captures(self, cell: Cell, failed: bool) -> None:
+    def _stop_captures(self, cell: Cell, failed: bool, interrupted: bool = False) -> None:
         with deferred_interrupts():
             for statement in cell.statements:
                 if statement.is_active:  # an interrupt hit its stop

@@ -75,6 +75,12 @@ class CaptureFd(Configurable):
         1_000_000,
         help="How much live output a cell shows; the rest is counted, and the end is shown.",
     ).tag(config=True)
+    live_max_lines = Integer(
+        1000,
+        min=1,
+        help="How many lines of live output a cell shows; the rest is counted, and the end is "
+        "shown.",
+    ).tag(config=True)
     tail_lines = Integer(
         20,
         min=1,

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import time
-
 from ..log.view.words import size
-from .tail_view import TailView
-from .target import Screen
+from .in_place_view import InPlaceView
 
 
-class ProgressView(TailView):
+class ProgressView(InPlaceView):
     """One line, updated in place: elapsed, lines, bytes, rate, the last line."""
-
-    def __init__(self, screen: Screen, name: str) -> None:
-        super().__init__(screen, 1, name)
 
     def tick(self) -> None:
         """See `Target`. The time goes on even if nothing comes, until the cell ends."""
-        self._changed = self._changed or not self._capture_ended
+        self._changed = self._changed or self._ended is None
         super().tick()
 
-    def _now(self) -> list[str]:
-        seconds = max(time.monotonic() - self._started, 0.001)
-        totals = self._totals
-        parts = [
-            self._elapsed(),
-            *totals.parts(),
-            f"{size(totals.nbytes / seconds)}/s",
-            *self._last.rows(),
-        ]
-        return [" · ".join(parts)]
+    def rows_now(self) -> list[str]:
+        """See `InPlaceView`."""
+        seconds = self.elapsed()
+        rate = f"{size(self.totals.nbytes / seconds)}/s"
+        return [self._line(f"{seconds:.1f} s", *self.totals.parts(), rate)]
 
-    def _summary(self) -> list[str]:
-        return self._now()
+    def rows_at_end(self) -> list[str]:
+        """See `InPlaceView`."""
+        return [self._line(self.summary(" · ", " · "))]
+
+    def _line(self, *parts: str) -> str:
+        return " · ".join([*parts, *self.last_rows()[-1:]])

@@ -20,7 +20,9 @@ _ALLOWANCE_S = 1.0
 
 
 class StreamView:
-    """The output as it comes, up to ``max_bytes``; then one line that counts, and the last lines.
+    """The output as it comes, up to a limit; then one line that counts, and the last lines.
+
+    The limit is reached with ``max_bytes`` or ``max_lines``, whichever comes first.
 
     The order of both streams is kept as long as it takes no more than `MESSAGES_PER_S`; a burst
     that changes streams more often is grouped by stream.
@@ -28,9 +30,12 @@ class StreamView:
 
     is_seen = True
 
-    def __init__(self, screen: StreamScreen, max_bytes: int, tail_lines: int, name: str) -> None:
+    def __init__(
+        self, screen: StreamScreen, max_bytes: int, max_lines: int, tail_lines: int, name: str
+    ) -> None:
         self._screen = screen
         self._max_bytes = self._left = max_bytes
+        self._max_lines = self._lines_left = max_lines
         self._began = time.monotonic()  # with all that may be shown left
         self._tail_lines = tail_lines
         self._name = name
@@ -76,16 +81,17 @@ class StreamView:
         parts: list[str] = []
         if self._pending and self._pending[-1][0] == stderr:
             parts = self._pending.pop()[1]
-        if "\r" in text or _bytes_in(text) > self._left:
+        if "\r" in text or not self._fits(text):
             # The unfinished line may be drawn over, or not fit: the finished ones stay as they are.
             before = _take_unfinished(parts)
             self._left += _bytes_in(before)
             text = before + text
         text = collapse_redraws(text)
         rest = ""
-        if _bytes_in(text) > self._left:
-            text, rest = _split_at(text, self._left, after_lines=bool(parts))
+        if not self._fits(text):
+            text, rest = _split_at(text, self._left, self._lines_left, after_lines=bool(parts))
         self._left -= _bytes_in(text)
+        self._lines_left -= text.count("\n")
         end_of_lines = text.rfind("\n") + 1
         parts += filter(None, (text[:end_of_lines], text[end_of_lines:]))
         if parts:
@@ -93,6 +99,10 @@ class StreamView:
         if rest:
             # What was shown just before the limit is not shown again at the end.
             self._begin_to_count(source, self._without_label(source, rest))
+
+    def _fits(self, text: str) -> bool:
+        lines = text.count("\n") + (not text.endswith("\n"))
+        return _bytes_in(text) <= self._left and (lines <= self._lines_left or not text)
 
     def _begin_to_count(self, source: int = 0, text: str = "") -> LastLines:
         if self._last is None:
@@ -150,6 +160,7 @@ class StreamView:
         if now - self._began >= _ALLOWANCE_S:
             self._began = now
             self._left = self._max_bytes
+            self._lines_left = self._max_lines
             self._last = self.tail_bytes = None
 
     def capture_ended(self) -> None:
@@ -191,13 +202,23 @@ def _bytes_in(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
-def _split_at(text: str, max_bytes: int, after_lines: bool) -> tuple[str, str]:
+def _split_at(text: str, max_bytes: int, max_lines: int, after_lines: bool) -> tuple[str, str]:
     """Split after as many whole lines as fit.
 
     If not even one does, and none stands before, after as much as fits: it may never end.
     """
     fits = text.encode("utf-8", "replace")[:max_bytes].decode("utf-8", "ignore")
-    shown = fits[: fits.rfind("\n") + 1]
-    if not shown and not after_lines:
+    shown = fits[: _end_of_line(fits, max_lines)]
+    if not shown and not after_lines and max_lines > 0:
         shown = whole_sequences(fits)
     return shown, text[len(shown) :]
+
+
+def _end_of_line(text: str, max_lines: int) -> int:
+    """Return where the last whole line ends, of ``max_lines`` at most; 0 if there is none."""
+    if text.count("\n") <= max_lines:
+        return text.rfind("\n") + 1
+    end = 0
+    for _ in range(max_lines):
+        end = text.index("\n", end) + 1
+    return end

@@ -59,6 +59,9 @@ class Screen(Protocol):
     def draw(self, lines: list[str], final: bool) -> None:
         """Put these lines in the place of those drawn before. After ``final`` they stay."""
 
+    def give_way(self) -> None:
+        """Something else is about to be shown, below what stands there."""
+
     def cleared(self) -> None:
         """What stood there is gone."""
 
@@ -81,6 +84,8 @@ class TargetContext:
     dup_original: Callable[[int], int | None]
     #: A view shows at most so much text before it only counts.
     max_bytes: int
+    #: And at most so many lines.
+    max_lines: int
     #: So many lines are shown at the end of a flood, or as a tail.
     tail_lines: int
     #: What messages call the log.

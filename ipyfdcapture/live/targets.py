@@ -34,27 +34,33 @@ def _by_name(name: str) -> MakeTarget:
         if shell is None:
             raise ValueError('live="iopub" needs a Jupyter kernel; there is none here')
         return lambda context: StreamView(
-            IOPubScreen(shell), context.max_bytes, context.tail_lines, context.name
+            IOPubScreen(shell),
+            context.max_bytes,
+            context.max_lines,
+            context.tail_lines,
+            context.name,
         )
     if name in ("terminal", "auto"):
         return lambda context: TerminalStream(context.dup_original(1), context.dup_original(2))
     raise ValueError(f"live must be {ACCEPTED}, not {name!r}")
 
 
-def make_tail(context: TargetContext) -> Target:
+def make_tail(context: TargetContext, keeps_failures: bool = True) -> Target:
     """Return a view of the last lines, where the user looks."""
-    return TailView(_screen(context), context.tail_lines, context.name)
+    return TailView(_screen(context, wraps=True), context.tail_lines, context.name, keeps_failures)
 
 
-def make_progress(context: TargetContext) -> Target:
+def make_progress(context: TargetContext, keeps_failures: bool = True) -> Target:
     """Return a view of one line of progress, where the user looks."""
-    return ProgressView(_screen(context), context.name)
+    return ProgressView(
+        _screen(context, wraps=False), context.tail_lines, context.name, keeps_failures
+    )
 
 
-def _screen(context: TargetContext) -> Screen:
+def _screen(context: TargetContext, wraps: bool) -> Screen:
     shell = _kernel_shell()
     if shell is not None:
-        return IOPubScreen(shell)
+        return IOPubScreen(shell, wraps)
     fd = context.dup_original(1)
     if fd is None:
         raise OSError("standard output is closed: there is nowhere to show it")

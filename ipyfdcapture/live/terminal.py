@@ -106,6 +106,12 @@ class TerminalScreen:
             # From now on other things are shown below it: it stays.
             self._can_redraw, self._drawn = False, 0
 
+    def give_way(self) -> None:
+        """Take away what stands there: what comes beside it is not to be drawn over."""
+        if self._drawn:
+            write_all(self._fd, f"\x1b[{self._drawn}F\x1b[J".encode())
+            self._drawn = 0
+
     def cleared(self) -> None:
         """IPython clears one line alone."""
 

@@ -54,6 +54,8 @@ class Metadata:
     name: str | None = None
     #: Whether what was captured ended in an error.
     failed: bool = False
+    #: Whether that error was an interrupt.
+    interrupted: bool = False
     #: Where bytes are missing in what the recording was begun with: positions, ascending.
     gaps: tuple[int, ...] = ()
     #: How many bytes are missing there, and why, in the system's words.
@@ -204,6 +206,7 @@ _IS_VALID: dict[str, Callable[[Any], bool]] = {
     "first_line": _or_none(_is_text),
     "name": _or_none(_is_text),
     "failed": _is_flag,
+    "interrupted": _is_flag,
     "gaps": _are_positions,
     "dropped_why": _or_none(_is_text),
     "dropped_before": _is_count,

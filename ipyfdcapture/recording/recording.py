@@ -163,7 +163,7 @@ class Recording:
         with contextlib.suppress(OSError):
             append_metadata(self.path + ".json", added_sources(names, first))
 
-    def finish(self, stopped: int, *, failed: bool = False) -> None:
+    def finish(self, stopped: int, *, failed: bool = False, interrupted: bool = False) -> None:
         """Note that the capture ended in peace: there is nothing to recover after a crash.
 
         No effect if it has ended before.
@@ -174,10 +174,14 @@ class Recording:
             When, in ns since the epoch.
         failed
             Whether what was captured ended in an error.
+        interrupted
+            Whether that error was an interrupt.
         """
         if self.metadata.stopped is not None:
             return
-        self.metadata = replace(self.metadata, stopped=stopped, failed=failed)
+        self.metadata = replace(
+            self.metadata, stopped=stopped, failed=failed, interrupted=interrupted
+        )
         with contextlib.suppress(OSError):
             os.unlink(self.path + ".json")
 

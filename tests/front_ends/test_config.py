@@ -24,6 +24,7 @@ OTHER: dict[str, Any] = {
     "keep_crashed_days": 7,
     "live_interval": 0.5,
     "live_max_bytes": 4000,
+    "live_max_lines": 50,
     "max_bytes": 3000,
     "on_error": "hide",
     "spool_dir": "spool",
@@ -45,6 +46,7 @@ BAD: list[tuple[str, str, str]] = [
     ("live_interval", "0", "0"),
     ("live_interval", "'soon'", "float"),
     ("live_max_bytes", "None", "64K, 100M, 1.5G or 10MB"),
+    ("live_max_lines", "0", "0"),
     ("max_bytes", "'12X'", "64K, 100M, 1.5G or 10MB"),
     ("max_bytes", "-1", "64K, 100M, 1.5G or 10MB"),
     ("on_error", "'ask'", "'show', 'hide'"),
@@ -177,3 +179,10 @@ def test_keep_crashed(configured: Kernel) -> None:
     )
     configured.ok(f"%%capture_fd -v logs\n{cell}")
     assert configured.value("kept is not None")
+
+
+@with_traits(live_max_lines=3, tail_lines=1)
+def test_live_max_lines(configured: Kernel) -> None:
+    reply = configured.ok("%%capture_fd --live -v logs\nfor i in range(9): print(i)")
+    assert reply.stream("stdout") == "0\n1\n2\n"
+    assert any("9 lines" in data.get("text/plain", "") for data in reply.displays)

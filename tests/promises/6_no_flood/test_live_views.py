@@ -33,6 +33,7 @@ from ipyfdcapture.recording.writer import RecordingWriter
 
 SOURCES = ["stdout", "stderr", "child/stdout", "child/stderr"]
 NEVER_S = 3600.0
+MANY = 1 << 40  # lines: more than there will be
 
 
 class Screen:
@@ -43,6 +44,9 @@ class Screen:
         self.states: list[list[str]] = []
         self.is_final = False
         self.cleared_count = 0
+
+    def give_way(self) -> None:
+        pass
 
     def cleared(self) -> None:
         self.cleared_count += 1
@@ -239,7 +243,7 @@ def test_the_counts_are_right_whatever_is_not_looked_at(
     make_growing: MakeGrowing, million: bytes, max_bytes: int | None
 ) -> None:
     growing, screen = make_growing(max_bytes), Screen()
-    growing.follow(StreamView(screen, 1000, 3, "logs"))
+    growing.follow(StreamView(screen, 1000, MANY, 3, "logs"))
     for step in range(0, len(million), 5_000_000):
         growing.write("stdout", million[step : step + 5_000_000])
         growing.look()
@@ -257,7 +261,7 @@ def test_what_waits_is_not_gone_through_again_for_each_piece(
     make_growing: MakeGrowing, monkeypatch: pytest.MonkeyPatch, piece: str
 ) -> None:
     growing, screen = make_growing(), Screen()
-    view = StreamView(screen, 1_000_000, 3, "logs")
+    view = StreamView(screen, 1_000_000, MANY, 3, "logs")
     view.open(growing.recording)
     gone_through = []
     usual = stream_view.collapse_redraws
@@ -276,7 +280,7 @@ def test_what_waits_is_not_gone_through_again_for_each_piece(
 
 def test_a_line_that_waits_for_its_end_is_drawn_over(make_growing: MakeGrowing) -> None:
     growing, screen = make_growing(), Screen()
-    view = StreamView(screen, 100, 3, "logs")
+    view = StreamView(screen, 100, MANY, 3, "logs")
     view.open(growing.recording)
     view.show([Chunk(0, 0, b"begun\n")])
     for step in range(100):
@@ -290,7 +294,7 @@ def test_the_short_views_count_right_too(
     make_growing: MakeGrowing, million: bytes, make: type[TailView]
 ) -> None:
     growing, screen = make_growing(10_000), Screen()
-    view = TailView(screen, 3, "logs") if make is TailView else ProgressView(screen, "logs")
+    view = TailView(screen, 3, "logs") if make is TailView else ProgressView(screen, 3, "logs")
     growing.follow(view)
     for step in range(0, len(million), 5_000_000):
         growing.write("stdout", million[step : step + 5_000_000])
@@ -298,8 +302,8 @@ def test_the_short_views_count_right_too(
     growing.end()
     last = numbered(LINES - 3, LINES).decode().splitlines()
     assert screen.states[-2] == last if make is TailView else screen.states[-1][0].endswith(last[2])
-    assert "17 MB" in screen.states[-1][0]
-    assert "line" not in screen.states[-1][0].replace("line 0", "")
+    assert "17 MB" in screen.states[-1][-1]
+    assert "line" not in screen.states[-1][-1].replace("line 0", "")
 
 
 @pytest.mark.parametrize("view", ["live", "tail", "progress"])
@@ -309,16 +313,17 @@ def test_as_long_as_all_is_looked_at_the_lines_are_counted(
     growing, screen = make_growing(), Screen()
     growing.follow(
         {
-            "live": StreamView(screen, 1000, 3, "logs"),
+            "live": StreamView(screen, 1000, MANY, 3, "logs"),
             "tail": TailView(screen, 3, "logs"),
-            "progress": ProgressView(screen, "logs"),
+            "progress": ProgressView(screen, 3, "logs"),
         }[view]
     )
     for step in range(0, 1_700_000, 170_000):
         growing.write("stdout", million[step : step + 170_000])
         growing.look()
     growing.end()
-    assert "100,000 lines" in screen.states[-1][0] and "1.7 MB" in screen.states[-1][0]
+    row = screen.states[-1][-1 if view == "tail" else 0]
+    assert "100,000 lines" in row and "1.7 MB" in row
 
 
 def test_what_a_limit_dropped_before_it_was_looked_at_is_counted(
@@ -326,7 +331,7 @@ def test_what_a_limit_dropped_before_it_was_looked_at_is_counted(
 ) -> None:
     # The view might show it all; but it is gone.
     growing, screen = make_growing(max_bytes=10_000), Screen()
-    growing.follow(StreamView(screen, 100_000_000, 3, "logs"))
+    growing.follow(StreamView(screen, 100_000_000, MANY, 3, "logs"))
     growing.write("stdout", million)
     growing.end()
     assert summary_of(screen.states[-1][0]) == (None, "17 MB")
@@ -334,9 +339,61 @@ def test_what_a_limit_dropped_before_it_was_looked_at_is_counted(
     assert million.startswith(shown.encode())
 
 
+def test_what_is_shown_is_bounded_in_lines_too(make_growing: MakeGrowing) -> None:
+    for lines, shown in ((9, 9), (10, 10), (11, 10), (500, 10)):
+        for at_once in (True, False):
+            growing, screen = make_growing(), Screen()
+            growing.follow(StreamView(screen, 1_000_000, 10, 3, "logs"))
+            for data in [numbered(0, lines)] if at_once else numbered(0, lines).splitlines(True):
+                growing.write("stdout", data)
+                growing.look()
+            growing.end()
+            assert screen.written[False] == numbered(0, shown).decode()
+            assert bool(screen.states) == (lines > shown)
+            if screen.states:
+                assert screen.states[-1][0].startswith(f"\u2026 {lines} lines, ")
+                last = numbered(max(shown, lines - 3), lines).decode().splitlines()
+                assert screen.states[-1][1:] == last
+
+
+def test_an_unfinished_line_counts_as_one(make_growing: MakeGrowing) -> None:
+    growing, screen = make_growing(), Screen()
+    growing.follow(StreamView(screen, 1_000_000, 2, 3, "logs"))
+    for part in (b"one\n", b"two", b" goes on", b" and ends\nthree", b"\nfour\n"):
+        growing.write("stdout", part)
+        growing.look()
+    growing.end()
+    assert screen.written[False] == "one\ntwo goes on and ends\n"
+    assert screen.states[-1][1:] == ["three", "four"]
+
+
+@pytest.mark.parametrize("view", ["tail", "progress"])
+@pytest.mark.parametrize("ended", ["finished", "failed", "interrupted"])
+def test_the_last_lines_of_a_failure_stay(make_growing: MakeGrowing, view: str, ended: str) -> None:
+    for keeps in (True, False):
+        growing, screen = make_growing(), Screen()
+        make = TailView if view == "tail" else ProgressView
+        growing.follow(make(screen, 3, "logs", keeps_failures=keeps))
+        growing.write("stdout", numbered(0, 9))
+        growing.look()
+        failed = ended != "finished"
+        growing.recording.finish(1, failed=failed, interrupted=ended == "interrupted")
+        growing.end()
+        last = numbered(6, 9).decode().splitlines()
+        *rows, summary = screen.states[-1]
+        word = "finished in" if ended == "finished" else f"{ended} after"
+        assert re.match(rf"{word} \d+\.\d s(:| \u00b7) 9 lines(,| \u00b7) ", summary)
+        assert "all in logs" in summary
+        if failed and keeps:
+            assert rows == last
+        else:
+            assert rows == ([last[-1]] if view == "tail" else [])
+            assert view == "tail" or summary.endswith(last[-1])
+
+
 def test_labelled_lines_are_shown_once_across_the_limit(make_growing: MakeGrowing) -> None:
     growing, screen = make_growing(), Screen()
-    growing.follow(StreamView(screen, 20 * LINE_BYTES, 1000, "logs"))
+    growing.follow(StreamView(screen, 20 * LINE_BYTES, MANY, 1000, "logs"))
     growing.write("child/stderr", b"open ")
     growing.write("child/stdout", numbered(0, 50) + b"line 00")
     growing.write("stdout", b"mine\n")
@@ -358,7 +415,7 @@ def test_late_output_past_the_limit_stands_with_the_last_lines(make_growing: Mak
     growing, screen = make_growing(), Screen()
     recording = growing.recording
     recording.writing = StillWriting()
-    growing.follow(StreamView(screen, 100, 3, "logs"))
+    growing.follow(StreamView(screen, 100, MANY, 3, "logs"))
     growing.write("stdout", numbered(0, 50))
     assert growing.follower is not None
     growing.follower.capture_ended()
@@ -377,7 +434,7 @@ def test_a_cell_that_clears_what_it_shows_may_show_as_much_again(
     make_growing: MakeGrowing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     growing, screen = make_growing(), Screen()
-    growing.follow(StreamView(screen, 5 * LINE_BYTES, 3, "logs"))
+    growing.follow(StreamView(screen, 5 * LINE_BYTES, MANY, 3, "logs"))
     assert growing.follower is not None
     growing.write("stdout", numbered(0, 10))
     growing.look()
@@ -402,7 +459,9 @@ def test_an_encoding_of_wide_characters_is_shown_as_text(
     make_growing: MakeGrowing, view: str, encoding: str
 ) -> None:
     growing, screen = make_growing(encoding=encoding), Screen()
-    target = StreamView(screen, 1000, 2, "logs") if view == "live" else TailView(screen, 2, "logs")
+    target = (
+        StreamView(screen, 1000, MANY, 2, "logs") if view == "live" else TailView(screen, 2, "logs")
+    )
     growing.follow(target)
     for _ in range(3):
         growing.write("stdout", "a line \u010a\n".encode(encoding) * 300_000)  # 3 MB
