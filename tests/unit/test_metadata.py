@@ -40,6 +40,7 @@ WHOLE = Metadata(
     first_line="import solver",
     name="solver",
     failed=True,
+    interrupted=True,
     gaps=(5, 6),
     dropped_why="No space left on device",
     dropped_before=9,
