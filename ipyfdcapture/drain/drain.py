@@ -66,6 +66,8 @@ class Drain:
         #: Whether the pump has said that it is one.
         self.was_greeted = False
         self._is_retired = False
+        #: Whether a pipe was nearly full at the last look, see `_end_if_stuck`.
+        self._is_full = False
         self._watcher: Watcher | None = None
         try:
             self.watch()
@@ -349,7 +351,11 @@ class Drain:
         """Begin to watch over the helper. Raises `OSError` if no thread can be had."""
         control = self.host.control
         if self.host.outlives_us and self._is_ours() and control.is_ours() and not self._watcher:
-            self._watcher = Watcher(control, lambda: self._pump_died(control))
+            self._watcher = Watcher(
+                control,
+                lambda: self._pump_died(control),
+                lambda: self._end_if_stuck(control),
+            )
 
     def stop_watching(self) -> None:
         """Let nobody notice if the helper dies."""
@@ -371,6 +377,33 @@ class Drain:
                 return False
         self._show_notices_if_idle()
         return True
+
+    def _end_if_stuck(self, control: Socket) -> None:
+        """Kill a pump that does nothing while a writer waits for it: its death is noticed.
+
+        Only a writer that waits is reason enough: a pump that was stopped, or waits for a file
+        system, may go on any time. One that cannot be killed yet goes on writing until it is; so
+        nobody else does.
+        """
+        if not self._jobs:
+            return
+        with self._lock:
+            if control is not self.host.control or not self._is_ours():
+                return
+            was_full, self._is_full = (
+                self._is_full,
+                any(
+                    pipe.is_nearly_full()
+                    for job in self._jobs.values()
+                    for pipe in job.pipes.values()
+                ),
+            )
+            if not (was_full and self._is_full):
+                return
+            with contextlib.suppress(OSError):
+                self._channel.ask({"do": "hello"}, self._channel.new_deadline())
+            if self._channel.is_late:
+                self.host.end()
 
     def _take_over(self) -> None:
         """Go on in a thread with everything that the dead pump had in hand.

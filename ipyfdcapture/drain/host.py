@@ -73,6 +73,9 @@ class ProcessHost:
     outlives_us = True
 
     def __init__(self) -> None:
+        # Under gevent, the thread that watches over the helper runs whenever the program waits.
+        # Under eventlet there is no `select.poll`, nor anything that could stand in for it.
+        _check_for_threads("eventlet.patcher", "thread", "is_monkey_patched")
         _check_that_it_is_python()
         self.control, theirs = _control_pair()
         self._group = 0
@@ -158,6 +161,8 @@ class ThreadHost:
     outlives_us = False
 
     def __init__(self) -> None:
+        _check_for_threads("gevent.monkey", "threading", "is_module_patched")
+        _check_for_threads("eventlet.patcher", "thread", "is_monkey_patched")
         self.control, theirs = _control_pair()
         self._pump = Pump(theirs, theirs.is_ours)
         self._thread = WorkThread(self._pump.run, name="ipyfdcapture-drain")
@@ -190,3 +195,17 @@ class ThreadHost:
         """In a forked child, which has no such thread: close its descriptors."""
         self.control.close()
         self._pump.close()
+
+
+def _check_for_threads(module: str, name: str, is_patched: str) -> None:
+    """Raise `OSError` where threads are coroutines: none runs while a cell waits in a write.
+
+    Parameters
+    ----------
+    module, name, is_patched
+        What patches them, the name of threads there, and its function that says whether it has.
+    """
+    patcher = sys.modules.get(module)
+    if patcher is not None and getattr(patcher, is_patched)(name):
+        who = module.partition(".")[0]
+        raise OSError(errno.ENOTSUP, f"{who} has put its coroutines in the place of threads")

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ..recording.recording import State
 from ..recording.writer import CHUNK_BYTES
 from ..system.descriptors import Descriptor
-from ..system.pipes import open_pipe, waiting_bytes
+from ..system.pipes import capacity, open_pipe, waiting_bytes
 from ..system.polling import at_end, wait_until_closed
 from .notices import Notices
 from .protocol import MOST_FDS, AddRequest, RecordRequest
@@ -31,6 +31,13 @@ class Pipe:
 
     def __post_init__(self) -> None:
         self._fds = [Descriptor(fd) for fd in (self.read_end, self.original) if fd is not None]
+
+    def is_nearly_full(self) -> bool:
+        """Tell whether who writes to it may be waiting."""
+        try:
+            return 2 * waiting_bytes(self.read_end) >= capacity(self.read_end)
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Close both."""

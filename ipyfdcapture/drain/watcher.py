@@ -1,4 +1,4 @@
-"""A thread that notices the death of the helper."""
+"""A thread that notices when the helper dies, or keeps a writer waiting."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ from ..system.polling import Waiter
 _END_S = 5.0
 #: How often to look whether the system's part of it has ended as well.
 _TASK_END_S = 0.00005
+#: How often to look whether a writer waits for a helper that does nothing. A user who waits for a
+#: cell begins to wonder after some ten seconds: twice that, and `..channel.ANSWER_S`.
+_LOOK_S = 5.0
 #: How long to wait before trying again to take over from a helper that was killed.
 _RETRY_S = 0.02
 
 
 class Watcher:
     """Calls ``on_death`` once the other end of ``control`` is gone, until it returns True.
+
+    Until then it calls ``look`` now and then.
 
     It lives as long as the helper does: to start and end a thread at each capture would take as
     long as all else that a capture does. Not a `threading.Thread`: nobody has to wait for it when
@@ -31,8 +36,11 @@ class Watcher:
     Raises `OSError` if no thread can be started.
     """
 
-    def __init__(self, control: Socket, on_death: Callable[[], bool]) -> None:
+    def __init__(
+        self, control: Socket, on_death: Callable[[], bool], look: Callable[[], object]
+    ) -> None:
         self._on_death = on_death
+        self._look = look
         self._woken, self._wake = (Descriptor(out_of_the_way(fd)) for fd in os.pipe())
         # Not in the thread, which may begin when the socket is closed already.
         self._waiter = Waiter(closed=[control.fileno()], readable=[self._woken])
@@ -48,7 +56,8 @@ class Watcher:
     def _run(self) -> None:
         self._task = threading.get_native_id()
         try:
-            ready = self._waiter.wait()
+            while not (ready := self._waiter.wait(_LOOK_S)):
+                self._look()
             while self._woken not in ready and not self._on_death():
                 # Nobody empties the pipes now, and who writes may be waiting.
                 time.sleep(_RETRY_S)

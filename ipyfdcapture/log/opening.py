@@ -19,7 +19,7 @@ from ..recording import spool
 from ..recording.copying import RecordingBuilder, record_bytes
 from ..recording.foreign import ForeignFile, ForeignRecording
 from ..recording.format import ENTRY
-from ..recording.mapping import map_fd
+from ..recording.mapping import Content, map_content
 from ..recording.metadata import Metadata
 from ..recording.recording import Recording
 from .captured import Captured
@@ -137,11 +137,11 @@ def _map(file: ForeignFile, metadata: Metadata, find_times: bool) -> Recording:
     if not file.size:
         entries = b""
     elif find_times:
-        metadata, entries = _timed(map_fd(file.fd, file.size), file, metadata)
+        metadata, entries = _timed(map_content(file.fd, file.size), file, metadata)
     return ForeignRecording.of(file, spool.directory(), metadata, entries)
 
 
-def _timed(data: memoryview, file: ForeignFile, metadata: Metadata) -> tuple[Metadata, bytes]:
+def _timed(data: Content, file: ForeignFile, metadata: Metadata) -> tuple[Metadata, bytes]:
     """Return the metadata and the packed entries of a log with times in its lines."""
     layout = find_layout(bytes(data[:SAMPLE_BYTES]))
     entries = bytearray()

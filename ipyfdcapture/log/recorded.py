@@ -81,7 +81,7 @@ class RecordedLines:
         b'12 cells\ndone\n'
         """
         if self._selection is None:
-            return bytes(self._snapshot().data)
+            return bytes(self._snapshot().data[:])
         return b"".join(self._read().raw_lines())
 
     # -- lines ----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..recording.mapping import Content
 from ..recording.recording import Snapshot
 
 #: Give mapped pages back after this many reads, so that a scan does not fill the memory.
@@ -158,7 +159,7 @@ class ChunkIndex:
         return bool(sources)
 
 
-def release_pages(data: memoryview) -> None:
+def release_pages(data: Content) -> None:
     """Let the system drop the pages of mapped data from memory."""
     if isinstance(data.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         with contextlib.suppress(OSError):  # a sandbox may refuse it

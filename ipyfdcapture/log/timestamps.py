@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from ..recording.mapping import Content
 from .strands import release_pages
 
 _S = 1_000_000_000  # ns
@@ -113,7 +114,7 @@ def find_layout(sample: bytes) -> Layout | None:
     return best
 
 
-def moments_of(data: memoryview, layout: Layout, written: int) -> Iterator[tuple[int, int]]:
+def moments_of(data: Content, layout: Layout, written: int) -> Iterator[tuple[int, int]]:
     """Find the times of lines.
 
     Parameters
@@ -157,7 +158,7 @@ def _expression(layout: Layout) -> re.Pattern[bytes]:
     return re.compile(pattern, re.MULTILINE)
 
 
-def _find(data: memoryview, layout: Layout) -> Iterator[_Found]:
+def _find(data: Content, layout: Layout) -> Iterator[_Found]:
     """Yield the times as they stand in the lines, a part of the log at a time."""
     find = _expression(layout).finditer
     seconds_of = _reader(layout)
@@ -170,7 +171,7 @@ def _find(data: memoryview, layout: Layout) -> Iterator[_Found]:
                 yield start + match.start(), seconds, nanoseconds
 
 
-def _parts(data: memoryview) -> Iterator[tuple[int, bytes]]:
+def _parts(data: Content) -> Iterator[tuple[int, bytes]]:
     """Yield whole lines, many at a time, with where they start; of a very long one its start."""
     start = 0
     while start < len(data):

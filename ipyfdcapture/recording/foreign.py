@@ -19,7 +19,7 @@ from ..system.descriptors import Descriptor
 from ..system.finalizers import Finalizer
 from ..system.pipes import out_of_the_way
 from .files import write_all
-from .mapping import map_fd
+from .mapping import Content, map_content
 from .metadata import Metadata
 from .recording import Recording
 
@@ -131,8 +131,8 @@ class ForeignRecording(Recording):
         self.file.check()
         return self.file.size
 
-    def _map_data(self, size: int) -> memoryview:
-        return map_fd(self.file.fd, size)
+    def _map_data(self, size: int) -> Content:
+        return map_content(self.file.fd, size)
 
     def close(self) -> None:
         """Let go of the file, which stays."""

@@ -2,12 +2,73 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import mmap
 import os
+import resource
+from typing import overload
 
 from .format import ENTRY, ENTRY_WORDS, HEADER, dropped_bytes
 
 EMPTY = memoryview(b"")
+
+
+class Window:
+    """The first ``size`` bytes of an open file, read where they are looked at.
+
+    What a mapping is, in a process that may not map so much (``ulimit -v``). It takes no memory
+    but that of the part that is asked for.
+    """
+
+    #: As a memoryview has it: what is mapped.
+    obj = None
+
+    def __init__(self, fd: int, size: int) -> None:
+        self._file = os.fdopen(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3), "rb", buffering=0)
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, key: int) -> int: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> memoryview: ...
+
+    def __getitem__(self, key: int | slice) -> int | memoryview:
+        if isinstance(key, int):
+            position = range(self._size)[key]
+            return self[position : position + 1][0]
+        start, stop, step = key.indices(self._size)
+        parts = []
+        while start < stop and (part := os.pread(self._file.fileno(), stop - start, start)):
+            parts.append(part)
+            start += len(part)
+        return memoryview(b"".join(parts))[::step]
+
+
+#: The bytes of a recording.
+Content = memoryview | Window
+
+#: Where the address space has a limit, no mapping takes more of it than this part.
+_PART_OF_LIMIT = 8
+
+
+def map_content(fd: int, size: int) -> Content:
+    """Map the first ``size`` bytes of an open file, or have them read where that is too much."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft == resource.RLIM_INFINITY or size <= soft // _PART_OF_LIMIT:
+        with contextlib.suppress(OSError):  # no room, or a file system without mappings
+            return map_fd(fd, size)
+    return Window(fd, size)
+
+
+def map_content_of(path: str, size: int) -> Content:
+    """Do the same for a file by its path."""
+    with open(path, "rb") as file:
+        return map_content(file.fileno(), size)
 
 
 def map_file(path: str, size: int) -> memoryview:

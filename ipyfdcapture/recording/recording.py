@@ -22,7 +22,7 @@ from ..system.pipes import out_of_the_way
 from .files import append_metadata, recording_files, write_all
 from .format import ENTRY_WORDS, Layout, new_header
 from .halves import join, replace_parts
-from .mapping import map_entries, map_fd, map_file
+from .mapping import Content, map_content, map_content_of, map_entries
 from .metadata import Metadata, added_sources
 from .salvage import check_for_holes, read_dropped, read_metadata, sound_entries
 
@@ -35,7 +35,7 @@ class Snapshot:
     """
 
     #: The bytes, in the order in which they were read.
-    data: memoryview
+    data: Content
     #: When each chunk was read: ns since the epoch. ``times[i]``, ``starts[i]`` and
     #: ``source_numbers[i]`` belong together.
     times: memoryview
@@ -301,8 +301,8 @@ class Recording:
     def _data_bytes(self) -> int:
         return os.stat(self.path + ".data").st_size
 
-    def _map_data(self, size: int) -> memoryview:
-        return map_file(self.path + ".data", size)
+    def _map_data(self, size: int) -> Content:
+        return map_content_of(self.path + ".data", size)
 
     def _end(self, data: int, entries: memoryview) -> int:
         """Return how many bytes were recorded in all, those that are gone included."""
@@ -357,11 +357,11 @@ class Recording:
                 if error.errno not in _FULL or not hasattr(os, "memfd_create"):
                     raise
                 joined = join(*what, files, in_memory=True)
-            view = map_fd(joined.file.fileno(), joined.size)
+            view = map_content(joined.file.fileno(), joined.size)
         return self._build(view, memoryview(joined.entries.tobytes()).cast("Q"), joined.gaps)
 
     def _build(
-        self, data: memoryview, entries: memoryview, gaps: tuple[int, ...] | None = None
+        self, data: Content, entries: memoryview, gaps: tuple[int, ...] | None = None
     ) -> Snapshot:
         # An entry at the end may have no bytes yet: the drain writes it before them.
         count = len(entries) // ENTRY_WORDS

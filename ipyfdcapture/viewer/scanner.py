@@ -24,7 +24,7 @@ from ..log.lines import LineIndex, Lines
 from ..log.search import Search, compile_search, find
 from ..log.timing import bytes_over_time, ranges_between
 from ..recording.format import ENTRY, ENTRY_WORDS
-from ..recording.mapping import map_file
+from ..recording.mapping import map_content_of, map_file
 from ..recording.recording import Snapshot
 from .wire import Message, Wire
 
@@ -352,7 +352,7 @@ def _map(content: dict[str, Any]) -> Snapshot:
     stop = content["header"] + content["entries"] * ENTRY.size
     entries = map_file(content["index"], stop)[content["header"] :].cast("Q")
     return Snapshot(
-        map_file(content["data"], content["bytes"]),
+        map_content_of(content["data"], content["bytes"]),
         entries[0::ENTRY_WORDS],
         entries[1::ENTRY_WORDS],
         entries[2::ENTRY_WORDS],

@@ -33,3 +33,7 @@ def test_a_daemon_does_not_keep_a_log_open(script: Script, drain: str) -> None:
 
 def test_a_forked_child_that_ends_the_capture_restores(script: Script) -> None:
     assert script("bad_days/a_forked_child_that_ends_the_capture_restores") == "end\n"
+
+
+def test_a_writer_does_not_wait_for_a_stopped_helper(script: Script) -> None:
+    assert script("bad_days/a_writer_does_not_wait_for_a_stopped_helper") == "end\n"

@@ -1,0 +1,33 @@
+"""Programs that are not the usual Python: frozen, embedding, patched, of another user by now."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from conftest import Script
+
+
+@pytest.mark.parametrize(
+    ("kind", "starts"), [("ends", 4), ("captures", 4), ("hangs", 2), ("frozen", 1)]
+)
+def test_a_program_in_place_of_python_is_not_started_for_ever(
+    script: Script, kind: str, starts: int
+) -> None:
+    """Three captures: one that ends at once may have been killed, and is tried three times."""
+    shown = script("bad_days/a_program_in_place_of_python_is_started_once", kind)
+    assert shown == f"end {starts}\n"
+
+
+@pytest.mark.parametrize("drain", ["auto", "thread"])
+@pytest.mark.parametrize("kind", ["gevent", "eventlet"])
+def test_captures_work_beside_coroutines_or_say_why_not(
+    script: Script, kind: str, drain: str
+) -> None:
+    pytest.importorskip(kind)
+    assert script("bad_days/gevent_and_eventlet", kind, drain) == "end\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_program_that_gave_up_its_rights_captures_again(script: Script) -> None:
+    assert script("bad_days/a_capture_after_setuid") == "end\n"

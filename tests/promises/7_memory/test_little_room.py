@@ -1,0 +1,13 @@
+"""Large logs in a process that may use little."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from conftest import Script
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux")
+def test_a_log_longer_than_the_address_space_can_be_read(script: Script) -> None:
+    assert script("bad_days/a_log_longer_than_the_address_space") == "end\n"
