@@ -14,8 +14,12 @@ from ..errors import CaptureError
 from ..live.targets import make_progress, make_tail
 from ..log.captured import Captured
 from ..recording import crashes
+from ..viewer.widget import INSTALL, LogView, can_be_shown
 from .config import CaptureFd
 from .options import LATEST, MAGIC, MagicOptions
+
+#: The height of the lines of a viewer that a magic shows, in pixels.
+VIEW_HEIGHT = 300
 
 
 class Captures:
@@ -35,6 +39,7 @@ class Captures:
         self.shell = shell
         self.config = config
         self.notebook = notebook
+        self._views: dict[int, LogView] = {}  # of running captures, by the id of the recording
 
     def make(
         self,
@@ -57,7 +62,11 @@ class Captures:
         number, first_line = cell
         append_to = self._log_to_append_to(options) if options.append else None
         try:
-            live = live_targets("auto" if options.live else None, file=options.file)
+            is_live = options.live
+            if options.explore and not can_be_shown():
+                print(f"--explore needs a notebook and anywidget ({INSTALL}); --live in its place")
+                is_live = True
+            live = live_targets("auto" if is_live else None, file=options.file)
             if options.tail is not None or options.progress:
                 make = make_progress if options.progress else make_tail
                 keeps = (options.on_error or config.on_error) == "show"
@@ -88,6 +97,13 @@ class Captures:
             raise UsageError(str(error)) from None
         return CaptureSession(chosen)
 
+    def show(self, capture: CaptureSession, options: MagicOptions) -> None:
+        """Show a viewer of a capture that has started, if that was asked for."""
+        if options.explore and can_be_shown():
+            view = LogView(capture.captured, None, None, VIEW_HEIGHT, follow=True)
+            self._views[id(capture.captured.recording)] = view
+            view.show_under_cell(self.shell)
+
     def _log_to_append_to(self, options: MagicOptions) -> Captured | None:
         name = options.log_name
         log: Any = self.shell.user_ns.get(name)
@@ -103,6 +119,9 @@ class Captures:
 
     def bind(self, captured: Captured, name: str | None = None) -> None:
         """Give the user a log: as the latest one, and under a name of its own."""
+        view = self._views.pop(id(captured.recording), None)
+        if view is not None:
+            view.update_static(self.shell)
         self.shell.user_ns[LATEST] = captured
         if name is not None:
             self.shell.user_ns[name] = captured

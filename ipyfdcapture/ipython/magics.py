@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import keyword
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -104,6 +105,7 @@ class CaptureFdMagics:
 
         capture = self._captures.make(options, identity_of(cell, self._captures.shell))
         self._cells.begin_capture(cell, capture, on_end)
+        self._captures.show(capture, options)
 
     def _run(self, options: MagicOptions, run: Callable[[], Any]) -> Any:
         cell = self._cells.innermost
@@ -114,7 +116,9 @@ class CaptureFdMagics:
                 # The traceback is yet to be shown, unless somebody catches the error before.
                 cell.failures.append(Failure(captured, options, error))
 
-        return run_captured(self._captures.make(options), run, cell, on_end)
+        capture = self._captures.make(options)
+        show = partial(self._captures.show, capture, options)
+        return run_captured(capture, run, cell, on_end, show)
 
     def _recover(self, options: MagicOptions) -> None:
         captures = self._captures

@@ -43,6 +43,7 @@ class MagicOptions:
     live: bool = False
     tail: int | None = None  # lines; 0: as many as the configuration says
     progress: bool = False
+    explore: bool = False
     file: str | None = None
     append: bool = False
     max_bytes: int | None = None
@@ -58,7 +59,7 @@ class MagicOptions:
     @property
     def is_shown(self) -> bool:
         """Whether a live view shows the output."""
-        return self.live or self.tail is not None or self.progress
+        return self.live or self.tail is not None or self.progress or self.explore
 
     @property
     def log_name(self) -> str:
@@ -151,6 +152,11 @@ def _make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="show one line, updated in place: elapsed, lines, bytes, rate, last line",
     )
+    add(
+        "--explore",
+        action="store_true",
+        help="show a viewer that follows: searches and filters while the cell runs",
+    )
     add("--file", metavar="PATH", help="append the output to this file, too, as it comes")
     add("--append", action="store_true", help="add to what NAME already holds")
     add(
@@ -209,6 +215,9 @@ Set defaults with ``%config CaptureFd``.
 {PARSER.format_help()}"""
 
 
+_VIEWS = ("live", "tail", "progress", "explore")
+
+
 def parse_options(argv: list[str]) -> MagicOptions:
     """Return the options in the words of a line. Raises `UsageError`."""
     if "-h" in argv or "--help" in argv:
@@ -222,9 +231,7 @@ def parse_options(argv: list[str]) -> MagicOptions:
         raise UsageError("--append needs the NAME to add to, such as -v logs")
     if given["all"] and given["recover"] is None:
         raise UsageError("--all goes with --recover: it lists what kernels of all notebooks left")
-    views = [
-        f"--{view}" for view in ("live", "tail", "progress") if given[view] not in (None, False)
-    ]
+    views = [f"--{view}" for view in _VIEWS if given[view] not in (None, False)]
     if len(views) > 1:
         raise UsageError(f"{' and '.join(views)} exclude each other: give one")
     if given["tail"] is not None:

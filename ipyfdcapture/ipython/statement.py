@@ -16,6 +16,7 @@ def run_captured(
     run: Callable[[], Any],
     cell: Cell | None,
     on_end: Callable[[Captured, BaseException | None], None],
+    on_start: Callable[[], None],
 ) -> Any:
     """Run code in a capture, and return what it returns.
 
@@ -29,6 +30,8 @@ def run_captured(
         The cell that it is run in. It stops the capture if an interrupt hit the stop.
     on_end
         Called with the log and the error that ended the code, unless the capture did not start.
+    on_start
+        Called when the capture has started.
 
     Raises
     ------
@@ -39,6 +42,7 @@ def run_captured(
     statements.append(capture)
     try:
         start(capture)
+        on_start()
         result = run()
     except BaseException as error:
         if capture.is_active:

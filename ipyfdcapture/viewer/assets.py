@@ -15,13 +15,13 @@ _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 @functools.cache
 def live_module() -> str:
     """Return the module that draws a live viewer, as anywidget takes it."""
-    return _joined("viewer.js", "comm.js") + "export default { render };\n"
+    return _joined("controls.js", "viewer.js", "comm.js") + "export default { render };\n"
 
 
 @functools.cache
 def page_script() -> str:
     """Return the script of a saved page."""
-    return "(() => {\n" + _joined("viewer.js", "local.js") + "startPage();\n})();\n"
+    return "(() => {\n" + _joined("controls.js", "viewer.js", "local.js") + "startPage();\n})();\n"
 
 
 @functools.cache

@@ -17,7 +17,9 @@ class CommSource {
   /** @param {Model} model */
   constructor(model) {
     this.model = model;
-    this.view = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
+    this.view = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join(
+      "-",
+    );
     this.last = 0;
     this.canMatch = false;
     /** @type {Map<number, {message: Message, answer: (reply: any) => void, since: number, sent: number}>} */
@@ -100,7 +102,9 @@ function render({ model, el }) {
   // The static view of the same log is an output of its own: hidden while this one lives.
   const others = () => {
     const found = [...document.querySelectorAll(`.fdlog-of-${CSS.escape(model.get("log_id"))}`)];
-    return found.map((one) => /** @type {HTMLElement} */ (one.closest(".jp-OutputArea-child") ?? one));
+    return found.map(
+      (one) => /** @type {HTMLElement} */ (one.closest(".jp-OutputArea-child") ?? one),
+    );
   };
   const hide = (/** @type {boolean} */ hidden) => {
     for (const other of others()) other.style.display = hidden ? "none" : "";
@@ -119,7 +123,7 @@ function render({ model, el }) {
     },
   });
   source.tell = (note) => viewer.say(note);
-  if (model.get("follow")) viewer.followToggle.click();
+  if (model.get("follow")) viewer.ui.followToggle.click();
   return () => {
     hide(false);
     viewer.close();

@@ -19,7 +19,9 @@ async function unpack(element) {
 class LocalSource {
   constructor() {
     this.canMatch = true;
-    this.meta = /** @type {Meta} */ (JSON.parse(document.getElementById("fdv-meta")?.textContent ?? "{}"));
+    this.meta = /** @type {Meta} */ (
+      JSON.parse(document.getElementById("fdv-meta")?.textContent ?? "{}")
+    );
     this.total = this.meta.lines;
     /** @type {Map<number, {rows: (string | Run[])[], cut: {[row: string]: number}}>} */
     this.kept = new Map();
@@ -41,6 +43,7 @@ class LocalSource {
     this.search = null;
     /** @type {Found | null} */
     this.found = null;
+    /** @type {Uint8Array} */
     this.hits = new Uint8Array(0);
     /** @type {(status: any) => void} */
     this.hear = () => {};
@@ -284,7 +287,10 @@ class LocalSource {
     const sources = wanted.sources && new Set(wanted.sources);
     const first = wanted.first === null ? -Infinity : wanted.first * 1e6;
     const last = wanted.last === null ? Infinity : wanted.last * 1e6;
-    for (const [patterns, value] of [[wanted.exclude, 1], [wanted.within, 0]])
+    for (const [patterns, value] of [
+      [wanted.exclude, 1],
+      [wanted.within, 0],
+    ])
       for (const pattern of patterns) {
         const found = await this.scan(pattern, () => this.last === wanted);
         for (let i = 0; i < this.total; i++) if (found[i] === value) keep[i] = 0;
@@ -343,7 +349,8 @@ class LocalSource {
     for (let index = 0; index < count; index++) {
       const position = this.position(index);
       const bucket = Math.floor((index * buckets) / count);
-      if (this.levels[position] >= 4) levels[bucket] = Math.max(levels[bucket], this.levels[position]);
+      if (this.levels[position] >= 4)
+        levels[bucket] = Math.max(levels[bucket], this.levels[position]);
       if (this.hits[position]) matches[bucket] = true;
     }
     return { generation: this.generation, levels, matches };

@@ -46,6 +46,7 @@ MOST_SERIOUS = 500_000
 _SPOOL_BYTES = 32 << 20
 _STYLE = re.compile("<style>(.*?)</style>", re.DOTALL)
 _PAGE_CSS = """
+html { color-scheme: light dark; }
 body { margin: 1em; }
 .fdv-alive > .fdv-static { display: none; }
 .fdv-limit { font-family: system-ui, sans-serif; font-weight: bold; }

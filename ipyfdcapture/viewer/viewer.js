@@ -20,48 +20,13 @@
  *   tell: (note: string) => void, close: () => void, canMatch: boolean}} Source
  */
 
-const LEVELS = ["", "trace", "debug", "info", "warning", "error", "critical"];
 const PAGE_ROWS = 200;
 const MOST_PAGES = 50;
 // Browsers lay out no more than some 16 million pixels.
 const MOST_PIXELS = 8e6;
 const MOST_COPIED = 5e6;
 const MOST_SAVED = 2e8;
-const KEYS = [
-  ["/", "search"],
-  ["n N", "next, previous match"],
-  ["e E", "next, previous error"],
-  ["g G", "first, last line"],
-  ["j k ↓ ↑", "line down, up"],
-  ["Shift", "with these: mark lines"],
-  ["Ctrl A", "mark all"],
-  ["c", "copy marked lines"],
-  ["w", "wrap"],
-  ["t", "times"],
-  ["f", "follow"],
-  ["m", "bookmark"],
-  ["b B", "next, previous bookmark"],
-  ["x", "whole line"],
-  ["Esc", "unmark"],
-];
-
 let idsUsed = 0;
-
-/**
- * Make an element.
- * @param {string} tag
- * @param {{[name: string]: string}} [attributes]
- * @param {(Node | string)[]} children
- * @returns {HTMLElement}
- */
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  if (["BUTTON", "INPUT", "SELECT", "SUMMARY"].includes(element.tagName))
-    element.setAttribute("data-lm-suppress-shortcuts", "true");
-  return element;
-}
 
 /** @param {string | Run[]} content */
 function plain(content) {
@@ -146,160 +111,37 @@ class Viewer {
     this.lastTop = 0;
     this.height = 18;
     this.frame = 0;
+    this.lastFirst = 0;
+    this.askingSpans = false;
+    /** @type {Timeline | null} */
+    this.drawnTimeline = null;
     /** @type {{[name: string]: number}} */
     this.timers = {};
     /** @type {null | {what: string, back: boolean, start: number}} */
     this.stepping = null;
-    this.build();
+    this.ui = new Controls(root, this);
+    this.brush();
     this.watch();
     source.listen((status) => this.take(status));
     this.begin();
   }
 
-  // -- building -----------------------------------------------------------------------------
-
-  build() {
-    /** @type {(label: string, title: string, press: () => void) => HTMLElement} */
-    const button = (label, title, press) => {
-      const made = make("button", { type: "button", title, "aria-label": title }, label);
-      made.addEventListener("click", press);
-      return made;
-    };
-    /** @type {(label: string, title: string, changed: () => void) => HTMLElement} */
-    const toggle = (label, title, changed) => {
-      const made = button(label, title, () => {
-        made.setAttribute("aria-pressed", String(made.getAttribute("aria-pressed") !== "true"));
-        changed();
-      });
-      made.setAttribute("aria-pressed", "false");
-      return made;
-    };
-    /** @type {(label: string, attributes: {[name: string]: string}, changed: () => void, wait?: number) => HTMLInputElement} */
-    const field = (label, attributes, changed, wait = 250) => {
-      const made = /** @type {HTMLInputElement} */ (
-        make("input", { "aria-label": label, placeholder: label, ...attributes })
-      );
-      made.addEventListener("input", () => this.later(label, wait, changed));
-      return made;
-    };
-    /** @type {(label: string, entries: string[], changed: () => void) => HTMLSelectElement} */
-    const choice = (label, entries, changed) => {
-      const options = entries.map((entry) => make("option", {}, entry));
-      const made = make("select", { "aria-label": label, title: label }, ...options);
-      made.addEventListener("change", changed);
-      return /** @type {HTMLSelectElement} */ (made);
-    };
-    const searched = () => this.searchFor();
-    const filtered = () => this.narrow();
-    this.searchField = field("search", { type: "search", class: "fdv-search" }, searched);
-    this.searchField.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter") return;
-      event.preventDefault();
-      this.searchFor();
-      this.step("match", event.shiftKey);
-    });
-    this.regexToggle = toggle(".*", "expression", searched);
-    this.caseToggle = toggle("Aa", "match case", searched);
-    this.count = make("span", { class: "fdv-count", role: "status" });
-    this.onlyToggle = toggle("only", "show matches alone", filtered);
-    this.context = field("lines around a match", { type: "number", min: "0", max: "1000" }, filtered);
-    this.context.placeholder = "±";
-    this.levelChoice = choice("least level", ["all levels", ...LEVELS.slice(1)], filtered);
-    this.sourceList = make("div", { class: "fdv-sources" });
-    this.sourceMenu = make("details", {}, make("summary", {}, "sources"), this.sourceList);
-    this.excludeField = field("exclude", { type: "search" }, filtered, 400);
-    this.fromField = field("from s", { inputmode: "decimal", size: "6" }, () => this.typedRange(), 600);
-    this.toField = field("to s", { inputmode: "decimal", size: "6" }, () => this.typedRange(), 600);
-    this.timeChoice = choice("times", ["no times", "elapsed", "clock", "since last"], () =>
-      this.redraw(),
-    );
-    this.wrapToggle = toggle("wrap", "wrap long lines (w)", () => this.setWrap());
-    this.followToggle = toggle("follow", "follow what is new (f)", () => this.setFollow());
-    this.help = make("dl", { class: "fdv-help", hidden: "" });
-    for (const [key, meaning] of KEYS)
-      this.help.append(make("dt", {}, make("kbd", {}, key)), make("dd", {}, meaning));
-    this.chips = make("span", { class: "fdv-chips" });
-    this.timeline = make("div", { class: "fdv-time", role: "img", hidden: "" });
-    this.spacer = make("div", { class: "fdv-spacer", role: "presentation" });
-    this.lines = make("div", { class: "fdv-lines", role: "rowgroup" });
-    this.port = make("div", { class: "fdv-port", role: "presentation" }, this.lines);
-    this.grid = make(
-      "div",
-      {
-        class: "fdv-grid",
-        role: "grid",
-        tabindex: "0",
-        "aria-label": "log lines",
-        "aria-multiselectable": "true",
-        "data-lm-suppress-shortcuts": "true",
-      },
-      this.port,
-      this.spacer,
-    );
-    this.grid.style.height = `${this.options.height}px`;
-    this.marks = make("div", { class: "fdv-marks", "aria-hidden": "true" });
-    this.place = make("span", { class: "fdv-place" });
-    this.note = make("span", { class: "fdv-note", role: "status" });
-    this.about = make("span", {});
-    const all = [
-      make(
-        "div",
-        { class: "fdv-bar" },
-        this.searchField,
-        this.regexToggle,
-        this.caseToggle,
-        button("▲", "previous match (N)", () => this.step("match", true)),
-        button("▼", "next match (n)", () => this.step("match", false)),
-        this.count,
-        this.onlyToggle,
-        this.context,
-        button("within", "search within these matches", () => this.searchWithin()),
-        this.excludeField,
-      ),
-      make(
-        "div",
-        { class: "fdv-bar" },
-        this.levelChoice,
-        button("▲!", "previous error (E)", () => this.step("level", true)),
-        button("▼!", "next error (e)", () => this.step("level", false)),
-        this.sourceMenu,
-        this.fromField,
-        this.toField,
-        this.timeChoice,
-        this.wrapToggle,
-        this.followToggle,
-        button("copy", "copy marked lines, or all that are shown (c)", () => this.copy()),
-        button("save", "save what is shown", () => this.save()),
-        ...(this.options.showStatic
-          ? [button("static", "show or hide the static view", this.options.showStatic)]
-          : []),
-        button("?", "keys", () => this.help.toggleAttribute("hidden")),
-        this.chips,
-      ),
-      this.help,
-      this.timeline,
-      make("div", { class: "fdv-main" }, this.grid, this.marks),
-      make("div", { class: "fdv-foot" }, this.place, this.about, this.note),
-    ];
-    this.root.classList.add("fdv");
-    this.root.append(...all);
-    this.brush();
-  }
+  // -- the browser's events ------------------------------------------------------------------
 
   watch() {
-    this.grid.addEventListener("scroll", () => this.scrolled());
-    this.grid.addEventListener("wheel", (event) => event.deltaY < 0 && this.stopFollowing(), {
+    this.ui.grid.addEventListener("scroll", () => this.scrolled());
+    this.ui.grid.addEventListener("wheel", (event) => event.deltaY < 0 && this.stopFollowing(), {
       passive: true,
     });
-    this.grid.addEventListener("touchmove", () => this.stopFollowing(), { passive: true });
-    this.grid.addEventListener("keydown", (event) => this.pressed(event));
+    this.ui.grid.addEventListener("touchmove", () => this.stopFollowing(), { passive: true });
+    this.ui.grid.addEventListener("keydown", (event) => this.pressed(event));
     this.root.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && event.target !== this.grid) this.grid.focus();
+      if (event.key === "Escape" && event.target !== this.ui.grid) this.ui.grid.focus();
       event.stopPropagation();
     });
-    this.lines.addEventListener("click", (event) => this.clicked(event));
-    this.marks.addEventListener("click", (event) => {
-      const box = this.marks.getBoundingClientRect();
+    this.ui.lines.addEventListener("click", (event) => this.clicked(event));
+    this.ui.marks.addEventListener("click", (event) => {
+      const box = this.ui.marks.getBoundingClientRect();
       this.goto(Math.floor(((event.clientY - box.top) / box.height) * this.total), true);
     });
     // What a notebook takes out of the page and puts back has lost its place: ours is kept.
@@ -310,7 +152,7 @@ class Viewer {
       }),
       new ResizeObserver(() => this.redraw()),
     ];
-    for (const observer of this.observers) observer.observe(this.grid);
+    for (const observer of this.observers) observer.observe(this.ui.grid);
     this.themes = new MutationObserver(() => this.setTheme());
     for (const element of [document.documentElement, document.body])
       this.themes.observe(element, { attributes: true });
@@ -325,7 +167,9 @@ class Viewer {
     while (node) {
       if (node instanceof Element) {
         const [r, g, b, alpha] =
-          getComputedStyle(node).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
+          getComputedStyle(node)
+            .backgroundColor.match(/[\d.]+/g)
+            ?.map(Number) ?? [];
         if (b !== undefined && (alpha ?? 1) > 0.5) {
           dark = luminance((r << 16) + (g << 8) + b) < 110;
           break;
@@ -388,7 +232,7 @@ class Viewer {
     }
     this.total = status.shown;
     if (status.rows && status.start !== undefined) this.keepTail(status.start, status.rows);
-    this.grid.setAttribute("aria-rowcount", String(this.total));
+    this.ui.grid.setAttribute("aria-rowcount", String(this.total));
     this.caret = Math.min(this.caret, Math.max(0, this.total - 1));
     if (this.follow && !(before && before.shown === status.shown)) this.toEnd();
     this.later("marks", before ? 300 : 0, () => this.askMarks());
@@ -402,22 +246,22 @@ class Viewer {
   describe(status) {
     if (status.sources && status.sources.length !== this.sources.length) {
       this.sources = status.sources;
-      this.sourceList.replaceChildren();
+      this.ui.sourceList.replaceChildren();
       this.sources.forEach(([name], number) => {
         const box = make("input", { type: "checkbox", checked: "", value: String(number) });
         box.addEventListener("change", () => this.narrow());
-        this.sourceList.append(make("label", {}, box, ` ${name}`));
+        this.ui.sourceList.append(make("label", {}, box, ` ${name}`));
       });
     }
     this.started = status.started ?? 0;
     if (this.status) return;
     if (status.search) {
       this.search = status.search;
-      this.searchField.value = status.search.text;
-      this.regexToggle.setAttribute("aria-pressed", String(status.search.regex));
-      this.caseToggle.setAttribute("aria-pressed", String(status.search.case));
+      this.ui.searchField.value = status.search.text;
+      this.ui.regexToggle.setAttribute("aria-pressed", String(status.search.regex));
+      this.ui.caseToggle.setAttribute("aria-pressed", String(status.search.case));
     }
-    if (status.level) this.levelChoice.value = status.level;
+    if (status.level) this.ui.levelChoice.value = status.level;
   }
 
   /**
@@ -439,7 +283,7 @@ class Viewer {
     this.asked.clear();
     this.spans.clear();
     this.drawn.clear();
-    this.lines.replaceChildren();
+    this.ui.lines.replaceChildren();
   }
 
   /** @param {number} page */
@@ -460,15 +304,15 @@ class Viewer {
       if (this.nth >= 0 && found.count) text = `${counted(this.nth + 1)} of ${text}`;
       if (found.slow) text += `, ${counted(found.slow)} lines took too long`;
     }
-    this.setText(this.count, text);
+    this.setText(this.ui.count, text);
     const parts = [`${status.phrases.join(" · ")} · ${status.state}`];
     for (const code of [6, 5, 4]) {
       const many = status.levels[code];
-      if (many) parts.push(`${counted(many)} ${LEVELS[code]}`);
+      if (many) parts.push(`${counted(many)} ${LEVELS[code]}${many > 1 && code < 6 ? "s" : ""}`);
     }
     if (status.scanned < status.lines && status.lines)
       parts.push(`levels ${Math.floor((100 * status.scanned) / status.lines)} %`);
-    this.setText(this.about, parts.join(" · "));
+    this.setText(this.ui.about, parts.join(" · "));
     this.sayPlace();
     if (status.problems.length && !found?.error) this.say(status.problems[0]);
   }
@@ -480,12 +324,12 @@ class Viewer {
     const marked = Math.abs(this.caret - this.anchor) + 1;
     const parts = [number, `${counted(this.total)} of ${counted(this.status.lines)} shown`];
     if (marked > 1) parts.push(`${counted(marked)} marked`);
-    this.setText(this.place, parts.filter(Boolean).join(" · "));
+    this.setText(this.ui.place, parts.filter(Boolean).join(" · "));
   }
 
   /** @param {string} note */
   say(note) {
-    this.setText(this.note, note);
+    this.setText(this.ui.note, note);
   }
 
   /**
@@ -511,9 +355,9 @@ class Viewer {
 
   draw() {
     this.frame = 0;
-    const view = this.grid.clientHeight;
+    const view = this.ui.grid.clientHeight;
     if (!view || !this.status) return;
-    this.port.style.height = `${view}px`;
+    this.ui.port.style.height = `${view}px`;
     this.settle(view);
     const first = Math.max(0, this.line - 4);
     const last = Math.min(this.total, this.line + Math.ceil(view / this.height) + 5);
@@ -524,14 +368,18 @@ class Viewer {
       drawn.set(index, this.drawn.get(index) ?? this.element(index));
     this.drawn = drawn;
     const rows = [...drawn.values()];
-    if (rows.length !== this.lines.childElementCount || rows.some((row, i) => row !== this.lines.children[i]))
-      this.lines.replaceChildren(...rows);
+    if (
+      rows.length !== this.ui.lines.childElementCount ||
+      rows.some((row, i) => row !== this.ui.lines.children[i])
+    )
+      this.ui.lines.replaceChildren(...rows);
     const one = drawn.get(this.line);
     if (one?.offsetHeight && !this.wrap) this.height = one.offsetHeight;
     if (this.wrap) this.settleWrapped(view, rows);
     const top = drawn.get(this.line)?.offsetTop ?? 0;
-    this.lines.style.transform = `translateY(${-(top + this.px)}px)`;
+    this.ui.lines.style.transform = `translateY(${-(top + this.px)}px)`;
     this.mark();
+    this.sayPlace();
     this.resize(view);
     this.askSpans(first, last);
   }
@@ -551,26 +399,27 @@ class Viewer {
 
   /** The same with lines of any height. @param {number} view @param {HTMLElement[]} rows */
   settleWrapped(view, rows) {
-    for (let tries = 0; tries < 500; tries++) {
-      const height = this.drawn.get(this.line)?.offsetHeight ?? this.height;
-      if (this.px < 0 && this.line > 0) {
-        this.line--;
-        this.px += this.drawn.get(this.line)?.offsetHeight ?? this.height;
-      } else if (this.px >= height && this.line < this.total - 1) {
-        this.px -= height;
-        this.line++;
-      } else break;
-    }
-    if (this.px < 0) this.px = 0;
     const final = rows[rows.length - 1];
     const one = this.drawn.get(this.line);
-    if (!final || !one || !this.drawn.has(this.total - 1)) return;
-    const short = view - (final.offsetTop + final.offsetHeight - one.offsetTop - this.px);
-    if (short > 0 && (this.line > 0 || this.px > 0)) {
-      this.px -= short;
-      if (this.px >= 0) return;
-      if (!this.line) this.px = 0;
-      else this.redraw();
+    if (final && one && this.drawn.has(this.total - 1)) {
+      const end = final.offsetTop + final.offsetHeight - one.offsetTop - this.px;
+      if (end < view) this.px -= view - end;
+    }
+    while (this.px < 0 && this.line > 0) {
+      const above = this.drawn.get(this.line - 1);
+      if (!above) {
+        this.redraw(); // with more lines above: their heights are not known before
+        return;
+      }
+      this.line--;
+      this.px += above.offsetHeight;
+    }
+    this.px = Math.max(0, this.px);
+    for (;;) {
+      const height = this.drawn.get(this.line)?.offsetHeight ?? Infinity;
+      if (this.px < height || this.line >= this.total - 1) break;
+      this.px -= height;
+      this.line++;
     }
   }
 
@@ -578,12 +427,12 @@ class Viewer {
   resize(view) {
     const pixels = Math.max(view, Math.min(MOST_PIXELS, this.total * this.height));
     const spacer = `${pixels - view}px`;
-    if (this.spacer.style.height !== spacer) this.spacer.style.height = spacer;
+    if (this.ui.spacer.style.height !== spacer) this.ui.spacer.style.height = spacer;
     const exact = this.isExact();
     const wanted = exact
       ? this.line * this.height + this.px
       : (this.line / Math.max(1, this.total - view / this.height)) * (pixels - view);
-    const edge = this.grid.scrollTop <= 0 || this.grid.scrollTop >= pixels - view - 1;
+    const edge = this.ui.grid.scrollTop <= 0 || this.ui.grid.scrollTop >= pixels - view - 1;
     if (exact || edge) this.putTop(wanted);
     else this.later("top", 150, () => this.putTop(wanted));
   }
@@ -594,16 +443,16 @@ class Viewer {
 
   /** @param {number} top */
   putTop(top) {
-    if (Math.abs(this.grid.scrollTop - top) >= 1) this.grid.scrollTop = top;
-    this.lastTop = this.grid.scrollTop;
+    if (Math.abs(this.ui.grid.scrollTop - top) >= 1) this.ui.grid.scrollTop = top;
+    this.lastTop = this.ui.grid.scrollTop;
   }
 
   scrolled() {
-    const top = this.grid.scrollTop;
+    const top = this.ui.grid.scrollTop;
     const moved = top - this.lastTop;
     if (!this.visible || Math.abs(moved) < 0.5) return;
     this.lastTop = top;
-    const view = this.grid.clientHeight;
+    const view = this.ui.grid.clientHeight;
     if (moved < 0 && this.follow) this.stopFollowing();
     if (this.isExact()) {
       this.line = Math.floor(top / this.height);
@@ -615,7 +464,7 @@ class Viewer {
         this.px -= Math.floor(this.px / this.height) * this.height;
       }
     } else {
-      const part = top / Math.max(1, this.grid.scrollHeight - view);
+      const part = top / Math.max(1, this.ui.grid.scrollHeight - view);
       this.line = Math.round(part * Math.max(0, this.total - view / this.height));
       this.px = 0;
     }
@@ -624,7 +473,7 @@ class Viewer {
 
   /** Ask for lines that are not here, and for those that come next. */
   need(/** @type {number} */ first, /** @type {number} */ last) {
-    const down = first >= (this.lastFirst ?? 0);
+    const down = first >= this.lastFirst;
     this.lastFirst = first;
     const from = Math.floor(first / PAGE_ROWS);
     const to = Math.floor(Math.max(first, last - 1) / PAGE_ROWS);
@@ -680,10 +529,19 @@ class Viewer {
     const time = this.timeOf(index, row);
     if (time) element.append(make("span", { role: "gridcell", class: "fdv-t" }, time));
     const [name, isStderr] = this.sources[row[1]] ?? ["?", false];
-    const mark = name === "stdout" || name === "stdout+stderr" ? "" : isStderr && name === "stderr" ? "err" : name;
+    const mark =
+      name === "stdout" || name === "stdout+stderr"
+        ? ""
+        : isStderr && name === "stderr"
+          ? "err"
+          : name;
     if (this.sources.length > 1)
       element.append(
-        make("span", { role: "gridcell", class: isStderr ? "fdv-s fdv-err" : "fdv-s", title: name }, mark),
+        make(
+          "span",
+          { role: "gridcell", class: isStderr ? "fdv-s fdv-err" : "fdv-s", title: name },
+          mark,
+        ),
       );
     const text = make("span", { role: "gridcell", class: "fdv-x", dir: "ltr" });
     this.fill(text, row[4], this.spansAt(index, row));
@@ -699,7 +557,7 @@ class Viewer {
 
   /** @param {number} index @param {Row} row */
   timeOf(index, row) {
-    const kind = this.timeChoice.selectedIndex;
+    const kind = this.ui.timeChoice.selectedIndex;
     const seconds = row[2] / 1e6;
     if (kind === 1) return `${seconds.toFixed(3)} s`;
     if (kind === 2) {
@@ -751,11 +609,12 @@ class Viewer {
     });
     const kinds = /** @type {const} */ (["color", "backgroundColor"]);
     kinds.forEach((kind, i) => {
-      const colour = run[2 + i];
+      const colour = i ? run[3] : run[2];
       if (!Number.isInteger(colour) || colour < 0 || colour >= 16 + (1 << 24)) return;
       if (colour < 16) element.classList.add(`fdv-${i ? "b" : "c"}${colour}`);
       else element.style[kind] = `#${(colour - 16).toString(16).padStart(6, "0")}`;
-      if (i && colour >= 16 && run[2] < 0) element.classList.add(luminance(colour - 16) > 110 ? "fdv-dark" : "fdv-light");
+      if (i && colour >= 16 && run[2] < 0)
+        element.classList.add(luminance(colour - 16) > 110 ? "fdv-dark" : "fdv-light");
     });
     return element;
   }
@@ -771,8 +630,8 @@ class Viewer {
       element.setAttribute("aria-selected", String(isMarked || index === this.caret));
     }
     if (this.drawn.has(this.caret))
-      this.grid.setAttribute("aria-activedescendant", `${this.id}-${this.caret}`);
-    else this.grid.removeAttribute("aria-activedescendant");
+      this.ui.grid.setAttribute("aria-activedescendant", `${this.id}-${this.caret}`);
+    else this.ui.grid.removeAttribute("aria-activedescendant");
   }
 
   async askMarks() {
@@ -783,14 +642,17 @@ class Viewer {
     /** @type {HTMLElement[]} */
     const made = [];
     reply.levels.forEach((/** @type {number} */ level, /** @type {number} */ i) => {
-      const kinds = [level >= 4 && level < 7 ? `fdv-m${level}` : "", reply.matches[i] ? "fdv-mm" : ""];
+      const kinds = [
+        level >= 4 && level < 7 ? `fdv-m${level}` : "",
+        reply.matches[i] ? "fdv-mm" : "",
+      ];
       for (const kind of kinds.filter(Boolean)) {
         const element = make("i", { class: kind });
         element.style.top = `${i * part}%`;
         made.push(element);
       }
     });
-    this.marks.replaceChildren(...made);
+    this.ui.marks.replaceChildren(...made);
   }
 
   // -- the timeline -------------------------------------------------------------------------
@@ -803,8 +665,8 @@ class Viewer {
       timeline.tracks.reduce((sum, track) => sum + (Number(track[i]) || 0), 0),
     );
     const most = Math.max(...totals, 1);
-    this.timeline.removeAttribute("hidden");
-    this.timeline.setAttribute(
+    this.ui.timeline.removeAttribute("hidden");
+    this.ui.timeline.setAttribute(
       "aria-label",
       `output over ${timeline.seconds.toPrecision(3)} s; the fields "from" and "to" choose a part`,
     );
@@ -813,32 +675,33 @@ class Viewer {
       bar.style.height = `${total ? Math.max(6, 100 * Math.sqrt(total / most)) : 0}%`;
       return bar;
     });
-    this.timeline.replaceChildren(...bars, this.brushed);
+    this.ui.timeline.replaceChildren(...bars, this.ui.brushed);
   }
 
   brush() {
-    this.brushed = make("b", { hidden: "" });
     let from = -1;
     const at = (/** @type {PointerEvent} */ event) => {
-      const box = this.timeline.getBoundingClientRect();
+      const box = this.ui.timeline.getBoundingClientRect();
       return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
     };
-    this.timeline.addEventListener("pointerdown", (event) => {
+    this.ui.timeline.addEventListener("pointerdown", (event) => {
       from = at(event);
-      this.timeline.setPointerCapture(event.pointerId);
+      this.ui.timeline.setPointerCapture(event.pointerId);
     });
-    this.timeline.addEventListener("pointermove", (event) => {
+    this.ui.timeline.addEventListener("pointermove", (event) => {
       if (from >= 0) this.showBrush(from, at(event));
     });
-    this.timeline.addEventListener("pointerup", (event) => {
+    this.ui.timeline.addEventListener("pointerup", (event) => {
       const timeline = this.status?.timeline;
       const to = at(event);
       const start = from;
       from = -1;
       if (!timeline || start < 0) return;
-      const seconds = [start, to].sort((a, b) => a - b).map((x) => timeline.start + x * timeline.seconds);
+      const seconds = [start, to]
+        .sort((a, b) => a - b)
+        .map((x) => timeline.start + x * timeline.seconds);
       if (Math.abs(to - start) < 0.005) {
-        this.brushed?.setAttribute("hidden", "");
+        this.ui.brushed.setAttribute("hidden", "");
         this.gotoSeconds(seconds[0]);
       } else this.setRange(seconds);
     });
@@ -846,28 +709,31 @@ class Viewer {
 
   /** @param {number} from @param {number} to */
   showBrush(from, to) {
-    if (!this.brushed) return;
-    this.brushed.removeAttribute("hidden");
-    this.brushed.style.left = `${100 * Math.min(from, to)}%`;
-    this.brushed.style.width = `${100 * Math.abs(to - from)}%`;
+    this.ui.brushed.removeAttribute("hidden");
+    this.ui.brushed.style.left = `${100 * Math.min(from, to)}%`;
+    this.ui.brushed.style.width = `${100 * Math.abs(to - from)}%`;
   }
 
   /** @param {number[] | null} range */
   setRange(range) {
     this.range = range;
     const digits = range && range[1] - range[0] < 1 ? 6 : 3;
-    this.fromField.value = range && Number.isFinite(range[0]) ? range[0].toFixed(digits) : "";
-    this.toField.value = range && Number.isFinite(range[1]) ? range[1].toFixed(digits) : "";
+    this.ui.fromField.value = range && Number.isFinite(range[0]) ? range[0].toFixed(digits) : "";
+    this.ui.toField.value = range && Number.isFinite(range[1]) ? range[1].toFixed(digits) : "";
     const timeline = this.status?.timeline;
     if (range && timeline?.seconds) {
-      const part = range.map((x) => Math.min(1, Math.max(0, (x - timeline.start) / timeline.seconds)));
+      const part = range.map((x) =>
+        Math.min(1, Math.max(0, (x - timeline.start) / timeline.seconds)),
+      );
       this.showBrush(part[0], part[1]);
-    } else this.brushed?.setAttribute("hidden", "");
+    } else this.ui.brushed.setAttribute("hidden", "");
     this.narrow();
   }
 
   typedRange() {
-    const [from, to] = [this.fromField, this.toField].map((field) => Number.parseFloat(field.value));
+    const [from, to] = [this.ui.fromField, this.ui.toField].map((field) =>
+      Number.parseFloat(field.value),
+    );
     if (Number.isNaN(from) && Number.isNaN(to)) this.range = null;
     else this.range = [Number.isNaN(from) ? -Infinity : from, Number.isNaN(to) ? Infinity : to];
     this.narrow();
@@ -882,9 +748,9 @@ class Viewer {
 
   /** @returns {Pattern | null} */
   typed() {
-    const text = this.searchField.value;
+    const text = this.ui.searchField.value;
     if (!text) return null;
-    return { text, regex: this.isOn(this.regexToggle), case: this.isOn(this.caseToggle) };
+    return { text, regex: this.isOn(this.ui.regexToggle), case: this.isOn(this.ui.caseToggle) };
   }
 
   async searchFor() {
@@ -902,22 +768,24 @@ class Viewer {
   searchWithin() {
     if (!this.search) return;
     this.within.push(this.search);
-    this.searchField.value = "";
+    this.ui.searchField.value = "";
     this.search = null;
     this.nth = -1;
     this.source.ask({ do: "search", pattern: null });
     this.narrow();
-    this.searchField.focus();
+    this.ui.searchField.focus();
   }
 
   async narrow() {
-    const boxes = /** @type {HTMLInputElement[]} */ ([...this.sourceList.querySelectorAll("input")]);
+    const boxes = /** @type {HTMLInputElement[]} */ ([
+      ...this.ui.sourceList.querySelectorAll("input"),
+    ]);
     const chosen = boxes.filter((box) => box.checked).map((box) => Number(box.value));
     const sources = chosen.length === boxes.length ? null : chosen;
-    const exclude = this.excludeField.value;
-    const level = this.levelChoice.selectedIndex ? this.levelChoice.value : null;
+    const exclude = this.ui.excludeField.value;
+    const level = this.ui.levelChoice.selectedIndex ? this.ui.levelChoice.value : null;
     const range = this.range?.map((x) => (Number.isFinite(x) ? x : null)) ?? [null, null];
-    const context = Math.min(1000, Math.max(0, Math.round(Number(this.context.value) || 0)));
+    const context = Math.min(1000, Math.max(0, Math.round(Number(this.ui.context.value) || 0)));
     const number = this.row(this.caret)?.[0];
     this.drawChips();
     const status = await this.source.ask({
@@ -926,7 +794,7 @@ class Viewer {
       sources,
       exclude: exclude ? [{ text: exclude, regex: false, case: false }] : [],
       within: this.within,
-      only: this.isOn(this.onlyToggle),
+      only: this.isOn(this.ui.onlyToggle),
       context,
       first: range[0],
       last: range[1],
@@ -953,7 +821,7 @@ class Viewer {
       }),
     );
     if (this.range) made.push(chip("time", () => this.setRange(null)));
-    this.chips.replaceChildren(...made);
+    this.ui.chips.replaceChildren(...made);
   }
 
   /**
@@ -965,7 +833,7 @@ class Viewer {
   async step(what, back, start = this.caret) {
     if (what === "match" && !this.search) return;
     this.stepping = null;
-    const chosen = this.levelChoice.selectedIndex ? this.levelChoice.value : "error";
+    const chosen = this.ui.levelChoice.selectedIndex ? this.ui.levelChoice.value : "error";
     const fresh = what === "match" && this.nth < 0 && !back && start === this.caret;
     const reply = await this.source.ask({
       do: "step",
@@ -977,7 +845,9 @@ class Viewer {
     if (reply.index === null || reply.index === undefined) {
       if (reply.is_done === false) this.stepping = { what, back, start };
       const noun = what === "match" ? "match" : "line of this level";
-      this.say(reply.is_done === false ? "looking …" : `no ${back ? "earlier" : "further"} ${noun}`);
+      this.say(
+        reply.is_done === false ? "looking …" : `no ${back ? "earlier" : "further"} ${noun}`,
+      );
       return;
     }
     this.say("");
@@ -986,7 +856,7 @@ class Viewer {
     this.sayStatus();
   }
 
-  /** @param {number} index @param {number} [first] */
+  /** @param {number} index @param {Row | undefined} row */
   spansAt(index, row = this.row(index)) {
     if (!this.search || !row) return [];
     if (this.search.regex && !this.source.canMatch) return this.spans.get(index) ?? [];
@@ -1031,14 +901,15 @@ class Viewer {
   goto(index, centre = false, extend = false) {
     this.caret = Math.max(0, Math.min(index, this.total - 1));
     if (!extend) this.anchor = this.caret;
-    const view = this.grid.clientHeight;
+    const view = this.ui.grid.clientHeight;
     const rows = Math.max(1, Math.floor(view / this.height));
     const element = this.drawn.get(this.caret);
     const box = element?.getBoundingClientRect();
-    const port = this.port.getBoundingClientRect();
+    const port = this.ui.port.getBoundingClientRect();
     const isSeen = box && box.top >= port.top - 1 && box.bottom <= port.bottom - 1;
     if (!isSeen) {
-      const offset = centre ? Math.floor(rows / 3) : this.caret > this.line ? rows - 2 : 0;
+      let offset = centre ? Math.floor(rows / 3) : this.caret > this.line ? rows - 2 : 0;
+      if (this.wrap) offset = 0;
       this.line = Math.max(0, this.caret - Math.max(0, offset));
       this.px = 0;
     }
@@ -1051,7 +922,8 @@ class Viewer {
   }
 
   toEnd() {
-    this.line = Math.max(0, this.total - Math.floor(this.grid.clientHeight / this.height));
+    const rows = this.wrap ? 1 : Math.floor(this.ui.grid.clientHeight / this.height);
+    this.line = Math.max(0, this.total - rows);
     this.px = 0;
     this.caret = this.anchor = Math.max(0, this.total - 1);
     this.redraw();
@@ -1071,8 +943,8 @@ class Viewer {
 
   /** @param {KeyboardEvent} event */
   pressed(event) {
-    if (event.target !== this.grid || event.altKey) return;
-    const page = Math.max(1, Math.floor(this.grid.clientHeight / this.height) - 1);
+    if (event.target !== this.ui.grid || event.altKey) return;
+    const page = Math.max(1, Math.floor(this.ui.grid.clientHeight / this.height) - 1);
     const extend = event.shiftKey;
     if (event.ctrlKey || event.metaKey) {
       if (event.key !== "a") return;
@@ -1083,7 +955,7 @@ class Viewer {
     }
     /** @type {{[key: string]: () => void}} */
     const keys = {
-      "/": () => this.searchField.select(),
+      "/": () => this.ui.searchField.select(),
       n: () => this.step("match", false),
       N: () => this.step("match", true),
       e: () => this.step("level", false),
@@ -1101,12 +973,12 @@ class Viewer {
       PageDown: () => this.move(page, extend),
       PageUp: () => this.move(-page, extend),
       " ": () => this.move(extend ? -page : page),
-      ArrowRight: () => this.port.scrollBy(80, 0),
-      ArrowLeft: () => this.port.scrollBy(-80, 0),
-      w: () => this.wrapToggle.click(),
-      f: () => this.followToggle.click(),
+      ArrowRight: () => this.ui.port.scrollBy(80, 0),
+      ArrowLeft: () => this.ui.port.scrollBy(-80, 0),
+      w: () => this.ui.wrapToggle.click(),
+      f: () => this.ui.followToggle.click(),
       t: () => {
-        this.timeChoice.selectedIndex = (this.timeChoice.selectedIndex + 1) % 4;
+        this.ui.timeChoice.selectedIndex = (this.ui.timeChoice.selectedIndex + 1) % 4;
         this.drawn.clear();
         this.redraw();
       },
@@ -1115,7 +987,7 @@ class Viewer {
       b: () => this.stepBookmark(false),
       B: () => this.stepBookmark(true),
       x: () => this.whole(this.caret),
-      "?": () => this.help.toggleAttribute("hidden"),
+      "?": () => this.ui.help.toggleAttribute("hidden"),
       Escape: () => this.goto(this.caret),
     };
     const work = Object.hasOwn(keys, event.key) ? keys[event.key] : undefined;
@@ -1140,20 +1012,21 @@ class Viewer {
   }
 
   setWrap() {
-    this.wrap = this.isOn(this.wrapToggle);
+    this.wrap = this.isOn(this.ui.wrapToggle);
     this.root.classList.toggle("fdv-wrap", this.wrap);
     this.px = 0;
+    if (this.drawn.has(this.caret)) this.line = this.caret;
     this.redraw();
   }
 
   setFollow() {
-    this.follow = this.isOn(this.followToggle);
+    this.follow = this.isOn(this.ui.followToggle);
     this.source.ask({ do: "follow", on: this.follow });
     if (this.follow) this.toEnd();
   }
 
   stopFollowing() {
-    if (this.follow) this.followToggle.click();
+    if (this.follow) this.ui.followToggle.click();
   }
 
   bookmark() {
@@ -1209,7 +1082,7 @@ class Viewer {
   }
 
   async copy() {
-    const marked = this.caret !== this.anchor || this.root.querySelector(":focus") === this.grid;
+    const marked = this.caret !== this.anchor || this.root.querySelector(":focus") === this.ui.grid;
     const from = marked ? Math.min(this.caret, this.anchor) : 0;
     const to = marked ? Math.max(this.caret, this.anchor) + 1 : this.total;
     const text = (await this.text(from, to, MOST_COPIED)).join("");
@@ -1222,9 +1095,9 @@ class Viewer {
       area.select();
       document.execCommand("copy");
       area.remove();
-      this.grid.focus();
+      this.ui.grid.focus();
     }
-    if (!this.note.textContent) this.say(`copied ${counted(to - from)} lines`);
+    if (!this.ui.note.textContent) this.say(`copied ${counted(to - from)} lines`);
   }
 
   async save() {

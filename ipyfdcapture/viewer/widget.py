@@ -7,6 +7,7 @@ of the log is a trait of the widget: it would land in the notebook's file.
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 MOST_VIEWS = 8
 _MOST_ID = 100
 _LEAST_HEIGHT, _MOST_HEIGHT = 100, 4000
-HINT = 'the viewer needs anywidget: pip install "ipyfdcapture[viewer]"; here is the static view'
+INSTALL = 'pip install "ipyfdcapture[viewer]"'
+HINT = f"the viewer needs anywidget: {INSTALL}; here is the static view"
 
 
 class LogView:
@@ -64,6 +66,7 @@ class LogView:
         self._pusher: Session | None = None
         self._widget: anywidget.AnyWidget | None = None
         self._is_closed = False
+        self._parent: dict[str, Any] = {}
 
     @property
     def widget(self) -> anywidget.AnyWidget | None:
@@ -110,22 +113,52 @@ class LogView:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
+        if kernel_shell() is None:
+            print(self._log._repr_mimebundle_()["text/plain"])
+            return
+        display(self._static(), raw=True)
+        if self.widget is None:
+            print(HINT)
+        else:
+            display(self._live(), raw=True)
+
+    def show_under_cell(self, shell: Any) -> None:
+        """Show it under the cell that is running, past whatever is captured.
+
+        Parameters
+        ----------
+        shell
+            The kernel's shell.
+        """
+        self._parent = shell.get_parent()
+        self._publish(shell, "display_data", self._static(), {"display_id": self._id})
+        self._publish(shell, "display_data", self._live(), {})
+
+    def update_static(self, shell: Any) -> None:
+        """Have the static view, shown by `show_under_cell`, show the log as it is now."""
+        self._publish(shell, "update_display_data", self._static(), {"display_id": self._id})
+
+    def _publish(
+        self, shell: Any, kind: str, data: dict[str, Any], transient: dict[str, Any]
+    ) -> None:
+        content = {"data": data, "metadata": {}, "transient": transient}
+        kernel = shell.kernel
+        topic = f"display_data.{self._id}".encode()
+        kernel.session.send(kernel.iopub_socket, kind, content, parent=self._parent, ident=topic)
+
+    def _static(self) -> dict[str, Any]:
         bundle = self._log._repr_mimebundle_()
         if "text/html" in bundle:
             bundle["text/html"] = f'<div class="fdlog-of-{self._id}">{bundle["text/html"]}</div>'
-        if not _in_kernel():
-            print(bundle["text/plain"])
-            return
-        display(bundle, raw=True)
-        widget = self.widget
-        if widget is None:
-            print(HINT)
-            return
-        # Where no front end can draw it, this says how to get it back.
-        shown = widget._repr_mimebundle_()
+        return dict(bundle)
+
+    def _live(self) -> dict[str, Any]:
+        assert self.widget is not None
+        shown = self.widget._repr_mimebundle_()
         data = dict(shown[0] if isinstance(shown, tuple) else shown or {})
+        # Where no front end can draw it, this says how to get it back.
         data["text/plain"] = "run the cell again to search this log in the browser"
-        display(data, raw=True)
+        return data
 
     def _display_(self) -> object:
         """Give marimo the widget."""
@@ -205,7 +238,14 @@ def _checked_search(search: str | None) -> Pattern | None:
     return Pattern(search)
 
 
-def _in_kernel() -> bool:
+def kernel_shell() -> Any:
+    """Return the shell of the kernel that we run in; None if it is none."""
     from IPython.core.getipython import get_ipython
 
-    return getattr(get_ipython(), "kernel", None) is not None
+    shell = get_ipython()
+    return shell if getattr(shell, "kernel", None) is not None else None
+
+
+def can_be_shown() -> bool:
+    """Tell whether a viewer can be shown here: in a kernel, with anywidget."""
+    return kernel_shell() is not None and importlib.util.find_spec("anywidget") is not None

@@ -5,50 +5,19 @@ Hostile logs name a server of this test's own: nobody may ask it for anything.
 
 from __future__ import annotations
 
-import http.server
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers.browser import ARGUMENTS, CHROMIUM, Lab
-from helpers.logs import make_log
+from helpers.canary import Canary, hostile_log
 from helpers.wait import eventually
 
-from ipyfdcapture.log.captured import Captured
-
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-
-
-class Canary:
-    """A server that counts what it is asked for."""
-
-    def __init__(self) -> None:
-        asked: list[str] = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                asked.append(self.path)
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.asked = asked
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
 
 
 @pytest.fixture
@@ -58,26 +27,9 @@ def canary() -> Iterator[Canary]:
     canary.close()
 
 
-def hostile_log(canary: Canary) -> Captured:
-    at = canary.address
-    lines = [
-        f"<script>window.pwned=1;fetch('{at}/fetch')</script>",
-        f"<img src={at}/img onerror='window.pwned=1'>",
-        f"'\"><svg/onload=window.pwned=1><image href='{at}/svg'/></svg>",
-        f"</pre></div></style><style>@import url({at}/import);*{{display:none}}</style>",
-        f"<link rel=stylesheet href={at}/css><iframe src={at}/frame></iframe>",
-        f"<a href=javascript:window.pwned=1 autofocus onfocus=window.pwned=1 ping={at}/ping>x</a>",
-        f"\x1b]8;;{at}/osc\x1b\\link\x1b]8;;\x1b\\",
-        f'\x1b[38;2;1;2;3;"style="background:url({at}/sgr)"m',
-        "\u202eevil\u202c \x00 \x07",
-    ]
-    text = "".join(line + "\n" for line in lines).encode()
-    return make_log([(0, text), (1, text), (2, text)], cell=3, first_line=lines[0])
-
-
 def test_hostile_logs_run_nothing_and_ask_for_nothing(canary: Canary, tmp_path: Path) -> None:
     log = hostile_log(canary)
-    log.save(tmp_path / "saved.html")
+    log.save(tmp_path / "saved.html", viewer=False)
     view = log._repr_mimebundle_()["text/html"]
     for page in ((tmp_path / "saved.html").read_text(), f"<!DOCTYPE html><body>{view}</body>"):
         # The page's own policy is taken away: the view must be harmless without it.

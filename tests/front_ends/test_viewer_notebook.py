@@ -1,0 +1,296 @@
+"""The viewer in JupyterLab and in Notebook 7, in a real browser, over a real kernel."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.browser import CHROMIUM
+from helpers.front_end import violations
+from helpers.notebook import NotebookPage, NotebookServer, open_browser
+from helpers.wait import LIMIT_S, eventually
+
+for package in ("selenium", "jupyterlab", "notebook", "anywidget"):
+    pytest.importorskip(package)
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+    pytest.mark.timeout(240),
+]
+
+LOAD = "%load_ext ipyfdcapture\nimport os, time, subprocess"
+LOG = """\
+%%capture_fd -v logs
+os.write(1, b"".join(b"line %d of a solver\\n" % i for i in range(50_000)))
+os.write(2, b"error: it diverged\\n" * 3)
+os.write(1, b"<b onclick=alert(1)>the end</b>\\n");"""
+SHOW = "view = logs.explore()\nview"
+
+
+@pytest.fixture(scope="module", params=["jupyterlab", "notebook"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NotebookServer]:
+    server = NotebookServer(tmp_path_factory.mktemp(request.param), request.param)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with open_browser(tmp_path_factory.mktemp("profile")) as browser:
+        browser.set_script_timeout(LIMIT_S)
+        yield browser
+
+
+class View:
+    """A viewer on a notebook's page."""
+
+    def __init__(self, page: NotebookPage, nth: int = 0) -> None:
+        self.page = page
+        self.nth = nth
+        eventually(lambda: self.one(".fdv-row .fdv-n"), "lines")
+
+    def one(self, selector: str) -> Any:
+        script = (
+            "return document.querySelectorAll('.fdv')[arguments[0]]?.querySelector(arguments[1])"
+        )
+        return self.page.js(script, self.nth, selector)
+
+    def focus(self) -> None:
+        self.page.js("arguments[0].focus()", self.one(".fdv-grid"))
+
+    def keys(self, *keys: str) -> None:
+        for key in keys:
+            self.page.js("return document.activeElement").send_keys(key)
+
+    @property
+    def foot(self) -> str:
+        return str(self.one(".fdv-foot").text)
+
+    def says(self, text: str) -> None:
+        eventually(lambda: text in self.foot + self.one(".fdv-count").text, text)
+
+    def lines(self) -> list[str]:
+        script = "return [...arguments[0].querySelectorAll('.fdv-x')].map(x => x.textContent)"
+        texts: list[str] = self.page.js(script, self.one(".fdv-lines"))
+        return texts
+
+
+def static_is_shown(page: NotebookPage) -> bool:
+    return bool(page.js("return !!document.querySelector('.fdlog')?.offsetParent"))
+
+
+def open_view(browser: Any, server: NotebookServer, name: str, *more: str) -> tuple[Any, View]:
+    server.write(name, [LOAD, LOG, SHOW, *more])
+    page = NotebookPage(browser, server, name)
+    page.run(0)
+    page.run(1)
+    page.run(2)
+    return page, View(page)
+
+
+def test_by_keyboard_alone_and_without_the_notebook_s_shortcuts(
+    browser: Any, server: NotebookServer
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page, view = open_view(browser, server, "keyboard.ipynb", "1 + 1")
+    cells = "return document.querySelectorAll('.jp-Cell').length"
+    before = page.js(cells)
+    assert not static_is_shown(page)
+    view.focus()
+    # a, b, x, d d, m, y would add, cut, delete and change cells.
+    view.keys("a", "b", "x", "d", "d", "y", "j", "j", "k")
+    view.says("line 2 ")
+    view.keys("e")
+    view.says("line 50,001 ")
+    view.keys("/")
+    view.keys("a solver", Keys.ENTER)
+    view.says("50,000")
+    assert page.js(cells) == before
+    assert page.js("return document.querySelectorAll('.jp-MarkdownCell').length") == 0
+    view.keys(Keys.ESCAPE, "g", "J", "J")
+    view.says("3 marked")
+    wanted = str([f"line {i} of a solver" for i in range(3)])
+    eventually(lambda: page.value("list(view.selected)") == wanted, "the marked lines")
+    page.value("view.goto(40_000)")
+    view.says("line 40,000 ")
+    view.keys("G")
+    assert "<b onclick=alert(1)>the end</b>" in eventually(
+        lambda: [line for line in view.lines() if "end" in line], "the end"
+    )
+    assert violations(browser, ".fdv") == []
+
+
+def test_views_of_one_widget_do_not_disturb_each_other(
+    browser: Any, server: NotebookServer
+) -> None:
+    page, one = open_view(browser, server, "two.ipynb", "view")
+    page.run(3)
+    other = View(page, 1)
+    one.focus()
+    one.keys("e")
+    one.says("line 50,001 ")
+    other.one(".fdv-search").send_keys("line 4242")
+    other.says("1")
+    other.focus()
+    other.keys("n")
+    other.says("line 4,243 ")
+    assert "line 50,001 " in one.foot
+    assert one.one(".fdv-search").get_attribute("value") == ""
+
+
+def test_a_notebook_that_is_opened_again_shows_the_static_view(
+    browser: Any, server: NotebookServer
+) -> None:
+    page, view = open_view(browser, server, "again.ipynb")
+    view.focus()
+    view.keys("/", "diverged")
+    view.says("3")
+    page.save()
+    file = server.work / "again.ipynb"
+    text = file.read_text()
+    assert "line 25000 " not in text
+    assert text.count("diverged") < 12  # the code, and the static view as HTML and as text
+    widgets = json.loads(text)["metadata"].get("widgets", {})
+    assert "of a solver" not in json.dumps(widgets)
+    page.value("view.close()")
+    eventually(lambda: static_is_shown(page), "the static view")
+    page.js("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    trusted = subprocess.run(
+        [sys.executable, "-m", "jupyter", "trust", str(file)], env=server.environment, check=False
+    )
+    assert trusted.returncode == 0
+    browser.get("about:blank")
+    page = NotebookPage(browser, server, "again.ipynb")
+    eventually(lambda: static_is_shown(page), "the static view")
+    assert "line 49999 of a solver" in page.find(".fdlog pre").text
+    assert not page.all(".fdv-row")
+    html = subprocess.run(
+        [sys.executable, "-m", "nbconvert", "--to", "html", "--stdout", str(file)],
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "line 49999 of a solver" in html
+
+
+def test_lost_replies_are_asked_for_again(browser: Any, server: NotebookServer) -> None:
+    lossy = """\
+view = logs.explore()
+send, lost = view.widget.send, set()
+def send_twice(content, buffers=None):
+    if "re" in content and (key := (content["view"], content["re"])) not in lost:
+        lost.add(key)
+    else:
+        send(content, buffers)
+view.widget.send = send_twice
+view"""
+    server.write("lossy.ipynb", [LOAD, LOG, lossy])
+    page = NotebookPage(browser, server, "lossy.ipynb")
+    for cell in range(3):
+        page.run(cell)
+    view = View(page)
+    view.focus()
+    view.keys("G")
+    view.says("line 50,004 ")
+
+
+def test_a_kernel_that_is_gone_leaves_what_is_on_the_screen(
+    browser: Any, server: NotebookServer
+) -> None:
+    page, view = open_view(browser, server, "gone.ipynb")
+    page.value("logs.close()")
+    view.focus()
+    view.keys("G")
+    view.says("was closed")
+    assert "line 0 of a solver" in view.lines()[0]
+    done = "window.done = false; window.jupyterapp.shell.currentWidget.sessionContext"
+    page.js(f"{done}.session.kernel.restart().then(() => {{ window.done = true; }})")
+    eventually(lambda: page.js("return window.done"), "the restart")
+    # JupyterLab takes widgets of a kernel that was restarted away: then the static view stands.
+    eventually(lambda: static_is_shown(page) or view.lines()[:1], "one of the two views")
+
+
+def test_a_place_is_kept_when_the_notebook_takes_the_view_out_of_the_page(
+    browser: Any, server: NotebookServer
+) -> None:
+    page, view = open_view(browser, server, "place.ipynb", *["1 + 1\n" * 40] * 12)
+    view.focus()
+    view.keys("e")
+    view.says("line 50,001 ")
+    seen = view.lines()
+    scroll = """
+        const notebook = window.jupyterapp.shell.currentWidget.content;
+        return notebook.scrollToItem(arguments[0], 'center');
+    """
+    for target in (14, 2):
+        page.js(scroll, target)
+        eventually(
+            lambda target=target: page.js(
+                "const cell = window.jupyterapp.shell.currentWidget.content.widgets[arguments[0]];"
+                "const box = cell.node.getBoundingClientRect();"
+                "return cell.node.isConnected && box.bottom > 0 && box.top < innerHeight",
+                target,
+            ),
+            "the cell",
+        )
+    eventually(lambda: view.lines() == seen, "the same lines")
+
+
+@pytest.mark.parametrize("subshells", [True, False], ids=["subshells", "no-subshells"])
+def test_a_running_cell_is_followed_and_searched_as_far_as_the_front_end_lets(
+    subshells: bool, browser: Any, tmp_path: Path
+) -> None:
+    server = NotebookServer(tmp_path, subshells=subshells)
+    running = """\
+%%capture_fd --explore -v logs
+number = 0
+while not os.path.exists("stop"):
+    os.write(1, b"line %d\\n" % number)
+    number += 1
+    time.sleep(0.02)
+os.write(2, b"warning: stopped\\n")"""
+    try:
+        server.write("running.ipynb", [LOAD, running, "view = logs.explore(); view"])
+        page = NotebookPage(browser, server, "running.ipynb")
+        page.run(0)
+        page.start(1)
+        view = View(page)
+        for wanted in (50, 100, 150):  # what is pushed keeps the view moving
+            eventually(
+                lambda wanted=wanted: int((view.lines() or ["line 0"])[-1].split()[-1]) > wanted,
+                f"line {wanted}",
+            )
+        (server.work / "stop").touch()
+        view.says("complete")
+        eventually(lambda: view.lines()[-1] == "warning: stopped", "the last line")
+        view.says("1 warning")
+        assert not static_is_shown(page)
+        view.focus()
+        view.keys("k")  # up: it no longer follows
+        assert view.one("[title*='follow']").get_attribute("aria-pressed") == "false"
+        page.save()
+        assert "warning: stopped" in (server.work / "running.ipynb").read_text()
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_it_has_the_notebook_s_colours(theme: str, browser: Any, tmp_path: Path) -> None:
+    server = NotebookServer(tmp_path, theme=theme)
+    try:
+        page, view = open_view(browser, server, "theme.ipynb")
+        dark = str(theme == "Dark").lower()
+        eventually(lambda: view.one(".fdv-foot").tag_name == "div", "the foot")
+        script = "return document.querySelector('.fdv').dataset.dark"
+        eventually(lambda: page.js(script) == dark, f"dark is {dark}")
+        assert violations(browser, ".fdv") == []
+    finally:
+        server.close()

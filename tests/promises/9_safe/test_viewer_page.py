@@ -1,0 +1,262 @@
+"""The saved page in a real browser: it does what it should, and a hostile log does nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.browser import CHROMIUM
+from helpers.canary import Canary, hostile_log
+from helpers.front_end import violations
+from helpers.logs import make_log
+from helpers.notebook import open_browser
+from helpers.wait import LIMIT_S, eventually
+
+from ipyfdcapture.log.captured import Captured
+from ipyfdcapture.viewer import page
+
+pytest.importorskip("selenium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with open_browser(tmp_path_factory.mktemp("profile")) as browser:
+        browser.set_script_timeout(LIMIT_S)
+        yield browser
+
+
+@pytest.fixture
+def canary() -> Iterator[Canary]:
+    canary = Canary()
+    yield canary
+    canary.close()
+
+
+class SavedPage:
+    """A saved page that is open in the browser."""
+
+    def __init__(self, browser: Any, path: Path) -> None:
+        self.browser = browser
+        browser.get(path.as_uri())
+        eventually(lambda: self.all(".fdv-row .fdv-n"), "lines")
+
+    def all(self, selector: str) -> list[Any]:
+        return list(self.browser.find_elements("css selector", selector))
+
+    def one(self, selector: str) -> Any:
+        return self.browser.find_element("css selector", selector)
+
+    def js(self, script: str, *arguments: Any) -> Any:
+        return self.browser.execute_script(script, *arguments)
+
+    def keys(self, *keys: str) -> None:
+        """Press keys where the focus is."""
+        for key in keys:
+            self.js("return document.activeElement").send_keys(key)
+
+    def focus(self) -> None:
+        self.js("document.querySelector('.fdv-grid').focus()")
+
+    def says(self, text: str) -> None:
+        """Wait until the foot, or the count of matches, says something."""
+        eventually(lambda: text in self.one(".fdv-foot").text + self.one(".fdv-count").text, text)
+
+    def lines(self) -> list[str]:
+        texts: list[str] = self.js(
+            "return [...document.querySelectorAll('.fdv-x')].map(x => x.textContent)"
+        )
+        return texts
+
+
+def big_log() -> Captured:
+    lines = [
+        f"\x1b[31merror: {i} is bad\x1b[0m" if i % 1000 == 700 else f"line {i} of a solver"
+        for i in range(20_000)
+    ]
+    data = [(line + "\n").encode() for line in lines]
+    return make_log([(i // 100 % 2, b"".join(data[i : i + 100])) for i in range(0, 20_000, 100)])
+
+
+def test_a_page_searches_filters_and_goes_anywhere_by_keyboard(
+    browser: Any, tmp_path: Path
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    log = big_log()
+    log.save(tmp_path / "x.html")
+    view = SavedPage(browser, tmp_path / "x.html")
+    view.says("20,000 of 20,000 shown")
+    view.focus()
+    view.keys("e")
+    view.says("line 701 ")
+    assert "fdv-c1" in view.one(".fdv-caret .fdv-x span").get_attribute("class")
+    view.keys("G")
+    view.says("line 20,000 ")
+    view.keys("g", "/")
+    assert view.js("return document.activeElement.type") == "search"
+    view.keys("1999", Keys.ENTER)
+    found = list(log.grep("1999"))
+    view.says(f"1 of {len(found)}")
+    view.says(f"line {found[0].number:,} ")
+    assert view.one(".fdv-caret mark").text == "1999"
+    view.keys(Keys.ESCAPE, "n")
+    view.says(f"line {found[1].number:,} ")
+    view.keys("N")
+    view.says(f"line {found[0].number:,} ")
+    view.one("[title='show matches alone']").click()
+    view.says(f"{len(found)} of 20,000 shown")
+    view.focus()
+    view.keys(Keys.CONTROL + "a")
+    view.says(f"{len(found)} marked")
+    view.one("[title='show matches alone']").click()
+    view.one("[aria-label='least level'] option:nth-child(6)").click()
+    view.says("20 of 20,000 shown")
+    assert all("bad" in line for line in view.lines())
+    assert browser.get_log("browser") == []
+
+
+def test_a_page_takes_the_browser_s_expressions(browser: Any, tmp_path: Path) -> None:
+    big_log().save(tmp_path / "x.html")
+    view = SavedPage(browser, tmp_path / "x.html")
+    view.one("[aria-label='expression']").click()
+    view.one(".fdv-search").send_keys(r"^line 12\d\d\b")
+    view.says("100")
+    view.one(".fdv-search").send_keys("(")
+    view.says("SyntaxError")
+
+
+def test_wrapped_lines_scroll_to_either_end(browser: Any, tmp_path: Path) -> None:
+    make_log([(0, b"word %d " % i * 200 + b"\n") for i in range(300)]).save(tmp_path / "x.html")
+    view = SavedPage(browser, tmp_path / "x.html")
+    view.focus()
+    view.keys("w", "G")
+    eventually(lambda: "word 299 " in view.lines()[-1], "the last line")
+    bottom = """
+        const rows = [...document.querySelectorAll('.fdv-row')];
+        const port = document.querySelector('.fdv-port').getBoundingClientRect();
+        return Math.abs(rows[rows.length - 1].getBoundingClientRect().bottom - port.bottom);
+    """
+    eventually(lambda: view.js(bottom) < 25, "its end at the edge")
+    view.keys("g")
+    eventually(lambda: "word 0 " in view.lines()[0], "the first line")
+
+
+def test_a_page_without_script_and_a_printed_one_show_the_static_view(
+    browser: Any, tmp_path: Path
+) -> None:
+    big_log().save(tmp_path / "x.html")
+    view = SavedPage(browser, tmp_path / "x.html")
+    shown = "return getComputedStyle(document.querySelector(arguments[0])).display !== 'none'"
+    assert not view.js(shown, ".fdv-static")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert view.js(shown, ".fdv-static")
+        assert not view.js(shown, ".fdv")
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    text = (tmp_path / "x.html").read_text()
+    (tmp_path / "x.html").write_text(text.replace("script-src", "script-src 'none'; x"))
+    browser.get((tmp_path / "x.html").as_uri())
+    assert view.js(shown, ".fdv-static")
+    assert "line 19999 of a solver" in view.one(".fdv-static pre").text
+
+
+def test_a_page_of_a_long_log_says_what_it_leaves_out(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(page, "ENDS_BYTES", 20_000)
+    log = big_log()
+    for each in (log, log[1:]):
+        each.save(tmp_path / "x.html")
+        view = SavedPage(browser, tmp_path / "x.html")
+        note = view.one(".fdv-limit").text
+        assert "warnings or worse" in note
+        assert re.search(r"leaves [\d,]+ lines out", note)
+        view.focus()
+        view.keys("e", "e", "e", "e")
+        view.says("line 3,701 ")
+        assert "fdv-gap" in view.one(".fdv-caret").get_attribute("class")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(scheme: str, browser: Any, tmp_path: Path) -> None:
+    big_log().save(tmp_path / "x.html")
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    try:
+        view = SavedPage(browser, tmp_path / "x.html")
+        view.focus()
+        view.keys("e", "?", "t")
+        view.one(".fdv-search").send_keys("line 1")
+        view.one("summary").click()
+        view.says("of 20,000 shown")
+        assert view.one(".fdv").get_attribute("data-dark") == str(scheme == "dark").lower()
+        assert violations(browser, ".fdv") == []
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_forced_colours_show_what_is_pressed(browser: Any, tmp_path: Path) -> None:
+    big_log().save(tmp_path / "x.html")
+    feature = {"name": "forced-colors", "value": "active"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    try:
+        view = SavedPage(browser, tmp_path / "x.html")
+        colour = """
+            const button = document.querySelector('[title="match case"]');
+            return getComputedStyle(button).backgroundColor;
+        """
+        before = view.js(colour)
+        view.one("[title='match case']").click()
+        assert view.js(colour) != before
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+# -- hostile logs -----------------------------------------------------------------------------
+
+#: In the front end, what puts text into a line, and what would make markup of it.
+SAFE = "target.append(text.slice(from - at));"
+UNSAFE = 'target.insertAdjacentHTML("beforeend", text.slice(from - at));'
+
+
+def test_a_hostile_log_is_text(browser: Any, canary: Canary, tmp_path: Path) -> None:
+    log = hostile_log(canary)
+    log.save(tmp_path / "x.html")
+    text = (tmp_path / "x.html").read_text()
+    for name, policy in (("with.html", True), ("without.html", False)):
+        (tmp_path / name).write_text(
+            text if policy else text.replace("Content-Security-Policy", "x")
+        )
+        view = SavedPage(browser, tmp_path / name)
+        view.focus()
+        view.keys("w", "x", "e", "c")
+        assert view.js("return window.pwned") is None
+        assert any("<script>window.pwned=1" in line for line in view.lines())
+        tags = view.js(
+            "return [...new Set([...document.querySelectorAll('.fdv-lines *')]"
+            ".map(x => x.tagName))]"
+        )
+        assert set(tags) <= {"DIV", "SPAN", "MARK", "BUTTON"}
+    assert canary.asked == []
+
+
+def test_without_either_defence_the_canary_sings(
+    browser: Any, canary: Canary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = page.page_script()
+    assert script.count(SAFE) == 1
+    monkeypatch.setattr(page, "page_script", lambda: script.replace(SAFE, UNSAFE))
+    hostile_log(canary).save(tmp_path / "x.html")
+    view = SavedPage(browser, tmp_path / "x.html")
+    assert view.js("return window.pwned") is None
+    assert canary.asked == []  # the policy alone holds
+    text = (tmp_path / "x.html").read_text()
+    (tmp_path / "x.html").write_text(text.replace("Content-Security-Policy", "x"))
+    SavedPage(browser, tmp_path / "x.html")
+    eventually(lambda: canary.asked, "the song")
