@@ -831,6 +831,7 @@ class Viewer {
    * @param {number} [start]
    */
   async step(what, back, start = this.caret) {
+    if (what === "match") await this.searchFor(); // what was typed just now
     if (what === "match" && !this.search) return;
     this.stepping = null;
     const chosen = this.ui.levelChoice.selectedIndex ? this.ui.levelChoice.value : "error";
