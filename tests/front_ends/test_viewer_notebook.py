@@ -292,7 +292,7 @@ os.write(2, b"warning: stopped\\n")"""
 def test_it_has_the_notebook_s_colours(theme: str, browser: Any, tmp_path: Path) -> None:
     server = NotebookServer(tmp_path, theme=theme)
     try:
-        page, view = open_view(browser, server, "theme.ipynb")
+        page, _ = open_view(browser, server, "theme.ipynb")
         dark = str(theme == "Dark").lower()
         script = "return document.querySelector('.fdv').dataset.dark"
         eventually(lambda: page.js(script) == dark, f"dark is {dark}")
