@@ -136,7 +136,10 @@ class Viewer {
     this.ui.grid.addEventListener("touchmove", () => this.stopFollowing(), { passive: true });
     this.ui.grid.addEventListener("keydown", (event) => this.pressed(event));
     this.root.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && event.target !== this.ui.grid) this.ui.grid.focus();
+      if (event.key === "Escape" && event.target !== this.ui.grid) {
+        event.preventDefault(); // or a search field would be emptied
+        this.ui.grid.focus();
+      }
       event.stopPropagation();
     });
     this.ui.lines.addEventListener("click", (event) => this.clicked(event));
