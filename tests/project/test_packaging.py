@@ -42,7 +42,9 @@ def files_in(*places: str) -> set[str]:
     for place in places:
         path = ROOT / place
         for file in [path] if path.is_file() else path.rglob("*"):
-            if file.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(file.parts):
+            if file.is_file() and not {"__pycache__", ".ipynb_checkpoints", "node_modules"} & set(
+                file.parts
+            ):
                 found.add(file.relative_to(ROOT).as_posix())
     return found
 
