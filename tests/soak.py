@@ -10,7 +10,10 @@ fault after another is done to them from outside:
   (not for kernels: ZeroMQ ends a process that has none left);
 - ``disk full``: the recordings' file system is filled for a moment; where none can be mounted (only
   root may), no file may grow beyond a size instead;
+- ``helper stopped``: SIGSTOP for the helper process, for longer than anybody waits for it at times;
 - ``interrupt``: SIGINT.
+
+One process cannot splice, as in a sandbox.
 
 It ends with a report; the exit status is 0 if no byte was lost, nothing was left behind, and
 everything that ran at the end of a fault ran on.
@@ -21,6 +24,7 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import errno
 import json
 import os
 import random
@@ -44,6 +48,7 @@ for place in (str(TESTS_DIR), str(TESTS_DIR.parent)):
     if place not in sys.path:
         sys.path.insert(0, place)
 
+from helpers import sandbox  # noqa: E402
 from helpers.kernel import Kernel  # noqa: E402
 from helpers.native import Native  # noqa: E402
 from helpers.process import end_process, private_env, pumps  # noqa: E402
@@ -52,6 +57,10 @@ from helpers.wait import LIMIT_S, eventually  # noqa: E402
 #: Between two faults, and how long one that is for a moment lasts (s).
 PAUSE_S = (0.0, 0.4)
 MOMENT_S = (0.01, 0.3)
+#: How long (s) a helper is stopped: for a moment mostly, else longer than a capture waits for it.
+STOPPED_S = (0.05, 0.5)
+LONG_STOPPED_S = (3.5, 8.0)
+LONG_STOPS = 0.1
 #: Free descriptors that a process is left with.
 SPARE_FDS = 8
 DISK = "64m"
@@ -84,9 +93,17 @@ class Found:
 class Worker:
     """A plain process that runs rounds."""
 
-    faults = ("helper killed", "no descriptors", "disk full", "interrupt")
+    faults = ("helper killed", "helper stopped", "no descriptors", "disk full", "interrupt")
 
-    def __init__(self, name: str, directory: Path, disk: Path, seed: int, seconds: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        disk: Path,
+        seed: int,
+        seconds: float,
+        can_splice: bool = True,
+    ) -> None:
         self.name = name
         self._report = directory / f"{name}.json"
         self.output = directory / f"{name}.output"
@@ -106,6 +123,7 @@ class Worker:
                 env=private_env(home, TMPDIR=str(place), MALLOC_ARENA_MAX="1"),
                 cwd=TESTS_DIR,
                 start_new_session=True,
+                preexec_fn=None if can_splice else _refuse_splice,
             )
         self._spare = resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE)
 
@@ -166,13 +184,17 @@ class Worker:
         self.process.wait()
 
 
+def _refuse_splice() -> None:
+    sandbox.refuse("splice", errno.EPERM)
+
+
 OPTIONS = ["", "--merge", "--drain thread", "--live", "--tail 5", "--progress"]
 
 
 class KernelWorker:
     """A kernel, and a thread that has it run captured cells."""
 
-    faults = ("helper killed", "disk full")  # it asks for interrupts itself
+    faults = ("helper killed", "helper stopped", "disk full")  # it asks for interrupts itself
 
     def __init__(self, name: str, directory: Path, disk: Path, seed: int, seconds: float) -> None:
         self.name = name
@@ -320,6 +342,7 @@ class Faults:
             fault = self._dice.choice(worker.faults)
             do = {
                 "helper killed": self._kill_helper,
+                "helper stopped": self._stop_helper,
                 "no descriptors": self._take_descriptors,
                 "disk full": self._fill_disk,
                 "interrupt": self._interrupt,
@@ -334,6 +357,19 @@ class Faults:
         for pump in pumps(worker.pid):
             pump.kill()
             self.counts["helper killed"] += 1
+
+    def _stop_helper(self, worker: Worker) -> None:
+        stopped = pumps(worker.pid)
+        is_long = self._dice.random() < LONG_STOPS
+        try:
+            for pump in stopped:
+                pump.suspend()
+                self.counts["helper stopped"] += 1
+            self._end.wait(self._dice.uniform(*(LONG_STOPPED_S if is_long else STOPPED_S)))
+        finally:
+            for pump in stopped:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    pump.resume()
 
     def _take_descriptors(self, worker: Worker) -> None:
         worker.limit_descriptors(self._dice.randint(0, SPARE_FDS))
@@ -364,7 +400,10 @@ def soak(seconds: float, seed: int, processes: int, kernels: int, directory: Pat
     workers: list[Any] = []
     try:
         for n in range(processes):
-            workers.append(Worker(f"process {n}", directory, disk.path, seed + n, seconds))
+            can_splice = n == 0 or not sandbox.OPTIONAL_CALLS
+            workers.append(
+                Worker(f"process {n}", directory, disk.path, seed + n, seconds, can_splice)
+            )
         for n in range(kernels):
             workers.append(KernelWorker(f"kernel {n}", directory, disk.path, seed - n, seconds))
         eventually(lambda: all(w.is_ready() for w in workers), "the workers", LIMIT_S)

@@ -208,6 +208,7 @@ class Load:
         if options["max_bytes"] is not None:
             return
         if options["on_line"] and not interrupted and not self._told:
+            await_answer(logs)
             expected = patiently(lambda: list(logs))
             if sorted(lines) != sorted(expected):
                 self.problem(f"on_line got {len(lines)} lines of {len(expected)}")
@@ -404,6 +405,7 @@ class Load:
         **_: Any,
     ) -> None:
         """Hold a log against what was written."""
+        await_answer(logs)
         texts = patiently(lambda: _texts(logs, writers, merge, labelled))
         dropped = patiently(lambda: logs.dropped)
         size = sum(map(len, texts))
@@ -426,6 +428,7 @@ class Load:
 
     def check_own(self, logs: Captured, writer: Writer) -> None:
         """A thread's own lines are in its own log; others' may be too."""
+        await_answer(logs)
         texts = patiently(lambda: [logs.stdout.encode(), logs.stderr.encode()])
         found = [line for text in texts for line in text.split(b"\n")]
         mine = [line for line in found if line.startswith(writer.name.encode() + b" ")]
@@ -437,6 +440,7 @@ class Load:
         found: collections.Counter[bytes] = collections.Counter()
         dropped = 0
         for each in logs:
+            await_answer(each)
             for text in patiently(functools.partial(_both_streams, each)):
                 found.update(text.split(b"\n"))
                 self.counts["bytes"] += len(text)
@@ -478,6 +482,7 @@ class Load:
         if len(self._kept) > _KEPT:
             old, its = self._kept.popleft()
             dropped = old.dropped
+            await_answer(old)
             texts = patiently(lambda: [old.raw])
             if sum(map(len, texts)) + dropped < sum(w.nbytes(w.lines) for w in its):
                 self.problem(f"an old log has lost something: {old!r}")
@@ -607,6 +612,16 @@ def run_all_of(work: list[Work], between: Callable[[], object] = lambda: None) -
 
 def _both_streams(logs: Captured) -> list[bytes]:
     return [logs.stdout.encode(), logs.stderr.encode()]
+
+
+def await_answer(logs: Captured) -> None:
+    """Wait until a helper that was stopped has recorded what it was asked for."""
+
+    def has_answered() -> bool:
+        writing: Any = logs.recording.writing  # as it is after a look
+        return not patiently(logs.recording.update).writing or not writing.awaits_answer
+
+    eventually(has_answered, "the answer of a helper")
 
 
 def patiently(read: Callable[[], Any]) -> Any:

@@ -25,7 +25,7 @@ def test_faults_at_random_lose_nothing_and_leave_nothing(native: Native) -> None
     done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
-    for fault in ("helper killed", "no descriptors", "disk full", "interrupt"):
+    for fault in ("helper killed", "helper stopped", "no descriptors", "disk full", "interrupt"):
         (line,) = (line for line in done.stdout.splitlines() if line.startswith(fault))
         assert int(line.removeprefix(fault).replace(",", "")) > 0, line
 
