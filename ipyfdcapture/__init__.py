@@ -63,6 +63,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__", "load_ipython_extension", "unload_ipython_extension"])
+
+
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Add ``%capture_fd`` and ``%%capture_fd`` to the shell."""
     if not SUPPORTED:

@@ -197,7 +197,8 @@ class CaptureSession:
         cstdio.install_hooks()
         self._undo.add(AtEnd.HOOKS, cstdio.remove_hooks)
         if self.options.display:
-            self._undo.add(AtEnd.DISPLAYS, capture_displays(self._outputs))
+            is_live = any(follower.is_seen for follower in self._followers)
+            self._undo.add(AtEnd.DISPLAYS, capture_displays(self._outputs, is_live))
         self._undo.add(AtEnd.FLUSH, flush_all)
         if self._size is not None:
             self._undo.add(AtEnd.TERMINAL, set_variables(self._size))

@@ -17,6 +17,7 @@ from ..recording import crashes
 from ..system.replacing import around
 from .captures import Captures
 from .cells import Cells
+from .completion import install_completion
 from .config import CaptureFd
 from .every_cell import EveryCell
 from .left_behind import LeftBehind
@@ -69,6 +70,7 @@ class CaptureFdExtension:
         configurables.append(self.config)
         self._undo.callback(_remove, configurables, self.config)
         self._undo.callback(around(self.shell, "showtraceback", without_our_frames))
+        self._undo.callback(install_completion(self.shell))
         for event, callback in self._callbacks():
             self.shell.events.register(event, callback)
             self._undo.callback(self._unregister, event, callback)

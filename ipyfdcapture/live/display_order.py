@@ -1,7 +1,7 @@
-"""What a shell shows beside a live view: displays, tracebacks, cleared outputs, output widgets.
+"""The order of a live view and of what IPython shows beside it.
 
-Those are messages of their own. So that each stands where it was made, everything that was
-written before is shown first.
+Displays, tracebacks, cleared outputs and output widgets are messages of their own. A view catches
+up before each of them, so that each stands where it was made.
 """
 
 from __future__ import annotations
@@ -11,26 +11,27 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from ..output.widgets import OutputWidgets
 from ..system.replacing import around
 
 
 class Shown(Protocol):
-    """What is shown live."""
+    """A capture with live views."""
 
     def catch_up(self) -> None:
-        """Have everything that was written so far shown."""
+        """Show everything that was written so far."""
 
     def cleared(self) -> None:
-        """What was shown so far is gone from where it was shown."""
+        """Note that what was shown so far has been cleared."""
 
 
 def keep_order(shown: Shown) -> Callable[[], None]:
-    """Have ``shown`` catch up before IPython shows anything; return what ends that."""
+    """Make ``shown`` catch up before IPython shows anything; return what ends that."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is None:
         return lambda: None
-    widgets = _OutputWidgets(shown)
+    widgets = OutputWidgets(before=shown.catch_up)
 
     @contextlib.contextmanager
     def show(*args: Any, **kwargs: Any) -> Iterator[None]:
@@ -48,30 +49,5 @@ def keep_order(shown: Shown) -> Callable[[], None]:
     undo.callback(around(shell, "showtraceback", show, outermost=True))
     undo.callback(around(shell.display_pub, "publish", show, outermost=True))
     undo.callback(around(shell.display_pub, "clear_output", clear, outermost=True))
-    comm = getattr(sys.modules.get("ipykernel.comm.comm"), "BaseComm", None)
-    if comm is not None:
-        undo.callback(around(comm, "publish_msg", widgets.message))
+    undo.callback(widgets.watch())
     return undo.close
-
-
-class _OutputWidgets:
-    """The output widgets that take what is shown, as ``ipywidgets.Output`` does in a with block.
-
-    Such a widget has a trait ``msg_id``: from the moment when it is set, the front end gives to the
-    widget what it receives for that cell.
-    """
-
-    def __init__(self, shown: Shown) -> None:
-        self._shown = shown
-        #: By the numbers of their comms.
-        self.entered: set[str] = set()
-
-    @contextlib.contextmanager
-    def message(self, comm: Any, *args: Any, **kwargs: Any) -> Iterator[None]:
-        """A comm sends a message."""
-        data = kwargs.get("data") or {}
-        state = data.get("state") if isinstance(data, dict) else None
-        if isinstance(state, dict) and "msg_id" in state:
-            self._shown.catch_up()
-            (self.entered.add if state["msg_id"] else self.entered.discard)(comm.comm_id)
-        yield

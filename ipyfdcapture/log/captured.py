@@ -33,8 +33,15 @@ if TYPE_CHECKING:
     from IPython.utils.capture import RichOutput
 
 
-class Captured(AnalysedLines):
+class Captured(AnalysedLines, Sequence[Line]):
     r"""A captured log, or a narrower view of one: a sequence of `Line`.
+
+    ``logs[0]``, ``logs[-1]``, ``len(logs)``, ``for line in logs``, ``"text" in logs``: by line;
+    ``text``, ``stdout``, ``stderr``, ``raw``, ``print(logs)``: everything;
+    ``grep("...")``, ``head()``, ``tail()``, ``source("stderr")``, ``between()``: a part of it;
+    ``levels()``, ``rate()``, ``gaps()``, ``duration``, ``dropped``: about it;
+    ``show()``, ``outputs``: shown again, with the rich displays;
+    ``save("run.html")``, ``to_pandas()``: elsewhere.
 
     It may be read while it still grows. A narrower view (`head`, `tail`, `grep`, `source`,
     `between`, a slice) is of the lines that were there when it was made; it is itself a
@@ -101,6 +108,11 @@ class Captured(AnalysedLines):
 
     def __getitem__(self, key: int | slice) -> Line | Captured:
         reading = self._read()
+        if isinstance(key, str | bytes):
+            raise TypeError(
+                f"an index is the position of a line, or a slice, not {key!r} "
+                f"(lines that hold it: grep({key!r}))"
+            )
         try:
             selected = reading.indices[key]
         except IndexError:
@@ -109,6 +121,47 @@ class Captured(AnalysedLines):
         if isinstance(selected, int):
             return reading.line(selected)
         return self._narrowed(selected, reading)
+
+    def index(self, value: object, start: int = 0, stop: int | None = None) -> int:
+        """Return the position of the first line that equals ``value``.
+
+        Parameters
+        ----------
+        value
+            The text of the line, without its end.
+        start, stop
+            Where to look, as in a slice.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+
+        Examples
+        --------
+        >>> logs.index("warning: small step")
+        2
+        """
+        first, last, _ = slice(start, stop).indices(len(self))
+        for position, line in enumerate(self[first:last], first):
+            if line == value:
+                return position
+        raise ValueError(f"no line is {value!r} (lines that hold it: grep())")
+
+    def count(self, value: object) -> int:
+        """Return how many lines equal ``value``.
+
+        Parameters
+        ----------
+        value
+            The text of a line, without its end.
+
+        Examples
+        --------
+        >>> logs.count("done"), logs.count("iteration")
+        (1, 0)
+        """
+        return sum(line == value for line in self)
 
     # -- narrowing ------------------------------------------------------------------------------
 
@@ -422,8 +475,8 @@ class Captured(AnalysedLines):
         return installed().explore(self, search, level, height, follow)
 
     def __str__(self) -> str:
-        """The text, of a narrower view; else that of stdout, as of IPython's `CapturedIO`."""
-        return self.stdout if self._selection is None else self.text
+        """Everything that was written, in order, as `text`."""
+        return self.text
 
     def __bool__(self) -> bool:
         """Whether anything was captured."""

@@ -303,7 +303,7 @@ def test_captured_serves_code_written_for_captured_io(kernel: Kernel) -> None:
         "%%capture_fd --display out\nimport sys\nprint('o')\n"
         "print('e', file=sys.stderr)\ndisplay(1)"
     )
-    assert kernel.value("(out.stdout, out.stderr, str(out))") == ("o\n", "e\n", "o\n")
+    assert kernel.value("(out.stdout, out.stderr, str(out))") == ("o\n", "e\n", "o\ne\n")
     assert kernel.value("[type(o).__name__ for o in out.outputs]") == ["RichOutput"]
     for replay in ("out.show()", "out()"):
         shown = kernel.ok(replay)

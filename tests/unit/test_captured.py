@@ -94,7 +94,7 @@ class TestLine:
 class TestAsCapturedIO:
     def test_what_ipython_s_own_has_is_there(self, capsys: pytest.CaptureFixture[str]) -> None:
         log = make_log([(0, b"out\n"), (1, b"err\n")])
-        assert (log.stdout, log.stderr, str(log)) == ("out\n", "err\n", "out\n")
+        assert (log.stdout, log.stderr, str(log)) == ("out\n", "err\n", "out\nerr\n")
         assert log.outputs == []
         log.show()
         assert capsys.readouterr() == ("out\n", "err\n")
@@ -643,3 +643,35 @@ class TestManyUnfinishedLines:
         else:
             assert joined(lines.ranges_by_source({3})) == range(3, 4)
         assert sources.looked_at <= 3 * self.CHILDREN * self.UPDATES
+
+
+def test_it_is_a_sequence() -> None:
+    from collections.abc import Sequence
+
+    logs = make_log([(0, b"a\nb\na\n"), (1, b"e\n")])
+    lines = list(logs)
+    assert isinstance(logs, Sequence) and isinstance(logs.tail(1), Sequence)
+    assert (logs.index("a"), logs.index("a", 1), logs.index("b", -3)) == (0, 2, 1)
+    assert logs.index("a", 1, 3) == lines.index("a", 1, 3) == 2
+    assert (logs.count("a"), logs.count("x"), logs.count(1)) == (2, 0, 0)
+    with pytest.raises(ValueError, match="no line is 'x'"):
+        logs.index("x")
+    with pytest.raises(ValueError, match="no line is 'a'"):
+        logs.index("a", 1, 2)
+    match logs:
+        case [first, *_, last]:
+            assert (first, last) == ("a", "e")
+    assert list(reversed(logs)) == lines[::-1]
+
+
+def test_its_text_is_everything_in_order() -> None:
+    logs = make_log([(0, b"out\n"), (1, b"err\n"), (0, b"more\n")])
+    assert str(logs) == f"{logs}" == "out\nerr\nmore\n"
+    assert (logs.stdout, logs.stderr) == ("out\nmore\n", "err\n")
+
+
+@pytest.mark.parametrize("key", ["a", b"a", ""])
+def test_a_text_is_no_index(key: object) -> None:
+    logs = make_log([(0, b"a\n")])
+    with pytest.raises(TypeError, match="an index is the position of a line, or a slice, not"):
+        logs[key]  # type: ignore[index]
