@@ -76,6 +76,8 @@ class Captures:
                 python=not options.no_python,
                 display=options.display,
                 merge=options.merge,
+                tty=config.tty if options.tty is None else options.tty,
+                tty_size=config.tty_size,
                 encoding=config.encoding,
                 errors=config.errors,
                 live=live,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from traitlets import Bool, Enum, Float, Integer, TraitError, TraitType, Unicode, validate
+from traitlets import Bool, Enum, Float, Integer, TraitError, TraitType, Tuple, Unicode, validate
 from traitlets.config import Configurable
 
 from ..checks import check_encoding
@@ -85,6 +85,19 @@ class CaptureFd(Configurable):
         20,
         min=1,
         help="How many lines are shown when a captured cell fails, and at the end of a flood.",
+    ).tag(config=True)
+    tty = Bool(
+        False,
+        help="Whether programs get a terminal in place of pipes: they write in colours then, line "
+        "by line, and with bars of progress. --no-tty overrides it.",
+    ).tag(config=True)
+    tty_size = Tuple(
+        Integer(min=1, max=65535),
+        Integer(min=1, max=65535),
+        default_value=None,
+        allow_none=True,
+        help="Columns and rows of such a terminal, such as (120, 40). None: as many as the terminal "
+        "has that IPython runs in, or 80 and 24.",
     ).tag(config=True)
     every_cell = Bool(
         False,

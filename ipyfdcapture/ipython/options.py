@@ -40,6 +40,7 @@ class MagicOptions:
     no_python: bool = False
     display: bool = False
     merge: bool = False
+    tty: bool | None = None
     live: bool = False
     tail: int | None = None  # lines; 0: as many as the configuration says
     progress: bool = False
@@ -138,6 +139,12 @@ def _make_parser() -> argparse.ArgumentParser:
         "--merge",
         action="store_true",
         help="one pipe for both streams: exact order, but the streams cannot be told apart",
+    )
+    add(
+        "--tty",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="a terminal in place of pipes: programs write in colours, with bars of progress",
     )
     add("--live", action="store_true", help="show output as it comes, within the flood limits")
     add(

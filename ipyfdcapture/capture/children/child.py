@@ -15,10 +15,12 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from ...checks import check_function
+from ...checks import check_flags, check_function
 from ...log.captured import Captured
 from ...system.interrupts import deferred_interrupts
 from ...system.pipes import enlarge, open_pipe
+from ...system.terminals import open_terminal
+from ..terminals import choose_size, variables
 from .callbacks import OnLine
 from .child_log import ChildLog, current_log
 from .labels import NAMES, WORD, check_label, labels_of, program_name
@@ -32,7 +34,12 @@ PIPE_BYTES = 512 << 10
 
 
 def popen(
-    args: Args, *, label: str | None = None, on_line: OnLine | None = None, **options: Any
+    args: Args,
+    *,
+    label: str | None = None,
+    on_line: OnLine | None = None,
+    tty: bool = False,
+    **options: Any,
 ) -> Child:
     """Start a program whose stdout and stderr are captured under a label.
 
@@ -46,6 +53,9 @@ def popen(
     on_line
         Called with each line as it comes, from another thread. An exception in it is reported
         and stops nothing.
+    tty
+        Whether its stdout and stderr are terminals in place of pipes, as in `capture_fd`. It is
+        told so in its environment.
     options
         Whatever else `subprocess.Popen` takes. A ``stdout`` or ``stderr`` given here is not
         captured; with ``stderr=subprocess.STDOUT`` both are, as ``label/stdout``, in exact order.
@@ -71,8 +81,9 @@ def popen(
     if label is not None:
         check_label(label)
     check_function("on_line", on_line)
+    check_flags(tty=tty)
     with current_log() as log:
-        return start_child(log, args, label, on_line, options)
+        return start_child(log, args, label, on_line, tty, options)
 
 
 def attach(
@@ -161,11 +172,20 @@ class Child(subprocess.Popen[Any]):
 
 
 def start_child(
-    log: ChildLog, args: Args, label: str | None, on_line: OnLine | None, options: dict[str, Any]
+    log: ChildLog,
+    args: Args,
+    label: str | None,
+    on_line: OnLine | None,
+    tty: bool,
+    options: dict[str, Any],
 ) -> Child:
     """Start a program whose output goes to ``log``, see `popen`."""
     if label is None:
         label = labels_of(log.captured.recording).take(program_name(args))
+    size = choose_size(None, 1) if tty else None
+    if size is not None:
+        environment = os.environ if options.get("env") is None else options["env"]
+        options = {**options, "env": {**environment, **variables(size, environment)}}
     read_ends: dict[str, int] = {}
     with (
         deferred_interrupts(),  # a child whose pipes nobody empties would hang
@@ -174,7 +194,8 @@ def start_child(
     ):
         for name in NAMES:
             if options.get(name) is None:
-                read_ends[name], write_end = open_pipe(PIPE_BYTES)
+                ends = open_terminal(size) if size is not None else open_pipe(PIPE_BYTES)
+                read_ends[name], write_end = ends
                 ours.callback(os.close, read_ends[name])
                 theirs.callback(os.close, write_end)
                 options = {**options, name: write_end}

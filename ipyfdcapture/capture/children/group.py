@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ...checks import check_function, check_positive
+from ...checks import check_flags, check_function, check_positive
 from ...log.captured import Captured
 from ...system.interrupts import deferred_interrupts
 from .callbacks import OnLine
@@ -55,6 +55,7 @@ def run_all(
     *,
     max_parallel: int | None = None,
     on_line: OnLine | None = None,
+    tty: bool = False,
     **options: Any,
 ) -> Outcome:
     """Run many programs at once, and wait for all of them.
@@ -69,6 +70,8 @@ def run_all(
         How many run at a time. None: all at once, as far as descriptors suffice.
     on_line
         Called with each line of each, as in `popen`.
+    tty
+        Whether each has terminals in place of pipes, as in `popen`.
     options
         Given to `subprocess.Popen` for each.
 
@@ -86,7 +89,7 @@ def run_all(
     CaptureError
         There is no active capture and no recording can be made.
     """
-    with _Group(commands, max_parallel, on_line, options) as group:
+    with _Group(commands, max_parallel, on_line, tty, options) as group:
         while group.advance():
             group.wait_for_an_end()
         return group.outcome()
@@ -97,10 +100,11 @@ async def run_all_async(
     *,
     max_parallel: int | None = None,
     on_line: OnLine | None = None,
+    tty: bool = False,
     **options: Any,
 ) -> Outcome:
     """`run_all` for `asyncio`: other tasks run meanwhile, and a cancellation kills the programs."""
-    with _Group(commands, max_parallel, on_line, options) as group:
+    with _Group(commands, max_parallel, on_line, tty, options) as group:
         while group.advance():
             await group.wait_for_an_end_async()
         return group.outcome()
@@ -117,14 +121,17 @@ class _Group:
         commands: Iterable[Args] | Mapping[str, Args],
         max_parallel: int | None,
         on_line: OnLine | None,
+        tty: bool,
         options: dict[str, Any],
     ) -> None:
         check_positive("max_parallel", max_parallel, none=True)
         check_function("on_line", on_line)
+        check_flags(tty=tty)
         if subprocess.PIPE in (options.get("stdout"), options.get("stderr")):
             raise ValueError("run_all captures stdout and stderr: PIPE is not possible")
         self._max_parallel = max_parallel or _room_for_children()
         self._on_line = on_line
+        self._tty = tty
         self._options = options
         commands = _checked_commands(commands)
         self._log = current_log(of_a_group=True)
@@ -157,7 +164,9 @@ class _Group:
         started = time.monotonic()
         with deferred_interrupts():  # one that is started is one that is killed
             try:
-                child = start_child(self._log, args, label, self._on_line, self._options)
+                child = start_child(
+                    self._log, args, label, self._on_line, self._tty, self._options
+                )
             except OSError as error:
                 self._results[number] = Result(label, args, None, error, 0.0)
             else:
