@@ -96,8 +96,8 @@ class CaptureFd(Configurable):
         Integer(min=1, max=65535),
         default_value=None,
         allow_none=True,
-        help="Columns and rows of such a terminal, such as (120, 40). None: as many as the terminal "
-        "has that IPython runs in, or 80 and 24.",
+        help="Columns and rows of such a terminal, such as (120, 40). None: as many as the "
+        "terminal has that IPython runs in, or 80 and 24.",
     ).tag(config=True)
     every_cell = Bool(
         False,

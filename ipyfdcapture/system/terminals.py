@@ -16,8 +16,6 @@ import termios
 import tty
 from typing import NamedTuple
 
-from .pipes import out_of_the_way
-
 _WINSIZE = struct.Struct("HHHH")
 
 
@@ -28,6 +26,12 @@ class Size(NamedTuple):
     rows: int
 
 
+#: What lies ready as if somebody had typed it. Pagers read keys from the terminal that they write
+#: to, by its name (less) or by descriptor 2 (more), and would wait for ever: "q" ends each of many.
+#: To open the write end for writing alone does not do: less opens it anew, and more tries again and
+#: again at each error.
+_KEYS = b"q" * 1000
+
 #: What terminals have had since the VT100.
 USUAL_SIZE = Size(80, 24)
 
@@ -36,9 +40,7 @@ def open_terminal(size: Size) -> tuple[int, int]:
     """Return the read end and the write end of a new terminal.
 
     It passes on what is written as it is: no echo, and no carriage return is added to a newline.
-    The write end can only be written to. So a program that asks it for a key, as pagers do, gets an
-    error in place of waiting for ever; and a process that opens it anew by ``/dev/stdout`` to write
-    to it does not make it its controlling terminal, whose end would kill that process.
+    Nobody types in it; see `_KEYS` for who waits for a key.
 
     Raises
     ------
@@ -46,14 +48,13 @@ def open_terminal(size: Size) -> tuple[int, int]:
         If the system has no terminal to give. Nothing is left open.
     """
     try:
-        with contextlib.ExitStack() as opened, contextlib.ExitStack() as closing:
-            read_end, both_ways = os.openpty()
-            opened.callback(os.close, both_ways)
+        with contextlib.ExitStack() as closing:
+            read_end, write_end = os.openpty()
             closing.callback(os.close, read_end)
-            tty.setraw(both_ways, termios.TCSANOW)
-            set_size(both_ways, size)
-            flags = os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC
-            write_end = out_of_the_way(os.open(os.ttyname(both_ways), flags))
+            closing.callback(os.close, write_end)
+            tty.setraw(write_end, termios.TCSANOW)
+            set_size(write_end, size)
+            os.write(read_end, _KEYS)
             closing.pop_all()
     except (OSError, termios.error) as error:
         number, why = error.args[:2]

@@ -164,9 +164,7 @@ class _Group:
         started = time.monotonic()
         with deferred_interrupts():  # one that is started is one that is killed
             try:
-                child = start_child(
-                    self._log, args, label, self._on_line, self._tty, self._options
-                )
+                child = start_child(self._log, args, label, self._on_line, self._tty, self._options)
             except OSError as error:
                 self._results[number] = Result(label, args, None, error, 0.0)
             else:

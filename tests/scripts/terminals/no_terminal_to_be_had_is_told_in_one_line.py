@@ -1,9 +1,11 @@
 """No terminal can be had, or not the second one: one line, and nothing has moved."""
 
 import errno
+import fcntl
 import functools
 import os
 import sys
+import tty
 
 from helpers.leaks import settled_difference, snapshot
 from helpers.scripts import inject, warm_up
@@ -12,11 +14,11 @@ from ipyfdcapture import CaptureError, capture_fd
 
 warm_up(tty=True)
 before, environment = snapshot(), dict(os.environ)
-for name in ("openpty", "ttyname"):
+for owner, name in ((os, "openpty"), (tty, "setraw"), (fcntl, "ioctl")):
     for nth in (1, 2):
         for number in (errno.ENOSPC, errno.ENOENT, errno.EIO):
             error = functools.partial(OSError, number, os.strerror(number))
-            state, undo = inject(os, name, nth, error)
+            state, undo = inject(owner, name, nth, error)
             try:
                 with capture_fd(tty=True, drain=sys.argv[1]):
                     print("not reached")
