@@ -6,6 +6,7 @@ import re
 
 from ..log.decoding import SourceDecoders
 from ..log.line import Line
+from ..log.view.ansi import SCREEN_BEGINS, SCREEN_ENDS, SCREEN_MARK
 from ..recording.recording import Recording
 from ..recording.tail_reader import Chunk
 
@@ -18,13 +19,15 @@ _LONGEST_SEQUENCE = 4096
 class SourceTexts:
     """Decodes each source of a recording on its own, into text that may be shown.
 
-    A character or an escape sequence that is cut in two is kept back until the rest comes.
+    A character or an escape sequence that is cut in two is kept back until the rest comes. What a
+    full-screen program draws is left out, but for a line that says so.
     """
 
     def __init__(self, recording: Recording) -> None:
         metadata = recording.metadata
         self._decoders = SourceDecoders(metadata.encoding, metadata.errors)
         self._held: dict[int, str] = {}
+        self._on_screen: set[int] = set()  # sources of which a full-screen program draws
 
     def take(self, source: int, data: bytes) -> str:
         """Return the text that can be shown now."""
@@ -32,7 +35,29 @@ class SourceTexts:
         whole = whole_sequences(text)
         if len(whole) < len(text):
             self._held[source] = text[len(whole) :]
+        if source in self._on_screen or "\x1b[?" in whole:
+            return self._without_screens(source, whole)
         return whole
+
+    def _without_screens(self, source: int, text: str) -> str:
+        shown: list[str] = []
+        while text:
+            if source in self._on_screen:
+                end = SCREEN_ENDS.search(text)
+                # As in a log, it has no more than its line: one that was killed never ends.
+                line_end = text.find("\n", 0, end.start() if end else len(text))
+                if not end and line_end < 0:
+                    break
+                self._on_screen.discard(source)
+                text = text[end.end() if end and line_end < 0 else line_end + 1 :]
+            begin = SCREEN_BEGINS.search(text)
+            if not begin:
+                shown.append(text)
+                break
+            shown += text[: begin.start()], SCREEN_MARK, "\n"
+            text = text[begin.end() :]
+            self._on_screen.add(source)
+        return "".join(shown)
 
     def finish(self) -> dict[int, str]:
         """Return what was kept back, by source: nothing more comes of it."""
@@ -43,6 +68,7 @@ class SourceTexts:
         """Begin anew: bytes of this source are left out."""
         self._decoders.forget(source)
         self._held.pop(source, None)
+        self._on_screen.discard(source)
 
 
 def whole_sequences(text: str) -> str:

@@ -34,6 +34,14 @@ _SPECIAL = re.compile(f"[{_HIDDEN}]")
 _SGR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")
 _ERASE_LINE = re.compile(r"(?:\x1b\[|\x9b)([012]?)K")
 
+#: What a full-screen program draws, from where it takes another screen to where it gives it back:
+#: in a line, it draws all over the place. (It may go on in other lines, which are shown then.)
+SCREEN_BEGINS = re.compile(r"\x1b\[\?(?:1049|1047|47)h")
+SCREEN_ENDS = re.compile(r"\x1b\[\?(?:1049|1047|47)l")
+_SCREEN = re.compile(f"{SCREEN_BEGINS.pattern}.*?(?:{SCREEN_ENDS.pattern}|\\Z)", re.DOTALL)
+#: What is shown in its place.
+SCREEN_MARK = "[a full-screen program] "
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -68,6 +76,15 @@ def runs_of(text: str, style: Style = PLAIN) -> tuple[list[Run], Style]:
     """
     if not _SPECIAL.search(text):
         return ([(text, style)] if text else []), style
+    first, *others = _SCREEN.split(text) if "\x1b[?" in text else [text]
+    runs, style = _runs_without_screens(first, style)
+    for part in others:
+        more, style = _runs_without_screens(part, style)
+        runs += [(SCREEN_MARK, PLAIN), *more]
+    return runs, style
+
+
+def _runs_without_screens(text: str, style: Style) -> tuple[list[Run], Style]:
     row = _Row()
     for token in _TOKEN.finditer(text):
         part = token.group()
