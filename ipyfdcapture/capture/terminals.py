@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 
 from ..system.terminals import USUAL_SIZE, Size, size_of
 
-#: Values of ``TERM`` that say that there is no terminal to speak of.
-_NO_TERMINALS = ("", "dumb", "unknown")
+#: Values of ``TERM`` that say that there is no terminal to speak of. The last is what ipykernel
+#: says, whose front ends show more colours than the eight of that one.
+_NO_TERMINALS = ("", "dumb", "unknown", "xterm-color")
 #: What a notebook shows: text in colours. Each system knows it.
 _TERMINAL = "xterm-256color"
 #: Programs that page on a terminal wait for a key, which nobody can press.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from traitlets import Bool, Enum, Float, Integer, TraitError, TraitType, Tuple, Unicode, validate
+from traitlets import Bool, Enum, Float, Integer, TraitError, TraitType, Unicode, validate
 from traitlets.config import Configurable
 
-from ..checks import check_encoding
+from ..checks import check_encoding, check_terminal_size
 from ..drain.choosing import KINDS
 from .options import SIZE_HELP, parse_size
 
@@ -39,6 +39,20 @@ class Size(TraitType[Any, Any]):
     def from_string(self, s: str) -> int | None:
         """Read a size from a command line."""
         return self.validate(None, s)
+
+
+class TerminalSize(TraitType[Any, Any]):
+    """A trait that holds the columns and rows of a terminal, or None."""
+
+    info_text = "(columns, rows), such as (120, 40), or None"
+
+    def validate(self, obj: Any, value: Any) -> tuple[int, int] | None:
+        """Return the size; a `TraitError` says what is accepted."""
+        try:
+            check_terminal_size("tty_size", value)
+        except ValueError:
+            self.error(obj, value)
+        return None if value is None else (value[0], value[1])
 
 
 class CaptureFd(Configurable):
@@ -91,10 +105,8 @@ class CaptureFd(Configurable):
         help="Whether programs get a terminal in place of pipes: they write in colours then, line "
         "by line, and with bars of progress. --no-tty overrides it.",
     ).tag(config=True)
-    tty_size = Tuple(
-        Integer(min=1, max=65535),
-        Integer(min=1, max=65535),
-        default_value=None,
+    tty_size = TerminalSize(
+        None,
         allow_none=True,
         help="Columns and rows of such a terminal, such as (120, 40). None: as many as the "
         "terminal has that IPython runs in, or 80 and 24.",

@@ -15,6 +15,9 @@ _UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]
 #: Longer than this, it is no escape sequence after all.
 _LONGEST_SEQUENCE = 4096
 
+#: Settings of a terminal, such as its character set, which front ends show as if they were text.
+_SETTINGS = re.compile(r"\x1b(?:[ -/]+[0-~]|[0-OQ-WYZ\\`-~])")
+
 
 class SourceTexts:
     """Decodes each source of a recording on its own, into text that may be shown.
@@ -35,6 +38,8 @@ class SourceTexts:
         whole = whole_sequences(text)
         if len(whole) < len(text):
             self._held[source] = text[len(whole) :]
+        if "\x1b" in whole:
+            whole = _SETTINGS.sub("", whole)
         if source in self._on_screen or "\x1b[?" in whole:
             return self._without_screens(source, whole)
         return whole

@@ -16,6 +16,8 @@ class Descriptor(int):
     """The number of a descriptor, and what tells whether it is still the same file's."""
 
     _stat: os.stat_result | None
+    #: To see the same file is not enough then: all terminals are read by one file, /dev/ptmx.
+    _is_closed = False
 
     def __new__(cls, fd: int) -> Descriptor:
         """Take note of what ``fd`` is."""
@@ -33,7 +35,7 @@ class Descriptor(int):
 
     def is_ours(self) -> bool:
         """Tell whether it was left alone."""
-        return self._stat is None or self.is_same(self)
+        return not self._is_closed and (self._stat is None or self.is_same(self))
 
     def is_same(self, fd: int) -> bool:
         """Tell whether ``fd`` leads to the file that this one led to at first."""
@@ -45,8 +47,9 @@ class Descriptor(int):
             return error.errno != errno.EBADF
 
     def close(self) -> None:
-        """Close it, unless somebody else did."""
+        """Close it, unless somebody else did. Idempotent."""
         if self.is_ours():
+            self._is_closed = True
             os.close(self)
 
 

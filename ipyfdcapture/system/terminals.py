@@ -16,6 +16,8 @@ import termios
 import tty
 from typing import NamedTuple
 
+from .pipes import out_of_the_way
+
 _WINSIZE = struct.Struct("HHHH")
 
 
@@ -63,7 +65,7 @@ def open_terminal(size: Size) -> tuple[int, int]:
         raise OSError(
             number, f"the system has no terminal to give ({why}): capture without tty"
         ) from None
-    return read_end, write_end
+    return out_of_the_way(read_end), out_of_the_way(write_end)
 
 
 def size_of(terminal: int) -> Size | None:

@@ -29,6 +29,8 @@ OTHER: dict[str, Any] = {
     "on_error": "hide",
     "spool_dir": "spool",
     "tail_lines": 2,
+    "tty": True,
+    "tty_size": (120, 40),
 }
 #: Values that are refused, and what the line says that is accepted.
 BAD: list[tuple[str, str, str]] = [
@@ -52,6 +54,9 @@ BAD: list[tuple[str, str, str]] = [
     ("on_error", "'ask'", "'show', 'hide'"),
     ("spool_dir", "None", "unicode string"),
     ("tail_lines", "0", "0"),
+    ("tty", "'perhaps'", "boolean"),
+    ("tty_size", "(120,)", "(columns, rows), such as (120, 40), or None"),
+    ("tty_size", "'120x40'", "(columns, rows), such as (120, 40), or None"),
 ]
 CONFIGURED = "next(c for c in get_ipython().configurables if type(c).__name__ == 'CaptureFd')"
 

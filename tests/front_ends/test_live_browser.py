@@ -326,3 +326,48 @@ def test_a_cell_that_is_stopped_and_a_kernel_that_is_restarted(
     gates["late"].open()
     page.run(3)
     page.await_under(3, "(2, 0)")
+
+
+TERMINAL = """\
+%%capture_fd --tty --live -v build
+_ = subprocess.run(["g++", "-Wall", "-c", "mesh.cpp"])
+_ = subprocess.run([sys.executable, "fetch.py"])"""
+MESH = """\
+#include <vector>
+double area(const std::vector<double> &mesh) {
+    int unused = 0;
+    return mesh.area();
+}
+"""
+FETCH = """\
+import tqdm
+for part in tqdm.tqdm(range(400), desc="mesh.vtk", unit=" parts", mininterval=0, ascii=False):
+    pass
+"""
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_a_terminal_shows_colours_and_a_bar(open_page: OpenPage) -> None:
+    pytest.importorskip("tqdm")
+    screen = "_ = subprocess.run([sys.executable, 'full_screen.py'])"
+    full_screen = (REPO_DIR / "tests" / "scripts" / "terminals" / "full_screen.py").read_text()
+    page = open_page(
+        [
+            "%load_ext ipyfdcapture\nimport subprocess, sys",
+            TERMINAL,
+            f"%%capture_fd --tty --live -v screen\n{screen}",
+            "build",
+            "screen",
+        ],
+        {"mesh.cpp": MESH, "fetch.py": FETCH, "full_screen.py": full_screen},
+    )
+    page.run_all()
+    live = page.await_under(1, "400/400")
+    assert live.count("mesh.vtk") == 1 and "error:" in live
+    coloured = page.browser.find_elements("css selector", ".ansi-red-intense-fg, .ansi-red-fg")
+    assert any("error" in element.text for element in coloured)
+    page.await_under(2, "after the screen")
+    assert page.under(2).split() == ["[a", "full-screen", "program]", "after", "the", "screen"]
+    page.await_under(4, "[a full-screen program] after the screen")
+    page.await_under(3, "400/400")
+    page.picture("terminal.png", [1])
