@@ -15,8 +15,11 @@ _UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]
 #: Longer than this, it is no escape sequence after all.
 _LONGEST_SEQUENCE = 4096
 
-#: Settings of a terminal, such as its character set, which front ends show as if they were text.
-_SETTINGS = re.compile(r"\x1b(?:[ -/]+[0-~]|[0-OQ-WYZ\\`-~])")
+#: What says something to a terminal alone, and front ends show as if it were text: titles, links,
+#: character sets. (What begins with "ESC [" they know.)
+_UNSEEN = re.compile(
+    r"\x1b(?:[ -/]+[0-~]|[0-OQ-WYZ\\`-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\)"
+)
 
 
 class SourceTexts:
@@ -39,7 +42,7 @@ class SourceTexts:
         if len(whole) < len(text):
             self._held[source] = text[len(whole) :]
         if "\x1b" in whole:
-            whole = _SETTINGS.sub("", whole)
+            whole = _UNSEEN.sub("", whole)
         if source in self._on_screen or "\x1b[?" in whole:
             return self._without_screens(source, whole)
         return whole

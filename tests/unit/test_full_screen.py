@@ -55,5 +55,21 @@ def test_live_shows_a_line_that_says_so(tmp_path: object, size: int) -> None:
         recording.close()
 
 
+@pytest.mark.parametrize("size", [1, 4, 1000])
+def test_live_leaves_out_links_and_titles_and_keeps_colours(tmp_path: object, size: int) -> None:
+    recording, *fds = Recording.create(str(tmp_path), Metadata(sources=("stdout",)))
+    try:
+        texts = SourceTexts(recording)
+        data = (
+            b"\x1b]0;title\x07\x1b(B\x1b[31m[\x1b]8;;https://x\x1b\\-Wunused\x1b]8;;\x07]\x1b[m\n"
+        )
+        parts = [texts.take(0, data[at : at + size]) for at in range(0, len(data), size)]
+        assert "".join(parts) == "\x1b[31m[-Wunused]\x1b[m\n"
+    finally:
+        for fd in fds:
+            os.close(fd)
+        recording.close()
+
+
 def plain_lines(text: str) -> list[str]:
     return [plain(line) for line in text.split("\n")]
