@@ -127,6 +127,7 @@ class CaptureOptions:
             notebook=self.notebook,
             cell=self.cell,
             first_line=self.first_line,
+            name=self.name if self.name.isidentifier() else None,
             facts=copy.deepcopy(self.facts),
         )
 

@@ -23,6 +23,8 @@ from .pickling import Chunk, parts_of, pickled, recording_of, restore
 from .reading import Reading
 from .search import Pattern
 from .timing import Rate, gaps, rate
+from .view import words
+from .view.marks import compiled
 from .view.replay import replay
 from .view.summary import Summary, summarize
 from .view.words import counted
@@ -84,6 +86,9 @@ class Captured(AnalysedLines, Sequence[Line]):
     def __init__(self, recording: Recording, outputs: list[dict[str, Any]] | None = None) -> None:
         super().__init__(recording)
         self._outputs = outputs if outputs is not None else []
+        #: By which calls it was narrowed, and what to mark in it.
+        self._narrowed_by: tuple[str, ...] = ()
+        self._marks: tuple[Pattern, ...] = ()
 
     @property
     def outputs(self) -> list[RichOutput]:
@@ -120,7 +125,7 @@ class Captured(AnalysedLines, Sequence[Line]):
             raise IndexError(f"there is no line [{key}]: the log has {count}") from None
         if isinstance(selected, int):
             return reading.line(selected)
-        return self._narrowed(selected, reading)
+        return self._narrowed(selected, reading, words.sliced(key))
 
     def index(self, value: object, start: int = 0, stop: int | None = None) -> int:
         """Return the position of the first line that equals ``value``.
@@ -205,7 +210,7 @@ class Captured(AnalysedLines, Sequence[Line]):
         """
         reading = self._read()
         first = max(0, len(reading.indices) - checked_count(n))
-        return self._narrowed(reading.indices[first:], reading)
+        return self._narrowed(reading.indices[first:], reading, words.called("tail", n))
 
     def grep(
         self,
@@ -252,7 +257,13 @@ class Captured(AnalysedLines, Sequence[Line]):
         reading = self._read()
         near = checked_count(context)
         found = narrowing.matching(reading, pattern, ignore_case, source, near, level)
-        return self._narrowed(found, reading)
+        how = words.called(
+            "grep", pattern, ignore_case=ignore_case, source=source, context=context, level=level
+        )
+        view = self._narrowed(found, reading, how)
+        if pattern is not None:
+            view._marks = (*self._marks, compiled(pattern, ignore_case))
+        return view
 
     def source(self, name: str) -> Captured:
         """Return the lines of one source.
@@ -277,7 +288,8 @@ class Captured(AnalysedLines, Sequence[Line]):
         """
         reading = self._read()
         wanted = narrowing.sources_named(reading, name)
-        return self._narrowed(narrowing.of_sources(reading, wanted), reading)
+        found = narrowing.of_sources(reading, wanted)
+        return self._narrowed(found, reading, words.called("source", name))
 
     def of_sources(self, numbers: Collection[int]) -> Captured:
         """Return the lines of some sources, by their numbers.
@@ -293,7 +305,8 @@ class Captured(AnalysedLines, Sequence[Line]):
         ['warning: small step', '12 cells']
         """
         reading = self._read()
-        return self._narrowed(narrowing.of_sources(reading, set(numbers)), reading)
+        found = narrowing.of_sources(reading, set(numbers))
+        return self._narrowed(found, reading, words.called("of_sources", numbers))
 
     def between(self, start: Moment | None = None, end: Moment | None = None) -> Captured:
         """Return the lines that were recorded in a stretch of time, both ends included.
@@ -319,11 +332,13 @@ class Captured(AnalysedLines, Sequence[Line]):
         first = 0 if start is None else microseconds_of(start, self.started)
         last = 1 << 63 if end is None else microseconds_of(end, self.started)
         reading = self._read()
-        return self._narrowed(narrowing.between(reading, first, last), reading)
+        found = narrowing.between(reading, first, last)
+        return self._narrowed(found, reading, words.called("between", start, end))
 
-    def _narrowed(self, selection: Sequence[int], reading: Reading) -> Captured:
+    def _narrowed(self, selection: Sequence[int], reading: Reading, how: str = "[…]") -> Captured:
         view = copy.copy(self)
         view._outputs = []  # displays are not lines
+        view._narrowed_by = (*self._narrowed_by, how)
         view._selection = selection
         view._index = reading.lines.index
         if view._index is not self._index:  # numbers of lines that may be gone the next time
@@ -573,14 +588,18 @@ class Captured(AnalysedLines, Sequence[Line]):
         view._index = self._index
         view._selection = self._selection
         view._pinned = self._pinned
+        view._narrowed_by, view._marks = self._narrowed_by, self._marks
         return view
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         parts = parts_of(self.recording, self._snapshot())
-        return restore, ("Captured", *parts, self._outputs, self._selection)
+        how = self._narrowed_by, self._marks
+        return restore, ("Captured", *parts, self._outputs, self._selection, *how)
 
     def _summary(self, reading: Reading) -> Summary:
-        return summarize(self.recording, reading, len(self._outputs))
+        return summarize(
+            self.recording, reading, len(self._outputs), self._narrowed_by, self._marks
+        )
 
 
 def _restore(
@@ -588,9 +607,12 @@ def _restore(
     metadata: dict[str, Any],
     outputs: list[dict[str, Any]],
     selection: Sequence[int] | None,
+    narrowed_by: tuple[str, ...] = (),
+    marks: tuple[Pattern, ...] = (),
 ) -> Captured:
     captured = Captured(recording_of(chunks, metadata), outputs)
     captured._selection = selection
+    captured._narrowed_by, captured._marks = narrowed_by, marks
     return captured
 
 

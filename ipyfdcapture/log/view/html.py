@@ -15,14 +15,18 @@ from pathlib import Path
 from ...recording.sources import is_stderr
 from ..lines import Row
 from ..reading import Reading
+from ..search import Pattern
 from . import ansi as safe
-from .excerpt import excerpt, row_text
+from .excerpt import ENDS_BYTES, excerpt, row_text
+from .marks import Levels, levels_of, sign_of, spans
 from .summary import Summary
 from .timeline import Timeline, timeline
 from .words import counted, short_name, size, source_mark, time_span
 
 HEAD_LINES = 10
 TAIL_LINES = 20
+#: So many lines are shown after the first error, if it is not among those.
+AFTER_ERROR = 3
 #: The view of any log is at most this long.
 MAX_BYTES = 200_000
 #: What one line may take of that, markup included.
@@ -42,18 +46,42 @@ _STYLE_SHEET = Path(__file__).with_name("style.css")
 def view(summary: Summary, reading: Reading, timeline: Timeline | None) -> str:
     """Return the rich view of a log."""
     first, left_out, last = excerpt(reading, HEAD_LINES, TAIL_LINES)
-    parts = [_opening(), _top(summary, timeline)]
+    levels = levels_of(reading)
+    parts = [_opening(), _top(summary, timeline, levels)]
     if first:
-        writer = _LineWriter(reading, [*first, *last][-1].nth + 1)
-        parts += [_SWITCHES, "<pre>"]
+        writer = _LineWriter(reading, [*first, *last][-1].nth + 1, summary.marks)
+        parts += [_switches(summary), _PRE]
         parts += [writer.line(row, MAX_LINE_BYTES) for row in first]
         if left_out:
-            more = counted(left_out, "more line")
-            parts.append(f'<span class="fdlog-more">⋮ {more}: logs[a:b], logs.grep(…)</span>\n')
+            parts += _middle(summary, reading, writer, levels)
         parts += [writer.line(row, MAX_LINE_BYTES) for row in last]
         parts.append("</pre>")
     parts.append("</div>")
     return "".join(parts)
+
+
+def _middle(
+    summary: Summary, reading: Reading, writer: _LineWriter, levels: Levels
+) -> Iterator[str]:
+    """Yield what stands for the lines that are left out: the first error among them is shown."""
+    start, stop = HEAD_LINES, len(reading.indices) - TAIL_LINES
+    error = levels.first_error
+    if error is not None and start <= error < stop:
+        shown = range(max(start, error - 1), min(stop, error + 1 + AFTER_ERROR))
+        yield _left_out(summary, start, shown.start)
+        indices = reading.indices[shown.start : shown.stop]
+        for row in reading.lines.read(indices, ENDS_BYTES):
+            yield writer.line(row, MAX_LINE_BYTES)
+        start = shown.stop
+    yield _left_out(summary, start, stop)
+
+
+def _left_out(summary: Summary, start: int, stop: int) -> str:
+    if start >= stop:
+        return ""
+    call = escape(f"{summary.expression}[{start}:{stop}]")
+    more = counted(stop - start, "more line")
+    return f'<span class="fdlog-more">⋮ {more}: {call}</span>\n'
 
 
 def page(summary: Summary, reading: Reading) -> Iterator[str]:
@@ -66,8 +94,9 @@ def page(summary: Summary, reading: Reading) -> Iterator[str]:
         "style-src 'unsafe-inline'\">"
         f'<title>{title}</title></head><body class="fdlog-page">'
     )
-    yield _opening() + _top(summary, timeline(reading)) + _SWITCHES + "<pre>"
-    writer = _LineWriter(reading, len(reading.lines))
+    top = _top(summary, timeline(reading), levels_of(reading))
+    yield _opening() + top + _switches(summary) + _PRE
+    writer = _LineWriter(reading, len(reading.lines), summary.marks)
     for row in reading.rows():
         yield writer.line(row, None)
     yield "</pre></div></body></html>\n"
@@ -75,19 +104,29 @@ def page(summary: Summary, reading: Reading) -> Iterator[str]:
 
 def _opening() -> str:
     style = _STYLE_SHEET.read_text(encoding="utf-8")
-    return f'<div class="fdlog" role="group" aria-label="captured log"><style>{style}</style>'
+    # Where a style sheet is shown as text (GitHub's Markdown), a comment is not.
+    return (
+        f'<div class="fdlog" role="group" aria-label="captured log"><style><!--\n{style}--></style>'
+    )
 
 
-def _top(summary: Summary, timeline: Timeline | None) -> str:
-    header = _header(summary)
+def _top(summary: Summary, timeline: Timeline | None, levels: Levels) -> str:
+    header = _header(summary, levels)
     return header if timeline is None else header + _timeline(timeline)
 
 
-def _header(summary: Summary) -> str:
-    said = " · ".join(escape(phrase) for phrase in summary.phrases())
+def _header(summary: Summary, levels: Levels) -> str:
+    phrases = [escape(phrase) for phrase in summary.phrases()]
+    phrases += [f"<b>{escape(phrase)}</b>" for phrase in levels.phrases()]
+    said = " · ".join(phrases)
+    named = ""
+    if summary.narrowed_by:
+        named = f"<code>{_short(summary.expression, 200)}</code> · "
+    elif summary.name:
+        named = f"<code>{_short(summary.name, 100)}</code> · "
     code = f"<br><code>{_short(summary.first_line, 100)}</code>" if summary.first_line else ""
     return (
-        f'<div class="fdlog-head"><b>Captured</b> {said} · '
+        f'<div class="fdlog-head"><b>Captured</b> {named}{said} · '
         f'<b class="fdlog-{summary.state.split()[-1]}">{summary.state}</b>{code}</div>'
     )
 
@@ -112,17 +151,24 @@ def _timeline(timeline: Timeline) -> str:
     return f'<table class="fdlog-time"><caption>{said}</caption>{rows}</table>'
 
 
-_SWITCHES = (
-    '<details class="fdlog-numbers"><summary>line numbers</summary></details>'
-    '<details class="fdlog-times"><summary>times</summary></details>'
-)
+#: Front ends have rules of their own for the font of a ``<pre>`` (nbconvert: that of the text).
+_PRE = '<pre style="font-family:monospace">'
+
+
+def _switches(summary: Summary) -> str:
+    numbers = " open" if summary.narrowed_by else ""  # they are not those of the eye then
+    return (
+        f'<details class="fdlog-numbers"{numbers}><summary>line numbers</summary></details>'
+        '<details class="fdlog-times"><summary>times</summary></details>'
+    )
 
 
 class _LineWriter:
     """Writes lines as HTML; colours go on from line to line, for each source."""
 
-    def __init__(self, reading: Reading, most: int) -> None:
+    def __init__(self, reading: Reading, most: int, patterns: tuple[Pattern, ...]) -> None:
         self._reading = reading
+        self._patterns = patterns
         self._started = reading.started
         self._digits = len(f"{most:,}")
         self._styles: dict[int, safe.Style] = {}
@@ -135,7 +181,8 @@ class _LineWriter:
         while True:
             text, cut = row_text(self._reading, row, limit)
             runs, after = safe.runs_of(text, before)
-            line = f'<span class="fdlog-l">{self._gutter(row)}{_folded(runs, cut)}\n</span>'
+            content = _folded(runs, cut, self._patterns)
+            line = f'<span class="fdlog-l">{self._gutter(row)}{content}\n</span>'
             if max_bytes is None or len(line.encode()) <= max_bytes:
                 break
             limit = min(limit, len(row.raw)) // 2
@@ -149,21 +196,25 @@ class _LineWriter:
             source = self._reading.source(row)
             mark = escape(short_name(source_mark(source), _MAX_NAME))
             kind = "fdlog-err" if is_stderr(source) else "fdlog-out"
-            self._marks[row.source] = f'<span class="fdlog-src {kind}">{mark:3}│ </span>'
+            self._marks[row.source] = f'<span class="fdlog-src {kind}">{mark:3}'
+        rule = "│ </span>"
+        if (marked := sign_of(row.raw)) is not None:
+            level, sign = marked
+            rule = f'</span><span class="fdlog-{level}" title="{level}">{sign} </span>'
         return (
             f'<span class="fdlog-n">{number} </span>'
-            f'<span class="fdlog-t">{seconds:+9.3f} s </span>{self._marks[row.source]}'
+            f'<span class="fdlog-t">{seconds:+9.3f} s </span>{self._marks[row.source]}{rule}'
         )
 
 
-def _folded(runs: list[safe.Run], cut: int) -> str:
+def _folded(runs: list[safe.Run], cut: int, patterns: tuple[Pattern, ...]) -> str:
     """Return runs as HTML: the start, and what follows it, if it is long, folded."""
     length = sum(len(text) for text, _ in runs)
     if length <= FOLD_CHARACTERS and not cut:
-        return _html(runs)
+        return _html(runs, patterns)
     more = f"{length - FOLD_CHARACTERS:,} more characters" if length > FOLD_CHARACTERS else ""
     missing = f"… {cut:,} more bytes" if cut else ""
-    start = _html(safe.cut(runs, 0, FOLD_CHARACTERS))
+    start = _html(safe.cut(runs, 0, FOLD_CHARACTERS), patterns)
     if not more:
         return f'{start}<span class="fdlog-more">{missing}</span>'
     rest = _html(safe.cut(runs, FOLD_CHARACTERS, length))
@@ -173,9 +224,21 @@ def _folded(runs: list[safe.Run], cut: int) -> str:
     )
 
 
-def _html(runs: list[safe.Run]) -> str:
+def _html(runs: list[safe.Run], patterns: tuple[Pattern, ...] = ()) -> str:
     """Return runs as HTML, isolated from the direction of what stands beside them."""
-    return f'<span dir="ltr">{"".join(_run_html(*run) for run in runs)}</span>'
+    parts = []
+    at = 0
+    text = "".join(part for part, _ in runs) if patterns else ""
+    for start, stop in spans(text, patterns):
+        parts.append(_runs_html(safe.cut(runs, at, start)))
+        parts.append(f"<mark>{_runs_html(safe.cut(runs, start, stop))}</mark>")
+        at = stop
+    parts.append(_runs_html(safe.cut(runs, at, len(text)) if at else runs))
+    return f'<span dir="ltr">{"".join(parts)}</span>'
+
+
+def _runs_html(runs: list[safe.Run]) -> str:
+    return "".join(_run_html(*run) for run in runs)
 
 
 def _run_html(text: str, style: safe.Style) -> str:

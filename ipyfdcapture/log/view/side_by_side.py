@@ -70,7 +70,7 @@ def html(left: Reading, right: Reading, changes: Sequence[Change], ignore: Itera
         said += f"; {aside} set aside"
     style = _STYLE_SHEET.read_text(encoding="utf-8")
     parts = [
-        f'<div class="fddiff" role="group" aria-label="two logs"><style>{style}</style>'
+        f'<div class="fddiff" role="group" aria-label="two logs"><style><!--\n{style}--></style>'
         f'<div class="fddiff-head"><b>Difference</b> {escape(said)}</div>'
     ]
     if changes:

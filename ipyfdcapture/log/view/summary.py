@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ...recording.recording import Recording
 from ..reading import Reading
+from ..search import Pattern
 from ..timing import duration
 from .words import counted, size, time_span
 
@@ -35,6 +36,17 @@ class Summary:
     dropped_why: str | None
     #: How many rich displays were captured.
     displays: int
+    #: What the user calls it: the variable, or the file that it was read from.
+    name: str | None = None
+    #: By which calls it was narrowed, and what to mark in it.
+    narrowed_by: tuple[str, ...] = ()
+    marks: tuple[Pattern, ...] = ()
+
+    @property
+    def expression(self) -> str:
+        """How to write it in Python, to name what is hidden: ``logs.tail(10)``."""
+        name = self.name if self.name and self.name.isidentifier() else "logs"
+        return name + "".join(self.narrowed_by)
 
     def phrases(self) -> list[str]:
         """Return it as phrases, without the state."""
@@ -55,7 +67,13 @@ class Summary:
         return said
 
 
-def summarize(recording: Recording, reading: Reading, displays: int) -> Summary:
+def summarize(
+    recording: Recording,
+    reading: Reading,
+    displays: int,
+    narrowed_by: tuple[str, ...] = (),
+    marks: tuple[Pattern, ...] = (),
+) -> Summary:
     """Return what is known of a log.
 
     Parameters
@@ -66,6 +84,8 @@ def summarize(recording: Recording, reading: Reading, displays: int) -> Summary:
         The log, or a narrower view of it.
     displays
         How many rich displays were captured with it.
+    narrowed_by, marks
+        By which calls it was narrowed, and what to mark in it.
     """
     metadata = recording.metadata
     writing = recording.update().writing
@@ -82,6 +102,9 @@ def summarize(recording: Recording, reading: Reading, displays: int) -> Summary:
         dropped=recording.dropped,
         dropped_why=recording.dropped_why,
         displays=displays,
+        name=metadata.name,
+        narrowed_by=narrowed_by,
+        marks=marks,
     )
 
 

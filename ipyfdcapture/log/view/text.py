@@ -6,6 +6,7 @@ from ..lines import Row
 from ..reading import Reading
 from .ansi import plain
 from .excerpt import excerpt, row_text
+from .marks import levels_of, sign_of
 from .summary import Summary
 from .timeline import Timeline
 from .words import counted, short_name, size, source_mark
@@ -18,7 +19,10 @@ _MAX_NAME = 20
 
 def view(summary: Summary, reading: Reading, timeline: Timeline | None) -> str:
     """Return what a log is, its output over time, and its first and last lines."""
-    said = [*summary.phrases(), summary.state]
+    said = [*summary.phrases(), *levels_of(reading).phrases(), summary.state]
+    if summary.narrowed_by or summary.name:
+        named = summary.expression if summary.narrowed_by else summary.name
+        said.insert(0, plain(named or ""))
     parts = ["captured: " + " · ".join(said)]
     if timeline is not None:
         parts += _timeline(timeline)
@@ -32,7 +36,9 @@ def view(summary: Summary, reading: Reading, timeline: Timeline | None) -> str:
         text = plain(text)
         if cut or len(text) > WIDTH:
             text = text[: WIDTH - 1] + "…"
-        return f"{row.nth + 1:>{digits}} {marks[row.source]:{width}}│ {text}"
+        marked = sign_of(row.raw)
+        rule = marked[1] if marked else "│"
+        return f"{row.nth + 1:>{digits}} {marks[row.source]:{width}}{rule} {text}"
 
     parts += [shown(row) for row in first]
     if left_out:

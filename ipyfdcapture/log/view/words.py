@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from .ansi import plain
 
+#: So much of the arguments of a call is shown.
+_MAX_ARGUMENTS = 60
+
 
 def size(count: float) -> str:
     """Return a number of bytes for people: ``1.2 MB``."""
@@ -39,6 +42,26 @@ def source_mark(source: str) -> str:
     if source in ("stdout", "stdout+stderr"):
         return ""
     return "err" if source == "stderr" else source
+
+
+def called(name: str, *arguments: object, **options: object) -> str:
+    """Return a call as it is written, without what says nothing: ``grep('a', level='error')``."""
+    said = [repr(argument) for argument in arguments]
+    while said and said[-1] == "None":
+        said.pop()
+    said += [f"{option}={value!r}" for option, value in options.items() if value]
+    text = plain(", ".join(said))
+    if len(text) > _MAX_ARGUMENTS:
+        text = text[: _MAX_ARGUMENTS - 1] + "…"
+    return f".{name}({text})"
+
+
+def sliced(key: object) -> str:
+    """Return a slice as it is written: ``[2:10]``."""
+    if not isinstance(key, slice):
+        return f"[{key!r}]"
+    parts = [key.start, key.stop] + ([key.step] if key.step is not None else [])
+    return "[" + ":".join("" if part is None else repr(part) for part in parts) + "]"
 
 
 def short_name(source: str, limit: int) -> str:

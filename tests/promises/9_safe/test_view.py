@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 import tracemalloc
 from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from helpers.logs import SECOND, STARTED, Chunk, make_log, make_log_at
@@ -50,10 +53,11 @@ _ALLOWED = {
     "tr": set(),
     "th": {"scope"},
     "td": {"class", "aria-hidden", "style"},
-    "details": {"class"},
+    "details": {"class", "open"},
     "summary": set(),
-    "pre": set(),
-    "span": {"class", "dir", "style"},
+    "pre": {"style"},
+    "mark": set(),
+    "span": {"class", "dir", "style", "title"},
 }
 _STYLE_VALUE = re.compile(
     r"(?:background-)?color:#[0-9a-f]{3,6}(?:;(?:background-)?color:#[0-9a-f]{3,6})?"
@@ -76,7 +80,11 @@ class Checker(HTMLParser):
         assert tag in _ALLOWED, tag
         for name, value in attrs:
             assert name in _ALLOWED[tag], (tag, name)
-            if name == "style":
+            if tag == "pre":
+                assert value == "font-family:monospace"
+            elif name == "open":
+                assert value is None
+            elif name == "style":
                 assert _STYLE_VALUE.fullmatch(value or "") or tag == "td", value
             else:
                 assert re.fullmatch("[a-z -]+", value or ""), value
@@ -229,6 +237,52 @@ class TestContent:
         kinds = re.findall(r'fdlog-src (fdlog-\w+)">[x…]+(?:&lt;)?/(std\w+)│ </span>', markup)
         assert kinds == [("fdlog-out", "stdout"), ("fdlog-err", "stderr")]
         view(log)
+
+    def test_the_head_counts_errors_and_warnings_and_the_first_error_is_in_sight(self) -> None:
+        lines = [f"step {i}\n".encode() for i in range(100)]
+        lines[50], lines[60], lines[3] = b"ERROR: a\n", b"ERROR: b\n", b"warning: c\n"
+        log = make_log([(0, b"".join(lines))], name="run")
+        shown = view(log)
+        assert "✖ 2 errors · ▲ 1 warning" in shown
+        assert "✖ ERROR: a" in shown and "ERROR: b" not in shown and "▲ warning: c" in shown
+        assert "39 more lines: run[10:49]" in shown and "26 more lines: run[54:80]" in shown
+        assert list(log[10:49])[-1] == "step 48" and log[54] == "step 54"
+        assert "✖ 2 errors · ▲ 1 warning" in plain(log)
+
+    def test_without_errors_it_says_nothing_of_them(self) -> None:
+        log = make_log([(0, b"all good\n")])
+        assert "✖" not in view(log) and "▲" not in view(log)
+
+    def test_a_narrowed_view_says_by_what_shows_numbers_and_marks_the_matches(self) -> None:
+        log = make_log([(0, b"a <b> c\nd\nA <B> C\n")], name="run")
+        found = log.grep("<b>", ignore_case=True)
+        markup = found._repr_mimebundle_()["text/html"]
+        assert "run.grep('<b>', ignore_case=True)" in check(markup)
+        assert "<mark>&lt;b&gt;</mark>" in markup and "<mark>&lt;B&gt;</mark>" in markup
+        assert '<details class="fdlog-numbers" open>' in markup
+        assert "run.grep('<b>', ignore_case=True).tail(1)" in view(found.tail(1))
+        assert "run[0:2]" in view(log[0:2]) and "run.between(0)" in view(log.between(0))
+        assert pickle.loads(pickle.dumps(found))._repr_mimebundle_() == found._repr_mimebundle_()
+        assert copy.copy(found)._repr_mimebundle_() == found._repr_mimebundle_()
+
+    def test_marks_are_where_the_match_is_whatever_the_colours(self) -> None:
+        log = make_log([(0, b"ab\x1b[31mcd\x1b[0mef\n")])
+        markup = log.grep(re.compile("ab"))._repr_mimebundle_()["text/html"]
+        check(markup)
+        assert "<mark>ab</mark>" in markup
+        found = log.grep(b"cd")._repr_mimebundle_()["text/html"]
+        assert re.search(r"<mark><span [^>]*>cd</span></mark>ef", found)
+
+    def test_where_a_style_sheet_is_shown_as_text_it_is_a_comment(self) -> None:
+        markup = make_log([(0, b"a\n")])._repr_mimebundle_()["text/html"]
+        sheet = markup[markup.index("<style>") + 7 : markup.index("</style>")]
+        assert sheet.startswith("<!--") and sheet.endswith("-->")
+        assert sheet.count("-->") == 1 and "\n\n" not in sheet
+
+    def test_dark_pages_are_known_by_their_marks(self) -> None:
+        sheet = Path(html.__file__).with_name("style.css").read_text()
+        for mark in ('data-jp-theme-light="false"', "vscode-dark", '[data-theme="dark"]'):
+            assert mark in sheet
 
     def test_numbers_and_times_are_there_for_those_who_ask(self) -> None:
         markup = make_log([(0, b"a\n"), (1, b"b\n")])._repr_mimebundle_()["text/html"]
