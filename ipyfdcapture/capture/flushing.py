@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from ..output import cstdio
 from ..output.foreign import flush_quietly
 from ..output.proxy import process_stream
@@ -9,18 +11,22 @@ from ..output.proxy import process_stream
 
 def flush_all() -> None:
     """Flush all buffers, before the descriptors change hands."""
-    flush_quietly(process_stream("stdout"))
-    flush_quietly(process_stream("stderr"))
+    for name in ("stdout", "stderr"):
+        stream = process_stream(name)
+        flush_quietly(stream)
+        usual = getattr(sys, f"__{name}__", None)
+        if usual is not stream:
+            flush_quietly(usual)
+    cstdio.flush_python()
     cstdio.flush_native()
 
 
 def flush_for_a_look() -> bool:
-    """Flush from a live view's thread, without disturbing whoever is writing.
+    """Flush from whatever thread looks, without disturbing whoever is writing.
 
     Returns whether something waited.
     """
     waited = bool(cstdio.waiting or cstdio.stdout_pending())
-    flush_quietly(process_stream("stdout"))
-    flush_quietly(process_stream("stderr"))
+    cstdio.flush_python()
     cstdio.flush_beside_writers()
     return waited

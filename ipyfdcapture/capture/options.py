@@ -93,6 +93,10 @@ class CaptureOptions:
     name: str = "the captured log"
     #: Where the recording is kept if this process crashes. None: nowhere.
     crash_dir: str | None = None
+    #: Whether it captures one cell, and nothing of those that run at the same time.
+    of_cell: bool = False
+    #: Whether another object may stand in ``sys`` for one that does not lead to the descriptor.
+    may_stand_in: bool = True
     #: A log that the new one continues.
     append_to: Captured | None = None
 

@@ -24,21 +24,19 @@ from ..live.follower import GRACE_S, Follower
 from ..live.target import Target, TargetContext
 from ..log.captured import Captured
 from ..output import cstdio
-from ..output.capture_stream import CaptureStream
 from ..output.displays import capture_displays
-from ..output.foreign import attribute_of, error_handler_of, fileno_of
+from ..output.foreign import attribute_of, error_handler_of
 from ..output.late import open_late_output
-from ..output.own_streams import put_before_own
-from ..output.proxy import process_stream
 from ..output.redirect import ClosedStandardDescriptors, Redirection
+from ..output.router import outside
 from ..output.runtimes.loaded import tie_iostreams
-from ..output.streams import Replacement, follow_descriptor, pin_to_pipe
-from ..output.write_order import WriteOrder
+from ..output.streams import PythonCapture, follow_descriptor, pin_to_pipe
 from ..output.writing import plain_stream
 from ..recording import spool
 from ..recording.recording import Recording
 from ..recording.tail_reader import end_of
 from ..system.descriptors import Descriptor
+from ..system.forking import Stage, at_fork
 from ..system.interrupts import deferred_interrupts
 from ..system.pipes import open_pipe
 from ..system.terminals import Size, open_terminal
@@ -53,7 +51,7 @@ PIPE_BYTES = 1 << 20
 
 _serials = itertools.count(1)
 _active: list[CaptureSession] = []
-os.register_at_fork(after_in_child=_active.clear)
+at_fork(Stage.STATE, in_child=_active.clear)
 
 
 @atexit.register
@@ -83,15 +81,13 @@ class CaptureSession:
         self._write_ends: dict[int, int] = {}
         self._redirections: dict[int, Redirection] = {}
         self._paused: dict[int, Descriptor] = {}  # the write ends, by descriptor
-        self._streams: dict[int, CaptureStream] = {}
-        #: How `ipyfdcapture.output.streams.outside` finds what was there before.
-        self.replacements: list[Replacement] = []
+        self._python: PythonCapture | None = None
         #: With ``keep_originals``: duplicates of what the descriptors were, while it runs.
         self.originals: dict[int, Descriptor] = {}
-        self._write_order = WriteOrder()
         self._outputs: list[dict[str, Any]] = []
         self._followers: list[Follower] = []
-        self._serial = 0  # captures that start later have higher ones
+        #: Captures that start later have higher numbers.
+        self.serial = 0
         self._context = contextvars.Context()  # of whoever started it
         self._begins_at = 0  # what comes before was copied from another log
         self._patience = GRACE_S
@@ -110,6 +106,8 @@ class CaptureSession:
         recording = self.captured.recording
         if not self._followers:
             self._undo.add(AtEnd.IOSTREAMS, tie_iostreams())
+        # Not by way of this object: a target that goes on would keep the log.
+        dup_base = functools.partial(_dup_below, self._redirections)
         follower = Follower(
             recording,
             target,
@@ -117,7 +115,7 @@ class CaptureSession:
             name,
             flush_for_a_look,
             self._begins_at,
-            self._serial,
+            functools.partial(outside, self.serial, dup_base),
         )
         # What it prints does not go to this capture, nor to a stream that this put in a context.
         self._context.copy().run(follower.start)
@@ -177,7 +175,7 @@ class CaptureSession:
 
     def _start(self) -> None:
         self._started = True
-        self._serial = next(_serials)
+        self.serial = next(_serials)
         self._context = contextvars.copy_context()
         for fd in self.options.descriptors:
             if fd > 2:
@@ -190,7 +188,7 @@ class CaptureSession:
             self._swap_descriptors(closed)
         if self.options.keep_originals:
             self._duplicate_originals()
-        self._swap_streams()
+        self._capture_python()
         for fd in self.options.descriptors:
             follow_descriptor(NAMES.get(fd))
         self._start_followers()
@@ -222,6 +220,7 @@ class CaptureSession:
                 os.close(file)
             raise
         self._job = drain.record(recording, place, files, self.options.crash_dir, pipes)
+        self._job.before_look = flush_for_a_look
         self._undo.add(AtEnd.RECORDING, functools.partial(self._end_recording, recording))
         _active.append(self)
         self._undo.add(AtEnd.ACTIVE, self._is_over)
@@ -290,7 +289,8 @@ class CaptureSession:
                 if fd not in self._paused and redirection.write_end.is_ours():
                     kept = Descriptor.duplicate_of(redirection.write_end)
                     redirection.undo()
-                    self._point_stream(fd, kept)
+                    if self._python is not None:
+                        self._python.pause(fd, kept)
                     self._paused[fd] = kept
 
     def resume(self) -> None:
@@ -302,12 +302,9 @@ class CaptureSession:
             for fd in list(self._paused):
                 if self._paused[fd].is_ours():
                     self._redirections[fd] = Redirection(fd, self._paused[fd])
+                    if self._python is not None:
+                        self._python.resume(fd, self._redirections[fd].write_end)
                 del self._paused[fd]
-
-    def _point_stream(self, fd: int, pipe: int) -> None:
-        stream = self._streams.get(fd)
-        if stream is not None:
-            stream.join_order(self._write_order, pipe)
 
     def _start_followers(self) -> None:
         options = self.options
@@ -327,45 +324,25 @@ class CaptureSession:
                 raise
         if any(follower.is_seen for follower in self._followers):
             self._undo.add(AtEnd.DISPLAY_ORDER, keep_order(self))
+        elif self._python is not None:
+            self._python.pass_by_records()
 
     def dup_below(self, fd: int) -> int | None:
         """Return a new descriptor for what ``fd`` was before; None if closed or not captured."""
-        redirection = self._redirections.get(fd)
-        return None if redirection is None else redirection.dup_below()
+        return _dup_below(self._redirections, fd)
 
-    def _swap_streams(self) -> None:
-        for fd in self.options.descriptors:
-            name = NAMES.get(fd)
-            if name is None:
-                continue
-            original = process_stream(name)
-            redirection = self._redirections[fd]
-            if self.options.python:
-                target, owned = fd, False
-            else:
-                if fileno_of(original) != fd:
-                    continue  # it does not come by here
-                base_fd = redirection.dup_below()
-                if base_fd is None:
-                    continue
-                target, owned = base_fd, True
-            stream = CaptureStream(
-                target,
-                f"<{name}>",
-                self.options.encoding,
-                error_handler_of(original),
-                owned=owned,
-                original=original,
-            )
-            if self.options.python:
-                self._streams[fd] = stream
-                self._point_stream(fd, redirection.write_end)
-            base = functools.partial(self._open_base, fd, original)
-            replacement = Replacement(name, fd, stream, base, self._serial)
-            self._undo.add(AtEnd.STREAMS, replacement.undo)
-            self.replacements.append(replacement)
-            if self.options.python:
-                self._undo.add(AtEnd.STREAMS, put_before_own(name, stream))
+    def _capture_python(self) -> None:
+        options = self.options
+        python = PythonCapture(self.serial, options.of_cell, options.may_stand_in)
+        self._undo.add(AtEnd.STREAMS, python.undo)
+        self._undo.add(AtEnd.ROUTES, python.remove_routes)
+        for fd in options.descriptors:
+            if fd in NAMES:
+                pipe = self._redirections[fd].write_end if options.python else None
+                open_base = functools.partial(self._open_base, fd)
+                python.add(fd, pipe, options.encoding, open_base)
+        python.begin()
+        self._python = python
 
     def _open_base(self, fd: int, original: Any) -> TextIO | None:
         """Return a new stream on what a descriptor would be without this capture."""
@@ -399,9 +376,7 @@ class CaptureSession:
             if not self._stopped:
                 self._failed, self._interrupted = failed, interrupted
             self._undo.run()
-            # They refer to this object; without the circle it goes, with the log, once unused.
-            self.replacements.clear()
-            self._streams.clear()
+            self._python = None  # it refers to this object: the circle would keep the log
         return captured
 
     def stop_as_forgotten(self, limit: float | None = None) -> None:
@@ -453,3 +428,8 @@ class CaptureSession:
         self._stopped = True
         if self._captured is not None:
             self._captured.close()
+
+
+def _dup_below(redirections: dict[int, Redirection], fd: int) -> int | None:
+    redirection = redirections.get(fd)
+    return None if redirection is None else redirection.dup_below()

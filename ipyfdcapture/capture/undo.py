@@ -25,10 +25,12 @@ class AtEnd(enum.IntEnum):
     DISPLAY_ORDER = enum.auto()
     #: Untie the C++ streams that were tied to C's.
     IOSTREAMS = enum.auto()
-    #: Put ``sys.stdout`` and ``sys.stderr`` back.
+    #: Take nothing more that Python writes.
     STREAMS = enum.auto()
     #: Put the descriptors back.
     DESCRIPTORS = enum.auto()
+    #: Lead nothing past the capture any more, as there is nothing to pass by.
+    ROUTES = enum.auto()
     #: No longer be the newest capture.
     ACTIVE = enum.auto()
     #: Have all that was written by now recorded, and shown live.

@@ -96,6 +96,8 @@ class DrainJob:
     failed: dict[str, Any] | None = None
     #: How many may still add pipes.
     reservations: int = 0
+    #: Has what waits in buffers of this process written, before somebody looks.
+    before_look: Callable[[], object] | None = None
     owner: int = field(default_factory=os.getpid)
 
     # -- what a recording asks ------------------------------------------------------------------
@@ -105,6 +107,8 @@ class DrainJob:
         if self.owner != os.getpid():
             # A forked child sees what is recorded; asking for more is its parent's affair.
             return State(self.state.dropped, self.state.dropped_why, writing=True)
+        if self.before_look is not None:
+            self.before_look()
         return self.drain.update(self)
 
     def wait(self, timeout: float | None) -> bool:

@@ -46,6 +46,7 @@ class Captures:
         options: MagicOptions,
         cell: tuple[int | None, str | None] = (None, None),
         name: str = "",
+        may_stand_in: bool = True,
     ) -> CaptureSession:
         """Make a capture, for `start`. Raises `UsageError`.
 
@@ -57,6 +58,8 @@ class Captures:
             The number of the cell and its first line, as far as they are known.
         name
             What messages call the log. Empty: the variable that it is bound to.
+        may_stand_in
+            Whether another object may stand in ``sys`` for one that leads elsewhere.
         """
         config = self.config
         number, first_line = cell
@@ -94,6 +97,8 @@ class Captures:
                 name=name or options.log_name,
                 crash_dir=crashes.directory(self.notebook) if config.keep_crashed else None,
                 append_to=append_to,
+                of_cell=True,
+                may_stand_in=may_stand_in,
             )
         except ValueError as error:
             raise UsageError(str(error)) from None

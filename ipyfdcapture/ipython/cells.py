@@ -16,7 +16,8 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from ..capture.session import CaptureSession
 from ..log.captured import Captured
-from ..output.streams import Replacement
+from ..output.own_streams import Streams
+from ..output.router import begin_cell, end_cell
 from ..system.interrupts import deferred_interrupts
 from .captures import start
 from .on_error import Failure
@@ -44,6 +45,8 @@ class Cell:
     failures: list[Failure] = field(default_factory=list)
     #: Captured statements of the cell that are running.
     statements: list[CaptureSession] = field(default_factory=list)
+    #: Says who gets what it prints if it has no capture.
+    mark: Streams = field(default_factory=begin_cell)
 
 
 class _Here(threading.local):
@@ -56,7 +59,7 @@ class Cells:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._here = _Here()
-        self._shell_output = ShellOutput(shell, self._replacements, self._catch_up)
+        self._shell_output = ShellOutput(shell, self._first_serial, self._catch_up)
 
     @property
     def running(self) -> list[Cell]:
@@ -94,6 +97,7 @@ class Cells:
                 self._stop_captures(cell, failed)
             finally:
                 self.running.pop()
+                end_cell(cell.mark)
             return cell
 
     def stop_captures(self) -> None:
@@ -120,9 +124,9 @@ class Cells:
             for each in cell.captures:
                 each.capture.catch_up()
 
-    def _replacements(self) -> list[Replacement]:
+    def _first_serial(self) -> int | None:
         captures = [each for cell in self.running for each in cell.captures]
-        return [r for each in captures[:1] for r in each.capture.replacements]
+        return captures[0].capture.serial if captures else None
 
 
 def _frames_of_cells() -> Iterator[Any]:

@@ -39,7 +39,10 @@ class EveryCell:
 
         try:
             capture = captures.make(
-                _OPTIONS, identity_of(cell, captures.shell), f"ipyfdcapture.history[{number}]"
+                _OPTIONS,
+                identity_of(cell, captures.shell),
+                f"ipyfdcapture.history[{number}]",
+                may_stand_in=False,
             )
             self._cells.begin_capture(cell, capture, on_end)
         except UsageError as error:

@@ -14,7 +14,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from ..output.streams import Replacement, outside
+from ..output.router import outside
 from ..system.replacing import around, intercept
 
 
@@ -25,8 +25,8 @@ class ShellOutput:
     ----------
     shell
         The shell.
-    replacements
-        Returns what stands in for ``sys.stdout`` and ``sys.stderr`` in this thread's cells.
+    serial
+        Returns the number of the first capture of this thread's cells; None if there is none.
     catch_up
         Has live views show what was written so far, before the shell shows a result.
     """
@@ -34,11 +34,11 @@ class ShellOutput:
     def __init__(
         self,
         shell: InteractiveShell,
-        replacements: Callable[[], list[Replacement]],
+        serial: Callable[[], int | None],
         catch_up: Callable[[], None],
     ) -> None:
         self._shell = shell
-        self._replacements = replacements
+        self._serial = serial
         self._catch_up = catch_up
         self._captures = 0
         self._undo = contextlib.ExitStack()
@@ -72,4 +72,5 @@ class ShellOutput:
             return original(value)
 
     def _outside(self, *args: Any, **kwargs: Any) -> contextlib.AbstractContextManager[None]:
-        return outside(self._replacements())
+        serial = self._serial()
+        return contextlib.nullcontext() if serial is None else outside(serial)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import threading
 import time
 import warnings
 from collections.abc import Callable
 
-from ..output.outside import writing_outside
 from ..recording.recording import Recording
 from ..recording.tail_reader import READ_BYTES, RecordingTail
 from ..system.interrupts import interrupt_waits
@@ -37,15 +38,15 @@ class Follower:
         name: str,
         before_look: Callable[[], bool] = lambda: False,
         position: int = 0,
-        outside_of: int = 0,
+        outside: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         self._recording = recording
         self._target = target
         self._interval = min(interval, threading.TIMEOUT_MAX)
         self._name = name
         self._before_look = before_look
-        #: What the target prints goes past captures from this serial number on.
-        self._outside_of = outside_of
+        #: What the target prints within it goes past the capture.
+        self._outside = outside
         self._following = RecordingTail(recording, position)
         self._turn = threading.Condition()
         self._wanted = 0  # how often someone asked for everything to be shown
@@ -55,12 +56,15 @@ class Follower:
         self._abandoned = self._finished = False
         self._late = self._was_cleared = False
         self._next_tick = 0.0
-        self._thread = WorkThread(self._run, name=f"ipyfdcapture-{name}")
+        #: What the target prints goes where it would from here.
+        self._context = contextvars.Context()
+        self._thread = WorkThread(lambda: self._context.run(self._run), f"ipyfdcapture-{name}")
         target.open(recording)
         target.should_continue = self._should_continue
 
     def start(self) -> None:
-        """Begin to follow. Raises `OSError` if no thread can be started."""
+        """Begin, in a copy of this context. Raises `OSError` if no thread can be started."""
+        self._context = contextvars.copy_context()
         try:
             self._thread.start()
         except RuntimeError as error:
@@ -141,7 +145,7 @@ class Follower:
 
     def _run(self) -> None:
         try:
-            with writing_outside(self._outside_of):
+            with self._outside():
                 self._note_failure(self._follow)
                 self._note_failure(self._target.close)
         finally:

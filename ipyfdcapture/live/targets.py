@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from typing import Any
 
+from ..output.foreign import error_handler_of, fileno_of
+from ..output.writing import DescriptorWriter, plain_stream
 from .callback import LoggerTarget, StreamTarget
 from .iopub import IOPubScreen, has_kernel
 from .progress_view import ProgressView
@@ -24,8 +27,21 @@ def make_target(live: Any) -> MakeTarget:
     if isinstance(live, logging.Logger):
         return lambda context: LoggerTarget(live)
     if callable(getattr(live, "write", None)):
-        return lambda context: StreamTarget(live)
+        return lambda context: StreamTarget(_past_capture(live, context))
     raise ValueError(f"live must be {ACCEPTED}, not {live!r}")
+
+
+def _past_capture(stream: Any, context: TargetContext) -> Any:
+    """Return what leads where a file object led before the capture, if that captures it."""
+    if not isinstance(stream, io.TextIOWrapper | io.BufferedIOBase | io.RawIOBase):
+        return stream
+    fd = fileno_of(stream)
+    base = None if fd is None else context.dup_original(fd)
+    if base is None:
+        return stream
+    if not isinstance(stream, io.TextIOWrapper):
+        return DescriptorWriter(base, f"<live of {fd}>", owned=True)
+    return plain_stream(base, f"live of {fd}", stream.encoding, error_handler_of(stream))
 
 
 def _by_name(name: str) -> MakeTarget:

@@ -1,38 +1,58 @@
-"""The text stream that Python writes to while a descriptor is captured."""
+"""The text stream that leads what Python writes into a capture's pipe."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import weakref
 from collections.abc import Callable
-from threading import get_ident
 from typing import Any, cast
 
+from ..system.descriptors import Descriptor
+from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.polling import wait_until_writable
 from . import cstdio
 from .cstdio import flush_stdout, stdout_marks
 from .foreign import flush_quietly
-from .outside import marked, writing_for_others
+from .own_streams import in_context
 from .write_order import WriteOrder
 from .writing import DescriptorWriter, write_once
 
 
+class HasEnded(Exception):
+    """The capture has ended since the router chose its stream: choose again."""
+
+
 class CaptureStream(io.TextIOWrapper):
-    """A text stream on a descriptor. Each line is one write, so that lines of several threads or
-    processes do not mix; text that does not end a line waits for the rest of it, or a flush."""
+    """A text stream into the pipe of a capture.
+
+    Each line is one write, so that lines of several threads or processes do not mix; text that
+    does not end a line waits for the rest of it, or a flush.
+
+    Parameters
+    ----------
+    fd
+        The descriptor that is captured. As long as it leads to the capture, this writes there, and
+        so goes where the user has it lead meanwhile.
+    pipe
+        The write end of the capture's pipe, see `point_to`.
+    name, encoding, errors
+        As for any text stream.
+    order
+        The order of the streams of the capture.
+    """
 
     def __init__(
         self,
         fd: int,
+        pipe: Descriptor,
         name: str,
         encoding: str,
         errors: str,
-        *,
-        owned: bool = False,
-        original: Any = None,
+        order: WriteOrder,
     ) -> None:
         # Kept beside ``buffer``, which is gone once somebody detaches it.
-        self._writer = _CaptureWriter(fd, name, owned)
+        self._writer = PipeWriter(fd, pipe, name)
         super().__init__(
             cast(Any, self._writer),
             encoding=encoding,
@@ -41,11 +61,16 @@ class CaptureStream(io.TextIOWrapper):
             line_buffering=True,
         )
         self.mode = "w"  # type: ignore[misc]
-        self._original = original
+        self._order = order
+        #: Write text to the pipe. Raises `HasEnded`.
+        self.put: Callable[[str], int] = make_write(self)
 
     def write(self, text: str, /) -> int:
-        """Write text, after what native code has printed so far."""
-        return _make_write(self, WriteOrder())(text)
+        """Write text to the pipe; once that has ended, where the descriptor leads."""
+        try:
+            return self.put(text)
+        except HasEnded:
+            return super().write(text)
 
     def _note_partial(self, is_partial: bool) -> None:
         self._writer.is_partial = is_partial
@@ -53,13 +78,11 @@ class CaptureStream(io.TextIOWrapper):
 
     def flush(self) -> None:
         """Write what waits for the end of its line."""
-        if marked:
-            with writing_for_others():
-                super().flush()
-        else:
+        writer = self._writer
+        with writer.lock:
             super().flush()
-        if self._writer.is_partial:
-            self._note_partial(False)
+            if writer.is_partial:
+                self._note_partial(False)
 
     def flush_partial(self) -> None:
         """Write what waits, if anything does."""
@@ -68,60 +91,73 @@ class CaptureStream(io.TextIOWrapper):
 
     @property
     def pipe(self) -> int:
-        """The capture's own pipe, by its write end; -1 if it has none."""
-        return self._writer.pipe
+        """The capture's own pipe, by its write end; -1 once it has ended."""
+        pipe = self._writer.pipe
+        return -1 if pipe is None else pipe
 
-    def set_outside(self, outside: Callable[[int], Any]) -> None:
-        """Say where output goes that must not be captured, see `..output.outside`.
-
-        ``outside`` returns a stream for the serial number of a capture, None if it is captured.
-        """
-        self._writer.outside = outside
+    def point_to(self, pipe: Descriptor) -> None:
+        """The write end of the pipe, which somebody else closes, is this one from now on."""
+        with self._writer.lock:
+            self._writer.pipe = pipe
 
     def write_to_pipe(self, on: bool) -> None:
-        """Write to this capture's own pipe, whichever one the descriptor leads to."""
-        self._writer.to_pipe = on and self._writer.pipe >= 0
+        """Write to the capture's own pipe, whichever one the descriptor leads to."""
+        with self._writer.lock:
+            self._writer.is_pinned = on
 
-    def join_order(self, order: WriteOrder, pipe: int) -> None:
-        """Write to a pipe by its write end, in order with the other streams of ``order``."""
-        self._writer.pipe = pipe
-        self._writer.ended = False
-        self.__dict__["write"] = _make_write(self, order)
+    def keep_pipe(self) -> None:
+        """The capture has ended, and threads and tasks of its cell still write, until `end`.
 
-    def leave_capture(self, fd: int) -> None:
-        """The capture is over: write where descriptor ``fd`` leads."""
-        self._writer.lead_to(fd)
-        self._writer.pipe = -1
-        self._writer.to_pipe = False
-        self._writer.ended = True
-        self.__dict__.pop("write", None)  # which refers to us
-        # What other threads were just writing. Twice: they may do so while we flush.
-        for _ in range(2):
+        Raises `OSError` if there is no descriptor for that.
+        """
+        with self._writer.lock:
+            self._writer.keep_pipe()
+
+    def end(self) -> None:
+        """Write what waits, and nothing more."""
+        writer = self._writer
+        with writer.lock:
             with contextlib.suppress(OSError, ValueError):
                 CaptureStream.flush(self)
+            self._note_partial(False)
+            writer.close_pipe()
+        self.__dict__.pop("put", None)  # which refers to us
 
     def __getattr__(self, name: str) -> Any:
-        # What the object in whose place this is has beyond a text stream: ipykernel, for one,
-        # tells its streams which cell they belong to.
-        if name == "_original" or self._original is None:
-            raise AttributeError(name)
-        return getattr(self._original, name)
+        if name == "put":  # it has ended
+            return _refuse
+        raise AttributeError(name)
 
 
-def _make_write(stream: CaptureStream, order: WriteOrder) -> Callable[[str], int]:
-    """Return ``stream.write``.
+def _nothing() -> None:
+    pass
+
+
+def _refuse(text: str, /) -> int:
+    raise HasEnded
+
+
+def make_write(
+    stream: CaptureStream,
+    mark: object = None,
+    otherwise: Callable[[str], Any] | None = None,
+) -> Callable[[str], Any]:
+    """Return `CaptureStream.put`, or what does the same in contexts with ``mark``.
+
+    In others, that calls ``otherwise``.
 
     As a closure: ``print`` calls it for each of its arguments, and to look up attributes of a
-    class that has a ``__getattr__`` would take half of its time.
+    class that has a ``__getattr__``, or one call more, would take half of its time.
     """
     writer = stream._writer
     marks = writer.marks
+    order = stream._order
     write_text = super(CaptureStream, stream).write
+    mark_here: Callable[[], object] = _nothing if otherwise is None else in_context.get
 
-    def write(text: str, /) -> int:
-        # Not through the buffer: what others left there is captured.
-        if marked and get_ident() in marked and writer.wrote_outside(text):
-            return len(text)
+    def write(text: str, /) -> Any:
+        if mark_here() is not mark:
+            return otherwise(text)  # type: ignore[misc]
         if order.last is not stream:
             order.take(stream)
         if marks[0] != marks[1]:
@@ -131,61 +167,70 @@ def _make_write(stream: CaptureStream, order: WriteOrder) -> Callable[[str], int
         written = write_text(text)
         if text and writer.is_partial is (text[-1] == "\n"):
             stream._note_partial(not writer.is_partial)
-            if writer.ended:  # while this thread was on its way here
-                CaptureStream.flush(stream)
+            if writer.pipe is None:  # it has ended while this thread was on its way here
+                stream.flush()
         return written
 
     return write
 
 
-class _CaptureWriter(DescriptorWriter):
-    """The binary side of a stream that is captured."""
+class PipeWriter(DescriptorWriter):
+    """The binary side of a `CaptureStream`."""
 
-    def __init__(self, fd: int, name: str, owned: bool) -> None:
-        super().__init__(fd, name, owned)
+    def __init__(self, fd: int, pipe: Descriptor, name: str) -> None:
+        super().__init__(fd, name, owned=False)
+        #: The capture's own pipe, by its write end; None once it has ended.
+        self.pipe: Descriptor | None = pipe
+        #: Whether to write there, and not to the descriptor.
+        self.is_pinned = False
+        self._is_kept = False
+        #: Held while something is on its way: neither descriptor changes hands meanwhile.
+        self.lock = fork_safe_lock()
         #: Whether text that does not end a line waits above.
         self.is_partial = False
-        #: Whether the capture is over, after which nobody flushes what waits.
-        self.ended = False
-        #: The capture's own pipe, by its write end, and whether to write there.
-        self.pipe = -1
-        self.to_pipe = False
-        self.outside: Callable[[int], Any] = nowhere
         self.marks = stdout_marks()
 
     def write(self, data: Any, /) -> int:
-        # What waits in C's buffer was written before this; but text that waited here was
-        # written before that.
+        """Write all of it, after what native code has printed so far."""
+        # Text that waited above was written before what waits in C's buffer.
         if not self.is_partial and self.marks[0] != self.marks[1]:
             flush_stdout()
-        if marked and self.wrote_outside(data):
-            return len(data)
-        written = 0
-        size = len(data)
-        while written < size:
-            fd = self.pipe if self.to_pipe else self._fd
-            try:
-                written += write_once(fd, memoryview(data)[written:] if written else data)
-            except BlockingIOError:  # a child or asyncio made it so, and nobody would try again
-                wait_until_writable(fd)
-            except OSError:
-                if fd == self._fd:
-                    raise
-                # Closed at the end of the capture, while this thread was on its way, or by a fork.
-                if fd == self.pipe:
-                    self.to_pipe = False
+        with self.lock:
+            fd = self._fd
+            if self.is_pinned and self.pipe is not None and self.pipe.is_ours():
+                fd = self.pipe
+            written = 0
+            size = len(data)
+            while written < size:
+                try:
+                    written += write_once(fd, memoryview(data)[written:] if written else data)
+                except BlockingIOError:  # a child or asyncio made it so, and nobody would try again
+                    wait_until_writable(fd)
         return size
 
-    def wrote_outside(self, data: Any) -> bool:
-        """Write past captures if this thread is marked to; tell whether it is."""
-        serial = marked.get(get_ident())
-        stream = None if serial is None else self.outside(serial)
-        if stream is None:
-            return False
-        stream.write(data if isinstance(data, str) else bytes(data).decode("utf-8", "replace"))
-        flush_quietly(stream)
-        return True
+    def keep_pipe(self) -> None:
+        """Go on writing to the pipe, by a descriptor of its own."""
+        if self.pipe is not None and not self._is_kept:
+            self.pipe = Descriptor.duplicate_of(self.pipe)
+            self._is_kept = self.is_pinned = True
+            _kept.add(self)
+
+    def close_pipe(self) -> None:
+        """Write where the descriptor leads from now on."""
+        pipe, self.pipe = self.pipe, None
+        if pipe is not None and self._is_kept:
+            pipe.close()
 
 
-def nowhere(serial: int) -> None:
-    """Return no stream."""
+#: Those that have a descriptor of their own.
+_kept: weakref.WeakSet[PipeWriter] = weakref.WeakSet()
+
+
+def _close_kept() -> None:
+    """A forked child has none of the threads that write there."""
+    for writer in list(_kept):
+        with contextlib.suppress(OSError):
+            writer.close_pipe()
+
+
+at_fork(Stage.STATE, in_child=_close_kept)

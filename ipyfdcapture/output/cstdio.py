@@ -13,10 +13,13 @@ import ctypes
 import functools
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from ..system.forking import Stage, at_fork, fork_safe_lock
+from ..system.replacing import Swap
+from .own_streams import in_context
+from .router import dup_outside
 from .runtimes import loaded as runtimes
 
 _libc = ctypes.CDLL(None)
@@ -64,6 +67,7 @@ def _make_marks() -> Sequence[int] | None:
 
 
 _marks = _make_marks()
+_UNKNOWN = (0, 1)
 
 
 def stdout_marks() -> Sequence[int]:
@@ -73,7 +77,7 @@ def stdout_marks() -> Sequence[int]:
     C library's buffer is not known, or is another one: that of wide characters (``wprintf``).
     """
     if _marks is None or _libc.fwide(_stdout, 0) > 0:
-        return (0, 1)
+        return _UNKNOWN
     return _marks
 
 
@@ -143,7 +147,8 @@ class _Waiting(Protocol):
 waiting: set[_Waiting] = set()
 
 
-def _flush_python() -> None:
+def flush_python() -> None:
+    """Have Python's streams write the unfinished lines that they keep back."""
     for stream in list(waiting):
         stream.flush_partial()
 
@@ -155,56 +160,105 @@ class _Hook:
     someone kept goes on working, without effect, when nothing is captured.
     """
 
-    def __init__(self, module: Any, name: str) -> None:
-        self.module = module
-        self.name = name
-        self.usual: Any = None
-        self.hooked: Any = None
+    def __init__(self, module: Any, name: str, make: Callable[[Any, Sequence[int]], Any]) -> None:
+        self._swap = Swap(module, name)
+        self._make = make
+        self._function: Any = None  # made once for what it stands in for: that takes long
+        self._marks: Sequence[int] | None = None
+
+    @property
+    def can_be_hooked(self) -> bool:
+        """Whether there is such a function."""
+        return callable(getattr(self._swap.owner, self._swap.name, None))
 
     def install(self) -> None:
-        self.usual = getattr(self.module, self.name)
-        self.hooked = _flushing_before(self.usual, stdout_marks())
-        setattr(self.module, self.name, self.hooked)
+        original = getattr(self._swap.owner, self._swap.name)
+        marks = stdout_marks()
+        made = self._function
+        if made is None or made.__wrapped__ is not original or marks is not self._marks:
+            self._function = self._make(original, marks)
+            self._marks = marks
+        self._swap.put(self._function)
 
     def remove(self) -> None:
-        if getattr(self.module, self.name) is self.hooked:
-            setattr(self.module, self.name, self.usual)
+        if not self._swap.is_in_place:
+            self._function = None  # somebody has put theirs on top, and may keep it
+        self._swap.undo()
 
 
-def _flushing_before(usual: Any, marks: Sequence[int]) -> Any:
-    @functools.wraps(usual)
+def _make_hooked(original: Any, marks: Sequence[int]) -> Any:
+    @functools.wraps(original)
     def hooked(*args: Any, **kwargs: Any) -> Any:
         if waiting:
-            _flush_python()
+            flush_python()
         if marks[0] != marks[1]:
             flush_stdout()
-        return usual(*args, **kwargs)
+        return original(*args, **kwargs)
 
-    @functools.wraps(usual)
+    return hooked
+
+
+def _make_hooked_write(original: Any, marks: Sequence[int]) -> Any:
+    # The same for the one that is called often: to pass any arguments on takes twice as long.
+    @functools.wraps(original)
     def hooked_write(fd: int, data: Any, /) -> Any:
-        # The same for the one that is called often: to pass any arguments on takes twice as long.
         if waiting:
-            _flush_python()
+            flush_python()
         if marks[0] != marks[1]:
             flush_stdout()
-        return usual(fd, data)
+        if in_context.get() is not None and fd in (1, 2):
+            base = dup_outside(fd)
+            if base is not None:
+                try:
+                    return original(base, data)
+                finally:
+                    os.close(base)
+        return original(fd, data)
 
-    return hooked_write if usual.__name__ == "write" else hooked
+    return hooked_write
+
+
+#: Which arguments of ``_fork_exec`` are the child's descriptors 1 and 2; -1 for those it inherits.
+_CHILDS = ((9, 1), (11, 2))
+
+
+def _make_hooked_fork(original: Any, marks: Sequence[int]) -> Any:
+    hooked = _make_hooked(original, marks)
+
+    @functools.wraps(original)
+    def hooked_fork(*args: Any) -> Any:
+        # A callback's child writes where the callback does: else it would be captured in a circle.
+        given = list(args)
+        opened = []
+        try:
+            for place, fd in _CHILDS:
+                base = dup_outside(fd) if given[place] == -1 else None
+                if base is not None:
+                    given[place] = base
+                    opened.append(base)
+            return hooked(*given)
+        finally:
+            for fd in opened:
+                os.close(fd)
+
+    return hooked_fork
 
 
 def _hookable() -> list[_Hook]:
-    hooks = [_Hook(os, name) for name in ("write", "writev", "system", "posix_spawn")]
+    hooks = [_Hook(os, name, _make_hooked) for name in ("writev", "system", "posix_spawn")]
+    hooks.append(_Hook(os, "write", _make_hooked_write))
     # From Python 3.11 on there is a function in `subprocess`; gevent puts None in its place.
     if hasattr(subprocess, "_fork_exec"):
-        hooks.append(_Hook(subprocess, "_fork_exec"))
+        hooks.append(_Hook(subprocess, "_fork_exec", _make_hooked_fork))
     else:
-        hooks.append(_Hook(subprocess._posixsubprocess, "fork_exec"))  # type: ignore[attr-defined]
-    return [hook for hook in hooks if callable(getattr(hook.module, hook.name, None))]
+        module = subprocess._posixsubprocess  # type: ignore[attr-defined]
+        hooks.append(_Hook(module, "fork_exec", _make_hooked_fork))
+    return [hook for hook in hooks if hook.can_be_hooked]
 
 
 _hooks = _hookable()
 _users = 0
-_lock = threading.Lock()
+_lock = fork_safe_lock()
 
 
 def install_hooks() -> None:
@@ -233,8 +287,8 @@ def remove_hooks() -> None:
 def _before_fork() -> None:
     # What waits in the buffer now would come out twice, once from each process.
     if _users:
-        _flush_python()
+        flush_python()
         flush_stdout()
 
 
-os.register_at_fork(before=_before_fork)
+at_fork(Stage.FLUSH, before=_before_fork)

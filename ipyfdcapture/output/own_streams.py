@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable
 from typing import TextIO
 
 
@@ -16,14 +15,30 @@ class Streams:
     never reset.
     """
 
-    __slots__ = ("outer", "stderr", "stdout")
+    __slots__ = ("__weakref__", "outer", "stderr", "stdout")
+
+    #: Captures from this serial number on get nothing from here. None: all may.
+    limit: int | None = None
+    #: Whether the captures of other cells get nothing from here.
+    is_cell = False
 
     def __init__(self, stdout: TextIO | None, stderr: TextIO | None, outer: Streams | None) -> None:
         self.stdout = stdout
         self.stderr = stderr
         self.outer = outer
 
+    def stream(self, name: str) -> TextIO | None:
+        """Return the stream of that name; None if this leaves it to ``outer``."""
+        stream: TextIO | None = getattr(self, name)
+        return stream
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it says nothing that ``outer`` does not say."""
+        return self.stdout is None and self.stderr is None
+
     def end(self) -> None:
+        """Lead on to ``outer`` from now on."""
         self.stdout = self.stderr = None
 
 
@@ -49,11 +64,11 @@ def own_streams() -> Streams | None:
     streams = in_context.get()
     if streams is NOTHING:
         return None
-    return _not_ended(streams) or _not_ended(in_thread.streams)
+    return _not_over(streams) or _not_over(in_thread.streams)
 
 
-def _not_ended(streams: Streams | None) -> Streams | None:
-    while streams is not None and streams.stdout is None and streams.stderr is None:
+def _not_over(streams: Streams | None) -> Streams | None:
+    while streams is not None and streams.is_over:
         streams = streams.outer
     return streams
 
@@ -61,7 +76,7 @@ def _not_ended(streams: Streams | None) -> Streams | None:
 def find(streams: Streams | None, name: str) -> TextIO | None:
     """Return the stream of that name, from the newest of ``streams`` that has one."""
     while streams is not None:
-        stream: TextIO | None = getattr(streams, name)
+        stream = streams.stream(name)
         if stream is not None:
             return stream
         streams = streams.outer
@@ -73,22 +88,3 @@ def end_own_streams() -> None:
     if in_thread.streams is not None:
         in_thread.streams.end()
         in_thread.streams = None
-
-
-def put_before_own(name: str, stream: TextIO) -> Callable[[], None]:
-    """If this thread or task has streams of its own, have ``stream`` come first.
-
-    A capture inside `capture_thread` is the inner one, so it gets what its own thread prints.
-    Returns what undoes it, from any thread.
-    """
-    own = own_streams()
-    if own is None:
-        return _do_nothing
-    streams = Streams(None, None, own)
-    setattr(streams, name, stream)
-    in_context.set(streams)
-    return streams.end
-
-
-def _do_nothing() -> None:
-    pass

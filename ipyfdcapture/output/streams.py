@@ -1,280 +1,237 @@
-"""``sys.stdout`` and ``sys.stderr`` while a capture is active.
+"""Python's part of one capture: what is written to ``sys.stdout`` and ``sys.stderr``.
 
-A capture puts a real text stream on the captured descriptor in the place of each. Whoever kept
-the object that was there before (a logging handler, tqdm, ipykernel's own ``OutStream``) is
-captured too: its ``write`` goes to the new stream. When the capture ends the new stream in turn
-hands on to the old one, for whoever kept that.
-
-Like redirections, replacements form a stack for each name and may be undone in any order.
+The stream objects stay what they are and where they are (`.hooked`), and lead to the router
+(`.router`). Only where there is no object that leads to the captured descriptor does another
+stand in ``sys`` as long as the capture lasts (`.stand_in`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TextIO
 
-from ..system.forking import fork_safe_lock
-from .capture_stream import CaptureStream, nowhere
-from .foreign import attribute_of, fileno_of, flush_quietly
-from .proxy import NOWHERE, process_stream, set_process_stream
+from ..system.descriptors import Descriptor
+from ..system.replacing import Swap
+from .capture_stream import CaptureStream
+from .foreign import attribute_of, error_handler_of, fileno_of, flush_quietly
+from .handing_down import hold_hooks, release_hooks
+from .hooked import hook, lead, leads_to, pass_by_record, streams_behind, unhook
+from .own_streams import in_context, own_streams
+from .proxy import process_stream, set_process_stream
+from .router import CaptureMark, Route, active, add_route, lock, remove_route
+from .stand_in import StandIn
+from .write_order import WriteOrder
 
-_FORWARDED = ("write", "writelines", "flush", "fileno")
-ENDED_STREAMS = 64
-
-
-class _Forwarding:
-    """Methods of one stream object that other methods stand in for, until undone."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        attributes = attribute_of(stream, "__dict__")  # None: it has no place for them
-        self._attributes: dict[str, Any] = {} if attributes is None else attributes
-        self._originals = {name: self._attributes.get(name, _MISSING) for name in _FORWARDED}
-        self._methods: dict[str, Any] = {}
-
-    def point_to(self, methods: dict[str, Any]) -> None:
-        self._methods = methods
-        self._attributes.update(methods)
-
-    def undo(self) -> None:
-        for name, original in self._originals.items():
-            if self._attributes.get(name) is not self._methods.get(name):
-                continue  # somebody has replaced it since: it is theirs now
-            if original is _MISSING:
-                self._attributes.pop(name, None)
-            else:
-                self._attributes[name] = original
+NAMES = {1: "stdout", 2: "stderr"}
 
 
-_MISSING = object()
+class PythonCapture:
+    """Leads what Python writes into a capture's pipes, from `add` to `undo`.
 
-
-class _Name:
-    """``sys.stdout`` or ``sys.stderr``: the replacements that are active, the newest last.
-
-    A write to any object that stands or stood for the name goes to the newest replacement. If
-    several threads have begun one, each thread's writes go to the newest of its own.
+    Parameters
+    ----------
+    serial
+        The number of the capture: later ones have higher numbers.
+    of_cell
+        Whether it captures one cell, and not what other cells write meanwhile.
+    may_stand_in
+        Whether another object may stand in ``sys`` for one that leads elsewhere.
     """
 
-    def __init__(self) -> None:
-        self.stack: list[Replacement] = []
-        self._forwardings: dict[int, _Forwarding] = {}
+    def __init__(self, serial: int, of_cell: bool, may_stand_in: bool) -> None:
+        self._serial = serial
+        self._of_cell = of_cell
+        self._may_stand_in = may_stand_in
+        self._swaps: list[Swap] = []
+        self._order = WriteOrder()
+        self._streams: dict[int, CaptureStream] = {}
+        self._routes: dict[int, Route] = {}
+        self._stand_ins: list[_StandInSwap] = []
+        self._hooked: list[int] = []
+        self._mark: CaptureMark | None = None
+        self._originals: dict[str, Any] = {}
 
-    def rewire(self) -> None:
-        """Have all stream objects write where they should now."""
-        by_thread = len({each.thread for each in self.stack}) > 1
-        objects = {id(o): o for each in self.stack for o in (*each.objects, each.stream)}
-        if self.stack and not by_thread:
-            del objects[id(self.stack[-1].stream)]
-        if by_thread:
-            self.pin_to_pipe()
-        methods = self._by_thread() if by_thread else self.stack[-1].methods if self.stack else {}
-        for number in [number for number in self._forwardings if number not in objects]:
-            self._forwardings.pop(number).undo()
-        for number, stream in objects.items():
-            if number not in self._forwardings:
-                self._forwardings[number] = _Forwarding(stream)
-            self._forwardings[number].point_to(methods)
+    def add(
+        self,
+        fd: int,
+        pipe: Descriptor | None,
+        encoding: str,
+        open_base: Callable[[Any], TextIO | None],
+    ) -> None:
+        """Begin for one descriptor.
 
-    def pin_to_pipe(self) -> None:
-        for each in self.stack:
-            each.stream.write_to_pipe(True)
+        Parameters
+        ----------
+        fd
+            1 or 2, which leads to the pipe by now.
+        pipe
+            The write end of the capture's pipe. None: Python's output goes on to where it went.
+        encoding
+            How text is written to the pipe.
+        open_base
+            Opens a stream on what the descriptor would be without the capture, as that of the
+            object that it is given.
+        """
+        name = NAMES[fd]
+        original = self._originals[name] = process_stream(name)
+        behind = streams_behind(original, fd)
+        usual = getattr(sys, f"__{name}__", None)
+        streams = [*behind, usual] if leads_to(usual, fd) and usual not in behind else behind
+        if pipe is None and not any(fileno_of(each) == fd for each in streams):
+            return  # it does not come by here
+        if self._mark is None:
+            hold_hooks()
+            self._mark = CaptureMark(self._serial, own_streams(), self._let_go)
+        errors = error_handler_of(original)
+        stream = None
+        if pipe is not None:
+            stream = CaptureStream(fd, pipe, f"<{name}>", encoding, errors, self._order)
+            self._streams[fd] = stream
+        self._hooked += hook(streams, name)
+        route = Route(
+            name, self._serial, stream, lambda: open_base(original), self._of_cell, self._mark
+        )
+        for each in behind:
+            if isinstance(each, StandIn) and id(each) in _swaps:
+                self._stand_ins.append(_swaps[id(each)])  # of an older capture, which may end first
+        if stream is not None and not behind and self._may_stand_in:
+            self._stand_ins.append(_StandInSwap(name, fd, encoding, errors))
+        for stand_in in self._stand_ins:
+            stand_in.users.add(self)
+        with lock:
+            setattr(self._mark, name, stream)
+            self._routes[fd] = route
+            add_route(route)
+            _lead(name)
 
-    def follow_descriptor(self) -> None:
-        by_thread = len({each.thread for each in self.stack}) > 1
-        for each in self.stack:
-            each.stream.write_to_pipe(by_thread)
+    def begin(self) -> None:
+        """What this context writes from now on is the capture's."""
+        if self._mark is not None:
+            in_context.set(self._mark)
 
-    def _by_thread(self) -> dict[str, Any]:
-        stack = list(self.stack)
+    def pass_by_records(self) -> None:
+        """Nothing of this is shown: it is not to be recorded as if it were."""
+        for fd in self._streams:
+            swap = pass_by_record(process_stream(NAMES[fd]), NAMES[fd])
+            if swap is not None:
+                self._swaps.append(swap)
 
-        def choosing(method: str) -> Callable[..., Any]:
-            def choose(*args: Any) -> Any:
-                here = threading.get_ident()
-                own = next((each for each in reversed(stack) if each.thread == here), stack[-1])
-                return own.methods[method](*args)
+    def pause(self, fd: int, pipe: Descriptor) -> None:
+        """Let what is written go where it went before. ``pipe`` is the write end meanwhile."""
+        if fd in self._streams:
+            self._streams[fd].point_to(pipe)
+        if fd in self._routes:
+            assert self._mark is not None
+            self._routes[fd].is_paused = True
+            self._routes[fd].drop_base()
+            setattr(self._mark, NAMES[fd], None)
+            _lead(NAMES[fd])
 
-            return choose
+    def resume(self, fd: int, pipe: Descriptor) -> None:
+        """Go on after `pause`."""
+        if fd in self._streams:
+            self._streams[fd].point_to(pipe)
+        if fd in self._routes:
+            assert self._mark is not None
+            self._routes[fd].is_paused = False
+            setattr(self._mark, NAMES[fd], self._streams.get(fd))
+            _lead(NAMES[fd])
 
-        return {method: choosing(method) for method in _FORWARDED}
+    def undo(self) -> None:
+        """Take nothing more, except from threads and tasks that were started meanwhile."""
+        with lock:
+            for fd, route in self._routes.items():
+                route.end()
+                _lead(NAMES[fd])
+                if fd in self._streams:
+                    flush_quietly(self._streams[fd])
+            while self._swaps:
+                self._swaps.pop().undo()
+            while self._stand_ins:
+                self._stand_ins.pop().release(self)
+            for name, original in self._originals.items():
+                # What the user put there stays, but for what nobody can write to.
+                if _can_write(original) and not _can_write(process_stream(name)):
+                    set_process_stream(name, original)
+            self._originals.clear()
+            if self._mark is None:
+                return
+            if not self._mark.is_idle:
+                for fd, stream in self._streams.items():
+                    setattr(self._mark, NAMES[fd], stream)
+                    with contextlib.suppress(OSError):  # then they write where others do
+                        stream.keep_pipe()
+            mark, self._mark = self._mark, None
+            mark.end()
+
+    def remove_routes(self) -> None:
+        """The descriptors lead past the capture again: nothing has to be led there."""
+        while self._routes:
+            remove_route(self._routes.popitem()[1])
+
+    def _let_go(self) -> None:
+        """No thread or task of the capture runs any more."""
+        while self._streams:
+            self._streams.popitem()[1].end()
+        unhook(self._hooked)
+        release_hooks()
 
 
-#: The streams of the latest captures that are over. `print` does not hold on to the stream that it
-#: writes to, before Python 3.14: another thread that is in the midst of one would crash.
-_ended: deque[CaptureStream] = deque(maxlen=ENDED_STREAMS)
+def _can_write(stream: Any) -> bool:
+    return callable(attribute_of(stream, "write"))
 
-_names: dict[str, _Name] = {}
-_lock = fork_safe_lock()
+
+class _StandInSwap:
+    """A stand-in in ``sys``, as long as a capture needs it."""
+
+    def __init__(self, name: str, fd: int, encoding: str, errors: str) -> None:
+        self._name = name
+        self.users: set[PythonCapture] = set()
+        self._was_missing = not hasattr(sys, name)
+        self._original = process_stream(name)
+        flush_quietly(self._original)
+        self._stand_in = StandIn(name, fd, self._original, encoding, errors)
+        set_process_stream(name, self._stand_in)
+        _swaps[id(self._stand_in)] = self
+
+    def release(self, user: PythonCapture) -> None:
+        """Put the original back once nobody needs it, unless there is something else by now."""
+        self.users.discard(user)
+        if self.users or _swaps.pop(id(self._stand_in), None) is None:
+            return
+        if process_stream(self._name) is not self._stand_in:
+            return
+        if self._was_missing:
+            delattr(sys, self._name)
+        else:
+            set_process_stream(self._name, self._original)
+
+
+#: By the number of the stand-in.
+_swaps: dict[int, _StandInSwap] = {}
+
+
+def _lead(name: str) -> None:
+    """Have what the newest capture's contexts write to ``sys.<name>`` led there straight away."""
+    for route in reversed(active[name]):
+        if route.stream is not None and not route.is_paused:
+            lead(name, route.stream, route.mark)
+            return
+    lead(name, None, None)
 
 
 def pin_to_pipe(name: str | None) -> None:
     """The descriptor of ``sys.<name>`` is about to change: have captures write to their pipes."""
-    with _lock:
-        if name in _names:
-            _names[name].pin_to_pipe()
+    for route in active.get(name or "", ()):
+        if route.stream is not None:
+            route.stream.write_to_pipe(True)
 
 
 def follow_descriptor(name: str | None) -> None:
     """The descriptor of ``sys.<name>`` leads to the newest capture again, as its stream does."""
-    with _lock:
-        if name in _names:
-            _names[name].follow_descriptor()
-
-
-class Replacement:
-    """``sys.<name>`` is ``stream`` until `undo`.
-
-    Parameters
-    ----------
-    name
-        ``"stdout"`` or ``"stderr"``.
-    fd
-        The descriptor that is captured.
-    stream
-        What takes the place.
-    serial
-        The number of the capture: later ones have higher numbers.
-    base
-        Makes a stream on what the descriptor was before; used where ``sys.<name>`` wrote to it.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        fd: int,
-        stream: CaptureStream,
-        base: Callable[[], Any],
-        serial: int,
-    ) -> None:
-        self.name = name
-        self.stream = stream
-        self._fd = fd
-        self.thread = threading.get_ident()
-        self.methods = {method: getattr(stream, method) for method in _FORWARDED}
-        self.serial = serial
-        stream.set_outside(self._outside)
-        with _lock:
-            self._was_missing = not hasattr(sys, name)
-            self._original = process_stream(name)
-            self._base = base if fileno_of(self._original) == fd else self._original_itself
-            self._original_methods = _methods_of(self._original)
-            self.objects = [] if self._original is None else [self._original]
-            dunder = getattr(sys, f"__{name}__", None)
-            if dunder is not self._original and fileno_of(dunder) == fd:
-                self.objects.append(dunder)
-            for each in self.objects:
-                flush_quietly(each)
-            active = _names.setdefault(name, _Name())
-            active.stack.append(self)
-            active.rewire()
-            set_process_stream(name, stream)
-
-    def base(self) -> Any:
-        """Return a stream that writes where ``sys.<name>`` wrote before; None if nowhere."""
-        return self._base()
-
-    def _outside(self, serial: int) -> Any:
-        """Return a stream past this and all captures from ``serial`` on; None if this is older."""
-        if self.serial < serial:
-            return None
-        active = _names.get(self.name)
-        stack = list(active.stack) if active is not None else []
-        oldest = next((each for each in stack if each.serial >= serial), self)
-        return oldest.base() or NOWHERE
-
-    def _original_itself(self) -> Any:
-        return None if self._original is None else _Methods(self._original, self._original_methods)
-
-    def undo(self) -> None:
-        """Put back what was found, unless a newer replacement is on top. Idempotent."""
-        with _lock:
-            active = _names.get(self.name)
-            if active is None or self not in active.stack:
-                return
-            flush_quietly(self.stream)
-            is_newest = active.stack[-1] is self
-            active.stack.remove(self)
-            for each in active.stack:
-                if each._original is self.stream:  # what it will put back is what we would have
-                    each._original, each._original_methods = self._original, self._original_methods
-                    each._was_missing = self._was_missing
-                    each._base, each.objects = self._base, self.objects
-            active.rewire()
-            if is_newest and self._was_missing:
-                delattr(sys, self.name)
-            elif is_newest:
-                set_process_stream(self.name, self._original)
-            if not active.stack:
-                del _names[self.name]
-            # They refer to us, and the streams to each other; without the circle all go.
-            self.stream.leave_capture(self._fd)
-            self.stream.set_outside(nowhere)
-            _ended.append(self.stream)
-            if self._original is not None:
-                # For whoever keeps it: from now on it writes to what is there again, and that to
-                # the captures to come.
-                methods: dict[str, Any] = {
-                    method: functools.partial(_call, self._original, method)
-                    for method in _FORWARDED
-                }
-                methods["flush"] = functools.partial(flush_quietly, self._original)
-                _Forwarding(self.stream).point_to(methods)
-
-
-def _call(stream: Any, method: str, *args: Any) -> Any:
-    return getattr(stream, method)(*args)
-
-
-def _methods_of(stream: Any) -> dict[str, Any]:
-    methods = {name: attribute_of(stream, name, _MISSING) for name in _FORWARDED}
-    return {name: method for name, method in methods.items() if method is not _MISSING}
-
-
-class _Methods:
-    """A stream object by methods that it had at some time."""
-
-    def __init__(self, stream: Any, methods: dict[str, Any]) -> None:
-        self._stream = stream
-        self.__dict__.update(methods)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-class _ForThisThread:
-    """A stream that is one object for one thread and another for all others."""
-
-    def __init__(self, here: Any, elsewhere: Any) -> None:
-        self._here = here
-        self._elsewhere = elsewhere
-        self._thread = threading.get_ident()
-
-    def _stream(self) -> Any:
-        return self._here if threading.get_ident() == self._thread else self._elsewhere
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream(), name)
-
-
-@contextlib.contextmanager
-def outside(replacements: list[Replacement]) -> Iterator[None]:
-    """Have this thread's Python output go where it went before the replacements.
-
-    For what a shell shows of itself during a captured cell: results, tracebacks.
-    """
-    originals = {each.name: process_stream(each.name) for each in replacements}
-    bases = {each.name: each.base() for each in replacements}
-    for each in replacements:
-        if bases[each.name] is not None:
-            set_process_stream(each.name, _ForThisThread(bases[each.name], each.stream))
-    try:
-        yield
-    finally:
-        for name, stream in originals.items():
-            flush_quietly(bases[name])
-            set_process_stream(name, stream)
+    with lock:
+        taking = [route.stream for route in active.get(name or "", ()) if route.stream is not None]
+        for stream in taking:
+            stream.write_to_pipe(stream is not taking[-1])

@@ -16,15 +16,12 @@ give each user a process.
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TextIO
+from typing import TextIO
 
 from ..checks import check_stream
 from ..system.forking import fork_safe_lock
-from ..system.replacing import intercept
-from .own_streams import NOTHING, Streams, end_own_streams, in_context, in_thread, own_streams
+from .handing_down import hold_hooks, release_hooks
+from .own_streams import Streams, end_own_streams, in_context, in_thread, own_streams
 from .proxy import NAMES, ThreadStreamProxy, process_stream, set_installed
 
 
@@ -97,18 +94,14 @@ class Installation:
     def __init__(self) -> None:
         self.kept = False  # by install_thread_streams()
         self.captures = 0
-        self._unhook = (
-            intercept(threading.Thread, "start", _start_thread),
-            intercept(ThreadPoolExecutor, "submit", _submit),
-        )
+        hold_hooks()
         self._proxies = [ThreadStreamProxy(name, process_stream(name)) for name in NAMES]
         for proxy in self._proxies:
             setattr(sys, proxy._proxied_name, proxy)
 
     def remove(self, force: bool) -> None:
         """Take the proxies out; with ``force``, whatever is in their place too."""
-        for unhook in self._unhook:
-            unhook()
+        release_hooks()
         for proxy in self._proxies:
             name = proxy._proxied_name
             if force or getattr(sys, name, None) is proxy:
@@ -149,56 +142,3 @@ def release_installation(installation: Installation) -> None:
         installation.captures -= 1
         if installation is _installation and not installation.captures and not installation.kept:
             _remove(force=False)
-
-
-def _start_thread(start: Callable[..., None], thread: threading.Thread) -> None:
-    """Start a thread that writes where its starter does."""
-    streams = own_streams()
-    if streams is None:
-        start(thread)
-        return
-    attributes = vars(thread)
-    replaced = {"run": attributes["run"]} if "run" in attributes else {}
-
-    def put_back() -> None:
-        attributes.pop("run", None)
-        attributes.update(replaced)
-
-    def run() -> None:
-        put_back()
-        in_context.set(streams)
-        thread.run()
-
-    attributes["run"] = run
-    try:
-        start(thread)
-    except BaseException:
-        put_back()
-        raise
-
-
-def _submit(
-    submit: Callable[..., Any],
-    pool: ThreadPoolExecutor,
-    function: Callable[..., Any],
-    /,
-    *args: Any,
-    **kwargs: Any,
-) -> Any:
-    """Submit a call that writes where its submitter does, to a worker that serves all."""
-    streams = own_streams()
-    if streams is None:
-        return submit(pool, function, *args, **kwargs)
-    token = in_context.set(NOTHING)  # a worker started now must not inherit
-    try:
-        return submit(pool, _call_with, streams, function, *args, **kwargs)
-    finally:
-        in_context.reset(token)
-
-
-def _call_with(streams: Streams, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    token = in_context.set(streams)
-    try:
-        return function(*args, **kwargs)
-    finally:
-        in_context.reset(token)

@@ -82,6 +82,13 @@ class Swap:
                 raise
         return self
 
+    def change(self, value: Any) -> None:
+        """Give the attribute another value, unless somebody else has replaced ours since."""
+        with _lock:
+            if self.is_active and self.is_in_place:
+                setattr(self.owner, self.name, value)
+                self._value = value
+
     @property
     def is_in_place(self) -> bool:
         """Whether the attribute still has the value that was put."""
@@ -118,8 +125,8 @@ class Swap:
 _active: list[Swap] = []
 
 
-def intercept(owner: Any, name: str, handler: Callable[..., Any]) -> Callable[[], None]:
-    """Have calls of a function go through ``handler``; return what undoes that.
+class Interception:
+    """A function of ours that is called in place of another, from each `put` to the next `undo`.
 
     Parameters
     ----------
@@ -130,6 +137,47 @@ def intercept(owner: Any, name: str, handler: Callable[..., Any]) -> Callable[[]
     handler
         Is called with the original, then the arguments of the call. What it returns or raises is
         the result of the call.
+    """
+
+    def __init__(self, owner: Any, name: str, handler: Callable[..., Any]) -> None:
+        self._swap = Swap(owner, name)
+        self._handler = handler
+        self._function: Any = None  # made once for what it stands in for: that takes long
+
+    def put(self) -> Interception:
+        """Begin. Raises `AttributeError` if there is no such function."""
+        original = getattr(self._swap.owner, self._swap.name)
+        if self._function is None or self._function.__wrapped__ is not original:
+            self._function = self._make(original)
+        self._swap.put(self._function)
+        return self
+
+    def _make(self, original: Any) -> Any:
+        swap, handler = self._swap, self._handler
+
+        @functools.wraps(original)
+        def intercepted(*args: Any, **kwargs: Any) -> Any:
+            if not swap.is_active:
+                return swap.original(*args, **kwargs)
+            return handler(swap.original, *args, **kwargs)
+
+        return intercepted
+
+    def undo(self) -> None:
+        """End, unless it has. Idempotent."""
+        if self._swap.is_active and not self._swap.is_in_place:
+            # Somebody may keep the function in what they put on top: it is not used again.
+            self._function = None
+            self._swap.undo()
+            self._swap = Swap(self._swap.owner, self._swap.name)
+            return
+        self._swap.undo()
+
+
+def intercept(owner: Any, name: str, handler: Callable[..., Any]) -> Callable[[], None]:
+    """Have calls of a function go through ``handler``; return what undoes that.
+
+    See `Interception` for the parameters.
 
     Raises
     ------
@@ -146,15 +194,7 @@ def intercept(owner: Any, name: str, handler: Callable[..., Any]) -> Callable[[]
     >>> os.getpid() < 0
     False
     """
-    swap = Swap(owner, name)
-
-    @functools.wraps(getattr(owner, name))
-    def intercepted(*args: Any, **kwargs: Any) -> Any:
-        if not swap.is_active:
-            return swap.original(*args, **kwargs)
-        return handler(swap.original, *args, **kwargs)
-
-    return swap.put(intercepted).undo
+    return Interception(owner, name, handler).put().undo
 
 
 def around(owner: Any, name: str, layer: Layer, outermost: bool = False) -> Callable[[], None]:

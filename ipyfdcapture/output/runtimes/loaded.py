@@ -10,9 +10,10 @@ import _thread
 import ctypes
 import os
 import re
-import threading
 from collections.abc import Callable
 from typing import Any
+
+from ...system.forking import Stage, at_fork, fork_safe_lock
 
 _libc = ctypes.CDLL(None)
 _libc.malloc.restype = ctypes.c_void_p
@@ -64,7 +65,7 @@ def _untie_iostreams() -> None:
             _ties.undo()
 
 
-_lock = threading.Lock()
+_lock = fork_safe_lock()
 
 
 # -- C++ --------------------------------------------------------------------------------------
@@ -271,9 +272,8 @@ _loaded = _Loaded()
 
 
 def _after_fork_in_child() -> None:
-    global _lock, _loaded
-    _lock = threading.Lock()
+    global _loaded
     _loaded = _Loaded()  # a flush that waits is the parent's
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+at_fork(Stage.STATE, in_child=_after_fork_in_child)

@@ -147,8 +147,6 @@ MEDDLING = {
     "closes sys.stderr": "sys.stderr.close()",
     "deletes sys.stdout": "del sys.stdout",
     "sets sys.stdout to None": "sys.stdout = None",
-    "replaces sys.stdout": "import io; sys.stdout = io.StringIO(); print('into the void')",
-    "replaces sys.stderr": "import io; sys.stderr = io.StringIO()",
     "breaks sys.stdout": "sys.stdout = type('', (), {'__getattr__': lambda self, name: 1 / 0})()",
     "detaches sys.stdout": "sys.stdout.detach()",
     "reconfigures sys.stdout": "sys.stdout.reconfigure(encoding='latin-1')",

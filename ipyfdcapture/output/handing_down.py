@@ -1,0 +1,153 @@
+"""What a thread hands down: to the threads and tasks that it starts, and to what it gives a pool.
+
+Contexts are copied for tasks and callbacks; Python does not do so for threads. A worker of a pool
+serves many, so it begins with nothing, and each call has what its submitter has.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ..system.forking import fork_safe_lock
+from ..system.replacing import Interception
+from ..system.threads import WorkThread
+from .own_streams import NOTHING, Streams, in_context, own_streams
+from .router import CaptureMark
+
+#: Threads of these serve whoever comes, as long as the process lives.
+_SERVANTS = ("concurrent.futures", "multiprocessing", "tqdm._monitor")
+
+_lock = fork_safe_lock()
+_users = 0
+
+
+def hold_hooks() -> None:
+    """Have streams handed down, until as many `release_hooks`."""
+    global _users
+    with _lock:
+        _users += 1
+        if _users == 1:
+            for hook in _THREAD_HOOKS:
+                hook.put()
+        if "asyncio" in sys.modules and not _task_hooks:
+            from asyncio.base_events import BaseEventLoop
+
+            _task_hooks.append(Interception(BaseEventLoop, "create_task", _create_task).put())
+
+
+def release_hooks() -> None:
+    """Undo one `hold_hooks`."""
+    global _users
+    with _lock:
+        _users -= 1
+        if not _users:
+            while _task_hooks:
+                _task_hooks.pop().undo()
+            for hook in reversed(_THREAD_HOOKS):
+                hook.undo()
+
+
+def _start_thread(start: Callable[..., None], thread: threading.Thread) -> None:
+    """Start a thread that writes where its starter does."""
+    streams = own_streams()
+    if streams is None or isinstance(thread, WorkThread) or _is_servant(thread):
+        start(thread)
+        return
+    attributes = vars(thread)
+    replaced = {"run": attributes["run"]} if "run" in attributes else {}
+    mark = _mark_of(streams)
+
+    def put_back() -> None:
+        attributes.pop("run", None)
+        attributes.update(replaced)
+
+    def run() -> None:
+        put_back()
+        in_context.set(streams)
+        try:
+            thread.run()
+        finally:
+            if mark is not None:
+                mark.leave_thread()
+
+    attributes["run"] = run
+    if mark is not None:
+        mark.enter_thread()
+    try:
+        start(thread)
+    except BaseException:
+        put_back()
+        if mark is not None:
+            mark.leave_thread()
+        raise
+
+
+def _is_servant(thread: threading.Thread) -> bool:
+    """Tell whether a thread is a library's own, and does not work for who starts it."""
+    target = getattr(thread, "_target", None)
+    return any(
+        (getattr(each, "__module__", None) or "").startswith(_SERVANTS)
+        for each in (type(thread), target)
+    )
+
+
+def _mark_of(streams: Streams | None) -> CaptureMark | None:
+    """Return the mark of the capture that gets what is written with ``streams``."""
+    while streams is not None and not isinstance(streams, CaptureMark):
+        if not streams.is_over and streams.stdout is not None:
+            return None  # a stream of its own comes first
+        streams = streams.outer
+    return streams
+
+
+def _create_task(create: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Create a task, which the capture of this context counts."""
+    task = create(*args, **kwargs)
+    context = kwargs.get("context")
+    mark = _mark_of(own_streams() if context is None else context.get(in_context))
+    if mark is not None:
+        mark.add_task(task)
+    return task
+
+
+def _submit(
+    submit: Callable[..., Any],
+    pool: ThreadPoolExecutor,
+    function: Callable[..., Any],
+    /,
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
+    """Submit a call that writes where its submitter does, to a worker that serves all."""
+    streams = own_streams()
+    if streams is None:
+        return submit(pool, function, *args, **kwargs)
+    mark = _mark_of(streams)
+    token = in_context.set(NOTHING)  # a worker started now must not inherit
+    try:
+        future = submit(pool, _call_with, streams, function, *args, **kwargs)
+    finally:
+        in_context.reset(token)
+    if mark is not None:
+        mark.enter_thread()
+        future.add_done_callback(lambda future: mark.leave_thread())
+    return future
+
+
+def _call_with(streams: Streams, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    token = in_context.set(streams)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        in_context.reset(token)
+
+
+_THREAD_HOOKS = (
+    Interception(threading.Thread, "start", _start_thread),
+    Interception(ThreadPoolExecutor, "submit", _submit),
+)
+_task_hooks: list[Interception] = []

@@ -1,0 +1,322 @@
+"""Who gets what Python writes: decided at each write, by who writes.
+
+Threads, tasks, pools, handlers and stream objects outlive the cell that made them. So a capture
+takes no stream object into its possession. It marks the context that it starts in, and contexts
+are handed down to the tasks and threads that are started there (`.handing_down`). What is written
+to ``sys.stdout`` goes to
+
+1. the stream that this context or thread has: that of `capture_thread`, or that of the capture of
+   the cell that started this thread or task;
+2. else the newest capture, unless this context is a cell that has none, or is to stay outside;
+3. else where the stream object itself writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
+
+from ..system.forking import fork_safe_lock
+from .foreign import flush_quietly
+from .own_streams import NOTHING, Streams, in_context, in_thread, own_streams
+
+lock = fork_safe_lock()
+
+
+class Route:
+    """What one capture does with ``sys.stdout`` or ``sys.stderr``.
+
+    Parameters
+    ----------
+    name
+        ``"stdout"`` or ``"stderr"``.
+    serial
+        The number of the capture: later ones have higher numbers.
+    stream
+        Gets what Python writes. None: only native output is captured.
+    open_base
+        Opens a stream on what the descriptor would be without the capture.
+    of_cell
+        Whether it captures one cell, and not what other cells write meanwhile.
+    mark
+        The mark of the contexts that it captures.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        serial: int,
+        stream: Any,
+        open_base: Callable[[], TextIO | None],
+        of_cell: bool,
+        mark: Streams,
+    ) -> None:
+        self.name = name
+        self.serial = serial
+        self.stream = stream
+        self.of_cell = of_cell
+        self.mark = mark
+        #: Whether it takes nothing and is in nobody's way, since the descriptor leads past it.
+        self.is_paused = False
+        self._open_base = open_base
+        self._base: TextIO | None = None
+
+    def base(self) -> TextIO | None:
+        """Return a stream past the capture; None if there is nothing to write to."""
+        if self._base is None:
+            self._base = self._open_base()
+        return self._base
+
+    def drop_base(self) -> None:
+        """Let go of what `base` opened: it closes once nobody is writing to it."""
+        base, self._base = self._base, None
+        flush_quietly(base)
+
+    def end(self) -> None:
+        """Take nothing more. The descriptor still leads to the capture, until `remove_route`."""
+        self.stream = None
+
+
+#: The active captures' routes by name, the oldest first. Replaced, never changed in place.
+active: dict[str, tuple[Route, ...]] = {"stdout": (), "stderr": ()}
+
+
+class Outside(Streams):
+    """In a context: captures from a serial number on get nothing from here."""
+
+    __slots__ = ("dup_base", "limit")
+
+    def __init__(
+        self, limit: int, outer: Streams | None, dup_base: Callable[[int], int | None]
+    ) -> None:
+        super().__init__(None, None, outer)
+        self.limit = limit
+        #: Returns a new descriptor for what a captured one was before; None if it is not captured.
+        self.dup_base = dup_base
+
+    @property
+    def is_over(self) -> bool:
+        """See `Streams`."""
+        return False
+
+
+class InCell(Streams):
+    """In a context: a cell runs here, which may have no capture of its own."""
+
+    __slots__ = ("_has_ended",)
+    is_cell = True
+
+    def __init__(self, outer: Streams | None) -> None:
+        super().__init__(None, None, outer)
+        self._has_ended = False
+
+    @property
+    def is_over(self) -> bool:
+        """See `Streams`."""
+        return self._has_ended
+
+    def end(self) -> None:
+        """See `Streams`."""
+        self._has_ended = True
+
+
+class CaptureMark(Streams):
+    """In a context: what is written here belongs to one capture, also after its end.
+
+    After the end it holds where threads and tasks got it handed down. In the context that the
+    capture was started in, it is void then.
+
+    Parameters
+    ----------
+    serial
+        The number of the capture.
+    on_idle
+        Called once the capture has ended and no thread or task that it counts still runs.
+    """
+
+    __slots__ = ("_has_ended", "_on_idle", "_tasks", "_thread", "_threads", "serial")
+
+    def __init__(self, serial: int, outer: Streams | None, on_idle: Callable[[], None]) -> None:
+        super().__init__(None, None, outer)
+        self.serial = serial
+        self._on_idle: Callable[[], None] | None = on_idle
+        self._has_ended = False
+        self._threads = 0
+        self._tasks: set[weakref.ref[Any]] = set()
+        self._thread = _here()
+
+    def stream(self, name: str) -> TextIO | None:
+        """See `Streams`."""
+        if self._has_ended and _here() == self._thread:
+            return None
+        return super().stream(name)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no thread or task of the capture runs."""
+        return not self._threads and not self._tasks
+
+    def end(self) -> None:
+        """The capture has ended: take what its threads and tasks write, as long as they run."""
+        with lock:
+            if in_context.get() is self:
+                in_context.set(self.outer)
+            self._has_ended = True
+            self._end_if_idle()
+
+    def enter_thread(self) -> None:
+        """A thread of the capture begins."""
+        with lock:
+            self._threads += 1
+
+    def leave_thread(self) -> None:
+        """A thread of the capture has done its work."""
+        with lock:
+            self._threads -= 1
+            self._end_if_idle()
+
+    def add_task(self, task: Any) -> None:
+        """Count a task until it is done, or gone."""
+        reference = weakref.ref(task, self._remove_task)
+        with lock:
+            self._tasks.add(reference)
+        task.add_done_callback(lambda task: self._remove_task(reference))
+
+    def _remove_task(self, reference: weakref.ref[Any]) -> None:
+        with lock:
+            self._tasks.discard(reference)
+            self._end_if_idle()
+
+    def _end_if_idle(self) -> None:
+        if self._has_ended and self.is_idle:
+            on_idle, self._on_idle = self._on_idle, None
+            if on_idle is not None:
+                super().end()
+                on_idle()
+
+
+def _here() -> tuple[int, int]:
+    """Return what tells this thread, and the task that runs in it, from others."""
+    asyncio = sys.modules.get("asyncio")
+    task = None
+    if asyncio is not None and asyncio._get_running_loop() is not None:
+        task = asyncio.current_task()
+    return threading.get_ident(), id(task)
+
+
+def destination(name: str) -> Any:
+    """Return the stream that gets what this context writes to ``sys.<name>``.
+
+    None: it goes where the stream object itself writes.
+    """
+    limit: int | None = None
+    is_cell = False
+    for first in (in_context.get(), in_thread.streams):
+        streams = first
+        while streams is not None and streams is not NOTHING:
+            stream = streams.stream(name)
+            if stream is not None:
+                return stream
+            if limit is None:
+                limit = streams.limit
+            is_cell = is_cell or streams.is_cell
+            streams = streams.outer
+    for route in reversed(active[name]):
+        stream = route.stream
+        if (
+            stream is not None
+            and not route.is_paused
+            and (limit is None or route.serial < limit)
+            and not (is_cell and route.of_cell)
+        ):
+            return stream
+    return None
+
+
+def base_of(name: str) -> TextIO | None:
+    """Return a stream past all captures of ``sys.<name>``; None if there are none."""
+    for route in active[name]:
+        if not route.is_paused:
+            return route.base()
+    return None
+
+
+def add_route(route: Route) -> None:
+    """Begin to lead writes to a capture."""
+    with lock:
+        active[route.name] = (*active[route.name], route)
+
+
+def remove_route(route: Route) -> None:
+    """The descriptor leads past the capture again. Idempotent."""
+    with lock:
+        active[route.name] = tuple(each for each in active[route.name] if each is not route)
+    route.drop_base()
+
+
+@contextlib.contextmanager
+def outside(serial: int, dup_base: Callable[[int], int | None] = lambda fd: None) -> Iterator[None]:
+    """Have what is written here pass by captures from number ``serial`` on.
+
+    For callbacks of a capture, and for what a shell shows of its own. What they write goes to older
+    captures only, and never in a circle.
+
+    Parameters
+    ----------
+    serial
+        The number of the capture.
+    dup_base
+        Returns a new descriptor for what a captured descriptor was before; None if it is not
+        captured. With it, ``os.write`` and children that are started here pass by, too.
+    """
+    before = outer = in_context.get()
+    while isinstance(outer, CaptureMark) and outer.serial >= serial:
+        outer = outer.outer
+    mark = Outside(serial, outer, dup_base)
+    in_context.set(mark)
+    try:
+        yield
+    finally:
+        if in_context.get() is mark:
+            in_context.set(before)
+
+
+def is_outside() -> bool:
+    """Tell whether this context is to pass by captures."""
+    return _outside_mark() is not None
+
+
+def dup_outside(fd: int) -> int | None:
+    """Return a new descriptor for where ``fd`` leads past the captures that this context passes.
+
+    None if it passes none, or they do not capture it.
+    """
+    mark = _outside_mark()
+    return None if mark is None else mark.dup_base(fd)
+
+
+def _outside_mark() -> Outside | None:
+    streams = in_context.get()
+    while streams is not None:
+        if isinstance(streams, Outside):
+            return streams
+        streams = streams.outer
+    return None
+
+
+def begin_cell() -> Streams:
+    """A cell begins in this context; return what `end_cell` takes."""
+    mark = InCell(own_streams())
+    in_context.set(mark)
+    return mark
+
+
+def end_cell(mark: Streams) -> None:
+    """The cell that `begin_cell` marked has ended."""
+    mark.end()
+    if in_context.get() is mark:
+        in_context.set(mark.outer)

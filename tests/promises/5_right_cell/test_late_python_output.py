@@ -1,0 +1,138 @@
+"""What a cell's threads, tasks and pools print is in its log (promise 5): also after it has ended,
+while other cells run, captured or not."""
+
+from __future__ import annotations
+
+import pytest
+from helpers.kernel import Kernel
+
+#: Starts something that prints "late" once ``go`` is set, and keeps what it can be waited for by.
+STARTS = {
+    "thread": "def work():\n    go.wait(30); print('late')\n"
+    "thread = threading.Thread(target=work); thread.start()",
+    "daemon": "def work():\n    go.wait(30); print('late')\n"
+    "thread = threading.Thread(target=work, daemon=True); thread.start()",
+    "subclass": "class T(threading.Thread):\n"
+    "    def run(self): go.wait(30); print('late')\n"
+    "thread = T(); thread.start()",
+    "threads_thread": "def work():\n    go.wait(30); print('late')\n"
+    "def outer():\n    global inner\n    inner = threading.Thread(target=work); inner.start()\n"
+    "thread = threading.Thread(target=outer); thread.start(); thread.join(); thread = inner",
+    "timer": "thread = threading.Timer(0, lambda: (go.wait(30), print('late'))); thread.start()",
+    "pool": "pool = globals().get('pool') or concurrent.futures.ThreadPoolExecutor(1)\n"
+    "def work():\n    go.wait(30); print('late')\n"
+    "_ = pool.submit(work)",
+    "task": "async def work():\n    while not go.is_set(): await asyncio.sleep(0.01)\n"
+    "    print('late')\n"
+    "task = asyncio.create_task(work())",
+    "to_thread": "def work():\n    go.wait(30); print('late')\n"
+    "task = asyncio.create_task(asyncio.to_thread(work))",
+    "executor": "def work():\n    go.wait(30); print('late')\n"
+    "future = asyncio.get_running_loop().run_in_executor(None, work)",
+    "kept_method": "say = sys.stdout.write\n"
+    "def work():\n    go.wait(30); say('late\\n')\n"
+    "thread = threading.Thread(target=work); thread.start()",
+    "stderr": "def work():\n    go.wait(30); print('late', file=sys.stderr)\n"
+    "thread = threading.Thread(target=work); thread.start()",
+    "logging": "log = logging.getLogger('late'); log.handlers[:] = [logging.StreamHandler()]\n"
+    "def work():\n    go.wait(30); log.warning('late')\n"
+    "thread = threading.Thread(target=work); thread.start()",
+    "unfinished": "def work():\n    go.wait(30); print('la', end=''); print('te', end='')\n"
+    "thread = threading.Thread(target=work); thread.start()",
+}
+NEXT = {
+    "plain": "",
+    "captured": "%%capture_fd -v other\n",
+    "live": "%%capture_fd --live -v other\n",
+}
+
+
+@pytest.mark.parametrize("following", NEXT.values(), ids=NEXT)
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_it_is_in_the_log_of_its_cell_and_not_in_the_next_ones(
+    kernel: Kernel, start: str, following: str
+) -> None:
+    kernel.ok(
+        "import asyncio, concurrent.futures, logging, sys, threading, time\ngo = threading.Event()"
+    )
+    kernel.ok(f"%%capture_fd -v logs\nprint('early')\n{start}")
+    assert kernel.value("(logs.text, logs.complete)") == ("early\n", False)
+    reply = kernel.ok(
+        f"{following}go.set()\nprint('next')\nfor _ in range(3): await asyncio.sleep(0.02)"
+    )
+    assert kernel.value("logs.wait(20)") is True
+    late = "late" if "'te'" in start else "late\n"
+    assert kernel.value("(logs.text, logs.complete)") == (f"early\n{late}", True)
+    if following:
+        assert kernel.value("other.text") == "next\n"
+    if "captured" not in following or "live" in following:
+        assert reply.stream("stdout") == (
+            "" if following.startswith("%%capture_fd -v") else "next\n"
+        )
+
+
+def test_a_pools_idle_thread_does_not_keep_a_log_incomplete(kernel: Kernel) -> None:
+    kernel.ok(
+        "%%capture_fd -v logs\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "pool = ThreadPoolExecutor(2); pool.submit(print, 'in').result()"
+    )
+    assert kernel.value("(logs.wait(20), logs.text)") == (True, "in\n")
+    kernel.ok("%%capture_fd -v more\npool.submit(print, 'in too').result()")
+    assert kernel.value("(logs.text, more.wait(20), more.text)") == ("in\n", True, "in too\n")
+    assert kernel.ok("pool.submit(print, 'plain').result()").stream("stdout") == "plain\n"
+    kernel.ok("pool.shutdown()")
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "async def f(): pass\ntask = asyncio.ensure_future(f()); await task",
+        "handle = asyncio.get_running_loop().call_later(600, print, 'x')",
+        "context = __import__('contextvars').copy_context()",
+        "future = asyncio.get_running_loop().create_future()",
+    ],
+)
+def test_what_only_keeps_a_context_does_not_keep_a_log_incomplete(
+    kernel: Kernel, kept: str
+) -> None:
+    kernel.ok(f"%%capture_fd -v logs\nimport asyncio\nprint('in')\n{kept}")
+    assert kernel.value("(logs.wait(20), logs.text)") == (True, "in\n")
+
+
+def test_it_is_shown_under_its_own_cell_if_that_is_shown_live(kernel: Kernel) -> None:
+    kernel.ok("import threading; go = threading.Event()")
+    first = kernel.ok(
+        "%%capture_fd --live -v logs\n"
+        "thread = threading.Thread(target=lambda: (go.wait(30), print('late')))\n"
+        "thread.start()"
+    )
+    second = kernel.ok(
+        "%%capture_fd -v other\ngo.set(); thread.join()\nlogs.wait(20)\nimport time\nprint('next')"
+    )
+    third = kernel.ok("import time\nfor _ in range(10): time.sleep(0.05)")
+    under = [
+        message["parent_header"]["msg_id"]
+        for reply in (second, third)
+        for message in reply.messages
+        if message["msg_type"] == "stream" and "late" in message["content"]["text"]
+    ]
+    assert under == [first.msg_id]
+    assert kernel.value("other.text") == "next\n"
+
+
+def test_output_of_a_subshells_plain_cell_is_not_taken_by_a_captured_one(kernel: Kernel) -> None:
+    """As in a subshell: a cell without a capture of its own runs in a context of its own."""
+    kernel.ok(
+        "%%capture_fd -v logs\n"
+        "import contextvars, threading\n"
+        "from ipyfdcapture.output import router\n"
+        "def cell():\n"
+        "    mark = router.begin_cell()\n"
+        "    print('of the other cell')\n"
+        "    router.end_cell(mark)\n"
+        "def other(): contextvars.Context().run(cell)\n"
+        "threads = [threading.Thread(target=other)]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]\n"
+        "print('mine')"
+    )
+    assert kernel.value("logs.text") == "mine\n"
