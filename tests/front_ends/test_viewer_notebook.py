@@ -1,8 +1,12 @@
-"""The viewer in JupyterLab and in Notebook 7, in a real browser, over a real kernel."""
+"""The viewer in JupyterLab and in Notebook 7, in a real browser, over a real kernel.
+
+With IPYFDCAPTURE_PICTURES=DIRECTORY the pictures of the README are written there.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -297,5 +301,51 @@ def test_it_has_the_notebook_s_colours(theme: str, browser: Any, tmp_path: Path)
         script = "return document.querySelector('.fdv').dataset.dark"
         eventually(lambda: page.js(script) == dark, f"dark is {dark}")
         assert violations(browser, ".fdv") == []
+    finally:
+        server.close()
+
+
+#: A solver that prints by the million, and goes wrong.
+SOLVER = """\
+%%capture_fd -v logs
+import random
+dice = random.Random(4)
+parts = []
+for step in range(500_000):
+    residual = dice.random() / (1 + step / 1000) if step < 350_000 else float("nan")
+    parts.append(f"step {step:7d}   residual {residual:.6e}   cells {48_000 + step % 91}\\n")
+    if step % 5003 == 4000:
+        parts.append(f"\\x1b[33mwarning: small time step\\x1b[0m at step {step}\\n")
+    if len(parts) > 9000 or step % 200_003 == 99:
+        os.write(1, "".join(parts).encode())
+        parts = []
+    if step == 350_000:
+        os.write(2, b"\\x1b[1;31merror: the solution diverged\\x1b[0m, residual is not a number\\n")
+os.write(1, "".join(parts).encode());"""
+
+
+@pytest.mark.skipif("IPYFDCAPTURE_PICTURES" not in os.environ, reason="makes the pictures")
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_pictures(theme: str, browser: Any, tmp_path: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    server = NotebookServer(tmp_path, theme=theme)
+    try:
+        server.write("picture.ipynb", [LOAD, SOLVER, "logs.explore(height=330)"])
+        page = NotebookPage(browser, server, "picture.ipynb")
+        for cell in range(3):
+            page.run(cell)
+        view = View(page)
+        eventually(lambda: "%" not in view.text(".fdv-foot"), "all levels")
+        view.focus()
+        view.keys("t", "/", "nan", Keys.ENTER)
+        view.says("1 of 15")
+        view.keys(Keys.ESCAPE)
+        eventually(lambda: view.text(".fdv-caret mark") == "nan", "the first match")
+        eventually(lambda: page.all(".fdv-marks .fdv-mm"), "marks")
+        page.js("document.querySelector('.fdv').scrollIntoView({block: 'center'})")
+        directory = Path(os.environ["IPYFDCAPTURE_PICTURES"])
+        picture = directory / f"viewer-{theme.lower()}.png"
+        assert page.find(".fdv").screenshot(str(picture))
     finally:
         server.close()

@@ -84,7 +84,7 @@ class NotebookServer:
                 command, env=self.environment, stdout=output, stderr=subprocess.STDOUT
             )
         try:
-            eventually(self._is_up, "the server")
+            eventually(self._is_up, "the server", 2 * LIMIT_S)  # it imports a lot
         except BaseException:
             self.close()
             raise
