@@ -21,6 +21,7 @@ from ..output.router import begin_cell, end_cell
 from ..system.interrupts import deferred_interrupts
 from .captures import start
 from .on_error import Failure
+from .prompts import let_prompts_through
 from .shell_output import ShellOutput
 
 
@@ -31,6 +32,8 @@ class CellCapture:
     capture: CaptureSession
     #: Called with the log, and whether the cell failed, when the capture has ended.
     on_end: Callable[[Captured, bool], None]
+    #: Undoes `let_prompts_through`.
+    end_prompts: Callable[[], None]
 
 
 @dataclass
@@ -86,7 +89,7 @@ class Cells:
         """Start a capture that ends with its cell. Raises `UsageError`."""
         with deferred_interrupts():  # a capture that is active is always known
             start(capture)
-            cell.captures.append(CellCapture(capture, on_end))
+            cell.captures.append(CellCapture(capture, on_end, let_prompts_through(capture)))
             self._shell_output.install()
 
     def end(self, failed: bool, interrupted: bool = False) -> Cell:
@@ -115,8 +118,9 @@ class Cells:
             with contextlib.ExitStack() as binding, contextlib.ExitStack() as stopping:
                 for each in cell.captures:
                     binding.callback(each.on_end, each.capture.captured, failed)
-                    stopping.callback(each.capture.stop, failed)
+                    stopping.callback(each.capture.stop, failed, interrupted=interrupted)
                     stopping.callback(self._shell_output.remove)
+                    stopping.callback(each.end_prompts)
                 cell.captures.clear()
 
     def _catch_up(self) -> None:

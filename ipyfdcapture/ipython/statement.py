@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from ..capture.session import CaptureSession
 from ..log.captured import Captured
 from .captures import start
 from .cells import Cell
+from .prompts import let_prompts_through
 
 
 def run_captured(
@@ -43,7 +45,9 @@ def run_captured(
     try:
         start(capture)
         on_start()
-        result = run()
+        with contextlib.ExitStack() as ending:
+            ending.callback(let_prompts_through(capture))
+            result = run()
     except BaseException as error:
         if capture.is_active:
             _end(capture, error, on_end)
@@ -61,7 +65,8 @@ def _end(
 ) -> None:
     """Stop a capture; its log is bound even if a warning of the stop is an error."""
     try:
-        capture.stop(failed=error is not None)
+        interrupted = isinstance(error, KeyboardInterrupt)
+        capture.stop(failed=error is not None, interrupted=interrupted)
     finally:
         if not capture.is_active:  # else: the stop was cut short, and the cell stops it
             on_end(capture.captured, error)

@@ -1,0 +1,66 @@
+"""Prompts in a captured cell: ``input()``, ``getpass()``, and those of ``pdb`` and ``%debug``.
+
+While one waits for an answer the capture is paused, so that the prompt is seen; and before it, the
+last lines that were captured since the last one: they lead to it. What a debugger says is seen so.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import getpass
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..capture.flushing import flush_all
+from ..capture.session import CaptureSession
+from ..log.view.replay import replay
+from ..output.streams import outside
+from ..system.replacing import around
+
+
+def let_prompts_through(capture: CaptureSession) -> Callable[[], None]:
+    """Pause a capture while a prompt waits for an answer; return what ends that."""
+    prompts = _Prompts(capture)
+    undo = contextlib.ExitStack()
+    for owner, name in ((builtins, "input"), (getpass, "getpass")):
+        undo.callback(around(owner, name, prompts.wait))
+    return undo.close
+
+
+class _Prompts:
+    def __init__(self, capture: CaptureSession) -> None:
+        self._capture = capture
+        self._is_shown = any(name != "file" for name, _ in capture.options.live)
+        self._lines = capture.options.tail_lines
+        self._seen = 0  # lines that were shown before an earlier prompt
+        self._thread: int | None = None  # that waits
+
+    @contextlib.contextmanager
+    def wait(self, *args: Any, **kwargs: Any) -> Iterator[None]:
+        """A prompt is about to be shown."""
+        here = threading.get_ident()
+        if self._thread is not None or not self._capture.is_active:
+            yield
+            return
+        self._thread = here
+        try:
+            self._capture.catch_up()
+            if not self._is_shown:
+                self._show_what_leads_here()
+            self._capture.pause()
+            yield
+        finally:
+            self._capture.resume()
+            self._thread = None
+
+    def _show_what_leads_here(self) -> None:
+        flush_all()
+        log = self._capture.captured
+        total = len(log)
+        first = max(self._seen, total - self._lines)
+        if first < total:
+            with outside(self._capture.replacements):
+                replay(log[first:]._read(), raw=False)
+        self._seen = total
