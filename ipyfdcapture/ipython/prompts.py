@@ -16,7 +16,7 @@ from typing import Any
 from ..capture.flushing import flush_all
 from ..capture.session import CaptureSession
 from ..log.view.replay import replay
-from ..output.streams import outside
+from ..output.router import outside
 from ..system.replacing import around
 
 
@@ -61,6 +61,6 @@ class _Prompts:
         total = len(log)
         first = max(self._seen, total - self._lines)
         if first < total:
-            with outside(self._capture.replacements):
+            with outside(self._capture.serial):
                 replay(log[first:]._read(), raw=False)
         self._seen = total
