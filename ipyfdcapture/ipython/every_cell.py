@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 from IPython.core.error import UsageError
@@ -10,9 +11,11 @@ from ..log.captured import Captured
 from .captures import Captures
 from .cells import Cell, Cells, cell_number, identity_of
 from .history import history
-from .options import MagicOptions
+from .options import MAGIC, MagicOptions
 
 _OPTIONS = MagicOptions(live=True)
+#: A cell that only switches this.
+_SWITCH = re.compile(rf"\s*(?:%{MAGIC}\s+--(?:off|every-cell)\s*(?:#.*)?\s*)+")
 
 
 class EveryCell:
@@ -33,6 +36,8 @@ class EveryCell:
 
         def on_end(captured: Captured, failed: bool) -> None:
             self._numbers.discard(number)
+            if _SWITCH.fullmatch(cell.info.raw_cell):
+                return  # it does no more than to end this
             captures.bind(captured)
             history.max_bytes = captures.config.history_max_bytes
             history.add(number, captured)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import threading
 from collections.abc import Iterator, Mapping
 
 from ..log.captured import Captured
+from ..log.view.ansi import plain
+from ..log.view.words import size, time_span
 
 
 class History(Mapping[int, Captured]):
@@ -71,9 +74,33 @@ class History(Mapping[int, Captured]):
     def __len__(self) -> int:
         return len(self._logs)
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        rows = [_row(number, self._logs[number]) for number in self]
+        head = "".join(f'<th style="text-align:left">{column}</th>' for column in _COLUMNS)
+        body = "".join(
+            "<tr>" + "".join(f'<td style="{_CELL}">{html.escape(c)}</td>' for c in row) + "</tr>"
+            for row in rows
+        )
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return {"text/plain": repr(self), "text/html": table}
+
     def __repr__(self) -> str:
         lines = [f"  [{number}] {self._logs[number]!r}" for number in self]
         return "\n".join([f"<history of {len(lines)} cells>", *lines])
+
+
+_COLUMNS = ("cell", "first line", "lines", "size", "worst level", "time")
+_CELL = "text-align:left;white-space:pre;max-width:40em;overflow:hidden;text-overflow:ellipsis"
+
+
+def _row(number: int, log: Captured) -> tuple[str, ...]:
+    """Return what the table shows of a log, a text a column."""
+    if log.recording.closed:
+        return (f"[{number}]", "closed", "", "", "", "")
+    first_line = plain(log.recording.metadata.first_line or "")
+    worst = next(reversed(log.levels()), "")
+    counts = (f"{len(log):,}", size(log.nbytes), worst, time_span(log.duration))
+    return (f"[{number}]", first_line, *counts)
 
 
 #: The logs of past cells; `ipyfdcapture.history`.

@@ -127,6 +127,7 @@ class CaptureFdMagics:
             captures.bind(captured, options.name)
 
     def _switch_every_cell(self, options: MagicOptions, statement: str) -> None:
-        if statement or (options.every_cell and options.off):
+        is_more = bool(statement) and not statement.startswith("#")
+        if is_more or (options.every_cell and options.off):
             raise UsageError(f"%{MAGIC} --every-cell and %{MAGIC} --off stand alone")
         self._captures.config.every_cell = options.every_cell

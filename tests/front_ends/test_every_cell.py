@@ -435,3 +435,19 @@ def test_a_plain_subshell_prints_as_itself_while_another_cell_is_captured(
 
 
 assert os.name == "posix"
+
+
+def test_the_history_shows_a_table_and_leaves_out_cells_that_switch_it(
+    fresh_kernel: Kernel,
+) -> None:
+    kernel = fresh_kernel
+    kernel.ok("%capture_fd --every-cell")
+    kernel.ok("%capture_fd --every-cell  # again")
+    number = kernel.ok("print('warning: <b> & more')").count
+    kernel.ok("%capture_fd --off")
+    kernel.ok("from ipyfdcapture import history")
+    assert kernel.value("list(history)") == [number]
+    [shown] = kernel.ok("display(history)").displays
+    assert f"[{number}]" in shown["text/plain"]
+    for text in ("first line", f"[{number}]", "warning: &lt;b&gt;", ">1<", ">23 B<", ">warning<"):
+        assert text in shown["text/html"], shown["text/html"]
