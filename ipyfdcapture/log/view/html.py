@@ -55,7 +55,7 @@ def view(summary: Summary, reading: Reading, timeline: Timeline | None) -> str:
         if left_out:
             parts += _middle(summary, reading, writer, levels)
         parts += [writer.line(row, MAX_LINE_BYTES) for row in last]
-        parts.append("</pre>")
+        parts.append("</code></pre>")
     parts.append("</div>")
     return "".join(parts)
 
@@ -99,7 +99,7 @@ def page(summary: Summary, reading: Reading) -> Iterator[str]:
     writer = _LineWriter(reading, len(reading.lines), summary.marks)
     for row in reading.rows():
         yield writer.line(row, None)
-    yield "</pre></div></body></html>\n"
+    yield "</code></pre></div></body></html>\n"
 
 
 def _opening() -> str:
@@ -151,8 +151,9 @@ def _timeline(timeline: Timeline) -> str:
     return f'<table class="fdlog-time"><caption>{said}</caption>{rows}</table>'
 
 
-#: Front ends have rules of their own for the font of a ``<pre>`` (nbconvert: that of the text).
-_PRE = '<pre style="font-family:monospace">'
+#: Front ends have rules of their own for the font of a ``<pre>`` (nbconvert: that of the text), and
+#: a sanitized page keeps no style: ``<code>`` is set in one width everywhere.
+_PRE = '<pre style="font-family:monospace"><code>'
 
 
 def _switches(summary: Summary) -> str:
