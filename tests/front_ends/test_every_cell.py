@@ -449,5 +449,5 @@ def test_the_history_shows_a_table_and_leaves_out_cells_that_switch_it(
     assert kernel.value("list(history)") == [number]
     [shown] = kernel.ok("display(history)").displays
     assert f"[{number}]" in shown["text/plain"]
-    for text in ("first line", f"[{number}]", "warning: &lt;b&gt;", ">1<", ">23 B<", ">warning<"):
+    for text in ("first line", f"[{number}]", "warning: &lt;b&gt;", ">1<", ">20 B<", ">warning<"):
         assert text in shown["text/html"], shown["text/html"]
