@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ..recording.recording import Recording
 from . import export, narrowing
@@ -217,7 +217,7 @@ class Captured(AnalysedLines, Sequence[Line]):
         pattern: Pattern | None = None,
         ignore_case: bool = False,
         source: str | None = None,
-        context: int = 0,
+        context: int | Literal["entry"] = 0,
         *,
         level: str | None = None,
     ) -> Captured:
@@ -227,15 +227,18 @@ class Captured(AnalysedLines, Sequence[Line]):
         ----------
         pattern
             Text or bytes to find literally, or a compiled regular expression to search each
-            line with.
+            line with. Text is looked for in lines as they are seen (`plain`), bytes in what was
+            written.
         ignore_case
             Treat upper and lower case as the same.
         source
             Only lines of this source match (as in `source`).
         context
-            Also return up to this many lines before and after each match, of any source.
+            Also return up to this many lines before and after each match, of any source; with
+            ``"entry"``, the lines that go on with it: a traceback's body, a compiler's caret.
         level
-            Only lines of this level match: ``"warning"`` (as in `levels`).
+            Only lines of this level or worse match: ``"warning"`` (as in `levels`). With a sign,
+            ``"=warning"``, those of this level alone.
 
         Raises
         ------
@@ -255,7 +258,7 @@ class Captured(AnalysedLines, Sequence[Line]):
         ['iteration 1: loss 0.5', 'warning: small step', 'iteration 2: loss 0.25']
         """
         reading = self._read()
-        near = checked_count(context)
+        near = narrowing.checked_context(context)
         found = narrowing.matching(reading, pattern, ignore_case, source, near, level)
         how = words.called(
             "grep", pattern, ignore_case=ignore_case, source=source, context=context, level=level
@@ -523,11 +526,11 @@ class Captured(AnalysedLines, Sequence[Line]):
         Parameters
         ----------
         path
-            The file; ``~`` is the home directory. Its suffix says how: ``.txt`` or ``.log`` (the
-            text, in UTF-8), ``.jsonl`` (an object a line), ``.csv``, ``.html`` (a page that
-            searches and filters by itself, offline), ``.svg`` (a picture of the first and last
-            lines, for a paper), ``.parquet`` (needs pyarrow). ``.gz`` behind one of these, or
-            alone, compresses.
+            The file; ``~`` is the home directory. Its suffix says how: ``.txt`` (the text as it
+            is seen, in UTF-8), ``.log`` (the text as it was written), ``.jsonl`` (an object a
+            line), ``.csv``, ``.html`` (a page that searches and filters by itself, offline),
+            ``.svg`` (a picture of the first and last lines, for a paper), ``.parquet`` (needs
+            pyarrow). ``.gz`` behind one of these, or alone, compresses.
         viewer
             False: a page without script, which shows all lines one below the other.
 
@@ -552,7 +555,8 @@ class Captured(AnalysedLines, Sequence[Line]):
         export.save(reading, self._summary(reading), path, page)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Return a frame with a row a line: ``time``, ``source``, ``number``, ``text``.
+        """Return a frame with a row a line: ``time``, ``source``, ``number``, ``text``, and
+        ``plain``, the text as it is seen.
 
         Raises
         ------

@@ -7,18 +7,17 @@ import csv
 import errno
 import gzip
 import io
-import json
 import os
 import stat
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from .lines import Row
 from .moments import utc_time
-from .reading import Reading
+from .reading import Block, Reading
 from .view.summary import Summary
 
 if TYPE_CHECKING:
@@ -133,7 +132,8 @@ def _write(
     elif suffix == ".csv":
         parts = _csv_lines(reading)
     else:
-        parts = _json_lines(reading) if suffix == ".jsonl" else reading.text_parts()
+        writers = {".jsonl": _json_lines, ".txt": Reading.plain_parts, ".log": Reading.text_parts}
+        parts = writers[suffix](reading)
     for part in parts:
         file.write(part.encode("utf-8", "backslashreplace"))
 
@@ -153,14 +153,39 @@ def _csv_lines(reading: Reading) -> Iterator[str]:
 
 
 def _json_lines(reading: Reading) -> Iterator[str]:
-    for row in reading.rows():
-        entry = {
-            "time": utc_time(row.time).isoformat(timespec="microseconds"),
-            "source": reading.source(row),
-            "number": row.nth + 1,
-            "text": _unicode(reading.text(row)),
-        }
-        yield json.dumps(entry) + "\n"
+    names = list(map(encode_basestring_ascii, reading.sources))
+    for block in reading.blocks():
+        texts, plains = _texts_of(block)
+        encoded = list(map(encode_basestring_ascii, texts))
+        seen = encoded if plains is texts else map(encode_basestring_ascii, plains)
+        facts = zip(_iso(block.times), block.sources, block.indices, encoded, seen, strict=True)
+        yield "".join(
+            f'{{"time": "{time}", "source": {names[source]}, "number": {index + 1}, '
+            f'"text": {text}, "plain": {plain}}}\n'
+            for time, source, index, text, plain in facts
+        )
+
+
+def _iso(times: Iterable[int]) -> Iterator[str]:
+    """Yield moments as `datetime.isoformat` writes them: one is much like the one before."""
+    known, written, known_second, second = -1, "", -1, ""
+    for time in times:
+        if time != known:
+            known = time
+            seconds, microseconds = divmod(time // 1000, 1_000_000)
+            if seconds != known_second:
+                known_second = seconds
+                second = utc_time(seconds * 1_000_000_000).isoformat()[: -len("+00:00")]
+            written = f"{second}.{microseconds:06}+00:00"
+        yield written
+
+
+def _texts_of(block: Block) -> tuple[list[str], list[str]]:
+    """Return lines as they were written, and as they are seen: one list if that is the same."""
+    texts = block.texts
+    plains = block.seen(texts)
+    written = _unicode(texts)
+    return written, written if plains is texts else _unicode(plains)
 
 
 def _write_parquet(reading: Reading, file: IO[bytes]) -> None:
@@ -172,7 +197,7 @@ def _write_parquet(reading: Reading, file: IO[bytes]) -> None:
 
 
 def arrow_reader(reading: Reading) -> pyarrow.RecordBatchReader:
-    """Return a reader of ``time``, ``source``, ``number`` and ``text``, a batch at a time.
+    """Return a reader of the columns that `to_pandas` has, a batch at a time.
 
     Raises `ImportError` if pyarrow is missing.
     """
@@ -183,18 +208,23 @@ def arrow_reader(reading: Reading) -> pyarrow.RecordBatchReader:
             "source": pa.dictionary(pa.int32(), pa.string()),
             "number": pa.int64(),
             "text": pa.string(),
+            "plain": pa.string(),
         }
     )
     sources = pa.array(reading.sources, pa.string())
 
+    def numbers(values: array[int], of_type: pyarrow.DataType) -> pyarrow.Array:
+        return pa.Array.from_buffers(of_type, len(values), [None, pa.py_buffer(values)])
+
     def batches() -> Iterator[pyarrow.RecordBatch]:
-        for rows in _batched(reading.rows()):
-            numbers = pa.array([row.source for row in rows], pa.int32())
+        for some in _batches(reading):
+            texts = pa.array(some.texts, pa.string())
             columns = [
-                pa.array([row.time for row in rows], schema.field("time").type),
-                pa.DictionaryArray.from_arrays(numbers, sources),
-                pa.array([row.nth + 1 for row in rows], pa.int64()),
-                pa.array([_unicode(reading.text(row)) for row in rows], pa.string()),
+                numbers(some.times, schema.field("time").type),
+                pa.DictionaryArray.from_arrays(numbers(some.sources, pa.int32()), sources),
+                numbers(some.numbers, pa.int64()),
+                texts,
+                texts if some.plains is None else pa.array(some.plains, pa.string()),
             ]
             yield pa.record_batch(columns, schema=schema)
 
@@ -202,48 +232,83 @@ def arrow_reader(reading: Reading) -> pyarrow.RecordBatchReader:
 
 
 def to_pandas(reading: Reading) -> pandas.DataFrame:
-    """Return a frame of ``time``, ``source``, ``number`` and ``text``.
+    """Return a frame of ``time``, ``source``, ``number``, ``text`` and ``plain``.
 
     Raises `ImportError` if pandas is missing.
     """
     pd = _require("pandas", "pandas")
-    times, sources, numbers, texts = array("q"), array("i"), array("q"), []
-    for row in reading.rows():
-        times.append(row.time)
-        sources.append(row.source)
-        numbers.append(row.nth + 1)
-        texts.append(_unicode(reading.text(row)))
-    names = reading.sources
+    all_lines = _Columns()
+    for block in reading.blocks():
+        all_lines.extend(block)
+    texts = pd.Series(all_lines.texts, dtype="str")
+    plains = all_lines.plains
+    times, numbers = (pd.Series(memoryview(x)) for x in (all_lines.times, all_lines.numbers))
+    codes = list(all_lines.sources)
     return pd.DataFrame(
         {
-            "time": pd.to_datetime(pd.Series(times, dtype="int64"), unit="ns", utc=True),
-            "source": pd.Categorical.from_codes(list(sources), categories=list(names)),
-            "number": pd.Series(numbers, dtype="int64"),
-            "text": pd.Series(texts, dtype="str"),
+            "time": pd.to_datetime(times.astype("int64"), unit="ns", utc=True),
+            "source": pd.Categorical.from_codes(codes, categories=list(reading.sources)),
+            "number": numbers.astype("int64"),
+            "text": texts,
+            "plain": texts if plains is None else pd.Series(plains, dtype="str"),
         }
     )
 
 
-def _batched(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    size = 0
-    for row in rows:
-        batch.append(row)
-        size += len(row.raw)
-        if len(batch) == BATCH_LINES or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+class _Columns:
+    """The columns of some lines."""
+
+    def __init__(self) -> None:
+        self.times = array("q")
+        self.sources = array("i")
+        self.numbers = array("q")
+        self.texts: list[str] = []
+        self.plains: list[str] | None = None  #: None: they are the texts
+        self.nbytes = 0
+
+    def extend(self, block: Block) -> None:
+        """Add the lines of a block."""
+        texts, plains = _texts_of(block)
+        if plains is not texts and self.plains is None:
+            self.plains = self.texts.copy()
+        if self.plains is not None:
+            self.plains += plains
+        self.texts += texts
+        self.times.extend(block.times)
+        self.sources.extend(block.sources)
+        self.numbers.extend(index + 1 for index in block.indices)
+        self.nbytes += sum(map(len, block.contents))
+
+    def take(self, count: int) -> _Columns:
+        """Take the first lines out."""
+        taken = _Columns()
+        for name in ("times", "sources", "numbers", "texts"):
+            values = getattr(self, name)
+            setattr(taken, name, values[:count])
+            del values[:count]
+        if self.plains is not None:
+            taken.plains, self.plains = self.plains[:count], self.plains[count:]
+        self.nbytes = sum(map(len, self.texts))
+        return taken
 
 
-def _unicode(text: str) -> str:
-    """Return text that UTF-8 can hold: some error handlers leave surrogates for bad bytes."""
+def _batches(reading: Reading) -> Iterator[_Columns]:
+    waiting = _Columns()
+    for block in reading.blocks():
+        waiting.extend(block)
+        while len(waiting.texts) >= BATCH_LINES or waiting.nbytes >= BATCH_BYTES:
+            yield waiting.take(BATCH_LINES)
+    if waiting.texts:
+        yield waiting
+
+
+def _unicode(texts: list[str]) -> list[str]:
+    """Return texts that UTF-8 can hold: some error handlers leave surrogates for bad bytes."""
     try:
-        text.encode()
+        "\n".join(texts).encode()
     except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
-    return text
+        return [text.encode("utf-8", "backslashreplace").decode() for text in texts]
+    return texts
 
 
 def _require(library: str, extra: str) -> Any:

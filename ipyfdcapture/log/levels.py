@@ -1,6 +1,8 @@
-"""Levels: the formats in which native programs and their tools say how serious a line is.
+"""Levels: how serious a line is, as the program that wrote it says.
 
-To add a format, add a line to `FORMATS`, and sample lines to ``tests/unit/test_levels.py``.
+The rules are in `level_rules`. What is looked at is the start of a line as it is seen, behind
+what ranks, workers and progress bars put before it. A line is brought to a shape first, in which
+all digits are one: programs have few shapes, and each is looked at once.
 """
 
 from __future__ import annotations
@@ -8,170 +10,233 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
-from typing import NamedTuple
 
+from . import level_rules
+from .level_rules import CRASHES, LETTERED, WORDED, WORDS, Rule
 from .lines import content
 from .reading import Reading
+from .seen import Sight
 
 #: From the least serious to the most.
 LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
 
-#: The words that formats use, in lower case, and the level that each means.
-WORDS: dict[bytes, str] = {
-    word.encode(): level
-    for level, words in {
-        "trace": "trace verbose verb",
-        "debug": "debug d",
-        "info": "info i note notice remark success status",
-        "warning": "warning warn w",
-        "error": "error err e traceback ***",
-        "critical": "critical crit fatal f panic alert emerg emergency",
-    }.items()
-    for word in words.split()
-} | {b"fatal error": "critical"}
+#: All rules, in the order in which they are tried: the first that fits decides.
+FORMATS = (*LETTERED, *CRASHES, *WORDED)
 
-
-class Format(NamedTuple):
-    """One way to write levels."""
-
-    #: Who writes so.
-    name: str
-    #: What the line begins with; the group ``level`` holds one of `WORDS`, or ends with one.
-    pattern: str
-
-
-_DATE = r"\d{4}-\d\d-\d\d"
-_TIME = r"\d\d:\d\d:\d\d"
-_UPPER = r"(?P<level>TRACE|DEBUG|INFO|SUCCESS|WARN(?:ING)?|ERROR|CRITICAL|FATAL)"
-
-#: The first that fits decides.
-FORMATS = (
-    Format("glog, absl, gRPC, klog", r"(?P<level>[IWEF])\d{4,8} \d\d:\d\d:[\d.]+ +\d+ \S+:\d+\]"),
-    Format("TensorFlow", rf"{_DATE} {_TIME}\.\d+: (?P<level>[IWEF]) \S+:\d+\]"),
-    Format("Python logging, basic", rf"{_UPPER}:[^\s:]*:"),
-    Format(
-        "Python logging, with time",
-        rf"\[?{_DATE} {_TIME},\d+\]?[ |:-]+(?:\[?[\w.]+\]?[ |:-]+){{0,3}}?\[?{_UPPER}\b",
+#: A level stands near the start; the rest of a long line need not be looked at.
+_LOOK_AT_CHARACTERS = 500
+#: So many shapes are remembered: a program has tens of them, words in any order have millions.
+_MOST_SHAPES = 1 << 14
+_ONE_DIGIT = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
+#: Prefixes before a level: a rank's, a worker's, a container's, a bar.
+_MOST_PREFIXES = 4
+_NEGATION = re.compile(r"(?:\b(?:[Nn]o|NO|[Nn]ot|[Ww]ithout|[Zz]ero|any)|(?<![\w.:])0) $")
+#: No line that a rule for words or crashes fits lacks all of these, in lower case.
+_STEMS = (
+    *(
+        ": ",
+        "err",
+        "warn",
+        "info",
+        "debug",
+        "fatal",
+        "crit",
+        "trac",
+        "not",
+        "succ",
+        "sever",
+        "alert",
     ),
-    Format("Python warnings", r"[^\s:][^:]*:\d+: [A-Z]\w*(?P<level>Warning): "),
-    Format("Python traceback", r"(?P<level>Traceback) \(most recent call last\):"),
-    Format("loguru", rf"{_DATE} {_TIME}\.\d+ \| {_UPPER} *\| "),
-    Format(
-        "spdlog",
-        rf"\[{_DATE} {_TIME}\.\d+\] (?:\[[^\]]*\] )?"
-        r"\[(?P<level>trace|debug|info|warning|warn|error|critical)\] ",
-    ),
-    Format("env_logger", rf"\[(?:{_DATE}T\S+ )?{_UPPER} +[\w:]+\] "),
-    Format("Rust tracing", rf"{_DATE}T{_TIME}\S* +{_UPPER} "),
-    Format("GDAL", r"(?P<level>Warning|ERROR|FATAL) \d+: "),
-    Format("OpenCV", r"\[ ?(?P<level>VERB|DEBUG|INFO|WARN|ERROR|FATAL):\d+(?:@[\d.]+)?\] "),
-    Format("LightGBM", r"\[LightGBM\] \[(?P<level>Debug|Info|Warning|Fatal)\] "),
-    Format("XGBoost", rf"\[{_TIME}\] (?P<level>DEBUG|INFO|WARNING|ERROR|FATAL): "),
-    Format("NCCL", r"\S+:\d+:\d+ \[\d+\] NCCL (?P<level>TRACE|INFO|WARN) "),
-    Format("PETSc", r"\[\d+\]PETSC (?P<level>ERROR): "),
-    Format("Spark, log4j", rf"\d\d/\d\d/\d\d {_TIME} {_UPPER} "),
-    Format("logfmt", r'(?:ts|time)=(?:"[^"]*"|\S+) (?:level|lvl)=(?P<level>\w+)\b'),
-    Format("JSON", r'\{(?:[^{}]*?,)?\s*"(?:level|severity|lvl)":\s*"(?P<level>\w+)"'),
-    Format("CMake", r"CMake (?:Deprecation )?(?P<level>Error|Warning)\b"),
-    Format("make", r"g?make(?:\[\d+\])?: (?P<level>\*\*\*) "),
-    Format(
-        "MSVC, nvcc, ifort",
-        r"[^\s(:][^(:]*\(\d+(?:,\d+)?\) ?: (?P<level>fatal error|error|warning|remark)[ :#]",
-    ),
-    Format(
-        "gcc, clang, ld",
-        r"(?:[A-Za-z]:)?[^\s:][^:]*:(?:\d+:){0,2} "
-        r"(?P<level>fatal error|error|warning|note|remark): ",
-    ),
-    Format(
-        "rustc, cargo, gfortran, pip, ...",
-        r"(?P<level>FATAL|[Ff]atal|ERROR|[Ee]rror|WARN(?:ING)?|[Ww]arn(?:ing)?|INFO|[Ii]nfo|NOTE"
-        r"|[Nn]ote|DEBUG|[Dd]ebug)(?:\[\w+\])?: ",
-    ),
-    Format(
-        "a level in brackets",
-        r"\[ *(?P<level>trace|debug|info|warn|warning|error|fatal|critical"
-        r"|TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL) *\]",
-    ),
+    *("emerg", "verb", "trc", "dbg", "inf", "wrn", "ftl", "fine", "exception", "level", "fail"),
+    *("fault", "abort", "kill", "signal", "assert", "panic", "terminat", "core dumped", "lvl"),
+    *("***", "corrupt", "free()", "sanitizer", "==0", "at line", "memory", "halted", "bad ", "msg"),
+    *("** on", "illegal", "sig", "stop", "overflow", "uncaught", "unhandled", "oom", "alloc()"),
+    *("status", "cuda", "hip", "! ", "full \\", "report", "(): ", "wwww", "eeee", "cu"),
+    *("pure virtual", "bus", "trap", "mpi_", "severity", "denied", "cannot", "--"),
+    *("unable", "invalid", "could not", "kekul", "ctab", "counts line", "valence", "exit:"),
+    *("nicht", "ausf", "exécu", "ejecu"),
 )
 
-#: What a program writes for a terminal alone: colours, "erase to the end of the line", links.
-_CONTROLS = re.compile(rb"\x1b(?:\[[0-9;:]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
-#: A level stands near the start; the rest of a long line need not be looked at.
-_LOOK_AT_BYTES = 500
+#: The same of lines in which there are lower case letters alone, and none of `_MARKS`.
+_STEMS_OF_PROSE = (
+    *("fault", "abort", "kill", "illegal", "terminat", "corrupt", "panic", "overflow", "memory"),
+    *("halted", "err", "warn", "denied", "fail", "cuda", "hip", "oom", "stop", "assert", "virtual"),
+    *("signal", "bus", "trap", " - ", "--", "traceback", "angehalten"),
+)
+_MARKS = re.compile(r"[:\[(*=!|<\"{>@#%\\]")
 
 
 def level_of(line: bytes) -> str | None:
-    """Return the level of a line, one of `LEVELS`; None if it names none."""
-    line = line[:_LOOK_AT_BYTES]
-    if b"\x1b" in line:  # many formats colour the level
-        line = _CONTROLS.sub(b"", line)
-    match = _any_format().match(line)
-    if match is None or match.lastgroup is None:
-        return None
-    return WORDS.get(match[match.lastgroup].lower())
+    """Return the level of a line in UTF-8, one of `LEVELS`; None if it names none."""
+    return LevelFinder(Sight("utf-8", "replace")).level(line)
 
 
-@functools.cache
-def _any_format() -> re.Pattern[bytes]:
-    """Return all of `FORMATS` in one: compiling it takes some milliseconds, once it is needed."""
-    patterns = (
-        format_.pattern.replace("(?P<level>", f"(?P<level{i}>") for i, format_ in enumerate(FORMATS)
-    )
-    return re.compile("|".join(patterns).encode())
+def without_prefix(text: str) -> str:
+    """Return a line without what a rank or a worker put before it, but with its indent."""
+    shape = re.sub("[0-9]", "0", text[:_LOOK_AT_CHARACTERS])
+    start, prefix = 0, _prefix()
+    for _ in range(_MOST_PREFIXES):
+        found = prefix.match(shape, start)
+        if found is None or found.group().isspace() or found.end() == start:
+            break
+        start = found.end()
+    return text[start:]
+
+
+class LevelFinder:
+    """Tells the levels of the lines of one log.
+
+    Parameters
+    ----------
+    sight
+        How its bytes become text.
+    """
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight.lenient()
+        self._known = _Shapes()
+
+    def level(self, line: bytes) -> str | None:
+        """Return the level of one line."""
+        return self.levels(content(line) + b"\n")[0]
+
+    def levels(self, body: bytes) -> list[str | None]:
+        r"""Return the level of each line; each of them ends with ``\n``."""
+        if b"\r" in body:
+            body = body.replace(b"\r\n", b"\n")
+        if not (self._sight.is_plain(body) and (body.isascii() or self._sight.is_utf8)):
+            body = self._sight.seen_body(body).encode("utf-8", "replace")
+        shapes = body.translate(_ONE_DIGIT).split(b"\n")
+        shapes.pop()
+        return list(map(self._known.__getitem__, shapes))
 
 
 #: What stands for each level, and for none, where levels of lines are held as bytes.
 CODES: dict[str | None, int] = {None: 0, **{level: i + 1 for i, level in enumerate(LEVELS)}}
 
-#: No format names a digit, so all digits may be one.
-_ONE_DIGIT = bytes(ord("0") if chr(i).isdigit() and i < 128 else i for i in range(256))
-#: Longer lines are rarely alike.
-_MOST_BYTES = 500
-#: So many shapes are remembered: a program has tens of them, words in any order have millions.
-_MOST_SHAPES = 4096
-
 
 class LevelCodes:
-    """Tells levels as `CODES`, and remembers the shapes of lines that it has seen."""
+    """Tells levels of lines in UTF-8 as `CODES`."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, int] = {}
+        self._finder = LevelFinder(Sight("utf-8", "replace"))
 
     def of_lines(self, lines: list[bytes]) -> bytes:
         """Return a byte for each line; lines are without their line ends."""
-        shapes = b"\n".join(lines).translate(_ONE_DIGIT).split(b"\n") if lines else []
-        codes = list(map(self._known.get, shapes))
-        if None in codes:
-            for i, code in enumerate(codes):
-                if code is None:
-                    codes[i] = self._look(shapes[i])
-        return bytes(codes)  # type: ignore[arg-type]  # none is None any more
+        levels = self._finder.levels(b"".join([line + b"\n" for line in lines]))
+        return bytes(map(CODES.__getitem__, levels))
 
-    def _look(self, shape: bytes) -> int:
-        code = CODES[level_of(shape)]
-        if len(shape) <= _MOST_BYTES:
-            if len(self._known) >= _MOST_SHAPES:
-                self._known.clear()
-            self._known[shape] = code
-        return code
+
+class _Shapes(dict[bytes, "str | None"]):
+    """The levels of shapes of lines: those that were met lately are remembered."""
+
+    def __missing__(self, shape: bytes) -> str | None:
+        text = shape[: 4 * _LOOK_AT_CHARACTERS].decode("utf-8", "replace")
+        level = _level_of_shape(text[:_LOOK_AT_CHARACTERS])
+        if len(shape) <= _LOOK_AT_CHARACTERS:
+            if len(self) >= _MOST_SHAPES:
+                self.clear()
+            self[shape] = level
+        return level
+
+
+def _level_of_shape(shape: str) -> str | None:
+    lower = shape.lower()
+    is_prose = lower == shape and _MARKS.search(shape) is None
+    stems = _STEMS_OF_PROSE if is_prose else _STEMS
+    if not shape.isascii() or any(map(lower.__contains__, stems)):
+        candidates = _rules(FORMATS)
+    else:
+        candidates = _rules(LETTERED)
+    start, prefix = 0, _prefix()
+    for _ in range(_MOST_PREFIXES + 1):
+        level, is_certain = _level_at(shape, start, candidates)
+        if level or is_certain:
+            return level
+        found = prefix.match(shape, start)
+        if found is None or found.end() == start:
+            return None
+        start = found.end()
+    return None
+
+
+def _level_at(shape: str, start: int, pattern: re.Pattern[str]) -> tuple[str | None, bool]:
+    """Return the level that a rule finds, and whether it is certain that there is none."""
+    found = pattern.match(shape, start)
+    if found is None or found.lastgroup is None:
+        return None, False
+    fixed = _fixed_levels().get(found.lastgroup)
+    if fixed is not None:
+        return fixed, True
+    begin, end = found.span(found.lastgroup)
+    word = shape[begin:end].lower()
+    level = WORDS.get(word)
+    is_letter = end - begin == 1
+    if not is_letter and (_quantity().match(shape, found.end()) or _negated(shape[:begin])):
+        return None, True
+    return level, level is not None
+
+
+def _negated(before: str) -> bool:
+    return _NEGATION.search(before[-10:]) is not None
+
+
+@functools.cache
+def _rules(rules: tuple[Rule, ...]) -> re.Pattern[str]:
+    """Return rules as one expression: compiling it takes some milliseconds, once it is needed."""
+    return re.compile("|".join(_pattern_of(rule) for rule in rules))
+
+
+def _pattern_of(rule: Rule) -> str:
+    number = FORMATS.index(rule)
+    if rule.level is not None:
+        return f"(?P<fixed{number}>{rule.pattern})"
+    return rule.pattern.replace("(?P<level>", f"(?P<level{number}>")
+
+
+@functools.cache
+def _fixed_levels() -> dict[str, str]:
+    return {f"fixed{i}": rule.level for i, rule in enumerate(FORMATS) if rule.level}
+
+
+@functools.cache
+def _prefix() -> re.Pattern[str]:
+    return re.compile(level_rules.PREFIX)
+
+
+@functools.cache
+def _quantity() -> re.Pattern[str]:
+    """Return what, behind a word for a level, says that it is none: a number of that name."""
+    return re.compile(rf"[\])>*]*(?:{level_rules.QUANTITY}|{level_rules.MEASURE})")
 
 
 def count_levels(reading: Reading) -> dict[str, int]:
     """Count lines by level: those of `LEVELS` that occur, in that order."""
-    codes = LevelCodes()
+    finder = LevelFinder(Sight(reading.encoding, reading.errors))
+    counts: Counter[str | None] = Counter()
     if reading.whole:
-        counts = Counter[int]()
         for batch in reading.lines.batches():
-            counts.update(codes.of_lines(batch.contents()))
+            counts.update(finder.levels(batch.body))
+            if batch.begun:
+                counts[finder.level(batch.tail())] += 1
     else:
-        counts = Counter(codes.of_lines([content(row.raw)])[0] for row in reading.rows())
-    return {level: counts[CODES[level]] for level in LEVELS if counts[CODES[level]]}
+        counts.update(finder.level(row.raw) for row in reading.rows())
+    return {level: counts[level] for level in LEVELS if counts[level]}
 
 
 def checked_level(level: str) -> str:
     """Return the level that a word means. Raises `ValueError` if it means none."""
-    found = WORDS.get(level.lower().encode()) if isinstance(level, str) and len(level) > 1 else None
+    found = WORDS.get(level.lower()) if isinstance(level, str) and len(level) > 1 else None
     if found is None:
         raise ValueError(f"a level is one of {', '.join(LEVELS)}, not {level!r}")
     return found
+
+
+def levels_meant(level: str) -> frozenset[str]:
+    """Return the levels that ``warning`` stands for, this or worse, or ``=warning``, it alone.
+
+    Raises `ValueError` if there is no such level.
+    """
+    if isinstance(level, str) and level.startswith("="):
+        return frozenset([checked_level(level[1:])])
+    return frozenset(LEVELS[LEVELS.index(checked_level(level)) :])

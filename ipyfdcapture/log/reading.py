@@ -3,12 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .decoding import DECODE_BYTES, decode
 from .line import Line
-from .lines import Lines, Row, content
+from .lines import BLOCK_BYTES, Lines, Row, content, contents_of
+from .seen import Sight
 from .strands import release_pages
+
+#: So many lines that lie apart are read together.
+_BLOCK_ROWS = 256
+
+
+@dataclass(slots=True)
+class Block:
+    """Some lines that follow each other."""
+
+    #: Their indices in the whole log.
+    indices: Sequence[int]
+    #: Their bytes, without line ends.
+    contents: list[bytes]
+    #: The numbers of their sources.
+    sources: list[int]
+    #: When the first byte of each was read: ns since the epoch.
+    times: list[int]
+    #: Whether the last has a line end.
+    is_ended: bool
+    sight: Sight
+
+    @property
+    def texts(self) -> list[str]:
+        """Their text, as it was written."""
+        return self.sight.texts(self.contents)
+
+    @property
+    def plains(self) -> list[str]:
+        """Their text, as it is seen."""
+        return self.seen(self.texts)
+
+    def seen(self, texts: list[str]) -> list[str]:
+        """Return their text as it is seen, given their `texts`: the same list if it is the same."""
+        return self.sight.seen(self.contents, texts)
+
+
+def _block_of(rows: list[Row], sight: Sight) -> Block:
+    return Block(
+        [row.nth for row in rows],
+        [content(row.raw) for row in rows],
+        [row.source for row in rows],
+        [row.time for row in rows],
+        rows[-1].raw.endswith(b"\n"),
+        sight,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +79,12 @@ class Reading:
 
     def make_lines(self, indices: Sequence[int]) -> Iterator[Line]:
         """Yield the lines with the given indices, as users get them."""
-        for row in self.lines.read(indices):
-            yield Line(self.text(row), self.source(row), row.nth + 1, row.time)
+        reading = replace(self, indices=indices)
+        names = self.sources
+        for block in reading.blocks():
+            sources = map(names.__getitem__, block.sources)
+            numbers = map((1).__add__, block.indices)
+            yield from Line.make(block.texts, sources, numbers, block.times)
 
     def line(self, index: int) -> Line:
         """Return one line."""
@@ -76,6 +126,50 @@ class Reading:
                     yield b"\n"
                 previous = row.raw
                 yield row.raw
+
+    def plain_parts(self) -> Iterator[str]:
+        """Yield its lines as they are seen, in parts; only the last may lack a line end."""
+        is_ended = True
+        for block in self.blocks():
+            yield ("" if is_ended else "\n") + "\n".join(block.plains)
+            is_ended = block.is_ended
+            if is_ended:
+                yield "\n"
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield its lines, many at a time: a tenth of the work of one at a time."""
+        sight = Sight(self.encoding, self.errors)
+        if isinstance(self.indices, range) and self.indices.step == 1:
+            yield from self._blocks_of_range(self.indices, sight)
+            return
+        some: list[Row] = []
+        nbytes = 0
+        for row in self.rows():
+            some.append(row)
+            nbytes += len(row.raw)
+            if len(some) == _BLOCK_ROWS or nbytes > BLOCK_BYTES:
+                yield _block_of(some, sight)
+                some, nbytes = [], 0
+        if some:
+            yield _block_of(some, sight)
+
+    def _blocks_of_range(self, indices: range, sight: Sight) -> Iterator[Block]:
+        for batch in self.lines.batches(indices.start, indices.stop):
+            contents = contents_of(batch.body)
+            is_ended = True
+            if batch.begun and batch.first + len(contents) in indices:
+                tail = batch.tail()
+                is_ended = tail.endswith(b"\n")
+                contents.append(content(tail))
+            sources, times = self.lines.origins(batch)
+            first = max(indices.start - batch.first, 0)
+            stop = min(indices.stop - batch.first, len(contents))
+            if first >= stop:
+                continue
+            some = slice(first, stop)
+            numbers = range(batch.first + first, batch.first + stop)
+            is_ended = is_ended or stop < len(contents)
+            yield Block(numbers, contents[some], sources[some], times[some], is_ended, sight)
 
     @property
     def sources(self) -> tuple[str, ...]:

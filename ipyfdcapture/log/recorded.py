@@ -14,6 +14,7 @@ from .moments import local_time
 from .narrowing import STDOUT, sources_of_stream
 from .reading import Reading
 from .search import compile_search, find
+from .seen import is_special
 from .timing import duration
 
 
@@ -72,6 +73,21 @@ class RecordedLines:
         return "".join(self._read().text_parts())
 
     @property
+    def plain(self) -> str:
+        r"""The lines as they are seen on a terminal: what `Captured.grep` looks for text in.
+
+        Escape sequences are gone, backspaces are obeyed, and of a progress bar there is what was
+        left of it at the end of its line. Each line ends with ``\n``, but a last one that has no
+        end.
+
+        Examples
+        --------
+        >>> logs.tail(2).plain
+        '12 cells\ndone\n'
+        """
+        return "".join(self._read().plain_parts())
+
+    @property
     def raw(self) -> bytes:
         r"""The bytes that `text` is decoded from.
 
@@ -98,9 +114,9 @@ class RecordedLines:
         return reading.make_lines(reading.indices[::-1])
 
     def __contains__(self, text: object) -> bool:
-        """Tell whether ``text`` (str or bytes) occurs anywhere in the log."""
+        """Tell whether text occurs in the log as it is seen, or bytes in what was written."""
         if isinstance(text, str) and "\n" in text:
-            return text in self.text
+            return text in (self.text if is_special(text) else self.plain)
         if isinstance(text, bytes) and b"\n" in text:
             return text in self.raw
         if not isinstance(text, str | bytes):

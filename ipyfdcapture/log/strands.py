@@ -51,33 +51,34 @@ class Strands:
         self._between_gaps = len(snapshot.gaps) + 1  # so many strands for each source
         self._reads = 0
 
+    def chunks(self, start: int, stop: int) -> tuple[list[int], list[int]]:
+        """Return the chunks that a stretch of the data goes through.
+
+        Returns
+        -------
+        strands
+            The strand of each.
+        borders
+            Where each begins in the stretch, and where the last ends: one number more.
+        """
+        starts = self.snapshot.starts
+        first = bisect_right(starts, start) - 1
+        last = bisect_left(starts, stop)
+        strands = self.snapshot.source_numbers[first:last].tolist()
+        borders = [start, *starts[first + 1 : last], stop]
+        gaps = self.snapshot.gaps
+        if gaps:
+            strands = [
+                self._between_gaps * source + bisect_right(gaps, begin)
+                for source, begin in zip(strands, borders, strict=False)
+            ]
+        return strands, borders
+
     def pieces(self, start: int, stop: int) -> Iterator[Piece]:
         """Cut a stretch of the data where the strand changes."""
         if start >= stop:
             return
-        starts = self.snapshot.starts
-        first = bisect_right(starts, start) - 1
-        last = bisect_left(starts, stop)
-        sources = self.snapshot.source_numbers[first:last].tolist()
-        gaps = self.snapshot.gaps
-        if not gaps and sources.count(sources[0]) == len(sources):
-            yield Piece(sources[0], start, stop)
-            return
-        begins = starts[first:last].tolist()
-        begins[0] = start
-        strands = sources
-        if gaps:
-            strands = [
-                self._between_gaps * source + bisect_right(gaps, begin)
-                for source, begin in zip(sources, begins, strict=True)
-            ]
-        begins.append(stop)
-        position = 0
-        for strand, group in itertools.groupby(strands):
-            following = position + len(list(group))
-            if begins[position] < begins[following]:
-                yield Piece(strand, begins[position], begins[following])
-            position = following
+        yield from pieces_of(*self.chunks(start, stop))
 
     def source_of(self, strand: int) -> int:
         """Return the number of the source of a strand."""
@@ -86,13 +87,6 @@ class Strands:
     def end_of(self, strand: int) -> int:
         """Return where in the data a strand is over: at the next gap, or at the end."""
         return (*self.snapshot.gaps, len(self._data))[strand % self._between_gaps]
-
-    def chunk_at(self, position: int) -> tuple[range, int]:
-        """Return where the chunk at ``position`` lies, and when it was read: ns since the epoch."""
-        starts = self.snapshot.starts
-        following = bisect_right(starts, position)
-        end = starts[following] if following < len(starts) else len(self._data)
-        return range(starts[following - 1], end), self.snapshot.times[following - 1]
 
     def part(self, start: int, stop: int) -> bytes:
         """Return a stretch of the data."""
@@ -157,6 +151,19 @@ class ChunkIndex:
         self._next = first + len(sources)
         self._count = min(2 * self._count, _MOST_CHUNKS)
         return bool(sources)
+
+
+def pieces_of(strands: list[int], borders: list[int]) -> Iterator[Piece]:
+    """Join neighbouring chunks of one strand, as `Strands.chunks` returns them."""
+    if strands.count(strands[0]) == len(strands):
+        yield Piece(strands[0], borders[0], borders[-1])
+        return
+    position = 0
+    for strand, group in itertools.groupby(strands):
+        following = position + len(list(group))
+        if borders[position] < borders[following]:
+            yield Piece(strand, borders[position], borders[following])
+        position = following
 
 
 def release_pages(data: Content) -> None:

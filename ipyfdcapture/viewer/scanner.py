@@ -173,7 +173,7 @@ class Scanner:
     ) -> bytearray:
         mask = bytearray(stop - first)
         try:
-            with self._clock.limit(_BLOCK_S) if search.needle is None else contextlib.nullcontext():
+            with self._clock.limit(_BLOCK_S) if not search.is_literal else contextlib.nullcontext():
                 for found in find(lines, range(first, stop), search):
                     for position in found:
                         mask[position] = 1
@@ -338,7 +338,12 @@ def _of_sources(lines: Lines, wanted: set[int], first: int, stop: int) -> bytear
     mask = bytearray(stop - first)
     for batch in lines.batches(first, stop):
         start, end = max(batch.first, first), min(batch.first + batch.count, stop)
-        if batch.source in wanted and start < end:
+        if start >= end:
+            continue
+        if batch.source is None:
+            origins = lines.origins(batch)[0][start - batch.first : end - batch.first]
+            mask[start - first : end - first] = bytes(map(wanted.__contains__, origins))
+        elif batch.source in wanted:
             mask[start - first : end - first] = b"\1" * (end - start)
     return mask
 

@@ -7,10 +7,14 @@ measured on a tenth of the log and multiplied, because the whole does not fit so
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 from common import describe_run, peak_bytes
@@ -31,16 +35,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         recording = record(directory, count)
         print(f"{count:,} lines of 100 bytes; {describe_run()}")
-        print(f"{'':34}{'time':>12}{'memory so far':>16}")
+        print(f"{'':44}{'time':>12}{'memory so far':>16}")
         measure_captured(Captured(recording))
         recording.close()
         recording = record(directory, count // OBVIOUS_SHARE)
-        measure_obvious(Captured(recording))
+        log = Captured(recording)
+        measure_obvious(log)
+        measure_all_lines(log, directory, "")
+        measure_peers(log, directory)
+        recording.close()
+        recording = record(directory, count // OBVIOUS_SHARE, chunk_lines=1)
+        measure_all_lines(Captured(recording), directory, "two sources by turns: ")
         recording.close()
 
 
-def record(directory: str, count: int) -> Recording:
-    """Write a recording of ``count`` lines; every fiftieth chunk is stderr."""
+def record(directory: str, count: int, chunk_lines: int = CHUNK_LINES) -> Recording:
+    """Write a recording of ``count`` lines; each 50th chunk is stderr, or each second line."""
+    turn = 50 if chunk_lines > 1 else 2
     started = time.time_ns()
     metadata = Metadata(
         sources=("stdout", "stderr"), started=started, stopped=started + count * 1000
@@ -48,10 +59,10 @@ def record(directory: str, count: int) -> Recording:
     recording, data_fd, index_fd = Recording.create(directory, metadata)
     rest = " iteration " + "x" * 78 + "\n"
     with open(data_fd, "wb", 1 << 22) as data, open(index_fd, "wb", 1 << 16) as index:
-        for first in range(0, count, CHUNK_LINES):
-            source = int(first // CHUNK_LINES % 50 == 7)
+        for first in range(0, count, chunk_lines):
+            source = int(first // chunk_lines % turn == turn - 1)
             index.write(ENTRY.pack(started + first * 1000, first * 100, source))
-            last = min(first + CHUNK_LINES, count)
+            last = min(first + chunk_lines, count)
             data.write("".join([f"{i:010d}{rest}" for i in range(first, last)]).encode())
     return recording
 
@@ -71,6 +82,9 @@ def measure_captured(log: Captured) -> None:
         ("grep, every line matches", lambda: len(log.grep("iteration"))),
         ("grep, ignore_case", lambda: len(log.grep("NOWHERE", ignore_case=True))),
         ("grep, expression on bytes", lambda: len(log.grep(re.compile(rb"99999\d")))),
+        ("grep, a literal in few lines", lambda: len(log.grep(re.compile(r"99999\d+ iter")))),
+        ("grep, a literal in each line", lambda: len(log.grep(re.compile(r"iteration x+$")))),
+        ("grep, no literal", lambda: len(log.grep(re.compile(r"\d+[ ]y")))),
         ("source('stderr')", lambda: len(log.source("stderr"))),
         ("between(1, 2)", lambda: len(log.between(1, 2))),
         ("rate()", lambda: log.rate()),
@@ -104,13 +118,64 @@ def measure_obvious(log: Captured) -> None:
     )
 
 
+def measure_all_lines(log: Captured, directory: str, name: str) -> None:
+    """Measure what reads each line, a tenth of them, and print ten times that."""
+    base = peak_bytes()
+    path = f"{directory}/saved"
+    steps: list[tuple[str, Callable[[], Any]]] = [
+        ("len(logs)", lambda: len(log)),
+        ("grep, no line matches", lambda: len(log.grep("nowhere to be found"))),
+        ("levels()", lambda: log.levels()),
+        ("source('stderr')", lambda: len(log.source("stderr"))),
+        ("for line in logs", lambda: sum(1 for _ in log)),
+        ("save, .txt", lambda: log.save(f"{path}.txt")),
+        ("save, .jsonl", lambda: log.save(f"{path}.jsonl")),
+        ("save, .parquet", lambda: log.save(f"{path}.parquet")),
+        ("to_pandas()", lambda: log.to_pandas()),
+        ("pyarrow.table(logs)", lambda: import_module("pyarrow").table(log)),
+    ]
+    for step_name, step in steps:
+        measure(name + step_name, step, base, log.nbytes, OBVIOUS_SHARE)
+
+
+def measure_peers(log: Captured, directory: str) -> None:
+    """Measure ripgrep and polars on the same text."""
+    path = f"{directory}/text.txt"
+    with open(path, "wb") as file:
+        file.write(log.raw)
+    base = peak_bytes()
+    for name, pattern in (("no line", "nowhere to be found"), ("each line", r"iteration x+$")):
+        if shutil.which("rg"):
+            command = ["rg", "-c", pattern, path]
+            run = partial(subprocess.run, command, stdout=subprocess.DEVNULL, check=False)
+            measure(f"ripgrep, grep, {name}", run, base, log.nbytes, OBVIOUS_SHARE)
+    polars = import_module("polars")
+    read = partial(polars.read_csv, path, has_header=False, separator="\x01", quote_char=None)
+    measure("polars, read", read, base, log.nbytes, OBVIOUS_SHARE)
+    frame = read()
+    measure(
+        "polars, write .jsonl",
+        lambda: frame.write_ndjson(f"{directory}/p.jsonl"),
+        base,
+        log.nbytes,
+        OBVIOUS_SHARE,
+    )
+    measure(
+        "polars, write .parquet",
+        lambda: frame.write_parquet(f"{directory}/p.parquet"),
+        base,
+        log.nbytes,
+        OBVIOUS_SHARE,
+    )
+
+
 def measure(name: str, step: Callable[[], Any], base: int, nbytes: int, share: int = 1) -> None:
     started = time.perf_counter()
     step()
     seconds = time.perf_counter() - started
     speed = f"{nbytes / seconds / 1e6:10,.0f} MB/s" if "grep" in name or "[x" in name else ""
     memory = (peak_bytes() - base) * share / 1e6
-    print(f"{name:34}{seconds * share * 1e3:9,.1f} ms{memory:13,.0f} MB{speed}", flush=True)
+    print(f"{name:44}{seconds * share * 1e3:9,.1f} ms{memory:13,.0f} MB{speed}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
 
 from ipyfdcapture.log.captured import Captured
+from ipyfdcapture.log.view.ansi import visible
 from ipyfdcapture.recording import spool
 from ipyfdcapture.recording.copying import record_bytes
 from ipyfdcapture.recording.metadata import Metadata
@@ -72,6 +74,34 @@ def model_lines(chunks: list[Chunk]) -> list[ModelLine]:
     return lines
 
 
+def model_plain(text: str) -> str:
+    """Draw one line into cells, a character at a time."""
+    cells: list[str] = []
+    cursor = end = 0
+    for token in _TOKENS.findall(text):
+        if token == "\r":
+            cursor = 0
+        elif token == "\b":
+            cursor = max(0, cursor - 1)
+        elif token in ("\x1b[K", "\x1b[1K", "\x1b[2K"):
+            if token != "\x1b[K":
+                cells[:cursor] = [" "] * min(cursor, len(cells))
+                end = end if end > cursor else 0
+            if token != "\x1b[1K":
+                del cells[cursor:]
+                end = 0 if token == "\x1b[2K" else min(end, cursor)
+        elif len(token) == 1:
+            for character in visible(token) if token in "\x1b\x85" else token:
+                cells += [" "] * (cursor - len(cells))
+                cells[cursor : cursor + 1] = [character]
+                cursor += 1
+                end = max(end, cursor)
+    return "".join(cells[:end])
+
+
+_TOKENS = re.compile(r"\x1b\[[0-9;]*[mK]|\x1b[ -/]+[0-~]|\x1b[0-OQ-WYZ\\`-~]|[\s\S]")
+
+
 def model_text(chunks: list[Chunk], encoding: str = "utf-8", only: int | None = None) -> str:
     """Decode byte by byte, each source on its own; order by the last byte of each character."""
     decoders = {source: codecs.getincrementaldecoder(encoding)("replace") for source, _ in chunks}
@@ -105,6 +135,12 @@ _BITS = [
     b"\xe2",
     b"\x82\xac",
     b"\x1b",
+    b"\b",
+    b"\x1b[31m",
+    b"\x1b[K",
+    b"\x1b[1K",
+    b"\x1b[2K",
+    "\x85".encode(),
 ]
 _BYTES = st.lists(st.sampled_from([*_BITS, "€é\u202e".encode()]), max_size=12).map(b"".join)
 #: Chunks of three sources: line ends, cut characters and bad bytes at any place.

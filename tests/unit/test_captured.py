@@ -557,8 +557,9 @@ def test_grep_knows_the_case_of_letters_beyond_ascii() -> None:
 def test_grep_counts_like_levels() -> None:
     log = make_log([(0, b"a.c:1:2: warning: x\nplain\n"), (1, b"Error: y\nWarning: z\n")])
     assert log.levels() == {"warning": 2, "error": 1}
-    assert [line.number for line in log.grep(level="warning")] == [1, 4]
-    assert [line.number for line in log.grep("x", level="warn")] == [1]
+    assert [line.number for line in log.grep(level="=warning")] == [1, 4]
+    assert [line.number for line in log.grep(level="warning")] == [1, 3, 4]
+    assert [line.number for line in log.grep("x", level="=warn")] == [1]
     assert log.source("stderr").levels() == {"warning": 1, "error": 1}
 
 

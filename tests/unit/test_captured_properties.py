@@ -11,13 +11,14 @@ from collections.abc import Iterator
 
 import pytest
 from helpers import logs
-from helpers.logs import Chunk, make_log, model_joined, model_lines, model_text
+from helpers.logs import Chunk, make_log, model_joined, model_lines, model_plain, model_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipyfdcapture.log import decoding, lines, strands
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.line import Line
+from ipyfdcapture.log.seen import is_special
 
 RUNS = settings(
     deadline=None, max_examples=2000 if os.environ.get("IPYFDCAPTURE_FULL") == "1" else 40
@@ -67,6 +68,17 @@ def test_text_and_bytes_are_those_of_the_model(chunks: list[Chunk]) -> None:
 
 
 @RUNS
+@given(logs.chunks)
+def test_plain_is_what_a_terminal_would_show_of_each_line(chunks: list[Chunk]) -> None:
+    log = make_log(chunks)
+    seen = [model_plain(line.text) for line in model_lines(chunks)]
+    assert [line.plain for line in log] == seen
+    for view, step in ((log, 1), (log[::2], 2)):
+        ended = [line.raw.endswith(b"\n") for line in model_lines(chunks)[::step]][-1:] == [True]
+        assert view.plain == "\n".join(seen[::step]) + "\n" * ended
+
+
+@RUNS
 @given(logs.chunks, st.slices(30))
 def test_a_slice_is_a_view_of_those_lines(chunks: list[Chunk], part: slice) -> None:
     view = make_log(chunks)[part]
@@ -99,6 +111,7 @@ def test_grep_for_text_finds_the_lines_that_have_it(
     chunks: list[Chunk], needle: str, ignore_case: bool, source: str | None
 ) -> None:
     def matches(text: str) -> bool:
+        text = text if is_special(needle) else model_plain(text)
         return (needle.lower() in text.lower()) if ignore_case else needle in text
 
     found = make_log(chunks).grep(needle, ignore_case, source)
@@ -134,7 +147,8 @@ def test_grep_searches_each_line_with_an_expression(
     flags = re.IGNORECASE if ignore_case else 0
     of_text = re.compile(expression, flags)
     found = log.grep(re.compile(expression), ignore_case)
-    assert facts_of(found) == [fact for fact in model_facts(chunks) if of_text.search(fact[0])]
+    expected = [fact for fact in model_facts(chunks) if of_text.search(model_plain(fact[0]))]
+    assert facts_of(found) == expected
     of_bytes = re.compile(expression.encode(), flags)
     numbers = [i + 1 for i, x in enumerate(model_lines(chunks)) if of_bytes.search(x.content)]
     found = log.grep(re.compile(expression.encode()), ignore_case)
@@ -151,7 +165,7 @@ def test_grep_with_context_adds_neighbours_within_the_view(
     near = [
         i
         for i in range(len(texts))
-        if any("a" in text for text in texts[max(0, i - context) : i + context + 1])
+        if any("a" in model_plain(text) for text in texts[max(0, i - context) : i + context + 1])
     ]
     expected = [model_facts(chunks)[part][i] for i in near]
     assert facts_of(view.grep("a", context=context)) == expected
@@ -187,7 +201,9 @@ def test_narrowing_chains_in_any_order(chunks: list[Chunk]) -> None:
     expected = [
         fact
         for fact in model_facts(chunks)
-        if "a" in fact[0] and fact[1] == "stdout" and fact[3] >= logs.STARTED + 2 * logs.SECOND
+        if "a" in model_plain(fact[0])
+        and fact[1] == "stdout"
+        and fact[3] >= logs.STARTED + 2 * logs.SECOND
     ]
     assert facts_of(log.grep("a").source("stdout").between(2)) == expected
     assert facts_of(log.between(2).grep("a").source("stdout")) == expected
@@ -199,9 +215,12 @@ def test_narrowing_chains_in_any_order(chunks: list[Chunk]) -> None:
 def test_in_looks_for_a_part_of_the_text(chunks: list[Chunk], needle: str) -> None:
     log = make_log(chunks)
     if "\n" in needle:
-        assert (needle in log) == (needle in log.text)
+        assert (needle in log) == (needle in log.plain)
     else:
-        assert (needle in log) == any(needle in text for text, *_ in model_facts(chunks))
+        texts = [
+            text if is_special(needle) else model_plain(text) for text, *_ in model_facts(chunks)
+        ]
+        assert (needle in log) == any(needle in text for text in texts)
 
 
 @RUNS
@@ -255,5 +274,6 @@ def test_no_line_goes_on_across_a_gap(chunks: list[Chunk], cuts: set[int]) -> No
     assert [(text, source, time) for text, source, _, time in facts_of(log)] == expected
     assert [str(log[i]) for i in range(len(log))] == [text for text, *_ in expected]
     assert list(log.source("solver")) == [text for text, name, _ in expected if "solver" in name]
-    assert list(log.grep("a")) == [text for text, *_ in expected if "a" in text]
+    found = [text for text, *_ in expected if "a" in model_plain(text)]
+    assert list(log.grep("a")) == found
     assert pickle.loads(pickle.dumps(log)) == log

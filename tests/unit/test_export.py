@@ -16,12 +16,13 @@ from xml.etree import ElementTree
 
 import pytest
 from helpers import logs
-from helpers.logs import Chunk, make_log, model_joined, model_lines, model_text
+from helpers.logs import Chunk, make_log, model_lines, model_plain
 from helpers.wait import eventually
 from hypothesis import HealthCheck, given, settings
 
 from ipyfdcapture import open_log
 from ipyfdcapture.log import export
+from ipyfdcapture.log.moments import utc_time
 from ipyfdcapture.log.reading import Reading
 
 LOG = [(0, b"one\ntw"), (1, b"err\r\n"), (0, "o €\n".encode()), (2, b"bad \xff\0")]
@@ -32,7 +33,13 @@ QUICK = settings(
 
 def model_table(chunks: list[Chunk]) -> list[dict[str, Any]]:
     return [
-        {"time": line.time, "source": line.source, "number": i + 1, "text": line.text}
+        {
+            "time": line.time,
+            "source": line.source,
+            "number": i + 1,
+            "text": line.text,
+            "plain": model_plain(line.text),
+        }
         for i, line in enumerate(model_lines(chunks))
     ]
 
@@ -47,10 +54,9 @@ def in_ns(table: Any) -> list[dict[str, Any]]:
 def test_text_is_the_text(tmp_path: Path, chunks: list[Chunk]) -> None:
     log = make_log(chunks)
     log.save(tmp_path / "x.txt")
-    assert (tmp_path / "x.txt").read_bytes().decode() == model_text(chunks)
+    assert (tmp_path / "x.txt").read_bytes().decode() == log.plain
     log[::2].save(tmp_path / "x.txt")
-    expected = model_joined(model_lines(chunks)[::2]).decode("utf-8", "replace")
-    assert (tmp_path / "x.txt").read_bytes().decode() == expected
+    assert (tmp_path / "x.txt").read_bytes().decode() == log[::2].plain
 
 
 @QUICK
@@ -58,10 +64,13 @@ def test_text_is_the_text(tmp_path: Path, chunks: list[Chunk]) -> None:
 def test_jsonl_is_an_object_a_line(tmp_path: Path, chunks: list[Chunk]) -> None:
     make_log(chunks).save(tmp_path / "x.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().splitlines()]
-    assert [(row["source"], row["number"], row["text"]) for row in rows] == [
-        (row["source"], row["number"], row["text"]) for row in model_table(chunks)
+    expected = [
+        row | {"time": utc_time(row["time"]).isoformat(timespec="microseconds")}
+        for row in model_table(chunks)
     ]
-    assert all(row["time"].startswith("2026-01-02T03:04:") for row in rows)
+    assert rows == expected
+    written = (tmp_path / "x.jsonl").read_text()
+    assert written == "".join(json.dumps(row) + "\n" for row in expected)
 
 
 @QUICK
@@ -84,8 +93,9 @@ def test_pandas_holds_the_lines(chunks: list[Chunk]) -> None:
     pytest.importorskip("pandas")
     frame = make_log(chunks).to_pandas()
     expected = model_table(chunks)
-    assert list(frame.columns) == ["time", "source", "number", "text"]
+    assert list(frame.columns) == ["time", "source", "number", "text", "plain"]
     assert list(frame["text"]) == [row["text"] for row in expected]
+    assert list(frame["plain"]) == [row["plain"] for row in expected]
     assert list(frame["source"]) == [row["source"] for row in expected]
     assert list(frame["number"]) == [row["number"] for row in expected]
     assert [time.value for time in frame["time"]] == [row["time"] for row in expected]
@@ -238,7 +248,7 @@ class TestFiles:
             yield "half"
             raise OSError("disk full")
 
-        monkeypatch.setattr(Reading, "text_parts", fail)
+        monkeypatch.setattr(Reading, "plain_parts", fail)
         with pytest.raises(OSError, match="disk full"):
             make_log(LOG).save(path)
         assert path.read_text() == "before"

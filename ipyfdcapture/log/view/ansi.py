@@ -1,9 +1,9 @@
 r"""Captured text is data: nothing in it may drive a terminal or a browser, or hide.
 
-Colours and styles (SGR sequences) are understood. So are ``\r``, backspace and "erase line", with
-which programs draw progress: what is shown is what a terminal would show in the end. Every other
-control sequence vanishes. A control character that is part of none, and characters that change
-the direction of text, are shown as what they are.
+Colours and styles (SGR sequences) are understood. So are ``\r``, backspace, "erase line" and moves
+within a line, with which programs draw progress: what is shown is what a terminal would show in
+the end. Every other control sequence vanishes. A control character that is part of none, and
+characters that change the direction of text, are shown as what they are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itertools import groupby
 Colour = int | str
 
 # A string has no introducer of another inside: to look for its end, nothing is read twice.
-_SEQUENCE = (
+SEQUENCE = (
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]"  # CSI
     r"|(?:\x1b\]|\x9d)[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"  # OSC: titles, links
     r"|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x1b\x90\x98\x9c-\x9f]*(?:\x1b\\|\x9c)"  # DCS, SOS, PM
@@ -29,16 +29,20 @@ _HIDDEN = (
     "\u2028\u2029\ufff9-\ufffb\U000e0000-\U000e007f"  # line ends, annotations, tags
     "\ud800-\udfff"  # bad bytes, from some error handlers
 )
-_TOKEN = re.compile(f"(?P<text>[^{_HIDDEN}]+)|(?P<sequence>{_SEQUENCE})|(?P<hidden>[{_HIDDEN}])")
+_TOKEN = re.compile(f"(?P<text>[^{_HIDDEN}]+)|(?P<sequence>{SEQUENCE})|(?P<hidden>[{_HIDDEN}])")
 _SPECIAL = re.compile(f"[{_HIDDEN}]")
 _SGR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")
-_ERASE_LINE = re.compile(r"(?:\x1b\[|\x9b)([012]?)K")
+#: What changes a row other than by writing to it: erase a part of it, move the cursor along it.
+CURSOR_SEQUENCE = r"(?:\x1b\[|\x9b)(?:[012]?K|0?J|[0-9]{0,9}[CDG])"
+_CURSOR = re.compile(CURSOR_SEQUENCE)
+#: No terminal is wider: a move beyond this and beyond the text ends at the further of the two.
+_WIDEST_COLUMNS = 1000
 
 #: What a full-screen program draws, from where it takes another screen to where it gives it back:
 #: in a line, it draws all over the place. (It may go on in other lines, which are shown then.)
 SCREEN_BEGINS = re.compile(r"\x1b\[\?(?:1049|1047|47)h")
 SCREEN_ENDS = re.compile(r"\x1b\[\?(?:1049|1047|47)l")
-_SCREEN = re.compile(f"{SCREEN_BEGINS.pattern}.*?(?:{SCREEN_ENDS.pattern}|\\Z)", re.DOTALL)
+SCREEN = re.compile(f"{SCREEN_BEGINS.pattern}.*?(?:{SCREEN_ENDS.pattern}|\\Z)", re.DOTALL)
 #: What is shown in its place.
 SCREEN_MARK = "[a full-screen program] "
 
@@ -76,7 +80,7 @@ def runs_of(text: str, style: Style = PLAIN) -> tuple[list[Run], Style]:
     """
     if not _SPECIAL.search(text):
         return ([(text, style)] if text else []), style
-    first, *others = _SCREEN.split(text) if "\x1b[?" in text else [text]
+    first, *others = SCREEN.split(text) if "\x1b[?" in text else [text]
     runs, style = _runs_without_screens(first, style)
     for part in others:
         more, style = _runs_without_screens(part, style)
@@ -85,21 +89,17 @@ def runs_of(text: str, style: Style = PLAIN) -> tuple[list[Run], Style]:
 
 
 def _runs_without_screens(text: str, style: Style) -> tuple[list[Run], Style]:
-    row = _Row()
+    row = Row()
     for token in _TOKEN.finditer(text):
         part = token.group()
         if token.lastgroup == "text":
             row.write(part, style)
-        elif part == "\r":
-            row.cursor = 0
-        elif part == "\b":
-            row.cursor = max(0, row.cursor - 1)
+        elif part in ("\r", "\b") or _CURSOR.fullmatch(part):
+            row.obey(part)
         elif token.lastgroup == "hidden":
             row.write(visible(part), style)
         elif sgr := _SGR.fullmatch(part):
             style = restyled(style, sgr[1])
-        elif erase := _ERASE_LINE.fullmatch(part):
-            row.erase(erase[1])
     return row.runs(), style
 
 
@@ -114,39 +114,71 @@ def visible(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-class _Row:
+class Row:
     """One row of a terminal, as wide as needed: to write over a cell costs that cell."""
 
     def __init__(self) -> None:
-        self.cursor = 0
+        self._cursor = 0
         self._characters: list[str] = []
         self._styles: list[Style] = []
         self._blank = 0  # so many cells at the start are known to be
+        self._end = 0  # the cells from here on were erased
 
-    def write(self, text: str, style: Style) -> None:
-        end = self.cursor + len(text)
-        self._characters[self.cursor : end] = text
-        self._styles[self.cursor : end] = [style] * len(text)
-        self._blank = min(self._blank, self.cursor)
-        self.cursor = end
+    def write(self, text: str, style: Style = PLAIN) -> None:
+        """Write text at the cursor."""
+        missing = self._cursor - len(self._characters)
+        if missing > 0:
+            self._characters += " " * missing
+            self._styles += [PLAIN] * missing
+        end = self._cursor + len(text)
+        self._characters[self._cursor : end] = text
+        self._styles[self._cursor : end] = [style] * len(text)
+        self._blank = min(self._blank, self._cursor)
+        self._cursor = end
+        self._end = max(self._end, end)
 
-    def erase(self, what: str) -> None:
-        """Erase from the cursor on ("" or "0"), up to it ("1"), or all ("2")."""
+    def obey(self, control: str) -> None:
+        r"""Do what ``\r``, ``\b`` or a `CURSOR_SEQUENCE` says."""
+        if control == "\r":
+            self._cursor = 0
+        elif control == "\b":
+            self._cursor = max(0, self._cursor - 1)
+        elif control[-1] in "KJ":
+            self._erase(control[-2:-1])
+        else:
+            number = int(control.lstrip("\x1b\x9b[")[:-1] or 1)
+            widest = max(len(self._characters), _WIDEST_COLUMNS)
+            steps = {"C": max(number, 1), "D": -max(number, 1)}
+            moved = self._cursor + steps.get(control[-1], number - 1 - self._cursor)
+            self._cursor = min(max(moved, 0), widest)
+
+    def _erase(self, what: str) -> None:
+        """Erase up to the cursor ("1"), all ("2"), or else from the cursor on."""
         if what != "1":
-            del self._characters[self.cursor :], self._styles[self.cursor :]
+            del self._characters[self._cursor :], self._styles[self._cursor :]
+            self._end = min(self._end, self._cursor)
         if what in ("1", "2"):
-            some = slice(self._blank, self.cursor)
-            self._characters[some] = " " * (self.cursor - self._blank)
-            self._styles[some] = [PLAIN] * (self.cursor - self._blank)
-            self._blank = self.cursor
+            stop = min(self._cursor, len(self._characters))
+            some = slice(self._blank, stop)
+            self._characters[some] = " " * (stop - self._blank)
+            self._styles[some] = [PLAIN] * (stop - self._blank)
+            self._blank = max(self._blank, stop)
+            if self._end <= stop:
+                self._end = 0
 
     def runs(self) -> list[Run]:
+        """Return what it shows, from style to style."""
         runs, start = [], 0
         for style, cells in groupby(self._styles):
             stop = start + sum(1 for _ in cells)
             runs.append(("".join(self._characters[start:stop]), style))
             start = stop
         return runs
+
+    @property
+    def text(self) -> str:
+        """What it shows, without the cells at its end that were erased."""
+        return "".join(self._characters[: self._end])
 
 
 def cut(runs: list[Run], start: int, stop: int) -> list[Run]:
