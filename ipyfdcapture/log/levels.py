@@ -31,39 +31,112 @@ _ONE_DIGIT = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256)
 #: Prefixes before a level: a rank's, a worker's, a container's, a bar.
 _MOST_PREFIXES = 4
 _NEGATION = re.compile(r"(?:\b(?:[Nn]o|NO|[Nn]ot|[Ww]ithout|[Zz]ero|any)|(?<![\w.:])0) $")
-#: No line that a rule for words or crashes fits lacks all of these, in lower case.
-_STEMS = (
-    *(
-        ": ",
-        "err",
-        "warn",
-        "info",
-        "debug",
-        "fatal",
-        "crit",
-        "trac",
-        "not",
-        "succ",
-        "sever",
-        "alert",
-    ),
-    *("emerg", "verb", "trc", "dbg", "inf", "wrn", "ftl", "fine", "exception", "level", "fail"),
-    *("fault", "abort", "kill", "signal", "assert", "panic", "terminat", "core dumped", "lvl"),
-    *("***", "corrupt", "free()", "sanitizer", "==0", "at line", "memory", "halted", "bad ", "msg"),
-    *("** on", "illegal", "sig", "stop", "overflow", "uncaught", "unhandled", "oom", "alloc()"),
-    *("status", "cuda", "hip", "! ", "full \\", "report", "(): ", "wwww", "eeee", "cu"),
-    *("pure virtual", "bus", "trap", "mpi_", "severity", "denied", "cannot", "--"),
-    *("unable", "invalid", "could not", "kekul", "ctab", "counts line", "valence", "exit:"),
-    *("nicht", "ausf", "exécu", "ejecu"),
+#: An ASCII line that a rule for words or crashes fits has one of these in it, in lower case, ...
+_PARTS = (
+    *("err", "warn", "exception", "fatal", "info", "debug", "fail", "abort", "level", "lvl", "sig"),
+    *("***", "sanitizer", "==0", "): ", "--", "cuda", "kill", "sever", "exit:", "! ", "full \\"),
+    *("mpi_", "avert", "avvis", "aviso", "atten", "adver", "upozor", "varov", "fehler", "report"),
 )
-
-#: The same of lines in which there are lower case letters alone, and none of `_MARKS`.
-_STEMS_OF_PROSE = (
-    *("fault", "abort", "kill", "illegal", "terminat", "corrupt", "panic", "overflow", "memory"),
-    *("halted", "err", "warn", "denied", "fail", "cuda", "hip", "oom", "stop", "assert", "virtual"),
-    *("signal", "bus", "trap", " - ", "--", "traceback", "angehalten"),
+#: ... or one of these as a word.
+_WORDS = frozenset(
+    word for phrase in WORDS for word in phrase.split()[-1:] if len(word) > 1 and word.isascii()
+) | frozenset(
+    [
+        "segmentation",
+        "bus",
+        "illegal",
+        "floating",
+        "trap",
+        "overflow",
+        "fault",
+        "speicherzugriffsfehler",
+        "segmento",
+        "terminate",
+        "terminating",
+        "pure",
+        "double",
+        "corrupted",
+        "free",
+        "malloc",
+        "realloc",
+        "munmap_chunk",
+        "malloc_consolidate",
+        "aborted",
+        "assertion",
+        "program",
+        "process",
+        "thread",
+        "caught",
+        "line",
+        "stop",
+        "panicked",
+        "overflowed",
+        "unhandled",
+        "uncaught",
+        "termination",
+        "oom",
+        "memory",
+        "bad_alloc",
+        "nccl",
+        "cudnn",
+        "cublas",
+        "hip",
+        "halted",
+        "angehalten",
+        "ejecuci",
+        "news",
+        "entry",
+        "explicit",
+        "kekulize",
+        "counts",
+        "ctab",
+        "cannot",
+        "could",
+        "unable",
+        "invalid",
+        "jump",
+        "conditional",
+        "use",
+        "mismatched",
+        "such",
+        "directory",
+        "denied",
+        "found",
+        "space",
+        "exists",
+        "refused",
+        "permitted",
+        "allocate",
+        "descriptor",
+        "exceeded",
+        "reset",
+        "pipe",
+        "busy",
+        "handle",
+        "files",
+        "argument",
+        "core",
+        "dumped",
+        "geschrieben",
+        "wwww",
+        "eeee",
+        "lib",
+        "unrecoverable",
+        "let",
+        "op",
+        "message",
+        "warnmeldungen",
+        "curl",
+        "errno",
+        "npm",
+        "make",
+        "gmake",
+        "ninja",
+        "ucx",
+        "verb",
+    ]
 )
-_MARKS = re.compile(r"[:\[(*=!|<\"{>@#%\\]")
+_SPACES = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
 
 
 def level_of(line: bytes) -> str | None:
@@ -141,13 +214,7 @@ class _Shapes(dict[bytes, "str | None"]):
 
 
 def _level_of_shape(shape: str) -> str | None:
-    lower = shape.lower()
-    is_prose = lower == shape and _MARKS.search(shape) is None
-    stems = _STEMS_OF_PROSE if is_prose else _STEMS
-    if not shape.isascii() or any(map(lower.__contains__, stems)):
-        candidates = _rules(FORMATS)
-    else:
-        candidates = _rules(LETTERED)
+    candidates = _rules(FORMATS if _may_have_words(shape) else LETTERED)
     start, prefix = 0, _prefix()
     for _ in range(_MOST_PREFIXES + 1):
         level, is_certain = _level_at(shape, start, candidates)
@@ -158,6 +225,15 @@ def _level_of_shape(shape: str) -> str | None:
             return None
         start = found.end()
     return None
+
+
+def _may_have_words(shape: str) -> bool:
+    if not shape.isascii():
+        return True
+    lower = shape.lower()
+    if any(map(lower.__contains__, _PARTS)):
+        return True
+    return not _WORDS.isdisjoint(lower.translate(_SPACES).split())
 
 
 def _level_at(shape: str, start: int, pattern: re.Pattern[str]) -> tuple[str | None, bool]:

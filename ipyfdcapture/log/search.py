@@ -270,7 +270,9 @@ def _find_in_range(
         if sources is not None and batch.source is not None and batch.source not in sources:
             continue
         skipped = max(selection.start - batch.first, 0)
-        body = _part(batch.body, skipped, selection.stop - batch.first)
+        to_the_end = selection.stop == len(lines)
+        stop = len(batch.body) if to_the_end else selection.stop - batch.first
+        body = _part(batch.body, skipped, stop)
         found = [skipped + i for i in search.find(body)] if body else []
         if batch.begun and batch.first < selection.stop and search.matches(content(batch.tail())):
             last = batch.count - 1
@@ -286,8 +288,8 @@ def _find_in_range(
 
 def _part(body: bytes, start: int, stop: int) -> bytes:
     """Return the lines ``start`` .. ``stop`` of some that each end with a newline."""
-    if start == 0 and stop >= len(body):
-        return body  # it has no more lines than bytes
+    if start == 0 and (stop >= len(body) or stop >= body.count(b"\n")):
+        return body
     lines = body.split(b"\n")
     lines.pop()
     return b"".join([line + b"\n" for line in lines[start : max(stop, 0)]])

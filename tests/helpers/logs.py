@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
 
 from ipyfdcapture.log.captured import Captured
-from ipyfdcapture.log.view.ansi import visible
+from ipyfdcapture.log.view import ansi
 from ipyfdcapture.recording import spool
 from ipyfdcapture.recording.copying import record_bytes
 from ipyfdcapture.recording.metadata import Metadata
@@ -75,31 +74,17 @@ def model_lines(chunks: list[Chunk]) -> list[ModelLine]:
 
 
 def model_plain(text: str) -> str:
-    """Draw one line into cells, a character at a time."""
-    cells: list[str] = []
-    cursor = end = 0
-    for token in _TOKENS.findall(text):
-        if token == "\r":
-            cursor = 0
-        elif token == "\b":
-            cursor = max(0, cursor - 1)
-        elif token in ("\x1b[K", "\x1b[1K", "\x1b[2K"):
-            if token != "\x1b[K":
-                cells[:cursor] = [" "] * min(cursor, len(cells))
-                end = end if end > cursor else 0
-            if token != "\x1b[1K":
-                del cells[cursor:]
-                end = 0 if token == "\x1b[2K" else min(end, cursor)
-        elif len(token) == 1:
-            for character in visible(token) if token in "\x1b\x85" else token:
-                cells += [" "] * (cursor - len(cells))
-                cells[cursor : cursor + 1] = [character]
-                cursor += 1
-                end = max(end, cursor)
-    return "".join(cells[:end])
-
-
-_TOKENS = re.compile(r"\x1b\[[0-9;]*[mK]|\x1b[ -/]+[0-~]|\x1b[0-OQ-WYZ\\`-~]|[\s\S]")
+    """Draw one line, a token at a time, as a row of a terminal."""
+    row = ansi.Row()
+    for token in ansi._TOKEN.finditer(text):
+        part = token.group()
+        if part in ("\r", "\b") or ansi._CURSOR.fullmatch(part):
+            row.obey(part)
+        elif token.lastgroup == "text":
+            row.write(part)
+        elif token.lastgroup == "hidden":
+            row.write(ansi.visible(part) if part == "\x1b" or "\x80" <= part <= "\x9f" else part)
+    return row.text
 
 
 def model_text(chunks: list[Chunk], encoding: str = "utf-8", only: int | None = None) -> str:

@@ -152,7 +152,7 @@ def test_gz_behind_a_suffix_compresses(tmp_path: Path, suffix: str) -> None:
     assert gzip.decompress(packed) == (tmp_path / f"a{suffix}").read_bytes()
     assert packed == (tmp_path / f"b{suffix}.gz").read_bytes()
     log.save(tmp_path / "x.gz")
-    assert gzip.decompress((tmp_path / "x.gz").read_bytes()).decode() == log.text
+    assert gzip.decompress((tmp_path / "x.gz").read_bytes()).decode() == log.plain
 
 
 def test_home_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,8 +180,7 @@ def test_many_lines_at_once_have_the_levels_that_each_has_alone() -> None:
 
 
 def test_no_line_is_passed_over_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(levels, "_STEMS", ("",))  # which all lines have
-    monkeypatch.setattr(levels, "_STEMS_OF_PROSE", ("",))
+    monkeypatch.setattr(levels, "_PARTS", ("",))  # which all lines have
     assert [level_of(line.encode()) for _, line, _ in LINES] == [level for level, *_ in LINES]
 
 
