@@ -41,7 +41,7 @@ def resume_in_thread(jobs: Sequence[DrainJob]) -> tuple[ThreadHost, Channel]:
                 channel.enqueue(*job.record_request(each, keep_crash=False))
                 for request, fds in job.add_requests(list(job.pipes.values())):
                     channel.enqueue(request, fds)
-            channel.send()
+            channel.send(channel.new_deadline())
         except BaseException:
             host.close()
             raise
