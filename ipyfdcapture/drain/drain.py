@@ -66,6 +66,7 @@ class Drain:
         #: Whether the pump has said that it is one.
         self.was_greeted = False
         self._is_retired = False
+        self.splices = False
         #: Whether a pipe was nearly full at the last look, see `_end_if_stuck`.
         self._is_full = False
         self._watcher: Watcher | None = None
@@ -224,7 +225,8 @@ class Drain:
             self._notice_loss()
             if job.number not in self._jobs:
                 return
-            is_recorded = self.host.outlives_us and job.is_over and job.has_all()
+            can_tell = self.host.outlives_us and self.splices
+            is_recorded = can_tell and job.is_over and job.has_all()
             if is_recorded:
                 self._ask_for_all(job, stopped=True)
                 job.state.writing = False

@@ -50,6 +50,9 @@ class JobServer(Protocol):
 
     #: What the user is to be told once a capture is over.
     notices: Notices
+    #: Whether its pump has been seen to splice: what is neither in a pipe nor in the transit is
+    #: in the file then, and never in the pump's memory.
+    splices: bool
 
     def update(self, job: DrainJob) -> State:
         """Have everything recorded that is in the pipes of ``job``."""
@@ -162,6 +165,7 @@ class DrainJob:
 
     def note(self, answer: dict[str, Any]) -> None:
         """Take what the pump says of it (`ipyfdcapture.drain.protocol.Synced`)."""
+        self.drain.splices = self.drain.splices or answer["spliced"]
         is_open = set(answer["open"])
         for source in [source for source in self.pipes if source not in is_open]:
             self.pipes.pop(source).close()
@@ -224,9 +228,8 @@ class DrainJob:
 
     def has_all(self) -> bool:
         """Tell whether everything is recorded and nobody can write any more."""
-        return all(at_end(pipe.read_end) for pipe in self.pipes.values()) and not (
-            self.transit and waiting_bytes(self.transit[0])
-        )
+        is_empty = all(at_end(pipe.read_end) for pipe in self.pipes.values())
+        return is_empty and not (self.transit and waiting_bytes(self.transit[0]))
 
 
 class PipeReservation:

@@ -121,6 +121,7 @@ class Synced(TypedDict):
     dropped: int  # bytes
     dropped_why: str | None
     open: list[int]  # sources whose writers live
+    spliced: bool  # whether bytes were moved, and none were in the pump's memory alone
 
 
 class Failed(TypedDict):

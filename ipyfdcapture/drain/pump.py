@@ -189,6 +189,7 @@ class Pump:
             "dropped": writer.dropped,
             "dropped_why": writer.dropped_why,
             "open": list(recording.pipes),
+            "spliced": writer.has_spliced,
         }
 
     def _release(self, number: int) -> None:

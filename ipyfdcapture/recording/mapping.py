@@ -58,11 +58,19 @@ _PART_OF_LIMIT = 8
 
 def map_content(fd: int, size: int) -> Content:
     """Map the first ``size`` bytes of an open file, or have them read where that is too much."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if soft == resource.RLIM_INFINITY or size <= soft // _PART_OF_LIMIT:
+    limit = _address_space()
+    if limit is None or size <= limit // _PART_OF_LIMIT:
         with contextlib.suppress(OSError):  # no room, or a file system without mappings
             return map_fd(fd, size)
     return Window(fd, size)
+
+
+def _address_space() -> int | None:
+    """Return how many bytes may be mapped; None: there is no limit, or a sandbox won't say."""
+    with contextlib.suppress(OSError):
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        return None if soft == resource.RLIM_INFINITY else soft
+    return None
 
 
 def map_content_of(path: str, size: int) -> Content:

@@ -52,6 +52,8 @@ class RecordingWriter:
         self._layout = Layout(max_bytes)
         self._transit = transit
         self._can_splice = transit is not None
+        #: Whether it has moved bytes by splicing, so that none were in memory alone.
+        self.has_spliced = False
         self._resume()
         if transit is not None:
             self._take_over(waiting_bytes(transit[0]))
@@ -167,12 +169,15 @@ class RecordingWriter:
                 stored += os.splice(
                     self._transit[0], file, count - stored, offset_dst=offset + stored
                 )
+                self.has_spliced = True
             except OSError as error:
                 if error.errno in _NO_ROOM:
                     self._drop(count - stored, error)  # noted before it is done, as below
                     os.read(self._transit[0], count - stored)
                     return stored
-                self._can_splice = False  # not on this file system, or not in this sandbox
+                self._can_splice = self.has_spliced = (
+                    False  # not on this file system, or not in this sandbox
+                )
         if stored < count:
             stored += self._write(os.read(self._transit[0], count - stored), file, offset + stored)
         return stored
