@@ -14,9 +14,11 @@ import functools
 import itertools
 import os
 import time
+import weakref
 from typing import Any, TextIO
 
-from ..drain.choosing import get_drain
+from ..drain.choosing import gather_kept, get_drain
+from ..drain.drain import Drain
 from ..drain.job import DrainJob, Pipe
 from ..errors import CaptureError, reason
 from ..live.display_order import keep_order
@@ -53,6 +55,10 @@ _serials = itertools.count(1)
 _active: list[CaptureSession] = []
 at_fork(Stage.STATE, in_child=_active.clear)
 
+#: The recordings of captures that have stopped while processes still write to them.
+kept_logs: weakref.WeakKeyDictionary[Recording, DrainJob] = weakref.WeakKeyDictionary()
+at_fork(Stage.STATE, in_child=kept_logs.clear)
+
 
 @atexit.register
 def _stop_all() -> None:
@@ -77,6 +83,7 @@ class CaptureSession:
         self._started = self._is_ending = self._stopped = False
         self._failed = self._interrupted = False
         self._captured: Captured | None = None
+        self._drain: Drain | None = None
         self._job: DrainJob | None = None
         self._write_ends: dict[int, int] = {}
         self._redirections: dict[int, Redirection] = {}
@@ -100,6 +107,16 @@ class CaptureSession:
         if self._captured is None:
             raise RuntimeError("the capture has not started")
         return self._captured
+
+    def _copy_kept(self) -> None:
+        """Have recorded here, too, what processes write that earlier captures started."""
+        job = self._job
+        if job is None or self.captured.recording.closed:
+            return
+        job.is_seen = any(follower.is_seen for follower in self._followers)
+        if self._drain is not None and self is current_capture():
+            gather_kept(self._drain)
+        job.copy_kept(self.captured.recording)
 
     def follow(self, name: str, target: Target) -> Follower:
         """Show what is captured on one more target, from the beginning of the capture on."""
@@ -192,6 +209,7 @@ class CaptureSession:
         for fd in self.options.descriptors:
             follow_descriptor(NAMES.get(fd))
         self._start_followers()
+        self._copy_kept()
         cstdio.install_hooks()
         self._undo.add(AtEnd.HOOKS, cstdio.remove_hooks)
         if self.options.display:
@@ -205,7 +223,7 @@ class CaptureSession:
     def _start_recording(self, closed: ClosedStandardDescriptors) -> None:
         """Have pipes that nothing leads to yet drained into a new recording."""
         place = spool.open_spool(self.options.spool_dir)
-        drain = get_drain(self.options.drain)
+        drain = self._drain = get_drain(self.options.drain)
         self._undo.add(AtEnd.DRAIN, drain.close_if_idle)
         recording, files = create_recording(self.options, self._metadata, place.path)
         self._captured = Captured(recording, self._outputs)
@@ -219,7 +237,9 @@ class CaptureSession:
             for file in files:
                 os.close(file)
             raise
-        self._job = drain.record(recording, place, files, self.options.crash_dir, pipes)
+        self._job = drain.record(
+            recording, place, files, self.options.crash_dir, pipes, is_capture=True
+        )
         self._job.before_look = flush_for_a_look
         self._undo.add(AtEnd.RECORDING, functools.partial(self._end_recording, recording))
         _active.append(self)
@@ -239,7 +259,8 @@ class CaptureSession:
                 original = None if fd in closed else open_late_output(fd)
                 if original is not None:
                     closing.callback(os.close, original)
-                pipes.append(Pipe(len(pipes), read_end, original))
+                name = self._metadata.sources[len(pipes)]
+                pipes.append(Pipe(len(pipes), read_end, original, name))
             closing.pop_all()
         return pipes
 
@@ -409,6 +430,10 @@ class CaptureSession:
                     f"the end of the captured log cannot be had yet: {reason(error)}. It is there "
                     "once the log can be read"
                 )
+            if job.state.writing:
+                kept_logs[recording] = job
+                for session in reversed(_active):
+                    session._copy_kept()
 
     def _end_follower(self, follower: Follower) -> None:
         try:

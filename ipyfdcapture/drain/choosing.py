@@ -132,6 +132,16 @@ def _greet(drain: Drain) -> None:
     _helpers_work = _helpers_work or drain.was_greeted
 
 
+def gather_kept(drain: Drain) -> None:
+    """Have one drain go on with all recordings whose captures have stopped.
+
+    So what their processes write can be recorded in the logs of its captures as well.
+    """
+    with _lock:
+        for other in list(_all_drains):
+            drain.adopt_kept(other)
+
+
 # -- at exit and at forks -------------------------------------------------------------------------
 
 

@@ -18,8 +18,10 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
+from ..errors import reason
 from ..recording.format import dropped_bytes
 from ..recording.recording import Recording, State
+from ..recording.sources import origin_of, streams_of
 from ..recording.spool import Spool
 from ..system.descriptors import Socket
 from ..system.finalizers import Finalizer
@@ -30,8 +32,11 @@ from .host import Host
 from .job import DrainJob, Pipe, PipeReservation
 from .notices import Notices
 from .protocol import Request
-from .taking_over import resume_in_thread
+from .taking_over import reopened, resume_in_thread
 from .watcher import Watcher
+
+#: The numbers of recordings: the higher, the newer. One may go from one drain to another.
+_numbers = itertools.count(1)
 
 
 class Drain:
@@ -58,7 +63,8 @@ class Drain:
         self._jobs: dict[int, DrainJob] = {}
         #: The jobs that await an answer, see `stop`.
         self._unanswered: list[DrainJob] = []
-        self._numbers = itertools.count(1)
+        #: Released recordings whose pipes had writers: where they come from, and their sources.
+        self._released: dict[int, tuple[str, list[tuple[int, str]]]] = {}
         self._spools: list[Spool] = []
         self._owner = os.getpid()
         #: What the user is to be told once nothing is captured any more.
@@ -117,15 +123,20 @@ class Drain:
         files: tuple[int, int],
         crash_dir: str | None,
         pipes: Sequence[Pipe] = (),
+        *,
+        is_capture: bool = False,
     ) -> DrainJob:
         """Begin to write ``recording`` from ``pipes``.
 
-        Takes over ``files``, the descriptors of its data and index, and the pipes. Raises
-        `OSError` if the drain cannot have them.
+        What comes by the pipes of a capture that has stopped is recorded in later ones as well
+        (`copy_kept`). Takes over ``files``, the descriptors of its data and index, and the pipes.
+        Raises `OSError` if the drain cannot have them.
         """
         limit = recording.metadata.max_bytes
-        job = DrainJob(self, next(self._numbers), recording.path, limit, crash_dir)
+        job = DrainJob(self, next(_numbers), recording.path, limit, crash_dir)
         job.pipes = {pipe.source: pipe for pipe in pipes}
+        if is_capture:
+            job.origin = origin_of(recording.metadata.cell, job.number)
         try:
             job.open_transit()
             with self._lock:
@@ -225,7 +236,7 @@ class Drain:
             self._notice_loss()
             if job.number not in self._jobs:
                 return
-            can_tell = self.host.outlives_us and self.splices
+            can_tell = self.host.outlives_us and self.splices and not job.copies
             is_recorded = can_tell and job.is_over and job.has_all()
             if is_recorded:
                 self._ask_for_all(job, stopped=True)
@@ -246,6 +257,8 @@ class Drain:
             self._notice_loss()
             if job.number not in self._jobs:
                 return
+            if job.origin is not None and (living := job.living_sources()):
+                self._released[job.number] = job.origin, living
             with contextlib.suppress(OSError):  # gone: it keeps nothing anyway
                 self._channel.enqueue({"do": "release", "id": job.number})
                 self._channel.send()
@@ -262,6 +275,102 @@ class Drain:
         with contextlib.suppress(RuntimeError):  # no thread to be had: at exit, then
             _thread.start_new_thread(function, ())
         return True
+
+    # -- what processes write that earlier captures started -------------------------------------
+
+    def copy_kept(self, job: DrainJob, recording: Recording) -> None:
+        """Record in ``job``, too, what processes write that earlier captures started."""
+        with deferred_interrupts(), self._lock:
+            self._notice_loss()
+            if job.number not in self._jobs or job.stopped or job.origin is None:
+                return
+            streams = job.streams
+            found = [
+                (number, source, f"{origin}/{name}")
+                for number, origin, sources in self._kept()
+                for source, name in sources
+                if (number, source) not in job.copies and streams_of(name) & streams
+            ]
+            if not found:
+                return
+            first = len(recording.sources)
+            recording.add_sources([name for _, _, name in found])
+            new = {(n, source): first + i for i, (n, source, _) in enumerate(found)}
+            job.copies |= new
+            job.copies_since = job.copies_since or time.time_ns()
+            # Waited for: what was in the pipes before belongs to the earlier captures alone.
+            try:
+                answer = self._ask(job.copy_request(new, is_resumed=False))
+            except LateAnswerError:  # it is copied once the pump goes on
+                return
+            except OSError as error:
+                self.notices.add(
+                    "what processes of earlier captures write is in the logs of those alone: "
+                    f"{reason(error)}"
+                )
+                return
+            for number in answer["gone"]:
+                self._released.pop(number, None)
+
+    def _kept(self) -> list[tuple[int, str, list[tuple[int, str]]]]:
+        """Return the recordings whose captures have stopped while writers live.
+
+        For each its number, where it comes from, and the numbers and names of its sources.
+        """
+        kept = [
+            (job.number, job.origin, job.living_sources())
+            for job in self._jobs.values()
+            if job.stopped and job.origin is not None
+        ]
+        return kept + [(number, *each) for number, each in self._released.items()]
+
+    def adopt_kept(self, other: Drain) -> None:
+        """Go on with the recordings of another drain whose captures have stopped.
+
+        If that is not possible at present, the other one does.
+        """
+        jobs = [] if other is self else other.jobs_to_hand_over()
+        with contextlib.ExitStack() as opened, contextlib.suppress(OSError):
+            files = reopened(jobs, opened)
+            for job, each in zip(jobs, files, strict=True):
+                with deferred_interrupts():
+                    if self._has_room_for(job) and other.hand_over(job):
+                        self._adopt(job, each)
+        if jobs:
+            other.close_if_idle()
+
+    def jobs_to_hand_over(self) -> list[DrainJob]:
+        """Return the jobs of captures that have stopped, while writers live."""
+        with self._lock:
+            if not self._jobs or not self._is_ours() or self._channel.is_late:
+                return []
+            return [
+                job
+                for job in self._jobs.values()
+                if job.is_over and job.origin is not None and not job.awaits_answer
+            ]
+
+    def hand_over(self, job: DrainJob) -> bool:
+        """Do nothing more with a job, whose pipes stay; tell whether it is so."""
+        with self._lock, contextlib.suppress(OSError):
+            if job.number in self._jobs:
+                self._ask({"do": "forget", "id": job.number})
+                del self._jobs[job.number]
+                for each in self._jobs.values():
+                    each.copies = {key: n for key, n in each.copies.items() if key[0] != job.number}
+                return True
+        return False
+
+    def _has_room_for(self, job: DrainJob) -> bool:
+        request_fds = 4 + 2 * len(job.pipes)
+        return self.is_usable and (not self.host.outlives_us or self._channel.room >= request_fds)
+
+    def _adopt(self, job: DrainJob, files: tuple[int, int]) -> None:
+        with self._lock:
+            job.drain = self
+            self._jobs[job.number] = job
+            self._channel.enqueue(*job.record_request(files, keep_crash=False))
+            self._send_pipes(job, list(job.pipes.values()))
 
     # -- what the pump is sent ------------------------------------------------------------------
 
@@ -415,6 +524,7 @@ class Drain:
         self._notice_loss()
         host, channel = resume_in_thread(list(self._jobs.values()))
         dead, self.host, self._channel = self.host, host, channel
+        self._released.clear()  # nobody reads their pipes any more
         self._forget_unanswered()
         dead.close()
         if dead.outlives_us:

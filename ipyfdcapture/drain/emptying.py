@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import time
+from typing import NamedTuple
 
 from ..recording.writer import CHUNK_BYTES, RecordingWriter
 from ..system.pipes import TERMINAL_BYTES, capacity, read_some, waiting_bytes
@@ -31,12 +32,25 @@ class PumpedPipe:
         self.source = source
         self.original = original  # where bytes go once nobody keeps them any more
         self.is_terminal = os.isatty(fd)
+        self.relay: Relay | None = None  # which owns the descriptors, once there is one
 
     def close(self) -> None:
         """Close its descriptors."""
+        if self.relay is not None:
+            self.relay.resume()  # it sees the end for itself
+            return
         os.close(self.fd)
         if self.original is not None:
             os.close(self.original)
+
+
+class Copy(NamedTuple):
+    """Where what comes by a pipe is recorded as well."""
+
+    number: int  # of the recording: the higher, the newer
+    recording: PumpedRecording
+    source: int  # its number there
+    is_shown: bool  # there, and so not with its own recording
 
 
 class PumpedRecording:
@@ -49,6 +63,39 @@ class PumpedRecording:
         self.pipes: dict[int, PumpedPipe] = {}
         self.taken: set[int] = set()  # the sources whose pipes it has or had
         self.active = True  # until the cell that it belongs to has ended
+        self.copied: set[PumpedRecording] = set()  # those whose pipes are recorded here as well
+        self._copies: dict[int, list[Copy]] = {}  # by source
+
+    def copy_of(self, source: int) -> Copy | None:
+        """Return where a source is recorded as well, now that its own capture has stopped."""
+        return max(self._copies.get(source, ()), key=_by_number, default=None)
+
+    def begin_copy(self, source: int, copy: Copy) -> None:
+        """Record a source elsewhere as well."""
+        was_shown = self._is_shown(source)
+        self._copies.setdefault(source, []).append(copy)
+        copy.recording.copied.add(self)
+        self._note_shown(source, was_shown)
+
+    def end_copies(self, to: PumpedRecording) -> None:
+        """Record nothing in another recording any more."""
+        for source, copies in list(self._copies.items()):
+            was_shown = self._is_shown(source)
+            self._copies[source] = [copy for copy in copies if copy.recording is not to]
+            self._note_shown(source, was_shown)
+        to.copied.discard(self)
+
+    def _is_shown(self, source: int) -> bool:
+        copy = self.copy_of(source)
+        return copy is not None and copy.is_shown
+
+    def _note_shown(self, source: int, was_shown: bool) -> None:
+        if self.writer is not None and self._is_shown(source) != was_shown:
+            self.writer.note_shown(source, not was_shown)
+
+
+def _by_number(copy: Copy) -> int:
+    return copy.number
 
 
 class Emptier:
@@ -131,11 +178,38 @@ class Emptier:
         """Move what is in the recording's pipes at this moment, and no more: a writer that
         never pauses must not keep the asker waiting."""
         for pipe in list(recording.pipes.values()):
-            left = TERMINAL_BYTES if pipe.is_terminal else waiting_bytes(pipe.fd)
-            while left > 0 and pipe.source in recording.pipes:
-                left -= self._empty(pipe) or left
-            if pipe.source in recording.pipes and at_end(pipe.fd):
-                self._close_pipe(pipe)
+            if pipe.fd in self._pipes:  # else: it is passed on
+                self._empty_now(pipe)
+                if pipe.source in recording.pipes and at_end(pipe.fd):
+                    self._close_pipe(pipe)
+
+    def _empty_now(self, pipe: PumpedPipe) -> None:
+        left = TERMINAL_BYTES if pipe.is_terminal else waiting_bytes(pipe.fd)
+        while left > 0 and pipe.source in pipe.recording.pipes:
+            left -= self._empty(pipe) or left
+
+    def begin_copy(self, pipe: PumpedPipe) -> None:
+        """Prepare for a pipe to be recorded elsewhere as well.
+
+        What is in it by now is not. If nobody keeps its own recording, it is no longer passed on.
+        """
+        if pipe.recording.writer is not None:
+            self._empty_now(pipe)
+        elif pipe.fd not in self._pipes and pipe.relay is not None and pipe.relay.pause():
+            self._pipes[pipe.fd] = pipe
+            self._poll.register(pipe.fd, select.POLLIN)
+
+    def has_writers(self, recording: PumpedRecording) -> bool:
+        """Tell whether there is still a writer of one of its pipes."""
+        for pipe in list(recording.pipes.values()):
+            if pipe.fd not in self._pipes and (pipe.relay is None or pipe.relay.has_ended):
+                del recording.pipes[pipe.source]
+        return bool(recording.pipes)
+
+    def let_go(self, recording: PumpedRecording) -> None:
+        """Close the pipes of a recording, and leave what is in them to another pump."""
+        for pipe in list(recording.pipes.values()):
+            self._close_pipe(pipe)
 
     def ignore_control(self) -> None:
         """Wait for the pipes alone."""
@@ -151,6 +225,9 @@ class Emptier:
 
     def forget(self) -> None:
         """Somebody has closed all descriptors: their numbers are others' now."""
+        for pipe in self._pipes.values():
+            if pipe.relay is not None:
+                pipe.relay.resume()
         self._pipes.clear()
         self._relays.clear()
 
@@ -160,8 +237,14 @@ class Emptier:
     def _empty(self, pipe: PumpedPipe) -> int:
         """Move one chunk; forget the pipe at its end. Returns the bytes moved."""
         writer = pipe.recording.writer
-        if writer:
+        copy = pipe.recording.copy_of(pipe.source)
+        other = copy.recording.writer if copy else None
+        if writer is not None:
             moved = writer.take(pipe.fd, pipe.source, pipe.is_terminal)
+            if moved and copy and other is not None:
+                writer.copy_to(other, copy.source)
+        elif copy and other is not None:  # nobody keeps it but the capture that runs
+            moved = other.take(pipe.fd, copy.source, pipe.is_terminal)
         else:
             moved = self._pass_through(pipe)
         if moved == 0:
@@ -173,12 +256,17 @@ class Emptier:
 
         Nobody may be reading there, so a thread of its own writes; without one, they are dropped.
         """
+        if pipe.relay is not None:
+            self._unwatch_pipe(pipe)
+            pipe.relay.resume()
+            return None
         if pipe.original is not None:
             relay = Relay(pipe.fd, pipe.original)
             with contextlib.suppress(RuntimeError):
                 relay.start()
+                pipe.relay = relay
                 self._relays.append(relay)
-                self._drop_pipe(pipe)
+                self._unwatch_pipe(pipe)
                 return None
         try:
             return len(read_some(pipe.fd, CHUNK_BYTES))
@@ -186,10 +274,10 @@ class Emptier:
             return None
 
     def _close_pipe(self, pipe: PumpedPipe) -> None:
-        self._drop_pipe(pipe)
+        self._unwatch_pipe(pipe)
+        pipe.recording.pipes.pop(pipe.source, None)
         pipe.close()
 
-    def _drop_pipe(self, pipe: PumpedPipe) -> None:
+    def _unwatch_pipe(self, pipe: PumpedPipe) -> None:
         self._poll.unregister(pipe.fd)
         del self._pipes[pipe.fd]
-        pipe.recording.pipes.pop(pipe.source, None)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..recording.recording import State
+from ..recording.recording import Recording, State
+from ..recording.sources import streams_of
 from ..recording.writer import CHUNK_BYTES
 from ..system.descriptors import Descriptor
 from ..system.pipes import capacity, open_pipe, waiting_bytes
 from ..system.polling import at_end, wait_until_closed
 from .notices import Notices
-from .protocol import MOST_FDS, AddRequest, RecordRequest
+from .protocol import MOST_FDS, AddRequest, CopyRequest, RecordRequest
 
 #: How often to look whether nobody reserves pipes of a recording any more.
 _RESERVATION_S = 0.02
@@ -28,6 +29,8 @@ class Pipe:
     read_end: int
     #: Where bytes go that nobody keeps any more. None: nowhere.
     original: int | None = None
+    #: The name of the source.
+    name: str = ""
 
     def __post_init__(self) -> None:
         self._fds = [Descriptor(fd) for fd in (self.read_end, self.original) if fd is not None]
@@ -66,6 +69,9 @@ class JobServer(Protocol):
     def add(self, job: DrainJob, pipes: Sequence[Pipe]) -> None:
         """Empty more pipes into the recording of ``job``."""
 
+    def copy_kept(self, job: DrainJob, recording: Recording) -> None:
+        """Record in ``job``, too, what processes write that earlier captures started."""
+
     def reserve(self, job: DrainJob) -> PipeReservation | None:
         """Have ``job`` wait for pipes that are yet to be added; None if it is too late."""
 
@@ -86,6 +92,15 @@ class DrainJob:
     path: str
     max_bytes: int | None
     crash_dir: str | None
+    #: What other logs call it: ``cell 3``. None if it is no capture's.
+    origin: str | None = None
+    #: Whether it is shown where the user looks.
+    is_seen: bool = False
+    #: What is recorded here, too, of processes that earlier captures started: the number of such
+    #: a recording and of its source, and the number that it has here.
+    copies: dict[tuple[int, int], int] = field(default_factory=dict)
+    #: Since when, in ns since the epoch.
+    copies_since: int = 0
     #: A pipe from the pump to the pump, see `ipyfdcapture.recording.writer.RecordingWriter`.
     transit: tuple[Descriptor, Descriptor] | None = None
     pipes: dict[int, Pipe] = field(default_factory=dict)
@@ -156,6 +171,29 @@ class DrainJob:
         """
         self.drain.add(self, pipes)
 
+    def copy_kept(self, recording: Recording) -> None:
+        """Have recorded here, too, what processes write that earlier captures started.
+
+        Parameters
+        ----------
+        recording
+            What this job writes. Its sources are added: ``cell 3/stdout``.
+        """
+        if self.owner == os.getpid():
+            self.drain.copy_kept(self, recording)
+
+    @property
+    def streams(self) -> frozenset[str]:
+        """The streams that are captured."""
+        return frozenset[str]().union(
+            *(streams_of(pipe.name) for pipe in self.pipes.values() if "/" not in pipe.name)
+        )
+
+    def living_sources(self) -> list[tuple[int, str]]:
+        """Return the numbers and names of the sources that have a writer."""
+        pipes = list(self.pipes.values())
+        return [(pipe.source, pipe.name) for pipe in pipes if not at_end(pipe.read_end)]
+
     # -- what the drain knows -------------------------------------------------------------------
 
     @property
@@ -210,6 +248,16 @@ class DrainJob:
                 "originals": [pipe.source for pipe in some if pipe.original is not None],
             }
             yield request, fds
+
+    def copy_request(self, copies: Iterable[tuple[int, int]], is_resumed: bool) -> CopyRequest:
+        """Return the request to record here what comes by sources of other recordings."""
+        return {
+            "do": "copy",
+            "id": self.number,
+            "copies": [(*each, self.copies[each]) for each in copies],
+            "shown": self.is_seen,
+            "since": self.copies_since if is_resumed else None,
+        }
 
     def open_transit(self) -> None:
         """Open the transit, where the system can use it."""

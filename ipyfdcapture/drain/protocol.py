@@ -65,6 +65,29 @@ class AddRequest(Envelope):
     originals: list[int]
 
 
+class CopyRequest(Envelope):
+    """Record in ``id``, too, what comes by pipes of recordings that have stopped. Answer: `Copied`.
+
+    Of all recordings that a pipe is copied to, it is the newest that gets it.
+    """
+
+    do: Literal["copy"]
+    id: int
+    copies: list[tuple[int, int, int]]  # another recording, a source of it, and its number in `id`
+    shown: bool  # whether it is shown there, and so not with its own recording
+    since: int | None  # ns since the epoch: a pump that was killed has copied since then
+
+
+class ForgetRequest(Envelope):
+    """Do nothing more with a recording that has stopped: another pump goes on with it.
+
+    Answer: an empty one, once it is so.
+    """
+
+    do: Literal["forget"]
+    id: int
+
+
 class ConfirmRequest(Envelope):
     """Tell what was taken. Answer: `Confirmed`."""
 
@@ -101,6 +124,8 @@ Request = (
     | SpoolRequest
     | RecordRequest
     | AddRequest
+    | CopyRequest
+    | ForgetRequest
     | ConfirmRequest
     | SyncRequest
     | ReleaseRequest
@@ -113,6 +138,12 @@ class Confirmed(TypedDict):
 
     taken: list[int] | None  # sources whose pipes are or were emptied (None: no such recording)
     room: int  # so many more descriptors can be taken for sure
+
+
+class Copied(TypedDict):
+    """Which of the pipes that were to be copied are gone."""
+
+    gone: list[int]  # released recordings that have no writer any more
 
 
 class Synced(TypedDict):

@@ -16,9 +16,18 @@ from collections.abc import Callable, Mapping
 
 from ..recording.files import mark_crashed, move_recording, remove_tree
 from ..recording.writer import RecordingWriter
-from .emptying import Emptier, PumpedPipe, PumpedRecording
+from .emptying import Copy, Emptier, PumpedPipe, PumpedRecording
 from .owner import Owner
-from .protocol import AddRequest, Confirmed, RecordRequest, Request, Synced, encode
+from .protocol import (
+    AddRequest,
+    Confirmed,
+    Copied,
+    CopyRequest,
+    RecordRequest,
+    Request,
+    Synced,
+    encode,
+)
 from .requests import Requests
 
 
@@ -139,6 +148,10 @@ class Pump:
             self._record(request, fds)
         elif request["do"] == "add":
             self._add(request, fds)
+        elif request["do"] == "copy":
+            return self._copy(request)
+        elif request["do"] == "forget":
+            self._forget(request["id"])
         elif request["do"] == "confirm":
             return self._confirm(request["id"])
         elif request["do"] == "sync":
@@ -178,11 +191,14 @@ class Pump:
 
     def _sync(self, number: int, stopped: bool) -> Synced:
         recording = self._recordings[number]
+        writer = recording.writer
+        if writer is None:
+            raise ValueError("it was released")
         if stopped:
             recording.active = False
-        self._emptier.empty_now(recording)
-        writer = recording.writer
-        assert writer is not None
+        self._empty_now(recording)
+        if stopped:
+            self._end_copies(recording)
         if stopped and not recording.pipes:
             self._release(number)
         return {
@@ -193,10 +209,59 @@ class Pump:
         }
 
     def _release(self, number: int) -> None:
-        recording = self._recordings.pop(number, None)
-        if recording is not None and recording.writer is not None:
+        recording = self._recordings.get(number)
+        if recording is None:
+            return
+        self._end_copies(recording)
+        if recording.writer is not None:
             recording.writer.close()
             recording.writer = None
+        if not recording.pipes:  # else: a later capture may record what comes by them
+            del self._recordings[number]
+
+    def _empty_now(self, recording: PumpedRecording) -> None:
+        self._emptier.empty_now(recording)
+        for other in list(recording.copied):
+            self._emptier.empty_now(other)
+
+    # -- what processes write that earlier captures started ------------------------------------
+
+    def _copy(self, request: CopyRequest) -> Copied:
+        number = request["id"]
+        target = self._recordings[number]
+        gone = []
+        for origin, source, its in request["copies"]:
+            recording = self._recordings.get(origin)
+            if recording is None or not self._is_open(recording):
+                self._recordings.pop(origin, None)
+                gone.append(origin)
+                continue
+            if request["since"] is not None:
+                self._complete_copy(recording, source, target, its, request["since"])
+            elif source in recording.pipes:
+                self._emptier.begin_copy(recording.pipes[source])
+            recording.begin_copy(source, Copy(number, target, its, request["shown"]))
+        return {"gone": gone}
+
+    def _is_open(self, recording: PumpedRecording) -> bool:
+        return recording.writer is not None or self._emptier.has_writers(recording)
+
+    def _complete_copy(
+        self, recording: PumpedRecording, source: int, to: PumpedRecording, its: int, since: int
+    ) -> None:
+        if recording.writer is not None and to.writer is not None:
+            recording.writer.complete_copy(source, to.writer, its, since)
+
+    def _end_copies(self, recording: PumpedRecording) -> None:
+        for other in list(recording.copied):
+            other.end_copies(recording)
+
+    def _forget(self, number: int) -> None:
+        recording = self._recordings[number]
+        for target in list(self._recordings.values()):
+            recording.end_copies(target)
+        self._emptier.let_go(recording)
+        self._release(number)
 
     # -- the end of the owner -----------------------------------------------------------------
 
@@ -213,7 +278,7 @@ class Pump:
         spools = set(self._spools)
         for number, recording in list(self._recordings.items()):
             if recording.active and not self._is_peaceful:
-                self._emptier.empty_now(recording)
+                self._empty_now(recording)
                 if is_over:
                     spools -= self._keep_crash(recording)
             self._release(number)

@@ -32,6 +32,7 @@ class Relay:
         self._original = Descriptor(original)
         self._is_read = True  # whether anybody can still read what is passed on
         self._running = _thread.allocate_lock()
+        self._reading = _thread.allocate_lock()  # held by whoever reads from the pipe
 
     def start(self) -> None:
         """Begin. Raises `RuntimeError` if no thread can be had."""
@@ -46,6 +47,18 @@ class Relay:
     def has_ended(self) -> bool:
         """Whether the last writer has closed."""
         return not self._running.locked()
+
+    def pause(self) -> bool:
+        """Leave what comes to the caller until `resume`; tell whether there is still a writer."""
+        self._reading.acquire()
+        if self._pipe.is_ours() and not self.has_ended:
+            return True
+        self._reading.release()
+        return False
+
+    def resume(self) -> None:
+        """Pass on again what comes."""
+        self._reading.release()
 
     def wait(self) -> None:
         """Wait until the last writer has closed."""
@@ -70,7 +83,7 @@ class Relay:
     def _read(self) -> bytes:
         while True:
             wait_until_readable(self._pipe)
-            with contextlib.suppress(BlockingIOError):
+            with contextlib.suppress(BlockingIOError), self._reading:
                 return read_some(self._pipe, RELAY_BYTES)
 
     def _pass_on(self, chunk: bytes) -> None:

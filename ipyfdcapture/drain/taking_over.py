@@ -21,6 +21,16 @@ _FDS_OF_A_THREAD_HOST = 6
 _FDS_OF_A_RECORDING = 6
 
 
+def reopened(jobs: Sequence[DrainJob], opened: contextlib.ExitStack) -> list[tuple[int, int]]:
+    """Return the data and the index of each job's recording, opened again.
+
+    Raises `OSError` if one cannot be. ``opened`` closes them.
+    """
+    return [
+        (_reopen(job.path + ".data", opened), _reopen(job.path + ".index", opened)) for job in jobs
+    ]
+
+
 def resume_in_thread(jobs: Sequence[DrainJob]) -> tuple[ThreadHost, Channel]:
     """Return a pump in a thread that goes on with ``jobs``, and what leads to it.
 
@@ -30,15 +40,18 @@ def resume_in_thread(jobs: Sequence[DrainJob]) -> tuple[ThreadHost, Channel]:
     needed = sum(_FDS_OF_A_RECORDING + 2 * len(job.pipes) for job in jobs)
     _check_that_there_are(needed + _FDS_OF_A_THREAD_HOST)
     with contextlib.ExitStack() as opened:
-        files = [
-            (_reopen(job.path + ".data", opened), _reopen(job.path + ".index", opened))
-            for job in jobs
-        ]
+        files = reopened(jobs, opened)
         host = ThreadHost()
         try:
             channel = Channel(host.control)
             for job, each in zip(jobs, files, strict=True):
                 channel.enqueue(*job.record_request(each, keep_crash=False))
+            known = {job.number for job in jobs}
+            for job in jobs:  # before there are pipes: what comes by them is copied
+                copies = [copy for copy in job.copies if copy[0] in known]
+                if copies:
+                    channel.enqueue(job.copy_request(copies, is_resumed=True))
+            for job in jobs:
                 for request, fds in job.add_requests(list(job.pipes.values())):
                     channel.enqueue(request, fds)
             channel.send(channel.new_deadline())

@@ -20,6 +20,7 @@ from ..output.own_streams import Streams
 from ..output.router import begin_cell, end_cell
 from ..system.interrupts import deferred_interrupts
 from .captures import start
+from .kept_output import KeptOutput
 from .on_error import Failure
 from .prompts import let_prompts_through
 from .shell_output import ShellOutput
@@ -46,6 +47,8 @@ class Cell:
     frame: Any = None
     captures: list[CellCapture] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    #: What kept processes had written when it began; None for a cell within a cell.
+    kept: KeptOutput | None = None
     #: Captured statements of the cell that are running.
     statements: list[CaptureSession] = field(default_factory=list)
     #: Says who gets what it prints if it has no capture.

@@ -20,6 +20,7 @@ from .cells import Cells
 from .completion import install_completion
 from .config import CaptureFd
 from .every_cell import EveryCell
+from .kept_output import KeptOutput
 from .left_behind import LeftBehind
 from .magics import CaptureFdMagics
 from .on_error import show_failures
@@ -116,6 +117,8 @@ class CaptureFdExtension:
         if cell is None:
             return
         cell.info = info
+        if len(self._cells.running) == 1:
+            cell.kept = KeptOutput.at_present()
         if self.config.every_cell and len(self._cells.running) == 1:
             self._every_cell.begin(cell)
 
@@ -135,6 +138,8 @@ class CaptureFdExtension:
             finally:  # a warning may be an error
                 if cell is not None:
                     show_failures(cell.failures, self.config)
+                    if cell.kept is not None:
+                        cell.kept.show_what_came(self.shell)
 
 
 def _show_notices(drain: Drain) -> None:

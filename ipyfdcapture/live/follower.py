@@ -10,7 +10,8 @@ import warnings
 from collections.abc import Callable
 
 from ..recording.recording import Recording
-from ..recording.tail_reader import READ_BYTES, RecordingTail
+from ..recording.shown import ShownElsewhere
+from ..recording.tail_reader import READ_BYTES, Chunk, RecordingTail
 from ..system.interrupts import interrupt_waits
 from ..system.threads import WorkThread
 from .target import Target
@@ -48,6 +49,7 @@ class Follower:
         #: What the target prints within it goes past the capture.
         self._outside = outside
         self._following = RecordingTail(recording, position)
+        self._shown_elsewhere = ShownElsewhere(recording.path)
         self._turn = threading.Condition()
         self._wanted = 0  # how often someone asked for everything to be shown
         self._done = 0
@@ -219,14 +221,28 @@ class Follower:
             start = max(following.oldest(), 0 if tail_bytes is None else end - tail_bytes)
             if start > following.position:
                 self._target.skip(following.skip(start))
-            chunks = following.read(min(READ_BYTES, end - following.position))
+            position = following.position
+            chunks = following.read(min(READ_BYTES, end - position))
             if not chunks:
                 break
-            self._target.show(chunks)
+            if self.is_seen:
+                chunks = self._not_shown_elsewhere(chunks, position)
+            if chunks:
+                self._target.show(chunks)
             with self._turn:
                 self._steps += 1
             # A writer that never pauses must not keep back what waits to be shown.
             self._tick()
+
+    def _not_shown_elsewhere(self, chunks: list[Chunk], position: int) -> list[Chunk]:
+        """Leave out what a kept process wrote while a later cell showed it."""
+        self._shown_elsewhere.update()
+        kept = []
+        for chunk in chunks:
+            if not self._shown_elsewhere.has(chunk.source, position):
+                kept.append(chunk)
+            position += len(chunk.data)
+        return kept
 
     def _tick(self) -> None:
         now = time.monotonic()

@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from ..recording.sources import without_origin
 from .entries import entry_positions
 from .lines import Row, joined
 from .reading import Reading
@@ -84,12 +85,14 @@ def sources_named(reading: Reading, name: str) -> set[int]:
 def sources_of_stream(reading: Reading, names: tuple[str, ...]) -> set[int]:
     """Return the numbers of the sources that are stdout, or stderr.
 
-    In a log that has labelled children alone, theirs.
+    In a log that has labelled children alone, theirs. What a process writes that was kept from an
+    earlier cell counts as if it were written by this one.
     """
-    if all("/" in source for source in reading.sources):
+    sources = list(map(without_origin, reading.sources))
+    if all("/" in source for source in sources):
         ending = f"/{names[0]}"
-        return {n for n, source in enumerate(reading.sources) if source.endswith(ending)}
-    return reading.numbers(names)
+        return {n for n, source in enumerate(sources) if source.endswith(ending)}
+    return {n for n, source in enumerate(sources) if source in names}
 
 
 def checked_context(context: int | str) -> int | Literal["entry"]:

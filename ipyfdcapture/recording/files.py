@@ -43,7 +43,7 @@ def write_all(fd: int, data: bytes | bytearray) -> None:
 
 def recording_files(path: str) -> list[str]:
     """Return the files that belong to the recording at ``path``, as far as they exist."""
-    suffixes = (".data", ".index", ".tail0", ".tail1", ".index.new", ".json")
+    suffixes = (".data", ".index", ".tail0", ".tail1", ".index.new", ".shown", ".json")
     return [path + suffix for suffix in suffixes if os.path.lexists(path + suffix)]
 
 

@@ -9,6 +9,7 @@ import time
 
 from ..system.pipes import read_some, splice_some, waiting_bytes
 from .format import ENTRY, HEADER, Layout, Place, dropped_bytes, new_header, note_dropped
+from .shown import note_shown
 
 #: Read at most this much of one pipe before looking at the others.
 CHUNK_BYTES = 1 << 20
@@ -54,6 +55,10 @@ class RecordingWriter:
         self._can_splice = transit is not None
         #: Whether it has moved bytes by splicing, so that none were in memory alone.
         self.has_spliced = False
+        #: What was taken last: when (ns since the epoch), of which source, and where it starts.
+        self._last = 0, 0, 0
+        #: The part of it that could not be stored, and is dropped.
+        self._unstored = b""
         self._resume()
         if transit is not None:
             self._take_over(waiting_bytes(transit[0]))
@@ -69,8 +74,8 @@ class RecordingWriter:
         self._index_floor = self._index_end
         last_start = None
         if self._index_end > HEADER.size:
-            last = os.pread(self._index_fd, ENTRY.size, self._index_end - ENTRY.size)
-            last_start = ENTRY.unpack(last)[1]
+            time_ns, last_start, source = self._entry(self._index_end - ENTRY.size)
+            self._last = time_ns, source, last_start
         data = os.fstat(self._files["data"]).st_size
         self.end = self._layout.end(data, last_start, self._tail_size)
 
@@ -112,11 +117,13 @@ class RecordingWriter:
         must not stop the writer. What was kept by then is whole; nothing is added to it later,
         across a hole that nobody could see.
         """
+        self._unstored = b""
+        self._last = time.time_ns(), source, self.end
         if self.dropped:
             return self._take_and_drop(pipe)
         try:
             file, place = self._next_place()
-            self._write_entry(source)
+            self._write_entry(source, self._last[0])
             room = min(place.room, _TERMINAL_CHUNK_BYTES if is_terminal else CHUNK_BYTES)
             taken, stored = self._move(pipe, file, place.offset, room, is_terminal)
         except BlockingIOError:
@@ -173,7 +180,7 @@ class RecordingWriter:
             except OSError as error:
                 if error.errno in _NO_ROOM:
                     self._drop(count - stored, error)  # noted before it is done, as below
-                    os.read(self._transit[0], count - stored)
+                    self._unstored = os.read(self._transit[0], count - stored)
                     return stored
                 self._can_splice = self.has_spliced = (
                     False  # not on this file system, or not in this sandbox
@@ -189,8 +196,63 @@ class RecordingWriter:
                 written += os.pwrite(file, chunk[written:], offset + written)
             except OSError as error:
                 self._drop(len(chunk) - written, error)
+                self._unstored = chunk[written:]
                 break
         return written
+
+    def copy_to(self, other: RecordingWriter, source: int) -> None:
+        """Append what was taken last to another recording, as of its ``source``."""
+        time_ns, _, start = self._last
+        other.append(self._read_back(start), source, time_ns)
+        other.append(self._unstored, source, time_ns)
+
+    def complete_copy(self, source: int, other: RecordingWriter, its: int, since: int) -> None:
+        """Do what is missing of `copy_to`, if the writer before this one was killed amid it.
+
+        Parameters
+        ----------
+        source
+            Whose chunks are copied.
+        other, its
+            The recording that they are copied to, and the number of the source there.
+        since
+            Since when (ns since the epoch) they are.
+        """
+        time_ns, last_source, start = self._last
+        if last_source != source or time_ns < since or start == self.end:
+            return
+        copied = other.copied(its, time_ns)
+        if copied is not None:
+            other.append(self._read_back(start + copied), its, time_ns)
+
+    def copied(self, source: int, time_ns: int) -> int | None:
+        """Return how much of a chunk was copied; None if something was recorded after that."""
+        length, stop, offset = 0, self.end, self._index_end
+        while offset > HEADER.size:
+            offset -= ENTRY.size
+            when, start, number = self._entry(offset)
+            if when > time_ns:
+                return None
+            if when < time_ns:
+                break
+            if number == source:
+                length += stop - start
+            stop = start
+        return length
+
+    def _entry(self, offset: int) -> tuple[int, int, int]:
+        return ENTRY.unpack(os.pread(self._index_fd, ENTRY.size, offset))
+
+    def _read_back(self, position: int) -> bytes:
+        """Return what is stored from a position on, which is of the last chunk."""
+        if position >= self.end:
+            return b""
+        place = self._layout.place(position)
+        return os.pread(self._file(place.file), self.end - position, place.offset)
+
+    def note_shown(self, source: int, begins: bool) -> None:
+        """Note that what a source writes from now on is shown elsewhere, or no longer."""
+        note_shown(self.path, source, self.end, begins)
 
     def append(self, chunk: bytes | memoryview, source: int, time_ns: int | None = None) -> None:
         """Append bytes that are already in memory, from now or from ``time_ns``."""
@@ -216,9 +278,10 @@ class RecordingWriter:
         count = min(waiting_bytes(pipe), CHUNK_BYTES)
         self._drop(count, error)
         try:
-            taken = len(read_some(pipe, count or 1))
+            self._unstored = read_some(pipe, count or 1)
         except BlockingIOError:
             return None
+        taken = len(self._unstored)
         self._drop(taken - count, error)
         return taken
 

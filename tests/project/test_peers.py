@@ -130,11 +130,11 @@ def test_under_ipykernel_a_child_of_one_cell_prints_into_a_later_one_and_under_o
 
     messages = eventually(stray, "the late output")
     assert messages[0]["parent_header"]["msg_id"] == reply.msg_id  # type: ignore[index]
-    fresh_kernel.ok(f"%%capture_fd ours\n{start}")
+    count = fresh_kernel.ok(f"%%capture_fd ours\n{start}").count
     quiet = fresh_kernel.ok(wake)
     assert fresh_kernel.value("ours.wait(30)") is True
     assert fresh_kernel.value("ours.stdout") == "late\n"
-    assert quiet.shown == ""
+    assert quiet.shown == f"1 line of processes started in cell [{count}] is in `ours`\n"
 
 
 def test_under_ipykernel_a_child_given_sys_stdout_escapes_the_notebook_and_under_ours_not(

@@ -90,7 +90,12 @@ class ChildLog:
                 raise
             first = len(recording.sources)
             recording.add_sources(sources)
-            pipes = [Pipe(first + i, read_end) for i, read_end in enumerate(read_ends.values())]
+            pipes = [
+                Pipe(first + i, read_end, name=source)
+                for i, (source, read_end) in enumerate(
+                    zip(sources, read_ends.values(), strict=True)
+                )
+            ]
             self._sources.update(pipe.source for pipe in pipes)
             self._job.add(pipes)
 

@@ -1,0 +1,95 @@
+"""A process that is kept from one capture to later ones, and writes what it is told."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from types import TracebackType
+
+#: Reads lines such as ``1 text``, writes the text and a line end to that descriptor, and says that
+#: it has done so on its last one.
+_WRITER = """
+import os, sys
+for line in sys.stdin:
+    fd, text = line.rstrip("\\n").split(" ", 1)
+    left = text.encode() + b"\\n"
+    while left:
+        left = left[os.write(int(fd), left) :]
+    os.write({told}, b"told\\n")
+"""
+#: Writes numbered lines without an end.
+_FLOOD = """
+import itertools, os
+for first in itertools.count(0, 2000):
+    left = b"".join(b"%09d\\n" % n for n in range(first, first + 2000))
+    while left:
+        left = left[os.write(1, left) :]
+"""
+
+
+class KeptProcess:
+    """A child that writes to its descriptors 1 and 2 when it is told to, until the block ends."""
+
+    def __init__(self) -> None:
+        read_end, told = os.pipe()
+        code = _WRITER.format(told=told)
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", code],
+            stdin=subprocess.PIPE,
+            text=True,
+            pass_fds=[told],
+        )
+        os.close(told)
+        self._told = os.fdopen(read_end)
+
+    def write(self, text: str, fd: int = 1) -> None:
+        """Have it write a line; return when it has."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{fd} {text}\n")
+        self._process.stdin.flush()
+        assert self._told.readline() == "told\n"
+
+    def end(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._told.close()
+
+    def __enter__(self) -> KeptProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.end()
+
+
+class Flood:
+    """A child that writes numbered lines as fast as it can, until the block ends."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen([sys.executable, "-I", "-S", "-c", _FLOOD])
+
+    def __enter__(self) -> Flood:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def assert_contiguous(raw: bytes) -> None:
+    """Check that it is a piece of what a `Flood` writes, with nothing missing or doubled."""
+    whole = raw[raw.find(b"\n") + 1 : raw.rfind(b"\n") + 1]
+    numbers = list(map(int, whole.split()))
+    assert numbers, raw[:100]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
