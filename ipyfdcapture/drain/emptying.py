@@ -178,7 +178,7 @@ class Emptier:
         """Move what is in the recording's pipes at this moment, and no more: a writer that
         never pauses must not keep the asker waiting."""
         for pipe in list(recording.pipes.values()):
-            if pipe.fd in self._pipes:  # else: it is passed on
+            if self._has(pipe):  # else: it is passed on
                 self._empty_now(pipe)
                 if pipe.source in recording.pipes and at_end(pipe.fd):
                     self._close_pipe(pipe)
@@ -195,14 +195,14 @@ class Emptier:
         """
         if pipe.recording.writer is not None:
             self._empty_now(pipe)
-        elif pipe.fd not in self._pipes and pipe.relay is not None and pipe.relay.pause():
+        elif not self._has(pipe) and pipe.relay is not None and pipe.relay.pause():
             self._pipes[pipe.fd] = pipe
             self._poll.register(pipe.fd, select.POLLIN)
 
     def has_writers(self, recording: PumpedRecording) -> bool:
         """Tell whether there is still a writer of one of its pipes."""
         for pipe in list(recording.pipes.values()):
-            if pipe.fd not in self._pipes and (pipe.relay is None or pipe.relay.has_ended):
+            if not self._has(pipe) and (pipe.relay is None or pipe.relay.has_ended):
                 del recording.pipes[pipe.source]
         return bool(recording.pipes)
 
@@ -210,6 +210,9 @@ class Emptier:
         """Close the pipes of a recording, and leave what is in them to another pump."""
         for pipe in list(recording.pipes.values()):
             self._close_pipe(pipe)
+
+    def _has(self, pipe: PumpedPipe) -> bool:
+        return self._pipes.get(pipe.fd) is pipe  # the number of one that has ended may be another's
 
     def ignore_control(self) -> None:
         """Wait for the pipes alone."""

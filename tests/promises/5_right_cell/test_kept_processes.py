@@ -144,11 +144,13 @@ def test_a_process_whose_own_log_is_gone_is_recorded_by_the_capture_that_runs() 
             del logs
             gc.collect()
             kept.write("passed on")
-    with capture_fd(drain="process"):
-        pass
+    eventually(lambda: _sources_of_a_capture() == ("stdout", "stderr"), "its end to be seen")
+
+
+def _sources_of_a_capture() -> tuple[str, ...]:
     with capture_fd(drain="process") as logs:
         pass
-    assert logs.recording.sources == ("stdout", "stderr")
+    return logs.recording.sources
 
 
 @DRAINS

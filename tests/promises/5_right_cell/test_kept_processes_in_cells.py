@@ -23,16 +23,16 @@ pool = mp.get_context('fork').Pool(2)
 def use(): pool.map(work, range(4), 1)
 """,
     "a pool of multiprocessing, by a fork server": """
-import multiprocessing as mp, os, tempfile
+import multiprocessing as mp, posix, tempfile
 tempfile.tempdir = '/tmp'  # the path of a socket may have 107 bytes
 pool = mp.get_context('forkserver').Pool(2)
-def use(): pool.starmap(os.write, [(1, b'worker\\n')] * 4, 1)
+def use(): pool.starmap(posix.write, [(1, b'worker\\n')] * 4, 1)
 """,
     "a pool of multiprocessing, spawned": """
-import multiprocessing as mp, os, tempfile
+import multiprocessing as mp, posix, tempfile
 tempfile.tempdir = '/tmp'
 pool = mp.get_context('spawn').Pool(2)
-def use(): pool.starmap(os.write, [(1, b'worker\\n')] * 4, 1)
+def use(): pool.starmap(posix.write, [(1, b'worker\\n')] * 4, 1)
 """,
     "a shell that is told what to do": """
 import subprocess, threading
