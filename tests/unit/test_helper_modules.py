@@ -23,6 +23,7 @@ OURS = {
     "ipyfdcapture.recording",
     "ipyfdcapture.recording.files",
     "ipyfdcapture.recording.format",
+    "ipyfdcapture.recording.shown",
     "ipyfdcapture.recording.writer",
     "ipyfdcapture.system",
     "ipyfdcapture.system.descriptors",
