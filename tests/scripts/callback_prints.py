@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import sys
+from typing import Any
 
 from ipyfdcapture import (
     FdCapture,
@@ -59,6 +61,41 @@ def buffer() -> None:
     with capture_fd(on_line=lambda line: sys.stdout.buffer.write(b"shown: hello\n")) as logs:
         write()
     assert logs.text == "hello\n", logs.text
+
+
+def os_write() -> None:
+    with capture_fd(on_line=lambda line: os.write(1, b"shown: hello\n")) as logs:
+        write()
+    assert logs.text == "hello\n", logs.text
+
+
+def child() -> None:
+    with capture_fd(on_line=lambda line: subprocess.run(["echo", "shown: hello"])) as logs:
+        write()
+    assert logs.text == "hello\n", logs.text
+
+
+def live_to(live: Any) -> None:
+    os.write(1, b"shown: ")
+    with capture_fd(live=live, live_interval=0.01) as logs:
+        write()
+    assert logs.text == "hello\n", logs.text
+
+
+def live_to_the_buffer() -> None:
+    live_to(sys.stdout.buffer)
+
+
+def live_to_a_binary_stream_of_ones_own() -> None:
+    live_to(open(1, "wb", buffering=0, closefd=False))
+
+
+def live_to_a_text_stream_of_ones_own() -> None:
+    live_to(open(1, "w", closefd=False))
+
+
+def live_to_the_terminal() -> None:
+    live_to("terminal")
 
 
 def handler(python: bool) -> None:

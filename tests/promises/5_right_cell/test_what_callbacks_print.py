@@ -33,6 +33,12 @@ WAYS = [
     "inner_into_the_outer",
     "each_into_the_other",
     "in_a_threads_capture",
+    "os_write",
+    "child",
+    "live_to_the_buffer",
+    "live_to_a_binary_stream_of_ones_own",
+    "live_to_a_text_stream_of_ones_own",
+    "live_to_the_terminal",
 ]
 
 
@@ -131,3 +137,35 @@ with FdCapture(1, lambda line: print("shown:", line), python=True) as inner:
     assert reply.stream("stdout") == ""
     assert kernel.value("logs.text") == "shown: hello\n"
     assert kernel.value("inner.captured.text") == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ("live='terminal'", "hello\n"),
+        ("live=sys.__stdout__", "hello\n"),
+        ("live=sys.__stdout__.buffer", "hello\n"),
+        ("on_line=lambda line: os.write(1, b'back\\n')", "back\n"),
+        ("on_line=lambda line: subprocess.run(['echo', 'back'])", "back\n"),
+    ],
+)
+def test_what_is_written_natively_under_the_cell_is_not_captured_again(
+    kernel: Any, options: str, shown: str
+) -> None:
+    reply = kernel.ok(f"""
+import os, subprocess, sys, time
+from ipyfdcapture import capture_fd
+with capture_fd({options}, live_interval=0.01) as logs:
+    os.write(1, b"hello\\n")
+    for _ in range(10):  # as many turns as a circle would take
+        time.sleep(0.02)
+""")
+    assert kernel.value("logs.text") == "hello\n"
+    shown_late = kernel.ok("import time\nfor _ in range(10): time.sleep(0.05)")
+    text = "".join(
+        message["content"]["text"]
+        for each in (reply, shown_late)
+        for message in each.messages
+        if message["msg_type"] == "stream"
+    )
+    assert text == shown
