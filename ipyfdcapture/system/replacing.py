@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -70,8 +71,9 @@ class Swap:
         with _lock:
             if self.is_active:
                 raise RuntimeError(f"{self.name} is swapped already")
-            self.original = getattr(self.owner, self.name, None)
-            self._original_stored = _stored(self.owner, self.name)
+            stored = self._original_stored = _stored(self.owner, self.name)
+            is_plain = type(self.owner) is types.ModuleType and stored is not _MISSING
+            self.original = stored if is_plain else getattr(self.owner, self.name, None)
             self._value = value
             self.is_active = True
             _active.append(self)
@@ -106,7 +108,13 @@ class Swap:
                 return
             self.is_active = False
             _active.remove(self)
-            above = [swap for swap in _active if swap._stands_on(self)]
+            above = [
+                swap
+                for swap in _active
+                if swap.name == self.name
+                and swap.owner is self.owner
+                and swap._original_stored is self._value
+            ]
             for swap in above:
                 swap.original, swap._original_stored = self.original, self._original_stored
             if above or not self.is_in_place:
@@ -115,10 +123,6 @@ class Swap:
                 delattr(self.owner, self.name)
             else:
                 setattr(self.owner, self.name, self._original_stored)
-
-    def _stands_on(self, other: Swap) -> bool:
-        is_same = self.owner is other.owner and self.name == other.name
-        return is_same and self._original_stored is other._value
 
 
 #: The swaps that are not undone.
@@ -259,9 +263,11 @@ _layers: dict[tuple[int, str], _Layers] = {}
 
 def _stored(owner: Any, name: str) -> Any:
     """Return what the owner itself has under a name, not what its class makes of it."""
+    if type(owner) is types.ModuleType:
+        return owner.__dict__.get(name, _MISSING)
     for cls in type(owner).__mro__:
-        if name in vars(cls):
-            if hasattr(type(vars(cls)[name]), "__set__"):
+        if name in cls.__dict__:
+            if hasattr(type(cls.__dict__[name]), "__set__"):
                 return getattr(owner, name, _MISSING)
             break
     return getattr(owner, "__dict__", {}).get(name, _MISSING)
