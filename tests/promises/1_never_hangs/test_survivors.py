@@ -221,7 +221,9 @@ def test_a_daemon_that_closes_its_streams_makes_the_log_complete(kernel: Kernel)
     kernel.ok("daemon.kill(); daemon.wait()")
 
 
-def test_a_thread_that_lives_on_writes_where_everybody_else_does(kernel: Kernel) -> None:
+def test_a_thread_that_lives_on_holds_up_nobody_and_prints_into_the_log_of_its_cell(
+    kernel: Kernel,
+) -> None:
     kernel.ok(
         "%%capture_fd -v logs\nimport os, threading\n"
         "go, done = threading.Event(), threading.Event()\n"
@@ -229,9 +231,10 @@ def test_a_thread_that_lives_on_writes_where_everybody_else_does(kernel: Kernel)
         "    done.set()\n"
         "started = threading.Thread(target=late)\nstarted.start()"
     )
-    assert kernel.value("logs.complete") is True
-    kernel.ok("go.set()\ndone.wait(30)\nstarted.join(30)")
-    assert kernel.value("logs.stdout") == "in\n"
+    assert kernel.value("(logs.complete, logs.stdout)") == (False, "in\n")
+    reply = kernel.ok("go.set()\ndone.wait(30)\nstarted.join(30)")
+    assert kernel.value("(logs.wait(30), logs.stdout)") == (True, "in\nlate print\n")
+    assert "late" not in reply.stream("stdout")
 
 
 def test_the_length_of_the_log_grows_with_what_a_child_writes(start_kernel: StartKernel) -> None:
