@@ -165,9 +165,9 @@ class FdCapture(_Handle):
         self,
         fd: int,
         callback: Callable[[Line], object] | None = None,
-        *,
         encoding: str = "utf-8",
         errors: str = "replace",
+        *,
         python: bool = False,
     ) -> None:
         if not isinstance(fd, int) or isinstance(fd, bool) or fd < 0:

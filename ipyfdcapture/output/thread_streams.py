@@ -49,7 +49,7 @@ def uninstall_thread_streams() -> None:
             _remove(force=True)
 
 
-def set_thread_streams(stdout: TextIO | None, stderr: TextIO | None) -> None:
+def set_thread_streams(stdout: TextIO | None = None, stderr: TextIO | None = None) -> None:
     """Have what the current thread writes through Python go to these streams.
 
     They hold for the `asyncio` tasks and threads that it starts from now on, too, until

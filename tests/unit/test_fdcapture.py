@@ -80,6 +80,12 @@ class TestOneDescriptor:
         assert capture.captured.text == "captured\n"
         assert (tmp_path / "file").read_text() == "after\n"
 
+    def test_encoding_and_errors_may_be_given_by_position(self) -> None:
+        lines: list[Line] = []
+        with FdCapture(1, lines.append, "latin-1", "strict"):
+            os.write(1, b"caf\xe9\n")
+        assert lines == ["caf\xe9"]
+
     def test_two_at_once_on_1_and_2(self) -> None:
         lines: dict[int, list[Line]] = {1: [], 2: []}
         out, err = FdCapture(1, lines[1].append), FdCapture(2, lines[2].append)

@@ -168,7 +168,7 @@ class TestInstallation:
             uninstall_thread_streams()
         assert isinstance(sys.stdout, ThreadStreamProxy)
         mine = io.StringIO()
-        set_thread_streams(mine, None)
+        set_thread_streams(mine)
         print("through")
         assert (original.getvalue(), mine.getvalue()) == ("through\n", "")
         install_thread_streams()
@@ -284,7 +284,7 @@ class TestSetStreams:
         thread = threading.Thread(target=other)  # started before: it inherits nothing
         thread.start()
         out = io.StringIO()
-        set_thread_streams(out, None)
+        set_thread_streams(stdout=out)
         ready.set()
         assert done.wait(LIMIT_S)
         thread.join(LIMIT_S)
