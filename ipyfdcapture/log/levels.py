@@ -33,29 +33,32 @@ _MOST_PREFIXES = 4
 _NEGATION = re.compile(r"(?:\b(?:[Nn]o|NO|[Nn]ot|[Ww]ithout|[Zz]ero|any)|(?<![\w.:])0) $")
 #: An ASCII line that a rule for words or crashes fits has one of these in it, in lower case, ...
 _PARTS = (
-    *("err", "warn", "exception", "fatal", "info", "debug", "fail", "abort", "level", "lvl", "sig"),
-    *("***", "sanitizer", "==0", "): ", "--", "cuda", "kill", "sever", "exit:", "! ", "full \\"),
-    *("mpi_", "avert", "avvis", "aviso", "atten", "adver", "upozor", "varov", "fehler", "report"),
+    *("err", "warn", "exception", "***", "==0", "): ", "--", "sanitizer", "cuda", "mpi_", "bad_a"),
 )
 #: ... or one of these as a word.
 _WORDS = frozenset(
-    word for phrase in WORDS for word in phrase.split()[-1:] if len(word) > 1 and word.isascii()
+    word.encode()
+    for phrase in WORDS
+    for word in phrase.split()[-1:]
+    if len(word) > 1 and word.isascii()
 ) | frozenset(
-    """segmentation bus illegal floating trap overflow fault speicherzugriffsfehler segmento
+    b"""segmentation bus illegal floating trap overflow fault speicherzugriffsfehler segmento
     terminate terminating pure double corrupted free malloc realloc munmap_chunk malloc_consolidate
     aborted assertion program process thread caught line stop panicked overflowed unhandled
     uncaught termination oom memory bad_alloc nccl cudnn cublas hip halted angehalten ejecuci news
     entry explicit kekulize counts ctab cannot could unable invalid jump conditional use mismatched
     such directory denied found space exists refused permitted allocate descriptor exceeded reset
     pipe busy handle files argument core dumped geschrieben wwww eeee lib unrecoverable let op
-    message warnmeldungen curl errno npm make gmake ninja ucx verb""".split()  # noqa: SIM905
+    message warnmeldungen overfull underfull failure kill severity lvl level report undefined
+    reference exit sigsegv sigabrt sigbus sigfpe sigill sigterm sigkill sigint sigpipe sigtrap
+    sigsys curl errno npm make gmake ninja ucx verb""".split()
 )
-_SPACES = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
+_SPACES = bytes(code if chr(code).isalnum() or code > 127 else 32 for code in range(256))
 
 
 def level_of(line: bytes) -> str | None:
     """Return the level of a line in UTF-8, one of `LEVELS`; None if it names none."""
-    return LevelFinder(Sight("utf-8", "replace")).level(line)
+    return _utf8_finder().level(line)
 
 
 def without_prefix(text: str) -> str:
@@ -68,6 +71,11 @@ def without_prefix(text: str) -> str:
             break
         start = found.end()
     return text[start:]
+
+
+@functools.cache
+def _utf8_finder() -> LevelFinder:
+    return LevelFinder(Sight("utf-8", "replace"))
 
 
 class LevelFinder:
@@ -128,7 +136,7 @@ class _Shapes(dict[bytes, "str | None"]):
 
 
 def _level_of_shape(shape: str) -> str | None:
-    candidates = _rules(FORMATS if _may_have_words(shape) else LETTERED)
+    candidates = _patterns(_may_have_words(shape))
     start, prefix = 0, _prefix()
     for _ in range(_MOST_PREFIXES + 1):
         level, is_certain = _level_at(shape, start, candidates)
@@ -147,12 +155,16 @@ def _may_have_words(shape: str) -> bool:
     lower = shape.lower()
     if any(map(lower.__contains__, _PARTS)):
         return True
-    return not _WORDS.isdisjoint(lower.translate(_SPACES).split())
+    return shape[:1] == "!" or not _WORDS.isdisjoint(lower.encode().translate(_SPACES).split())
 
 
-def _level_at(shape: str, start: int, pattern: re.Pattern[str]) -> tuple[str | None, bool]:
+def _level_at(shape: str, start: int, patterns: list[re.Pattern[str]]) -> tuple[str | None, bool]:
     """Return the level that a rule finds, and whether it is certain that there is none."""
-    found = pattern.match(shape, start)
+    found = None
+    for pattern in patterns:
+        found = pattern.match(shape, start)
+        if found is not None:
+            break
     if found is None or found.lastgroup is None:
         return None, False
     fixed = _fixed_levels().get(found.lastgroup)
@@ -169,6 +181,12 @@ def _level_at(shape: str, start: int, pattern: re.Pattern[str]) -> tuple[str | N
 
 def _negated(before: str) -> bool:
     return _NEGATION.search(before[-10:]) is not None
+
+
+@functools.cache
+def _patterns(with_words: bool) -> list[re.Pattern[str]]:
+    """Return the rules as expressions, in the order in which they are tried."""
+    return list(map(_rules, (LETTERED, CRASHES, WORDED) if with_words else (LETTERED,)))
 
 
 @functools.cache
