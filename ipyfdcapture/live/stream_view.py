@@ -12,7 +12,7 @@ from ..recording.tail_reader import Chunk, by_source
 from .last_lines import TAIL_BYTES, LastLines
 from .pace import MESSAGES_PER_S, Pace
 from .target import StreamScreen
-from .text import LineAssembler, SourceTexts, collapse_redraws, whole_sequences
+from .text import LineAssembler, ShownTexts, collapse_redraws, whole_sequences
 from .totals import Totals
 
 #: A cell that clears its output may show as much again, at most so often.
@@ -53,7 +53,7 @@ class StreamView:
     def open(self, recording: Recording) -> None:
         """See `Target`."""
         self._recording = recording
-        self._texts = SourceTexts(recording)
+        self._texts = ShownTexts(recording)
         self._lines = LineAssembler(recording)  # of labelled children
 
     def show(self, chunks: list[Chunk]) -> None:

@@ -25,15 +25,13 @@ _UNSEEN = re.compile(
 class SourceTexts:
     """Decodes each source of a recording on its own, into text that may be shown.
 
-    A character or an escape sequence that is cut in two is kept back until the rest comes. What a
-    full-screen program draws is left out, but for a line that says so.
+    A character or an escape sequence that is cut in two is kept back until the rest comes.
     """
 
     def __init__(self, recording: Recording) -> None:
         metadata = recording.metadata
         self._decoders = SourceDecoders(metadata.encoding, metadata.errors)
         self._held: dict[int, str] = {}
-        self._on_screen: set[int] = set()  # sources of which a full-screen program draws
 
     def take(self, source: int, data: bytes) -> str:
         """Return the text that can be shown now."""
@@ -41,11 +39,43 @@ class SourceTexts:
         whole = whole_sequences(text)
         if len(whole) < len(text):
             self._held[source] = text[len(whole) :]
-        if "\x1b" in whole:
-            whole = _UNSEEN.sub("", whole)
-        if source in self._on_screen or "\x1b[?" in whole:
-            return self._without_screens(source, whole)
         return whole
+
+    def finish(self) -> dict[int, str]:
+        """Return what was kept back, by source: nothing more comes of it."""
+        rests = dict(self._decoders.finish())
+        return {source: self._held.pop(source, "") + rest for source, rest in rests.items()}
+
+    def forget(self, source: int) -> None:
+        """Begin anew: bytes of this source are left out."""
+        self._decoders.forget(source)
+        self._held.pop(source, None)
+
+
+class ShownTexts(SourceTexts):
+    """The same for front ends, which are no terminals.
+
+    What they do not understand is left out, and what a full-screen program draws, but for a line
+    that says so.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        super().__init__(recording)
+        self._on_screen: set[int] = set()  # sources of which a full-screen program draws
+
+    def take(self, source: int, data: bytes) -> str:
+        """See `SourceTexts`."""
+        text = super().take(source, data)
+        if "\x1b" in text:
+            text = _UNSEEN.sub("", text)
+        if source in self._on_screen or "\x1b[?" in text:
+            return self._without_screens(source, text)
+        return text
+
+    def forget(self, source: int) -> None:
+        """See `SourceTexts`."""
+        super().forget(source)
+        self._on_screen.discard(source)
 
     def _without_screens(self, source: int, text: str) -> str:
         shown: list[str] = []
@@ -66,17 +96,6 @@ class SourceTexts:
             text = text[begin.end() :]
             self._on_screen.add(source)
         return "".join(shown)
-
-    def finish(self) -> dict[int, str]:
-        """Return what was kept back, by source: nothing more comes of it."""
-        rests = dict(self._decoders.finish())
-        return {source: self._held.pop(source, "") + rest for source, rest in rests.items()}
-
-    def forget(self, source: int) -> None:
-        """Begin anew: bytes of this source are left out."""
-        self._decoders.forget(source)
-        self._held.pop(source, None)
-        self._on_screen.discard(source)
 
 
 def whole_sequences(text: str) -> str:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from ipyfdcapture.live.text import SourceTexts
+from ipyfdcapture.live.text import ShownTexts
 from ipyfdcapture.log.view.ansi import plain, runs_of
 from ipyfdcapture.recording.metadata import Metadata
 from ipyfdcapture.recording.recording import Recording
@@ -45,7 +45,7 @@ def test_many_screens_in_a_line_are_many_marks() -> None:
 def test_live_shows_a_line_that_says_so(tmp_path: object, size: int) -> None:
     recording, *fds = Recording.create(str(tmp_path), Metadata(sources=("stdout",)))
     try:
-        texts = SourceTexts(recording)
+        texts = ShownTexts(recording)
         data = f"a\n{IN}{DRAWN}{OUT}b\n{IN}{DRAWN}\nkilled\n".encode()
         parts = [texts.take(0, data[at : at + size]) for at in range(0, len(data), size)]
         assert plain_lines("".join(parts)) == ["a", MARK, "b", MARK, "killed", ""]
@@ -59,7 +59,7 @@ def test_live_shows_a_line_that_says_so(tmp_path: object, size: int) -> None:
 def test_live_leaves_out_links_and_titles_and_keeps_colours(tmp_path: object, size: int) -> None:
     recording, *fds = Recording.create(str(tmp_path), Metadata(sources=("stdout",)))
     try:
-        texts = SourceTexts(recording)
+        texts = ShownTexts(recording)
         data = (
             b"\x1b]0;title\x07\x1b(B\x1b[31m[\x1b]8;;https://x\x1b\\-Wunused\x1b]8;;\x07]\x1b[m\n"
         )
