@@ -572,7 +572,7 @@ class Captured(AnalysedLines, Sequence[Line]):
         return export.to_pandas(self._read())
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Give the lines to pyarrow, polars, duckdb or pandas, a batch at a time."""
+        """Give the lines to pyarrow, duckdb or pandas, a batch at a time."""
         return export.arrow_reader(self._read()).__arrow_c_stream__(requested_schema)
 
     def __eq__(self, other: object) -> bool:

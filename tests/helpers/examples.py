@@ -25,7 +25,7 @@ from pathlib import Path
 _SETUPS = Path(__file__).resolve().parent.parent / "scripts" / "examples"
 _LANGUAGES = ("python", "ipython")
 #: What else may stand in a fence: shell commands and drawings are no examples.
-_OTHERS = ("sh", "text", "{toctree}", "{eval-rst}")
+_OTHERS = ("sh", "text", "toml", "{toctree}", "{eval-rst}")
 
 _FENCE = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"<!-- (setup: \w+|crashes) -->")

@@ -102,11 +102,13 @@ def test_pandas_holds_the_lines(chunks: list[Chunk]) -> None:
     assert str(frame["time"].dtype) == "datetime64[ns, UTC]"
 
 
-def test_polars_and_duckdb_read_a_log_as_it_is() -> None:
-    pytest.importorskip("pyarrow")
+def test_polars_and_duckdb_read_the_lines_of_a_log() -> None:
+    pa = pytest.importorskip("pyarrow")
     log = make_log(LOG)
     polars = pytest.importorskip("polars")
-    assert polars.DataFrame(log)["text"].to_list() == [str(line) for line in log]
+    frame = polars.DataFrame(pa.table(log))
+    assert frame["text"].to_list() == [str(line) for line in log]
+    assert frame["number"].to_list() == [line.number for line in log]
     duckdb = pytest.importorskip("duckdb")
     found = duckdb.sql("select number from log where source = 'stderr'").fetchall()
     assert found == [(3,)]
