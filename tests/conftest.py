@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
@@ -17,6 +16,14 @@ for place in (str(TESTS_DIR), str(TESTS_DIR.parent)):
     if place not in sys.path:
         sys.path.insert(0, place)
 
+from helpers.fixtures import (  # noqa: E402
+    FULL,
+    Python,
+    Rounds,
+    Script,
+    StartKernel,
+    StartTerminal,
+)
 from helpers.gate import Gate  # noqa: E402
 from helpers.kernel import Kernel  # noqa: E402
 from helpers.leaks import no_leaks as _no_leaks  # noqa: E402
@@ -25,8 +32,6 @@ from helpers.process import check_python, check_script  # noqa: E402
 from helpers.terminal import Terminal  # noqa: E402
 
 _TEST_LIMIT_S = 120
-#: With IPYFDCAPTURE_FULL=1 the loops run in full (some minutes each).
-FULL = os.environ.get("IPYFDCAPTURE_FULL") == "1"
 
 
 #: Where the first process of the session found its temporary files.
@@ -80,10 +85,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(_TEST_LIMIT_S * (20 if FULL else 1)))
 
 
-class Rounds(Protocol):
-    def __call__(self, few: int, *, full: int) -> int: ...
-
-
 @pytest.fixture(scope="session")
 def rounds() -> Rounds:
     """How often to go round a loop: a few times, or with IPYFDCAPTURE_FULL=1 in full."""
@@ -112,10 +113,6 @@ def native(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Native:
 
 
 # -- kernels --------------------------------------------------------------------------------
-
-
-class StartKernel(Protocol):
-    def __call__(self, name: str = "kernel", *, load: bool = True, **options: object) -> Kernel: ...
 
 
 @pytest.fixture
@@ -210,10 +207,6 @@ def gate(kernel: Kernel) -> Iterator[Gate]:
 # -- terminals and plain processes ------------------------------------------------------------
 
 
-class StartTerminal(Protocol):
-    def __call__(self, *, load: bool = True) -> Terminal: ...
-
-
 @pytest.fixture
 def start_terminal(tmp_path: Path) -> Iterator[StartTerminal]:
     started: list[Terminal] = []
@@ -235,10 +228,6 @@ def terminal(start_terminal: StartTerminal) -> Terminal:
     return start_terminal()
 
 
-class Python(Protocol):
-    def __call__(self, code: str, *arguments: str, **options: object) -> str: ...
-
-
 @pytest.fixture
 def python(tmp_path: Path) -> Python:
     """Run code in a plain Python process that must end well; return what it printed."""
@@ -247,10 +236,6 @@ def python(tmp_path: Path) -> Python:
         return check_python(code, *arguments, directory=tmp_path / "python", **options)  # type: ignore[arg-type]
 
     return run
-
-
-class Script(Protocol):
-    def __call__(self, name: str, *arguments: str, **options: object) -> str: ...
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import StartKernel
+from helpers.fixtures import StartKernel
 from helpers.kernel import Kernel
 
 from ipyfdcapture.ipython.config import CaptureFd

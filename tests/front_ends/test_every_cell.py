@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import StartKernel
 from helpers.cells import FAILING, WELL_BEHAVED, places
+from helpers.fixtures import StartKernel
 from helpers.gate import Gate
 from helpers.kernel import Kernel, Message, Reply
 from helpers.native import Native

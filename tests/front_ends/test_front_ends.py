@@ -18,7 +18,7 @@ from typing import Any
 
 import pexpect
 import pytest
-from conftest import Python, Script
+from helpers.fixtures import Python, Script
 from helpers.kernel import Kernel
 from helpers.process import await_end, private_env, pumps, the_pump
 from helpers.terminal import JupyterConsole

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Python, Script, StartKernel
+from helpers.fixtures import Python, Script, StartKernel
 from helpers.kernel import Kernel, Reply
 from helpers.process import LOAD, pumps
 

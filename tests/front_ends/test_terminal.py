@@ -6,7 +6,7 @@ import os
 import re
 
 import pytest
-from conftest import StartTerminal
+from helpers.fixtures import StartTerminal
 from helpers.process import LOAD, await_end, pumps, the_pump
 from helpers.terminal import Terminal
 from helpers.wait import eventually

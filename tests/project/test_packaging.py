@@ -15,7 +15,7 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
-from conftest import FULL
+from helpers.fixtures import FULL
 
 import ipyfdcapture
 

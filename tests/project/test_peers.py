@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import StartKernel
+from helpers.fixtures import StartKernel
 from helpers.kernel import Kernel
 from helpers.native import Native
 from helpers.process import private_env

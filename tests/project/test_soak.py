@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import FULL
+from helpers.fixtures import FULL
 from helpers.load import Load, Writer
 from helpers.logs import make_log
 from helpers.native import Native

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import StartKernel
+from helpers.fixtures import StartKernel
 from helpers.kernel import Kernel
 from helpers.real import capture, grep, levels, need
 

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from conftest import Script
+from helpers.fixtures import Script
 from helpers.leaks import no_leaks
 from helpers.native import Native
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Rounds
+from helpers.fixtures import Rounds
 from helpers.kernel import Kernel
 from helpers.native import Native, importing
 

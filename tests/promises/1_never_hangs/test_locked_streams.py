@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from conftest import Script
+from helpers.fixtures import Script
 from helpers.native import Native
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from conftest import Script
+from helpers.fixtures import Script
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Script, StartKernel
+from helpers.fixtures import Script, StartKernel
 from helpers.kernel import Kernel
 from helpers.process import await_end, is_gone, pumps, the_pump
 from helpers.wait import eventually

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import Rounds, Script
+from helpers.fixtures import Rounds, Script
 from helpers.kernel import Kernel
 from helpers.native import Native
 from helpers.process import await_end, is_gone, pumps, the_pump

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Rounds, StartKernel
+from helpers.fixtures import Rounds, StartKernel
 from helpers.kernel import Kernel, Reply
 from helpers.logs import make_log
 from helpers.native import Native

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Rounds, Script
+from helpers.fixtures import Rounds, Script
 from helpers.process import TESTS_DIR, run_file
 from helpers.wait import eventually
 

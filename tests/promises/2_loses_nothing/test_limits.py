@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Python, Script, StartKernel
 from helpers import sandbox
+from helpers.fixtures import Python, Script, StartKernel
 from helpers.kernel import Kernel, Reply
 from helpers.process import pumps
 from helpers.wait import eventually

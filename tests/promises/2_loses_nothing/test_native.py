@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from conftest import Script
+from helpers.fixtures import Script
 from helpers.kernel import Kernel, Message
 from helpers.native import Native, importing
 

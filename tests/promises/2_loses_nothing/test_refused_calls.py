@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 
 import pytest
-from conftest import Script
 from helpers import sandbox
+from helpers.fixtures import Script
 
 pytestmark = pytest.mark.skipif(
     not sandbox.OPTIONAL_CALLS, reason="no seccomp filter for this machine"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Rounds, Script
+from helpers.fixtures import Rounds, Script
 from helpers.native import Native
 
 both_drains = pytest.mark.parametrize("drain", ["process", "thread"])

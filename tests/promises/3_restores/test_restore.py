@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from conftest import Rounds, Script, StartKernel
+from helpers.fixtures import Rounds, Script, StartKernel
 from helpers.kernel import Kernel
 from helpers.wait import LIMIT_S
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Script
+from helpers.fixtures import Script
 
 both_drains = pytest.mark.parametrize("drain", ["process", "thread"])
 

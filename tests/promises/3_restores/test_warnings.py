@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Script
 from helpers import sandbox
+from helpers.fixtures import Script
 from helpers.process import TESTS_DIR, run_file
 
 RUN = TESTS_DIR / "scripts" / "bad_days" / "load_and_run.py"

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import StartKernel
 from helpers.cells import FAILING, WELL_BEHAVED, places
+from helpers.fixtures import StartKernel
 from helpers.kernel import Kernel, Reply
 from helpers.wait import eventually
 

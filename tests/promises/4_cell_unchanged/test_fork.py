@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import Script
+from helpers.fixtures import Script
 from helpers.kernel import Kernel
 from helpers.native import Native
 from helpers.process import the_pump

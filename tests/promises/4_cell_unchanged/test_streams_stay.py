@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Script
+from helpers.fixtures import Script
 from helpers.kernel import Kernel, Reply
 
 #: The first line of the captured cell.

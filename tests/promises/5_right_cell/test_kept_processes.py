@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Rounds
+from helpers.fixtures import Rounds
 from helpers.kept import Flood, KeptProcess, assert_contiguous
 from helpers.leaks import open_fds
 from helpers.process import await_end, the_pump

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import StartKernel
+from helpers.fixtures import StartKernel
 from helpers.kernel import Kernel, Message
 from helpers.process import the_pump
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from conftest import FULL
+from helpers.fixtures import FULL
 from helpers.leaks import open_fds
 from helpers.process import await_end, pumps
 from hypothesis import HealthCheck, Phase, settings

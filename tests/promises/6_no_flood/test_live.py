@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Python, Script, StartKernel
+from helpers.fixtures import Python, Script, StartKernel
 from helpers.gate import Gate
 from helpers.kernel import Kernel, Message, Reply, plain
 from helpers.logs import make_log

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import pytest
-from conftest import Python
+from helpers.fixtures import Python
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from conftest import Script
+from helpers.fixtures import Script
 from helpers.kernel import Kernel
 from helpers.native import Native
 
