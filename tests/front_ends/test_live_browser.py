@@ -235,7 +235,8 @@ def test_what_stands_under_each_cell(open_page: OpenPage, gates: dict[str, Gate]
             PROGRESS,
             SMALL,
             FLOOD,
-            "%config CaptureFd.live_max_bytes = 1_000_000",
+            "%config CaptureFd.live_max_bytes = 1_000_000\n"
+            "%config CaptureFd.live_max_lines = 1_000_000_000",
             FLOOD,
             "'the end'",
         ],
@@ -251,7 +252,9 @@ def test_what_stands_under_each_cell(open_page: OpenPage, gates: dict[str, Gate]
     assert page.under(3).split("\n") == [f"[{i}/30] compiling part {i}" for i in range(27, 31)]
     page.picture("live-tail.png", [3])
     gates["tail"].open()
-    assert page.await_under(3, "all in build").startswith("30 lines, 762 B in ")
+    last, end = page.await_under(3, "all in build").split("\n")
+    assert last == "[30/30] compiling part 30"
+    assert re.fullmatch(r"finished in \d+\.\d s: 30 lines, 762 B, all in build", end)
     page.await_under(4, "epoch 39/40: loss 0.0256")
     page.picture("live-progress.png", [4])
     gates["progress"].open()

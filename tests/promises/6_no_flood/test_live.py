@@ -398,6 +398,7 @@ def assert_rate(reply: Reply) -> None:
         assert len(second) <= 14, f"{len(second)} messages within a second"
 
 
+@pytest.mark.usefixtures("many_lines")
 def test_many_small_writes_to_both_streams_are_few_messages(kernel: Kernel, gate: Gate) -> None:
     reply, _ = run_to_gate(
         kernel,
