@@ -29,7 +29,7 @@ class AtEnd(enum.IntEnum):
     STREAMS = enum.auto()
     #: Put the descriptors back.
     DESCRIPTORS = enum.auto()
-    #: Lead nothing past the capture any more, as there is nothing to pass by.
+    #: Forget how to write past the capture: with the descriptors back, there is nothing to pass.
     ROUTES = enum.auto()
     #: No longer be the newest capture.
     ACTIVE = enum.auto()

@@ -1,5 +1,5 @@
 """What empties the pipes into recordings.
 
-One loop, the pump, runs in a helper process (``python -m``) or in a thread of this one.
+One loop, the pump, runs in a helper process (``__main__.py``, by its path) or in a thread.
 May import `recording` and `system`.
 """

@@ -1,4 +1,4 @@
-"""Where output goes that comes after nobody keeps it any more."""
+"""The descriptor for late output: what a child writes once its log is no longer kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAMES = {1: "stdout", 2: "stderr"}
 
 
 def open_late_output(fd: int) -> int | None:
-    """Return a new descriptor for output that comes when nobody keeps it any more.
+    """Return a new descriptor for what a process writes once its log is no longer kept.
 
     Not the capture that this one is nested in: that would not be complete while the writer lives.
     In a kernel, descriptors 1 and 2 lead to a pipe of ipykernel's that ends with it; what it

@@ -1,4 +1,8 @@
-"""The streams that a thread or an `asyncio` task has of its own, and hands down."""
+"""The marks that say where a thread or an `asyncio` task writes, and what inherits them.
+
+`router` asks them at each write. `thread_streams` has the public functions that set streams of
+the user's own; `streams` puts the process's streams into the hands of a capture.
+"""
 
 from __future__ import annotations
 
