@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from ..checks import check_descriptor, check_encoding, check_flags, check_function, check_seconds
@@ -27,15 +28,15 @@ class _Handle:
     """
 
     #: The session that runs or has run. Nothing in it refers to this object.
-    session: CaptureSession | None = None
+    _session: CaptureSession | None = None
     _finalizer: Finalizer | None = None
 
     @property
     def captured(self) -> Captured:
         """What was captured so far, since the last start. Raises `RuntimeError` before it."""
-        if self.session is None:
+        if self._session is None:
             raise RuntimeError("the capture has not started")
-        return self.session.captured
+        return self._session.captured
 
     def _start(self, session: CaptureSession, limit: float | None = None) -> Captured:
         """Start a session, which is stopped, within ``limit`` seconds, once this is forgotten."""
@@ -43,7 +44,7 @@ class _Handle:
             if not session.has_started:
                 self._finalizer = Finalizer(self, session.stop_as_forgotten, limit, at_exit=False)
             captured = session.start()
-            self.session = session
+            self._session = session
             return captured
         finally:
             self._release_if_over(session)
@@ -63,13 +64,35 @@ class _Handle:
 
     def pause(self) -> None:
         """Let output through to where it went before, until `resume`."""
-        if self.session is not None:
-            self.session.pause()
+        if self._session is not None:
+            self._session.pause()
 
     def resume(self) -> None:
         """Continue capturing after `pause`."""
-        if self.session is not None:
-            self.session.resume()
+        if self._session is not None:
+            self._session.resume()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let output through to where it went before, for the length of a ``with`` block.
+
+        Examples
+        --------
+        >>> from ipyfdcapture import capture_fd
+        >>> capture = capture_fd()
+        >>> with capture as logs:
+        ...     print("captured")
+        ...     with capture.paused():
+        ...         print("let through")
+        let through
+        >>> logs.text
+        'captured\\n'
+        """
+        self.pause()
+        try:
+            yield
+        finally:
+            self.resume()
 
 
 class Capture(_Handle):
@@ -79,10 +102,10 @@ class Capture(_Handle):
     it any more, it stops.
     """
 
-    session: CaptureSession
+    _session: CaptureSession
 
     def __init__(self, session: CaptureSession) -> None:
-        self.session = session
+        self._session = session
 
     def start(self) -> Captured:
         """Begin.
@@ -97,7 +120,7 @@ class Capture(_Handle):
         CaptureError
             If the system does not allow it. Everything is as it was.
         """
-        return self._start(self.session)
+        return self._start(self._session)
 
     def stop(self) -> Captured:
         """End: put everything back, and have everything recorded that was written so far.
@@ -114,7 +137,7 @@ class Capture(_Handle):
         RuntimeError
             If the capture has not started.
         """
-        return self._stop(self.session, failed=False)
+        return self._stop(self._session, failed=False)
 
     def __enter__(self) -> Captured:
         return self.start()
@@ -125,17 +148,11 @@ class Capture(_Handle):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stop(self.session, failed=error is not None)
+        self._stop(self._session, failed=error is not None)
 
 
 class FdCapture(_Handle):
     """Captures any one descriptor, from `start` to `stop`; also a context manager.
-
-    ::
-
-        with FdCapture(2, callback=print) as capture:
-            native_library.run()
-        capture.captured.text
 
     Both methods are safe from any thread and may be called more than once; after `stop`, `start`
     begins a new log.
@@ -159,6 +176,15 @@ class FdCapture(_Handle):
     ValueError
         At once, with nothing moved, for a descriptor that is not open, or an encoding that is not
         known or in which a line does not end with byte 10 alone.
+
+    Examples
+    --------
+    >>> import os
+    >>> lines = []
+    >>> with FdCapture(2, callback=lines.append) as capture:
+    ...     _ = os.write(2, b"from native code\\n")
+    >>> lines, capture.captured.text
+    (['from native code'], 'from native code\\n')
     """
 
     def __init__(
@@ -192,7 +218,7 @@ class FdCapture(_Handle):
     @property
     def real_fd(self) -> int | None:
         """A duplicate of what the descriptor was, while the capture is active; else None."""
-        return None if self.session is None else self.session.originals.get(self.fd)
+        return None if self._session is None else self._session.originals.get(self.fd)
 
     def start(self) -> FdCapture:
         """Begin; no effect while active.
@@ -203,7 +229,7 @@ class FdCapture(_Handle):
             If the system does not allow it. Everything is as it was.
         """
         with self._lock:
-            if self.session is None or not self.session.is_active:
+            if self._session is None or not self._session.is_active:
                 with deferred_interrupts():  # one that runs is always known
                     self._start(CaptureSession(self._options), _STOP_S)
         return self
@@ -217,8 +243,8 @@ class FdCapture(_Handle):
         check_seconds("timeout", timeout, zero=True)
         timeout = min(timeout, threading.TIMEOUT_MAX)
         with deferred_interrupts(), self._lock:
-            if self.session is not None and self.session.is_active:
-                self._stop(self.session, failed=False, limit=timeout)
+            if self._session is not None and self._session.is_active:
+                self._stop(self._session, failed=False, limit=timeout)
 
     def pause(self) -> None:
         """Let output through to where it went before, until `resume`."""

@@ -199,7 +199,7 @@ class Load:
         except KeyboardInterrupt:
             self.counts["interrupted"] += 1
             interrupted = True
-            if capture.session.is_active:  # the interrupt came between its start and the block
+            if capture._session.is_active:  # the interrupt came between its start and the block
                 capture.stop()
         if not started:
             return
