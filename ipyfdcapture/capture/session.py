@@ -25,12 +25,11 @@ from ..live.display_order import keep_order
 from ..live.follower import GRACE_S, Follower
 from ..live.target import Target, TargetContext
 from ..log.captured import Captured
-from ..output import cstdio
+from ..output import cstdio, router
 from ..output.displays import capture_displays
 from ..output.foreign import attribute_of, error_handler_of
 from ..output.late import open_late_output
 from ..output.redirect import ClosedStandardDescriptors, Redirection
-from ..output.router import outside
 from ..output.runtimes.loaded import tie_iostreams
 from ..output.streams import PythonCapture, follow_descriptor, pin_to_pipe
 from ..output.writing import plain_stream
@@ -132,7 +131,7 @@ class CaptureSession:
             name,
             flush_for_a_look,
             self._begins_at,
-            functools.partial(outside, self.serial, dup_base),
+            functools.partial(router.outside, self.serial, dup_base),
         )
         # What it prints does not go to this capture, nor to a stream that this put in a context.
         self._context.copy().run(follower.start)
@@ -277,9 +276,10 @@ class CaptureSession:
 
     def _swap_descriptors(self, closed: ClosedStandardDescriptors) -> None:
         for fd in self.options.descriptors:
-            pin_to_pipe(NAMES.get(fd))
             closed.give_way(fd)
-            self._redirections[fd] = Redirection(fd, self._write_ends[fd])
+            with router.lock:  # a capture in another thread must not follow in between
+                pin_to_pipe(NAMES.get(fd))
+                self._redirections[fd] = Redirection(fd, self._write_ends[fd])
             del self._write_ends[fd]  # it belongs to the redirection now
             self._undo.add(AtEnd.DESCRIPTORS, functools.partial(self._end_redirection, fd))
 

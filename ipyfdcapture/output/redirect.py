@@ -103,6 +103,11 @@ class Redirection:
             self._found = None
 
 
+def count_redirections(fd: int) -> int:
+    """Return how many of ours of a descriptor are not undone."""
+    return len(_stacks.get(fd, ()))
+
+
 def dup_original(fd: int) -> int | None:
     """Return a new descriptor for what ``fd`` is without our redirections; None if closed."""
     with _lock:

@@ -20,11 +20,13 @@ from .handing_down import hold_hooks, release_hooks
 from .hooked import hook, lead, leads_to, pass_by_record, streams_behind, unhook
 from .own_streams import in_context, own_streams
 from .proxy import process_stream, set_process_stream
+from .redirect import count_redirections
 from .router import CaptureMark, Route, active, add_route, lock, remove_route
 from .stand_in import StandIn
 from .write_order import WriteOrder
 
 NAMES = {1: "stdout", 2: "stderr"}
+_FDS = {name: fd for fd, name in NAMES.items()}
 
 
 class PythonCapture:
@@ -169,7 +171,9 @@ class PythonCapture:
     def remove_routes(self) -> None:
         """The descriptors lead past the capture again: nothing has to be led there."""
         while self._routes:
-            remove_route(self._routes.popitem()[1])
+            _, route = self._routes.popitem()
+            remove_route(route)
+            follow_descriptor(route.name)  # for one that is left
 
     def _let_go(self) -> None:
         """No thread or task of the capture runs any more."""
@@ -230,8 +234,13 @@ def pin_to_pipe(name: str | None) -> None:
 
 
 def follow_descriptor(name: str | None) -> None:
-    """The descriptor of ``sys.<name>`` leads to the newest capture again, as its stream does."""
+    """If a capture is the only one, its stream writes to the descriptor of ``sys.<name>``.
+
+    Of several, which may start and end in several threads at once, each writes to its own pipe.
+    """
     with lock:
-        taking = [route.stream for route in active.get(name or "", ()) if route.stream is not None]
-        for stream in taking:
-            stream.write_to_pipe(stream is not taking[-1])
+        routes = active.get(name or "", ())
+        is_alone = len(routes) == 1 and count_redirections(_FDS[routes[0].name]) == 1
+        for route in routes:
+            if route.stream is not None:
+                route.stream.write_to_pipe(not is_alone)
