@@ -354,7 +354,9 @@ class CaptureSession:
 
     def _capture_python(self) -> None:
         options = self.options
-        python = PythonCapture(self.serial, options.of_cell, options.may_stand_in)
+        python = PythonCapture(
+            self.serial, options.of_cell, options.may_stand_in, self._open_late_pipe
+        )
         self._undo.add(AtEnd.STREAMS, python.undo)
         self._undo.add(AtEnd.ROUTES, python.remove_routes)
         for fd in options.descriptors:
@@ -364,6 +366,26 @@ class CaptureSession:
                 python.add(fd, pipe, options.encoding, open_base)
         python.begin()
         self._python = python
+
+    def _open_late_pipe(self, fd: int) -> int:
+        """Return the write end of a new pipe for what this process writes after the end.
+
+        It has a source of its own, of the same name: what children write to the capture's pipe is
+        for the captures to come as well, and this is not.
+        """
+        assert self._job is not None
+        recording = self.captured.recording
+        first = 1 if self.options.is_merged else fd
+        name = self._metadata.sources[self.options.descriptors.index(first)]
+        read_end, write_end = open_pipe(PIPE_BYTES)
+        try:
+            source = len(recording.sources)
+            recording.add_sources([name])
+            self._job.add_late(Pipe(source, read_end))
+        except BaseException:
+            os.close(write_end)
+            raise
+        return write_end
 
     def _open_base(self, fd: int, original: Any) -> TextIO | None:
         """Return a new stream on what a descriptor would be without this capture."""

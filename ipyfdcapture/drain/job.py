@@ -114,6 +114,8 @@ class DrainJob:
     failed: dict[str, Any] | None = None
     #: How many may still add pipes.
     reservations: int = 0
+    #: The sources of what this process itself writes after the capture has ended.
+    late_sources: set[int] = field(default_factory=set)
     #: Has what waits in buffers of this process written, before somebody looks.
     before_look: Callable[[], object] | None = None
     owner: int = field(default_factory=os.getpid)
@@ -170,6 +172,14 @@ class DrainJob:
         Takes the pipes over. Raises `OSError` if the drain cannot have them.
         """
         self.drain.add(self, pipes)
+
+    def add_late(self, pipe: Pipe) -> None:
+        """Have a pipe emptied by which this process writes after the capture has ended.
+
+        Takes it over. Raises `OSError` if the drain cannot have it.
+        """
+        self.late_sources.add(pipe.source)
+        self.add([pipe])
 
     def copy_kept(self, recording: Recording) -> None:
         """Have recorded here, too, what processes write that earlier captures started.

@@ -53,7 +53,7 @@ class KeptOutput:
             if job is None or recording.closed:
                 continue
             recording.update()
-            amount = _amount_of(recording, position)
+            amount = _amount_of(recording, position, job.late_sources)
             if amount:
                 verb = "are" if amount.endswith("lines") else "is"
                 names = self._names(shell, recording, job)
@@ -74,7 +74,7 @@ class KeptOutput:
         return " and ".join(f"`{name}`" for name in names if name) or "a log that has no name"
 
 
-def _amount_of(recording: Recording, position: int) -> str:
+def _amount_of(recording: Recording, position: int, late_sources: set[int]) -> str:
     """Return how much came from a position on that no cell has shown; empty for nothing."""
     lines = size = 0
     last = b"\n"
@@ -92,7 +92,7 @@ def _amount_of(recording: Recording, position: int) -> str:
             if not chunks:
                 break
             for chunk in chunks:
-                if not shown.has(chunk.source, start):
+                if chunk.source not in late_sources and not shown.has(chunk.source, start):
                     lines += chunk.data.count(b"\n")
                     size += len(chunk.data)
                     last = chunk.data[-1:]

@@ -105,13 +105,13 @@ class CaptureStream(io.TextIOWrapper):
         with self._writer.lock:
             self._writer.is_pinned = on
 
-    def keep_pipe(self) -> None:
+    def move_to(self, pipe: int) -> None:
         """The capture has ended, and threads and tasks of its cell still write, until `end`.
 
-        Raises `OSError` if there is no descriptor for that.
+        They write to another pipe, by its write end; takes it over.
         """
         with self._writer.lock:
-            self._writer.keep_pipe()
+            self._writer.move_to(pipe)
 
     def end(self) -> None:
         """Write what waits, and nothing more."""
@@ -208,12 +208,11 @@ class PipeWriter(DescriptorWriter):
                     wait_until_writable(fd)
         return size
 
-    def keep_pipe(self) -> None:
-        """Go on writing to the pipe, by a descriptor of its own."""
-        if self.pipe is not None and not self._is_kept:
-            self.pipe = Descriptor.duplicate_of(self.pipe)
-            self._is_kept = self.is_pinned = True
-            _kept.add(self)
+    def move_to(self, pipe: int) -> None:
+        """Go on writing to another pipe, by its write end; takes it over."""
+        self.pipe = Descriptor(pipe)
+        self._is_kept = self.is_pinned = True
+        _kept.add(self)
 
     def close_pipe(self) -> None:
         """Write where the descriptor leads from now on."""

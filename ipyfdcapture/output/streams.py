@@ -40,9 +40,19 @@ class PythonCapture:
         Whether it captures one cell, and not what other cells write meanwhile.
     may_stand_in
         Whether another object may stand in ``sys`` for one that leads elsewhere.
+    open_late_pipe
+        Returns the write end of a new pipe for what threads and tasks write to descriptor 1 or 2
+        after the end. Raises `OSError` if there can be none.
     """
 
-    def __init__(self, serial: int, of_cell: bool, may_stand_in: bool) -> None:
+    def __init__(
+        self,
+        serial: int,
+        of_cell: bool,
+        may_stand_in: bool,
+        open_late_pipe: Callable[[int], int],
+    ) -> None:
+        self._open_late_pipe = open_late_pipe
         self._serial = serial
         self._of_cell = of_cell
         self._may_stand_in = may_stand_in
@@ -164,7 +174,7 @@ class PythonCapture:
                 for fd, stream in self._streams.items():
                     setattr(self._mark, NAMES[fd], stream)
                     with contextlib.suppress(OSError):  # then they write where others do
-                        stream.keep_pipe()
+                        stream.move_to(self._open_late_pipe(fd))
             mark, self._mark = self._mark, None
             mark.end()
 
