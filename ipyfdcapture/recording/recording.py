@@ -228,7 +228,10 @@ class Recording:
         with _joining:
             if self._is_joined:
                 return self._data_bytes()
-            end = self._end(self._data_bytes(), self._entries())
+            data = self._data_bytes()
+            end = self._end(data, self._entries())
+            if data < self._layout.first_half < end:
+                raise EOFError("the recording is shorter than its index says")
             return end - self._layout.over_limit(end)
 
     def end(self, count: int) -> bytes:

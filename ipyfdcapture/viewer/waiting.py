@@ -12,6 +12,7 @@ import time
 from typing import Literal, Protocol
 
 from ..log.captured import Captured
+from ..system.threads import WorkThread
 from .finder import Finder
 from .scan import Scan
 from .wire import Message
@@ -62,16 +63,14 @@ class Waiter:
 
     def __init__(self, session: Waited) -> None:
         self._session = session
-        self._thread: threading.Thread | None = None
+        self._thread: WorkThread | None = None
         self._used = self._told = self._looked = 0.0
 
     def wake(self) -> None:
         """Wait from now on, or for some time more. Called with the session's lock."""
         self._used = time.monotonic()
         if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._run, name="ipyfdcapture-viewer", daemon=True
-            )
+            self._thread = WorkThread(self._run, name="ipyfdcapture-viewer")
             self._thread.start()
 
     def _run(self) -> None:

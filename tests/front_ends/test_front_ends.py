@@ -393,8 +393,10 @@ def test_each_pool_writes_into_the_capture_in_which_it_was_made(
     assert shown == ["print 3"]
 
 
-def test_the_fork_server_writes_where_it_wrote_when_it_was_started(processes: Any) -> None:
-    """Its workers are its children, and it lives on: the README says so, and what to do."""
+def test_the_fork_server_writes_where_it_was_started_and_into_the_running_log(
+    processes: Any,
+) -> None:
+    """Its workers are its children, and it lives on."""
     shown = processes(
         "forkserver",
         """
@@ -403,7 +405,7 @@ def test_the_fork_server_writes_where_it_wrote_when_it_was_started(processes: An
     with capture_fd() as second:
         use_new_pool(2)
     use_new_pool(3)
-    assert second.text == "", second.text
+    assert seen(second) == lines(2), second.text
     expected = [[f"{word} {n}" for n in (1, 2, 3)] for word in ("print", "native")]
     assert seen(first) == expected, first.text
     assert not first.complete
@@ -468,8 +470,9 @@ def test_the_processes_of_an_executor_are_captured(processes: Any) -> None:
     assert shown == ["end"]
 
 
-def test_the_workers_that_joblib_keeps_write_where_they_were_started(kernel: Kernel) -> None:
-    """The README says so, and what to do: end them with their cell."""
+def test_the_workers_that_joblib_keeps_write_where_they_were_started_and_into_the_running_log(
+    kernel: Kernel,
+) -> None:
     kernel.ok(
         "import joblib, os\nfrom joblib.externals.loky import get_reusable_executor\n"
         "def work(n):\n    print('print', n, flush=True)\n    os.write(1, b'native %d\\n' % n)\n"
@@ -479,7 +482,7 @@ def test_the_workers_that_joblib_keeps_write_where_they_were_started(kernel: Ker
     kernel.ok("%%capture_fd -v second\nrun(2)\nget_reusable_executor().shutdown()")
     kernel.ok("%%capture_fd -v third\nrun(3)\nget_reusable_executor().shutdown()")
     assert kernel.value("first.text") == "print 1\nnative 1\nprint 2\nnative 2\n"
-    assert kernel.value("second.text") == ""
+    assert kernel.value("second.text") == "print 2\nnative 2\n"
     assert kernel.value("third.text") == "print 3\nnative 3\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import sys
@@ -61,7 +62,8 @@ class TestExtract:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for kind, library in columns._LIBRARIES.items():
-            assert columns.checked_kind(None) == kind
+            if importlib.util.find_spec(library) is not None:
+                assert columns.checked_kind(None) == kind
             monkeypatch.setitem(sys.modules, library, None)
             with pytest.raises(ImportError, match=f"this needs {library}"):
                 LOG.extract("a", to=kind)

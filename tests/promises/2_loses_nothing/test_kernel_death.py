@@ -701,17 +701,18 @@ def test_recover_lists_the_good_beside_one_whose_facts_were_lost(
 def test_recordings_that_another_kernel_takes_away_meanwhile_are_passed_over(
     tmp_path: Path, runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def glob_before_the_other(directory: Path, pattern: str) -> list[Path]:
-        found = list(usual(directory, pattern))
-        if "runtime" in str(directory):
-            monkeypatch.setattr(Path, "glob", usual)
+    def look_before_the_other(directory: str) -> list[str]:
+        found = usual(directory)
+        if os.path.dirname(gone) == directory:
+            monkeypatch.setattr(crashes, "_names_in", usual)
             crashes.delete(gone)
         return found
 
     gone = keep("k", tmp_path, [(0, b"gone\n")])
-    usual = Path.glob
-    monkeypatch.setattr(Path, "glob", glob_before_the_other)
+    usual = crashes._names_in
+    monkeypatch.setattr(crashes, "_names_in", look_before_the_other)
     assert crashes.find("k", str(tmp_path)) == []
+    assert not os.path.exists(gone + ".json")
 
 
 @pytest.mark.parametrize("lock", [True, False])
