@@ -571,8 +571,9 @@ def test_a_traceback_starts_at_the_users_line_and_has_no_frame_of_ours(
 
 def test_a_traceback_of_a_cell_below_another_magic_names_its_cell(kernel: Kernel) -> None:
     reply = kernel.run("%%time\n%%capture_fd\n1/0")
-    assert "ipyfdcapture" not in reply.traceback.replace("ipyfdcapture-", "")
-    assert f"Cell In[{reply.count}], line 1\n----> 1 1/0" in reply.traceback
+    shown = reply.shown  # the %%time of IPython 8 shows the error itself, and does not fail
+    assert "ipyfdcapture" not in shown.replace("ipyfdcapture-", "")
+    assert f"Cell In[{reply.count}], line 1\n----> 1 1/0" in shown
 
 
 # -- lines that are fine ------------------------------------------------------------------------
