@@ -126,6 +126,8 @@ class Worker:
                 preexec_fn=None if can_splice else _refuse_splice,
             )
         self._spare = resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE)
+        if not can_splice:  # what a helper without splice has read is in its memory: it lives
+            self.faults = tuple(fault for fault in self.faults if fault != "helper killed")
 
     @property
     def pid(self) -> int:

@@ -7,7 +7,7 @@ import contextlib
 import os
 
 from ..system.descriptors import Descriptor
-from ..system.pipes import read_some
+from ..system.pipes import read_some, waiting_bytes
 from ..system.polling import wait_until_readable, wait_until_writable
 
 #: Passed on at once. What a reader takes piece by piece, the writer gives piece by piece.
@@ -33,6 +33,7 @@ class Relay:
         self._is_read = True  # whether anybody can still read what is passed on
         self._running = _thread.allocate_lock()
         self._reading = _thread.allocate_lock()  # held by whoever reads from the pipe
+        self._taken = b""  # by `pause`, to be passed on after `resume`
 
     def start(self) -> None:
         """Begin. Raises `RuntimeError` if no thread can be had."""
@@ -49,9 +50,17 @@ class Relay:
         return not self._running.locked()
 
     def pause(self) -> bool:
-        """Leave what comes to the caller until `resume`; tell whether there is still a writer."""
+        """Leave what comes to the caller until `resume`; tell whether there is still a writer.
+
+        What is in the pipe by now is passed on after that.
+        """
         self._reading.acquire()
         if self._pipe.is_ours() and not self.has_ended:
+            left = waiting_bytes(self._pipe)
+            with contextlib.suppress(BlockingIOError):
+                while left > 0 and (chunk := read_some(self._pipe, left)):
+                    self._taken += chunk
+                    left -= len(chunk)
             return True
         self._reading.release()
         return False
@@ -84,7 +93,8 @@ class Relay:
         while True:
             wait_until_readable(self._pipe)
             with contextlib.suppress(BlockingIOError), self._reading:
-                return read_some(self._pipe, RELAY_BYTES)
+                taken, self._taken = self._taken, b""
+                return taken or read_some(self._pipe, RELAY_BYTES)
 
     def _pass_on(self, chunk: bytes) -> None:
         try:

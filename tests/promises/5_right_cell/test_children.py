@@ -336,7 +336,7 @@ class TestOnLine:
         capture = capture_fd()
         with capture:
             os.write(1, b"a\nb\n")
-        follower = capture.session.follow("on_line", LineTarget(lines.append))
+        follower = capture._session.follow("on_line", LineTarget(lines.append))
         assert lines == ["a", "b"]
         assert runtimes._ties.users == 0
         assert not follower._thread.is_alive()

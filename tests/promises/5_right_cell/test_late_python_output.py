@@ -34,7 +34,8 @@ STARTS = {
     "thread = threading.Thread(target=work); thread.start()",
     "stderr": "def work():\n    go.wait(30); print('late', file=sys.stderr)\n"
     "thread = threading.Thread(target=work); thread.start()",
-    "logging": "log = logging.getLogger('late'); log.handlers[:] = [logging.StreamHandler()]\n"
+    "logging": "log = logging.getLogger('late'); log.propagate = False\n"
+    "log.handlers[:] = [logging.StreamHandler()]\n"
     "def work():\n    go.wait(30); log.warning('late')\n"
     "thread = threading.Thread(target=work); thread.start()",
     "unfinished": "def work():\n    go.wait(30); print('la', end=''); print('te', end='')\n"
