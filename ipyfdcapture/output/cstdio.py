@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import operator
 import os
 import subprocess
 from collections.abc import Callable, Sequence
@@ -153,6 +154,18 @@ def flush_python() -> None:
         stream.flush_partial()
 
 
+class _Hooked(functools.partial[Any]):
+    """What stands in for a function of another module. A pickle of it is one of that function.
+
+    So a pool gets what the user gave it: the process of a worker has no capture of ours.
+    """
+
+    __wrapped__: Any
+
+    def __reduce__(self) -> Any:
+        return operator.itemgetter(0), ((self.__wrapped__,),)
+
+
 class _Hook:
     """One function of another module that flushes what waits before it runs.
 
@@ -176,7 +189,8 @@ class _Hook:
         marks = stdout_marks()
         made = self._function
         if made is None or made.__wrapped__ is not original or marks is not self._marks:
-            self._function = self._make(original, marks)
+            self._function = _Hooked(self._make(original, marks))
+            functools.update_wrapper(self._function, original)
             self._marks = marks
         self._swap.put(self._function)
 
