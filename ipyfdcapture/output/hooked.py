@@ -209,9 +209,8 @@ def pass_by_record(stream: Any, name: str) -> Swap | None:
     swap = Swap(stream, "write")
 
     def write(text: str) -> Any:
-        if not swap.is_active or _is_watcher(
-            stream
-        ):  # somebody has kept it, or it is past captures
+        # Somebody has kept it, or what is written has been past all captures.
+        if not swap.is_active or _is_watcher(stream):
             return type(stream).write(stream, text)
         return write_routed(name, swap.original, text)
 
