@@ -226,10 +226,10 @@ def test_a_thread_that_lives_on_holds_up_nobody_and_prints_into_the_log_of_its_c
 ) -> None:
     kernel.ok(
         "%%capture_fd -v logs\nimport os, threading\n"
-        "go, done = threading.Event(), threading.Event()\n"
-        "def late():\n    os.write(1, b'in\\n')\n    go.wait()\n    print('late print')\n"
-        "    done.set()\n"
-        "started = threading.Thread(target=late)\nstarted.start()"
+        "written, go, done = threading.Event(), threading.Event(), threading.Event()\n"
+        "def late():\n    os.write(1, b'in\\n')\n    written.set()\n    go.wait()\n"
+        "    print('late print')\n    done.set()\n"
+        "started = threading.Thread(target=late)\nstarted.start()\nwritten.wait(30)"
     )
     assert kernel.value("(logs.complete, logs.stdout)") == (False, "in\n")
     reply = kernel.ok("go.set()\ndone.wait(30)\nstarted.join(30)")
