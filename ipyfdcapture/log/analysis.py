@@ -1,16 +1,19 @@
-"""What a log answers: tables, the difference to another, and what takes it elsewhere by hand."""
+"""What a log answers: levels, rates and silences, tables, the difference to another log."""
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
 from . import columns
 from .difference import Diff, difference
 from .extraction import extract
+from .levels import count_levels
+from .line import Gap
+from .narrowing import checked_count
 from .recorded import RecordedLines
 from .tables import find_tables, table_named
+from .timing import Rate, gaps, rate
 
 if TYPE_CHECKING:
     from .columns import Table
@@ -18,6 +21,80 @@ if TYPE_CHECKING:
 
 class AnalysedLines(RecordedLines):
     """Lines of a recording that can be asked."""
+
+    def levels(self) -> dict[str, int]:
+        """Count the lines that say how serious they are, by level.
+
+        Returns
+        -------
+        dict
+            From ``trace``, ``debug``, ``info``, ``warning``, ``error``, ``critical``, those that
+            occur, in this order. `ipyfdcapture.log.levels` lists the formats that are understood.
+
+        Examples
+        --------
+        >>> logs.levels()
+        {'warning': 1}
+        """
+        return count_levels(self._read())
+
+    def rate(self, interval: float | None = None) -> list[Rate]:
+        """Return how much came when.
+
+        Parameters
+        ----------
+        interval
+            Seconds that each entry covers; None: what gives up to 60 entries.
+
+        Returns
+        -------
+        list of Rate
+            ``start``, ``seconds``, ``lines`` and ``nbytes``, from the start to the end without
+            a hole. A line counts when its first byte came.
+
+        Raises
+        ------
+        ValueError
+            If the interval is not above 0, or so short that it gives over a million entries.
+
+        Examples
+        --------
+        >>> for entry in logs.rate(interval=3):
+        ...     print(entry.start - logs.started, entry.lines, entry.nbytes)
+        0:00:00 3 53
+        0:00:03 3 37
+        0:00:06 0 0
+        """
+        return rate(self._read(), interval)
+
+    def gaps(self, n: int = 5) -> list[Gap]:
+        """Return the longest silences, the longest first.
+
+        Of a whole log: when no source wrote anything, from the start of the capture to its end.
+        Of a narrower view: from one of its lines to the next.
+
+        Parameters
+        ----------
+        n
+            How many.
+
+        Returns
+        -------
+        list of Gap
+            ``start``, ``seconds``, and the lines ``before`` and ``after`` (None: there is none).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``n`` is not a whole number of at least 0.
+
+        Examples
+        --------
+        >>> longest = logs.source("stdout").gaps(1)[0]
+        >>> longest.seconds, longest.before, longest.after
+        (2.0, 'iteration 1: loss 0.5', 'iteration 2: loss 0.25')
+        """
+        return gaps(self._read(), checked_count(n))
 
     def extract(
         self,
@@ -141,56 +218,6 @@ class AnalysedLines(RecordedLines):
         if not isinstance(other, RecordedLines):
             raise TypeError(f"a log is compared with another log, not {other!r}")
         return difference(self._read(), other._read(), ignore)
-
-    def copy_to(self, path: str | os.PathLike[str]) -> None:
-        """Write the bytes, as they were captured, to a file, whole or not at all.
-
-        Parameters
-        ----------
-        path
-            The file, whatever its suffix; ``~`` is the home directory. In a directory, it is
-            named after the log.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written. What was there before is still there then.
-
-        Examples
-        --------
-        >>> import pathlib
-        >>> logs.copy_to("raw.out")
-        >>> pathlib.Path("raw.out").read_bytes() == logs.raw
-        True
-        """
-        from .handing import copy_to
-
-        copy_to(self._read(), self._file_name(), path)
-
-    def edit(self) -> None:
-        """Open a copy of the text in your editor: ``$VISUAL``, else ``$EDITOR``.
-
-        The editor runs on its own, and the log stays as it is whatever you change. One that needs
-        a terminal (vim, nano) is run in the terminal, and waited for; in a notebook, which has
-        none, it is refused.
-
-        Raises
-        ------
-        RuntimeError
-            If no editor is set, or it needs a terminal and there is none.
-        OSError
-            If it cannot be started.
-
-        Examples
-        --------
-        >>> logs.edit()  # doctest: +SKIP
-        """
-        from .handing import edit
-
-        edit(self._read(), self._file_name())
-
-    def _file_name(self) -> str:
-        return self.recording.metadata.name or "captured"
 
     def _frame(self, table: Table, kind: str, plot: bool) -> Any:
         if plot:

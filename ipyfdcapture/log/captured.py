@@ -1,4 +1,4 @@
-"""What was captured: the object that the user holds, a log read by line, source and time.
+"""What was captured: the object that the user holds, a sequence of lines and of parts of it.
 
 Nothing is read or decoded before it is asked for, and a narrower view holds no more than the
 numbers of its lines. The work is done elsewhere in this room: each method takes a `Reading` of
@@ -8,34 +8,24 @@ the log as it is now, and hands it on.
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
-from ..recording.recording import Recording
-from . import export, narrowing
-from .analysis import AnalysedLines
-from .levels import count_levels
-from .line import Gap, Line
+from . import narrowing
+from .line import Line
 from .moments import Moment, microseconds_of
 from .narrowing import checked_count
 from .pickling import Chunk, parts_of, pickled, recording_of, restore
 from .reading import Reading
 from .search import Pattern
-from .timing import Rate, gaps, rate
+from .shown import ShownLines
 from .view import words
 from .view.marks import compiled
-from .view.replay import replay
-from .view.summary import Summary, summarize
 from .view.words import counted
 from .viewing import View, installed
 
-if TYPE_CHECKING:
-    import pandas
-    from IPython.utils.capture import RichOutput
 
-
-class Captured(AnalysedLines, Sequence[Line]):
+class Captured(ShownLines, Sequence[Line]):
     r"""A captured log, or a narrower view of one: a sequence of `Line`.
 
     ``logs[0]``, ``logs[-1]``, ``len(logs)``, ``for line in logs``, ``"text" in logs``: by line;
@@ -82,28 +72,6 @@ class Captured(AnalysedLines, Sequence[Line]):
     """
 
     __hash__ = None  # type: ignore[assignment]  # equal by content, and the content may grow
-
-    def __init__(self, recording: Recording, outputs: list[dict[str, Any]] | None = None) -> None:
-        super().__init__(recording)
-        self._outputs = outputs if outputs is not None else []
-        #: By which calls it was narrowed, and what to mark in it.
-        self._narrowed_by: tuple[str, ...] = ()
-        self._marks: tuple[Pattern, ...] = ()
-
-    @property
-    def outputs(self) -> list[RichOutput]:
-        """The rich displays that were captured, as IPython's `RichOutput`.
-
-        Examples
-        --------
-        >>> logs.outputs
-        []
-        """
-        if not self._outputs:
-            return []
-        from IPython.utils.capture import RichOutput
-
-        return [RichOutput(**output) for output in self._outputs]
 
     @overload
     def __getitem__(self, key: int) -> Line: ...
@@ -348,107 +316,6 @@ class Captured(AnalysedLines, Sequence[Line]):
             view._pinned = reading.lines.snapshot
         return view
 
-    # -- what is in it --------------------------------------------------------------------------
-
-    def levels(self) -> dict[str, int]:
-        """Count the lines that say how serious they are, by level.
-
-        Returns
-        -------
-        dict
-            From ``trace``, ``debug``, ``info``, ``warning``, ``error``, ``critical``, those that
-            occur, in this order. `ipyfdcapture.log.levels` lists the formats that are understood.
-
-        Examples
-        --------
-        >>> logs.levels()
-        {'warning': 1}
-        """
-        return count_levels(self._read())
-
-    def rate(self, interval: float | None = None) -> list[Rate]:
-        """Return how much came when.
-
-        Parameters
-        ----------
-        interval
-            Seconds that each entry covers; None: what gives up to 60 entries.
-
-        Returns
-        -------
-        list of Rate
-            ``start``, ``seconds``, ``lines`` and ``nbytes``, from the start to the end without
-            a hole. A line counts when its first byte came.
-
-        Raises
-        ------
-        ValueError
-            If the interval is not above 0, or so short that it gives over a million entries.
-
-        Examples
-        --------
-        >>> for entry in logs.rate(interval=3):
-        ...     print(entry.start - logs.started, entry.lines, entry.nbytes)
-        0:00:00 3 53
-        0:00:03 3 37
-        0:00:06 0 0
-        """
-        return rate(self._read(), interval)
-
-    def gaps(self, n: int = 5) -> list[Gap]:
-        """Return the longest silences, the longest first.
-
-        Of a whole log: when no source wrote anything, from the start of the capture to its end.
-        Of a narrower view: from one of its lines to the next.
-
-        Parameters
-        ----------
-        n
-            How many.
-
-        Returns
-        -------
-        list of Gap
-            ``start``, ``seconds``, and the lines ``before`` and ``after`` (None: there is none).
-
-        Raises
-        ------
-        TypeError, ValueError
-            If ``n`` is not a whole number of at least 0.
-
-        Examples
-        --------
-        >>> longest = logs.source("stdout").gaps(1)[0]
-        >>> longest.seconds, longest.before, longest.after
-        (2.0, 'iteration 1: loss 0.5', 'iteration 2: loss 0.25')
-        """
-        return gaps(self._read(), checked_count(n))
-
-    # -- showing --------------------------------------------------------------------------------
-
-    def show(self, raw: bool = False) -> None:
-        """Write the log to `sys.stdout` and `sys.stderr` again, and display the outputs.
-
-        ``logs()`` does the same.
-
-        Parameters
-        ----------
-        raw
-            Write every control sequence as it was captured. The default keeps colours and
-            makes everything else harmless: it cannot move the cursor, set a title or type.
-
-        Examples
-        --------
-        >>> logs.grep("iteration").show()
-        iteration 1: loss 0.5
-        iteration 2: loss 0.25
-        """
-        replay(self._read(), raw)
-        for output in self.outputs:
-            output.display()
-
-    __call__ = show
-
     def explore(
         self,
         search: str | None = None,
@@ -492,89 +359,6 @@ class Captured(AnalysedLines, Sequence[Line]):
         """
         return installed().explore(self, search, level, height, follow)
 
-    def __str__(self) -> str:
-        """Everything that was written, in order, as `text`."""
-        return self.text
-
-    def __bool__(self) -> bool:
-        """Whether anything was captured."""
-        if self._selection is not None:
-            return len(self._selection) > 0
-        return self.nbytes > 0 or bool(self._outputs)
-
-    def __repr__(self) -> str:
-        if self.recording.closed:
-            return "<Captured: closed>"
-        summary = self._summary(self._read())
-        return f"<Captured: {', '.join([*summary.phrases(), summary.state])}>"
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        if self.recording.closed:
-            return {"text/plain": repr(self)}
-        from .view import html, text
-        from .view.timeline import timeline
-
-        reading = self._read()
-        shown = self._summary(reading), reading, timeline(reading)
-        return {"text/plain": text.view(*shown), "text/html": html.view(*shown)}
-
-    # -- going elsewhere ------------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike[str], *, viewer: bool = True) -> None:
-        """Write the log to a file, whole or not at all.
-
-        Parameters
-        ----------
-        path
-            The file; ``~`` is the home directory. Its suffix says how: ``.txt`` (the text as it
-            is seen, in UTF-8), ``.log`` (the text as it was written), ``.jsonl`` (an object a
-            line), ``.csv``, ``.html`` (a page that searches and filters by itself, offline),
-            ``.svg`` (a picture of the first and last lines, for a paper), ``.parquet`` (needs
-            pyarrow). ``.gz`` behind one of these, or alone, compresses.
-        viewer
-            False: a page without script, which shows all lines one below the other.
-
-        Raises
-        ------
-        ValueError
-            If the suffix is none of these.
-        OSError
-            If the file cannot be written. What was there before is still there then.
-        ImportError
-            If pyarrow is needed and missing.
-
-        Examples
-        --------
-        >>> import pathlib
-        >>> logs.save("run.txt")
-        >>> pathlib.Path("run.txt").read_text().splitlines()[-1]
-        'done'
-        """
-        reading = self._read()
-        page = installed().page if viewer else None
-        export.save(reading, self._summary(reading), path, page)
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return a frame with a row a line: ``time``, ``source``, ``number``, ``text``, and
-        ``plain``, the text as it is seen.
-
-        Raises
-        ------
-        ImportError
-            If pandas is missing.
-
-        Examples
-        --------
-        >>> frame = logs.to_pandas()
-        >>> frame.loc[frame.source == "stderr", ["number", "text"]].values.tolist()
-        [[3, 'warning: small step']]
-        """
-        return export.to_pandas(self._read())
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Give the lines to pyarrow, duckdb or pandas, a batch at a time."""
-        return export.arrow_reader(self._read()).__arrow_c_stream__(requested_schema)
-
     def __eq__(self, other: object) -> bool:
         """Whether both hold the same lines of the same sources, and the same displays."""
         if not isinstance(other, Captured):
@@ -599,11 +383,6 @@ class Captured(AnalysedLines, Sequence[Line]):
         parts = parts_of(self.recording, self._snapshot())
         how = self._narrowed_by, self._marks
         return restore, ("Captured", *parts, self._outputs, self._selection, *how)
-
-    def _summary(self, reading: Reading) -> Summary:
-        return summarize(
-            self.recording, reading, len(self._outputs), self._narrowed_by, self._marks
-        )
 
 
 def _restore(
