@@ -10,15 +10,17 @@ from typing import Any
 
 from ..checks import check_flags, check_max_bytes
 from ..live.callback import LoggerTarget
+from ..live.targets import LiveTarget
 from ..log.captured import Captured
 from ..log.line import Line
 from ..output.own_streams import Streams, in_context, own_streams
+from ..output.proxy import NAMES
 from ..output.thread_streams import hold_installation, release_installation
 from ..system.interrupts import deferred_interrupts
 from .handle import Capture
-from .options import CaptureOptions, LiveTarget, descriptors_of, live_targets
+from .options import CaptureOptions, descriptors_of, live_targets
 from .session import CaptureSession
-from .thread_sink import Sink
+from .thread_sink import Sink, follow_sink
 
 
 def capture_fd(
@@ -79,7 +81,10 @@ def capture_fd(
     live
         Where to show the output as it comes: ``"iopub"`` (under the notebook cell),
         ``"terminal"`` (where the descriptors led before), ``"auto"`` (the one or the other), a
-        writable text or binary stream, or a `logging.Logger` (a record for each line).
+        writable text or binary stream, or a `logging.Logger` (a record for each line: INFO from
+        stdout, WARNING from stderr; ``(logger, "DEBUG")`` sets another level). A dict has one of
+        these for each stream: ``{"stdout": sys.stdout, "stderr": logger}``; a stream that it does
+        not name, or that has None, is not shown.
     on_line
         Called with each `Line`, in a thread. An exception in it is reported, and ends nothing.
     file
@@ -179,7 +184,14 @@ def forward_to_logging(
 
 
 @contextlib.contextmanager
-def capture_thread(*, max_bytes: int | None = None) -> Iterator[Captured]:
+def capture_thread(
+    *,
+    stdout: bool = True,
+    stderr: bool = True,
+    live: Any = None,
+    on_line: Callable[[Line], object] | None = None,
+    max_bytes: int | None = None,
+) -> Iterator[Captured]:
     """Capture what this thread writes through Python, and the tasks and threads that it starts.
 
     In a coroutine: what this task writes, and none of the others on its loop. Blocks nest, in any
@@ -189,6 +201,15 @@ def capture_thread(*, max_bytes: int | None = None) -> Iterator[Captured]:
 
     Parameters
     ----------
+    stdout, stderr
+        Whether to capture ``sys.stdout``, ``sys.stderr``. One that is not captured goes on to
+        where it went.
+    live
+        Where to show the output as it comes: as for `capture_fd`. It is shown where the block's
+        surroundings write.
+    on_line
+        Called with each `Line`, in a thread. An exception in it is reported, and ends nothing.
+        What it prints goes where the block's surroundings write.
     max_bytes
         Keep at most that many bytes, the first half and the last half; None keeps all.
 
@@ -200,20 +221,39 @@ def capture_thread(*, max_bytes: int | None = None) -> Iterator[Captured]:
     Raises
     ------
     ValueError
-        ``max_bytes`` is not a positive number of bytes. Nothing was changed.
+        An argument is not of the accepted kind. Nothing was changed.
     CaptureError
         The recording cannot be made. Nothing was changed.
+
+    Examples
+    --------
+    >>> import sys
+    >>> from ipyfdcapture import capture_thread
+    >>> with capture_thread(stderr=False, on_line=lambda line: print("seen:", line)) as logs:
+    ...     print("hello")
+    seen: hello
+    >>> logs.stdout
+    'hello\\n'
     """
     check_max_bytes(max_bytes)
+    check_flags(stdout=stdout, stderr=stderr)
+    captured = [name for name, on in (("stdout", stdout), ("stderr", stderr)) if on]
+    if not captured:
+        raise ValueError("nothing to capture: stdout and stderr are both off")
+    targets = live_targets(live, on_line)
+    for target in targets:
+        target.check_streams(captured)
     with contextlib.ExitStack() as undo:
         with deferred_interrupts():
             installation = hold_installation()
             undo.callback(release_installation, installation)
             sink = Sink.create(max_bytes)
+            shown = undo.enter_context(contextlib.ExitStack())  # once the recording is complete
             undo.callback(sink.release)
+            follow_sink(sink, targets, shown)
             streams = Streams(None, None, own_streams())
-            streams.stdout = sink.text_stream(0, streams)
-            streams.stderr = sink.text_stream(1, streams)
+            for name in captured:
+                setattr(streams, name, sink.text_stream(NAMES.index(name), streams))
             undo.callback(streams.end)
             in_context.set(streams)
         yield Captured(sink.recording)

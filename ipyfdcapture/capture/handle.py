@@ -9,11 +9,12 @@ from types import TracebackType
 
 from ..checks import check_descriptor, check_encoding, check_flags, check_function, check_seconds
 from ..live.callback import LineTarget
+from ..live.targets import LiveTarget
 from ..log.captured import Captured
 from ..log.line import Line
 from ..system.finalizers import Finalizer
 from ..system.interrupts import deferred_interrupts
-from .options import CaptureOptions, LiveTarget
+from .options import CaptureOptions
 from .session import CaptureSession
 
 #: How long (s) `FdCapture.stop` waits for the callback.

@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..checks import (
     check_encoding,
@@ -21,23 +21,13 @@ from ..checks import (
 )
 from ..drain.choosing import KINDS
 from ..live.callback import FileTarget, LineTarget
-from ..live.target import MakeTarget
-from ..live.targets import make_target
+from ..live.targets import LiveTarget, live_targets_of
 from ..log.captured import Captured
 from ..log.line import Line
 from ..recording.metadata import Metadata
 
 NAMES = {1: "stdout", 2: "stderr"}
 MERGED = "stdout+stderr"
-
-
-class LiveTarget(NamedTuple):
-    """Somewhere that a capture is shown while it runs."""
-
-    #: What warnings call it.
-    name: str
-    #: Makes the target when the capture starts.
-    make: MakeTarget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +105,8 @@ class CaptureOptions:
         if not isinstance(self.spool_dir, str):
             raise ValueError(f"spool_dir must be the path of a directory, not {self.spool_dir!r}")
         check_facts(self.facts)
+        for target in self.live:
+            target.check_streams(self._source_names())
 
     @property
     def is_merged(self) -> bool:
@@ -154,12 +146,10 @@ def live_targets(
     file: str | os.PathLike[str] | None = None,
 ) -> tuple[LiveTarget, ...]:
     """Return the live targets that a user asked for. Raises `ValueError` if one cannot be."""
-    targets: list[LiveTarget] = []
     check_function("on_line", on_line)
     if file is not None and not isinstance(file, (str, bytes, os.PathLike)):
         raise ValueError(f"file must be a path, not {file!r} (for a stream: live)")
-    if live is not None:
-        targets.append(LiveTarget("live", make_target(live)))
+    targets = live_targets_of(live)
     if on_line is not None:
         targets.append(LiveTarget("on_line", lambda context: LineTarget(on_line)))
     if file is not None:

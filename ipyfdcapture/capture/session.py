@@ -330,13 +330,14 @@ class CaptureSession:
     def _start_followers(self) -> None:
         options = self.options
         context = TargetContext(
+            frozenset(options.descriptors),
             self.dup_below,
             options.live_max_bytes,
             options.live_max_lines,
             options.tail_lines,
             options.name,
         )
-        for name, make in options.live:
+        for name, make, _ in options.live:
             target = make(context)
             try:
                 self.follow(name, target)

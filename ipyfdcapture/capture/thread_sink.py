@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import functools
 import io
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TextIO, cast
 
 from ..errors import CaptureError, reason
+from ..live.follower import Follower
+from ..live.target import TargetContext
+from ..live.targets import LiveTarget
 from ..output.own_streams import Streams, find
 from ..output.proxy import NAMES, process_stream
 from ..recording import spool
@@ -19,6 +24,7 @@ from ..recording.metadata import Metadata
 from ..recording.recording import Recording, State
 from ..recording.writer import RecordingWriter
 from ..system.forking import Stage, at_fork, fork_safe_lock
+from .options import CaptureOptions
 
 _ENCODING = "utf-8"
 #: An unfinished line longer than this is recorded as it is.
@@ -154,6 +160,37 @@ class Sink:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
+
+
+def follow_sink(sink: Sink, targets: Iterable[LiveTarget], undo: contextlib.ExitStack) -> None:
+    """Show on targets what is written to a sink, from a copy of this context.
+
+    ``undo`` waits until everything is shown, once the sink is released. Raises `CaptureError`.
+    """
+    options = CaptureOptions
+    context = TargetContext(
+        frozenset(),
+        _dup,
+        options.live_max_bytes,
+        options.live_max_lines,
+        options.tail_lines,
+        options.name,
+    )
+    for name, make, _ in targets:
+        try:
+            target = make(context)
+            follower = Follower(sink.recording, target, options.live_interval, name)
+            follower.start()
+        except OSError as error:
+            raise CaptureError(f"cannot capture: {reason(error)}") from error
+        undo.callback(follower.capture_ended)
+
+
+def _dup(fd: int) -> int | None:
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    except OSError:  # it is closed
+        return None
 
 
 class _SinkBuffer(io.BufferedIOBase):

@@ -8,10 +8,10 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
-from ..capture.options import CaptureOptions, LiveTarget, descriptors_of, live_targets
+from ..capture.options import CaptureOptions, descriptors_of, live_targets
 from ..capture.session import CaptureSession
 from ..errors import CaptureError
-from ..live.targets import make_progress, make_tail
+from ..live.targets import LiveTarget, make_progress, make_tail
 from ..log.captured import Captured
 from ..recording import crashes
 from ..viewer.widget import INSTALL, LogView, can_be_shown

@@ -32,7 +32,7 @@ def let_prompts_through(capture: CaptureSession) -> Callable[[], None]:
 class _Prompts:
     def __init__(self, capture: CaptureSession) -> None:
         self._capture = capture
-        self._is_shown = any(name != "file" for name, _ in capture.options.live)
+        self._is_shown = any(target.name != "file" for target in capture.options.live)
         self._lines = capture.options.tail_lines
         self._seen = 0  # lines that were shown before an earlier prompt
         self._thread: int | None = None  # that waits

@@ -149,18 +149,30 @@ _LOGGING_LEVELS = {
 
 
 class LoggerTarget(LineTarget):
-    """Logs each line: stdout as INFO, stderr as WARNING, with ``extra={"source": ...}``.
+    """Logs each line, with ``extra={"source": ...}``.
 
-    With ``levels``, a line that says its level in a known format has that.
+    Parameters
+    ----------
+    logger
+        Where to.
+    levels
+        Whether a line that says its level in a known format has that.
+    level
+        The level of all others. None: INFO from stdout, WARNING from stderr.
     """
 
-    def __init__(self, logger: logging.Logger, levels: bool = False) -> None:
+    def __init__(
+        self, logger: logging.Logger, levels: bool = False, level: int | None = None
+    ) -> None:
         self._logger = logger
         self._levels = levels
+        self._level = level
         super().__init__(self._log)
 
     def _log(self, line: Line) -> None:
-        level = logging.WARNING if is_stderr(line.source) else logging.INFO
+        level = self._level
+        if level is None:
+            level = logging.WARNING if is_stderr(line.source) else logging.INFO
         said = level_of(line.encode("utf-8", "replace")) if self._levels else None
         if said is not None:
             level = _LOGGING_LEVELS[said]

@@ -80,6 +80,8 @@ class StreamScreen(Screen, Protocol):
 class TargetContext:
     """What a target may need to know of the capture that it shows."""
 
+    #: The descriptors that are captured.
+    captured: frozenset[int]
     #: Returns a new descriptor for what a captured descriptor was before; None if it was closed.
     dup_original: Callable[[int], int | None]
     #: A view shows at most so much text before it only counts.

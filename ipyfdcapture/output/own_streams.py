@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import weakref
 from typing import TextIO
 
 
@@ -53,9 +54,13 @@ in_context: contextvars.ContextVar[Streams | None] = contextvars.ContextVar(
 
 
 class _InThread(threading.local):
-    """What `set_thread_streams` set, for callbacks that run here in another context."""
+    """What `set_own_streams` set, for callbacks that run here in another context."""
 
     streams: Streams | None = None
+
+    def __init__(self) -> None:
+        #: What was set before, and is still held by whoever got it handed down.
+        self.earlier: weakref.WeakSet[Streams] = weakref.WeakSet()
 
 
 in_thread = _InThread()
@@ -87,8 +92,34 @@ def find(streams: Streams | None, name: str) -> TextIO | None:
     return None
 
 
-def end_own_streams() -> None:
-    """End what `set_thread_streams` set in this thread."""
-    if in_thread.streams is not None:
-        in_thread.streams.end()
+def set_own_streams(stdout: TextIO | None, stderr: TextIO | None) -> None:
+    """Set streams for this thread; None leaves what is set.
+
+    Whoever got them handed down keeps what is not replaced here, and gets nothing of what is new.
+    """
+    before = in_thread.streams
+    if before is not None:
         in_thread.streams = None
+        in_thread.earlier.add(before)
+        if stdout is None:
+            stdout = before.stdout
+        else:
+            before.stdout = None
+        if stderr is None:
+            stderr = before.stderr
+        else:
+            before.stderr = None
+    outer = own_streams()
+    while outer is not None and outer in in_thread.earlier:
+        outer = _not_over(outer.outer)
+    in_thread.streams = Streams(stdout, stderr, outer)
+    in_context.set(in_thread.streams)
+
+
+def end_own_streams() -> None:
+    """End what `set_own_streams` set in this thread."""
+    if in_thread.streams is not None:
+        for streams in (in_thread.streams, *in_thread.earlier):
+            streams.end()
+        in_thread.streams = None
+        in_thread.earlier.clear()

@@ -21,7 +21,7 @@ from typing import TextIO
 from ..checks import check_stream
 from ..system.forking import fork_safe_lock
 from .handing_down import hold_hooks, release_hooks
-from .own_streams import Streams, end_own_streams, in_context, in_thread, own_streams
+from .own_streams import end_own_streams, set_own_streams
 from .proxy import NAMES, ThreadStreamProxy, process_stream, set_installed
 
 
@@ -53,13 +53,14 @@ def set_thread_streams(stdout: TextIO | None = None, stderr: TextIO | None = Non
     """Have what the current thread writes through Python go to these streams.
 
     They hold for the `asyncio` tasks and threads that it starts from now on, too, until
-    `clear_thread_streams` or the next call. A thread that ends without clearing leaves nothing
-    behind.
+    `clear_thread_streams`, or a call that sets another. A thread that ends without clearing leaves
+    nothing behind.
 
     Parameters
     ----------
     stdout, stderr
-        Text streams; the caller keeps and closes them. None (or a proxy) leaves that name alone.
+        Text streams; the caller keeps and closes them. None (or a proxy) leaves that name as it
+        was, also what an earlier call has set.
 
     Raises
     ------
@@ -68,10 +69,7 @@ def set_thread_streams(stdout: TextIO | None = None, stderr: TextIO | None = Non
     """
     check_stream("stdout", stdout)
     check_stream("stderr", stderr)
-    end_own_streams()
-    streams = Streams(_not_proxy(stdout), _not_proxy(stderr), own_streams())
-    in_thread.streams = streams
-    in_context.set(streams)
+    set_own_streams(_not_proxy(stdout), _not_proxy(stderr))
 
 
 def clear_thread_streams() -> None:

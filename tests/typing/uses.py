@@ -85,6 +85,8 @@ def capture_one_descriptor() -> None:
 def tell_threads_apart() -> None:
     with capture_thread(max_bytes=1000) as logs:
         assert_type(logs, Captured)
+    with capture_thread(stdout=False, live={"stderr": sys.stderr}, on_line=print) as logs:
+        assert_type(logs, Captured)
     install_thread_streams()
     set_thread_streams(sys.stdout, None)
     clear_thread_streams()

@@ -55,6 +55,7 @@ WRONG: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str]] = [
             (capture_fd, (), ("stdout", "stderr", "python", "display", "merge")),
             (forward_to_logging, (LOGGER,), ("stdout", "stderr", "python", "levels")),
             (FdCapture, (1,), ("python",)),
+            (enter_capture_thread, (), ("stdout", "stderr")),
         ]
         for name in names
         for wrong in (None, 1, "no", io.StringIO())
@@ -72,6 +73,7 @@ WRONG: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str]] = [
         (function, arguments, {name: 3}, f"{name} must be a function")
         for function, arguments, name in [
             (capture_fd, (), "on_line"),
+            (enter_capture_thread, (), "on_line"),
             (FdCapture, (1,), "callback"),
             (popen, (["touch", "started"],), "on_line"),
             (run_all, ([["touch", "started"]],), "on_line"),

@@ -308,6 +308,45 @@ class TestSetStreams:
         print("x")
         assert (first.getvalue(), second.getvalue()) == ("", "x\n")
 
+    def test_a_call_for_one_name_leaves_the_other_as_it_was(
+        self, installed: None, original: io.StringIO
+    ) -> None:
+        out, err, second = io.StringIO(), io.StringIO(), io.StringIO()
+        go_on = threading.Event()
+
+        def child() -> None:
+            assert go_on.wait(LIMIT_S)
+            print("child")
+            print("child", file=sys.stderr)
+
+        set_thread_streams(stdout=out)
+        set_thread_streams(stderr=err)
+        print("x")
+        print("x", file=sys.stderr)
+        assert (out.getvalue(), err.getvalue()) == ("x\n", "x\n")
+        thread = threading.Thread(target=child)
+        thread.start()
+        set_thread_streams(stdout=second)
+        print("y")
+        go_on.set()
+        thread.join(LIMIT_S)
+        assert second.getvalue() == "y\n"
+        assert err.getvalue() == "x\nchild\n"  # what the child has was not replaced
+        assert original.getvalue() == "child\n"
+        clear_thread_streams()
+        print("z")
+        assert original.getvalue() == "child\nz\n"
+
+    def test_calls_in_turns_leave_nothing_behind(self, installed: None) -> None:
+        streams = [io.StringIO() for _ in range(50)]
+        kept = [weakref.ref(stream) for stream in streams]
+        for i, stream in enumerate(streams):
+            set_thread_streams(**{("stdout", "stderr")[i % 2]: stream})
+        del stream, streams
+        assert sum(each() is not None for each in kept) == 2
+        clear_thread_streams()
+        assert sum(each() is not None for each in kept) == 0
+
     def test_clearing_without_setting_is_harmless(self, installed: None) -> None:
         clear_thread_streams()
         in_thread(clear_thread_streams)
