@@ -6,6 +6,8 @@ import contextlib
 import enum
 from collections.abc import Callable
 
+from ..system.calling import call_all
+
 
 class AtEnd(enum.IntEnum):
     """The steps of the end of a capture, in their order.
@@ -64,6 +66,4 @@ class UndoList:
             while True:
                 due.append(self._added.pop())
         due.sort(key=lambda each: each[0])
-        with contextlib.ExitStack() as running:  # which calls the last first
-            for _, function in reversed(due):
-                running.callback(function)
+        call_all(function for _, function in due)

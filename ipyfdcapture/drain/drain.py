@@ -284,10 +284,11 @@ class Drain:
             self._notice_loss()
             if job.number not in self._jobs or job.stopped or job.origin is None:
                 return
-            streams = job.streams
+            kept = self._kept()
+            streams = job.streams if kept else frozenset[str]()
             found = [
                 (number, source, f"{origin}/{name}")
-                for number, origin, sources in self._kept()
+                for number, origin, sources in kept
                 for source, name in sources
                 if (number, source) not in job.copies and streams_of(name) & streams
             ]

@@ -286,7 +286,7 @@ class DrainJob:
 
     def has_all(self) -> bool:
         """Tell whether everything is recorded and nobody can write any more."""
-        is_empty = all(at_end(pipe.read_end) for pipe in self.pipes.values())
+        is_empty = at_end(*(pipe.read_end for pipe in self.pipes.values()))
         return is_empty and not (self.transit and waiting_bytes(self.transit[0]))
 
 

@@ -126,8 +126,7 @@ def _set_buffering(mode: int) -> bool:
 def flush_native() -> None:
     """Flush all native buffers of this process, so far as that can be done without waiting."""
     flush_stdout()
-    runtimes.flush_iostreams()
-    runtimes.flush_fortran()
+    runtimes.flush_runtimes()
 
 
 def flush_beside_writers() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,6 +24,9 @@ from .halves import join, replace_parts
 from .mapping import Content, map_content, map_content_of, map_entries
 from .metadata import Metadata, added_sources
 from .salvage import check_for_holes, read_dropped, read_metadata, sound_entries
+
+_NAME_BYTES = 8
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -115,14 +117,13 @@ class Recording:
         Raises `OSError`, with nothing left behind, if that cannot be done.
         """
         run_pending()
-        data_fd, data_path = tempfile.mkstemp(".data", "", directory)
-        data_fd = out_of_the_way(data_fd)
-        path = data_path[: -len(".data")]
-        opened = [data_fd]
+        # A name of its own wherever it is moved to. Not by `tempfile`, which takes as long as to
+        # make the file: nobody else may write here.
+        path = os.path.join(directory, os.urandom(_NAME_BYTES).hex())
+        opened: list[int] = []
         try:
-            for suffix in (".index", ".json"):
-                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                opened.append(out_of_the_way(os.open(path + suffix, flags, 0o600)))
+            for suffix in (".data", ".index", ".json"):
+                opened.append(out_of_the_way(os.open(path + suffix, _NEW_FILE, 0o600)))
             write_all(opened[1], new_header())
             write_all(opened[2], metadata.to_line())
         except BaseException:
@@ -131,7 +132,7 @@ class Recording:
             _delete_files(path, os.getpid())
             raise
         os.close(opened[2])
-        return cls(path, metadata), data_fd, opened[1]
+        return cls(path, metadata), opened[0], opened[1]
 
     @classmethod
     def open(cls, path: str) -> Recording:

@@ -52,6 +52,8 @@ class Finalizer:
         self._finalize.detach()
 
     def _owner_is_gone(self) -> None:
+        if self._work is None:  # done with another finalizer of the same object
+            return
         at_exit = self._notice is not None and self._notice() is not None  # it is not gone at all
         with deferred_interrupts(in_finalizer=not at_exit):
             run_pending()

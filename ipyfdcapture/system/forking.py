@@ -19,8 +19,10 @@ import enum
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
+
+from .calling import call_all
 
 Handler = Callable[[], object]
 
@@ -95,12 +97,12 @@ def at_fork(
 
 def _before() -> None:
     _forking.acquire()
-    _call_all(each.before for each in _handlers)
+    call_all(each.before for each in _handlers)
 
 
 def _in_parent() -> None:
     try:
-        _call_all(each.in_parent for each in reversed(_handlers))
+        call_all(each.in_parent for each in reversed(_handlers))
     finally:
         _forking.release()
 
@@ -111,21 +113,9 @@ def _in_child() -> None:
             if not is_owned(lock):
                 # As the standard library does with its own.
                 lock._at_fork_reinit()  # type: ignore[attr-defined]
-        _call_all(each.in_child for each in reversed(_handlers))
+        call_all(each.in_child for each in reversed(_handlers))
     finally:
         _forking.release()
-
-
-def _call_all(functions: Iterable[Handler | None]) -> None:
-    failed: BaseException | None = None
-    for function in functions:
-        try:
-            if function is not None:
-                function()
-        except BaseException as error:
-            failed = failed or error
-    if failed is not None:
-        raise failed  # Python shows it, and goes on: a fork cannot be refused
 
 
 os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -10,7 +10,7 @@ import _thread
 import contextlib
 import ctypes
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,10 @@ _NUMBERS = sorted(signal.valid_signals())
 
 
 class DeferredSignals:
-    """Signals that are held back from the main thread, and which of them came meanwhile."""
+    """Signals that are held back from the main thread, and which of them came meanwhile.
+
+    A context manager, entered once.
+    """
 
     def __init__(self, in_finalizer: bool) -> None:
         self.thread = threading.get_ident()
@@ -41,10 +44,27 @@ class DeferredSignals:
         self.originals: dict[int, _Handler] = {}
         self._actions: dict[int, _Action] = {}
 
-    def begin(self) -> None:
+    def __enter__(self) -> None:
+        try:
+            _deferred.append(self)
+            self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._end()
+        finally:
+            _deferred[:] = [each for each in _deferred if each is not self]
+            if self.in_finalizer:
+                self._send_again()
+            else:
+                self._deliver()
+
+    def _begin(self) -> None:
         """Take the place of all handlers, but leave what the system does at each signal."""
-        for number in _NUMBERS:
-            original = signal.getsignal(number)
+        for number, original in zip(_NUMBERS, map(signal.getsignal, _NUMBERS), strict=True):
             if callable(original):
                 self.originals[number], self._actions[number] = original, _action_of(number)
                 try:
@@ -67,7 +87,7 @@ class DeferredSignals:
         else:
             self.came.setdefault(number, frame)
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """Put all handlers back, even if one that is back already is called, and raises."""
         self.ended = True
         try:
@@ -93,7 +113,7 @@ class DeferredSignals:
                 self.error = error
         return self.error is not None
 
-    def deliver(self) -> None:
+    def _deliver(self) -> None:
         """Call the handlers of what came, and raise what they raise."""
         self.in_finalizer = False
         if self.look():
@@ -104,7 +124,7 @@ class DeferredSignals:
             finally:
                 del error  # it refers to this frame
 
-    def send_again(self) -> None:
+    def _send_again(self) -> None:
         """Have what came come once more, as soon as another thread gets its turn.
 
         As real signals: the main thread may wait for something by then. But not if they mean
@@ -121,7 +141,7 @@ class DeferredSignals:
             try:
                 _thread.start_new_thread(send, ())
             except RuntimeError:  # no thread to be had
-                self.deliver()
+                self._deliver()
 
 
 #: Those of the main thread, the innermost last.
@@ -138,8 +158,7 @@ def interrupt_waits() -> bool:
     return deferred is not None and deferred.look()
 
 
-@contextlib.contextmanager
-def deferred_interrupts(*, in_finalizer: bool = False) -> Iterator[None]:
+def deferred_interrupts(*, in_finalizer: bool = False) -> contextlib.AbstractContextManager[None]:
     """Hold back all signals that Python has handlers for until the block has ended.
 
     Then these are called as they would have been. Python calls them in the main thread only, so
@@ -150,22 +169,11 @@ def deferred_interrupts(*, in_finalizer: bool = False) -> Iterator[None]:
     # Not current_thread(): it leaves a dummy with `threading` for a thread that it did not start.
     here = threading.get_ident()
     if here != threading.main_thread().ident or (now is not None and now.thread == here):
-        yield
-        return
-    deferred = DeferredSignals(in_finalizer)
-    try:
-        _deferred.append(deferred)
-        deferred.begin()
-        yield
-    finally:
-        try:
-            deferred.end()
-        finally:
-            _deferred[:] = [each for each in _deferred if each is not deferred]
-            if in_finalizer:
-                deferred.send_again()
-            else:
-                deferred.deliver()
+        return _NOTHING_TO_DEFER
+    return DeferredSignals(in_finalizer)
+
+
+_NOTHING_TO_DEFER = contextlib.nullcontext()
 
 
 def _current() -> DeferredSignals | None:
@@ -183,7 +191,7 @@ def _behind(number: int, handler: Any) -> Any:
 def _forget_after_fork() -> None:
     """In a child that another thread forked amid a block: nobody ends it there."""
     while _deferred and _deferred[-1].thread != threading.get_ident():
-        _deferred.pop().end()
+        _deferred.pop()._end()
 
 
 at_fork(Stage.STATE, in_child=_forget_after_fork)

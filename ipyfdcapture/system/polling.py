@@ -117,10 +117,14 @@ def wait_until_closed(fd: int, timeout_s: float | None = None) -> bool:
         return bool(waiter.wait(timeout_s))
 
 
-def at_end(pipe: int) -> bool:
-    """Tell whether a pipe is empty and has no writer left; of a terminal, never too soon."""
-    # Asked twice: what was written to a terminal can be counted once it has been asked for.
-    return is_closed(pipe) and is_closed(pipe) and not waiting_bytes(pipe)
+def at_end(*pipes: int) -> bool:
+    """Tell whether all pipes are empty and have no writer left; of terminals, never too soon."""
+    with Waiter(closed=pipes) as waiter:
+        # Asked twice: what was written to a terminal can be counted once it has been asked for.
+        for _ in range(2):
+            if len(waiter.wait(0)) < len(pipes):
+                return False
+    return not any(map(waiting_bytes, pipes))
 
 
 def wait_until_readable(fd: int, timeout_s: float | None = None) -> bool:

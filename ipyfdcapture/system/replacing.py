@@ -58,9 +58,9 @@ class Swap:
     def __init__(self, owner: Any, name: str) -> None:
         self.owner = owner
         self.name = name
-        #: What the attribute was, as ``getattr`` gives it; None if it was missing. To be read at
-        #: the time of use: it changes when a swap below is undone.
-        self.original: Any = getattr(owner, name, None)
+        #: From `put` on: what the attribute was, as ``getattr`` gives it; None if it was missing.
+        #: To be read at the time of use: it changes when a swap below is undone.
+        self.original: Any = None
         self._original_stored: Any = _MISSING
         self._value: Any = _MISSING
         #: Whether it was put and is not undone.

@@ -28,32 +28,34 @@ _FORTRAN_S = 0.05
 _UNITS = (0, 6)
 
 
-def flush_iostreams() -> None:
-    """Flush ``std::cout``, ``cerr`` and ``clog``: buffered of themselves once they are untied.
+def flush_runtimes() -> None:
+    """Flush ``std::cout``, ``cerr`` and ``clog``, which untied streams buffer, and `flush_fortran`.
 
     Not while another thread writes through them: nothing guards an untied stream's buffer.
     """
-    for library in _loaded.cpp():
+    runtimes = _loaded.look()
+    for library in runtimes.cpp:
         _flush_iostreams_of(library)
+    runtimes.fortran.flush()
 
 
 def flush_fortran() -> None:
-    """Flush the units for standard output and error, unless another thread has one locked.
+    """Flush Fortran's standard output and error, unless another thread has one of them locked.
 
     ``WRITE (*, *) f(x)`` locks its unit for as long as ``f`` takes, and there is no asking.
     """
-    _loaded.fortran().flush()
+    _loaded.look().fortran.flush()
 
 
 def tie_iostreams() -> Callable[[], None]:
     """Have untied iostreams write through C stdio, whose lock lets it be flushed at any time.
 
     Returns what undoes it. What unties itself meanwhile (``std::ios::sync_with_stdio(false)``)
-    stays so, and is flushed with `flush_iostreams` alone.
+    stays so, and is flushed with `flush_runtimes` alone.
     """
     with _lock:
         _ties.users += 1
-        for library in _loaded.cpp():
+        for library in _loaded.look().cpp:
             _ties.tie(library)
     return _untie_iostreams
 
@@ -198,29 +200,22 @@ class _Loaded:
 
     def __init__(self) -> None:
         self._seen_size = -1
-        self._cpp: list[ctypes.CDLL] = []
-        self._fortran = _Fortran([])
+        #: The libraries of C++, and those of Fortran.
+        self.cpp: list[ctypes.CDLL] = []
+        self.fortran = _Fortran([])
 
-    def cpp(self) -> list[ctypes.CDLL]:
-        """Return the libraries of C++."""
-        self._look()
-        return self._cpp
-
-    def fortran(self) -> _Fortran:
-        """Return those of Fortran."""
-        self._look()
-        return self._fortran
-
-    def _look(self) -> None:
+    def look(self) -> _Loaded:
+        """Take note of what was loaded meanwhile; return itself."""
         size = _size_of_code()
         if size == self._seen_size and size >= 0:
-            return
-        self._cpp, fortran = (
+            return self
+        self.cpp, fortran = (
             [library for library in map(_library, _names_of_runtimes(language)) if library]
             for language in ("stdc++", "gfortran")
         )
-        self._fortran = _Fortran(fortran)
+        self.fortran = _Fortran(fortran)
         self._seen_size = size
+        return self
 
 
 # Not dl_iterate_phdr(3): it calls back under the lock of the dynamic linker. Where Python then

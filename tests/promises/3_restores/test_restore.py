@@ -257,7 +257,6 @@ CALLS = [
     "fcntl.fcntl",
     "socket.socketpair",
     "socket.send_fds",
-    "tempfile.mkstemp",
     "tempfile.mkdtemp",
     "threading.Thread.start",
     "subprocess.Popen",

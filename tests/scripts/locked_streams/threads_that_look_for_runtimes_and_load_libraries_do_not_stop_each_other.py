@@ -14,7 +14,7 @@ sys.setswitchinterval(1e-6)
 def look():
     for _ in range(300):
         runtimes._loaded._seen_size = -1
-        runtimes.flush_iostreams()
+        runtimes.flush_runtimes()
         ctypes.CDLL(None)
 
 
