@@ -101,7 +101,8 @@ def capture_fd(
         Where the pipes are emptied: ``"process"`` (a helper, which native code that holds the
         GIL cannot stop), ``"thread"``, or ``"auto"``: the helper where one can be started.
     spool_dir
-        Where recordings are kept while they are in use. Empty: the system's temporary directory.
+        The directory in which recordings are kept while they are in use; ``~`` and ``$HOME`` are
+        expanded. Empty: the system's temporary directory.
     facts
         What else to keep with the log (plain data), as ``Captured.facts``.
 

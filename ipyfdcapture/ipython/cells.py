@@ -100,7 +100,7 @@ class Cells:
         with deferred_interrupts():
             cell = self.running[-1]
             try:
-                self._stop_captures(cell, failed)
+                self._stop_captures(cell, failed, interrupted)
             finally:
                 self.running.pop()
                 end_cell(cell.mark)

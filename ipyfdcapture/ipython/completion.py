@@ -1,62 +1,78 @@
-"""Completion with Tab on the line of a magic: options, their values, names of logs."""
+"""Completion with Tab on the line of a magic: options, their values, names of logs.
+
+What completes Python would take ``--l`` for the code that it looks like, and offer ``--len`` and
+two hundred more. So where we know what may stand there, nothing else is offered.
+"""
 
 from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
+from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 from IPython.core.interactiveshell import InteractiveShell
 
 from ..log.captured import Captured
-from .options import MAGIC, PARSER
+from .options import MAGIC, PARSER, split_statement
 
 _ACTIONS = {option: action for action in PARSER._actions for option in action.option_strings}
+#: A line of a magic up to the cursor: the magic, what stands between, the word at the cursor.
+_LINE = re.compile(rf"(?:[^%'\"#]*=)?\s*(?P<magic>%%?){MAGIC}\s(?P<between>.*?)(?P<word>\S*)")
 
 
 def install_completion(shell: InteractiveShell) -> Callable[[], None]:
     """Complete the lines of both magics; return what undoes that."""
-    keys = (f"%{MAGIC}", f"%%{MAGIC}")
-    for key in keys:
-        shell.set_hook("complete_command", _complete, str_key=key)
-    hooks = shell.strdispatchers["complete_command"].strs
+
+    def match(context: CompletionContext) -> Any:
+        return _match(shell, context)
+
+    matcher: Any = context_matcher(identifier=f"ipyfdcapture.{MAGIC}")(match)
+    matchers: list[Any] = shell.Completer.custom_matchers
+    matchers.append(matcher)
 
     def undo() -> None:
-        for key in keys:
-            hooks.pop(key, None)
+        if matcher in matchers:
+            matchers.remove(matcher)
 
     return undo
 
 
-def _complete(shell: InteractiveShell, event: Any) -> list[str]:
+def _match(shell: InteractiveShell, context: CompletionContext) -> dict[str, Any]:
     """Return what may stand in the place of the word at the cursor."""
-    line = event.text_until_cursor
-    words = line.split()
-    word = "" if line[-1:].isspace() else words.pop()
-    return [each for each in _candidates(shell, words, word) if each.startswith(event.symbol)] or [
-        # The shell may take a word to begin after its hyphens.
-        each.removeprefix(word.removesuffix(event.symbol))
-        for each in _candidates(shell, words, word)
-        if word.endswith(event.symbol) and each.startswith(word)
-    ]
+    line = _LINE.fullmatch(context.text_until_cursor)
+    if line is None:
+        return {"completions": []}
+    is_cell = line["magic"] == "%%"
+    found = _candidates(shell, is_cell, line["between"], line["word"])
+    matching = [SimpleCompletion(text) for text in found if text.startswith(line["word"])]
+    return {
+        "completions": matching,
+        "matched_fragment": line["word"],
+        "suppress": bool(matching),
+        "ordered": True,
+    }
 
 
-def _candidates(shell: InteractiveShell, words: list[str], word: str) -> list[str]:
-    before = words[-1] if len(words) > 1 else ""
-    action = _ACTIONS.get(before)
-    if before in ("-v", "--var"):
+def _candidates(shell: InteractiveShell, is_cell: bool, between: str, word: str) -> list[str]:
+    if not is_cell and split_statement(between)[1]:
+        return []  # the statement has begun
+    option = (between.split() or [""])[-1]
+    action = _ACTIONS.get(option)
+    if option in ("-v", "--var"):
         return _logs(shell)
-    if before == "--file":
+    if option == "--file":
         return [
             each + "/" if os.path.isdir(each) else each
-            for each in glob.glob(glob.escape(os.path.expanduser(word)) + "*")
+            for each in sorted(glob.glob(glob.escape(os.path.expanduser(word)) + "*"))
         ]
     if action is not None and action.choices is not None:
         return [str(choice) for choice in action.choices]
     if word.startswith("-"):
         return sorted(option for option in _ACTIONS if option.startswith("--"))
-    return _logs(shell) if words[:1] == [f"%%{MAGIC}"] else []
+    return _logs(shell) if is_cell else []
 
 
 def _logs(shell: InteractiveShell) -> list[str]:

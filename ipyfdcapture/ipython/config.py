@@ -74,8 +74,8 @@ class CaptureFd(Configurable):
     ).tag(config=True)
     spool_dir = Unicode(
         "",
-        help="The directory in which recordings are kept while they are in use. Empty: the "
-        "system's temporary directory.",
+        help="The directory in which recordings are kept while they are in use; ~ and $HOME are "
+        "expanded. Empty: the system's temporary directory.",
     ).tag(config=True)
     max_bytes = Size(
         None,

@@ -134,7 +134,11 @@ class CaptureFdExtension:
         if self._cells.running:
             cell = self._cells.innermost
             try:
-                self._cells.end(failed=result is None or not result.success)
+                error = None if result is None else result.error_in_exec
+                self._cells.end(
+                    failed=result is None or not result.success,
+                    interrupted=isinstance(error, KeyboardInterrupt),
+                )
             finally:  # a warning may be an error
                 if cell is not None:
                     show_failures(cell.failures, self.config)

@@ -6,8 +6,13 @@ import html
 import uuid
 from typing import Any
 
-#: A line that is too long for the window ends there; it takes no second row.
-_ONE_ROW_A_LINE = "margin:0;overflow:hidden;text-overflow:ellipsis;white-space:pre"
+#: A line that is too long for the window ends there; it takes no second row. The rest makes it look
+#: as plain text does in JupyterLab, which shows HTML in another size and further to the left.
+_ONE_ROW_A_LINE = (
+    "margin:0;padding:0 var(--jp-code-padding,0);overflow:hidden;text-overflow:ellipsis;"
+    "white-space:pre;font-family:var(--jp-code-font-family,monospace);"
+    "font-size:var(--jp-code-font-size,inherit);line-height:var(--jp-code-line-height,inherit)"
+)
 
 
 class IOPubScreen:

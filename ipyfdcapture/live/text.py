@@ -199,11 +199,11 @@ class LineAssembler:
         *complete, rest = text.split("\n")
         lines = [self._line(source, part, chunk.time_ns) for part in complete]
         while rest:
-            room = LONGEST_LINE - self._opened(source, chunk.time_ns).length
-            self._open[source].add(rest[:room])
-            if len(rest) > room:
+            left = LONGEST_LINE - self._opened(source, chunk.time_ns).length
+            self._open[source].add(rest[:left])
+            if len(rest) > left:
                 lines.append(self._line(source, "", 0))
-            rest = rest[room:]
+            rest = rest[left:]
         return lines
 
     def finish(self) -> list[Line]:

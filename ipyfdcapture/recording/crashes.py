@@ -11,7 +11,6 @@ import contextlib
 import functools
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,7 +196,7 @@ def opened(path: str) -> Iterator[Recording]:
 def _collect_orphans(key: str, spool_dir: str) -> None:
     """Move what lies in spools that nobody uses any more to its place."""
     try:
-        base = _absolute(spool_dir or tempfile.gettempdir())
+        base = _absolute(spool.expanded(spool_dir))
     except OSError:  # there is no directory for temporary files
         return
     spool.remove_half_made(base)

@@ -46,6 +46,13 @@ _former: list[Spool] = []
 _guard = fork_safe_lock()
 
 
+def expanded(spool_dir: str) -> str:
+    """Return the directory that a user means: ``~`` and ``$HOME`` expanded; empty: the system's
+    temporary directory. Raises `OSError` if there is none.
+    """
+    return os.path.expanduser(os.path.expandvars(spool_dir)) or tempfile.gettempdir()
+
+
 def directory(base: str = "") -> str:
     """Return the path of this process's spool below ``base`` (default: the system's temporary
     directory), making it if need be.
@@ -59,7 +66,7 @@ def open_spool(base: str = "") -> Spool:
     """Like `directory`, with the lock."""
     with _guard:
         try:
-            base = base or tempfile.gettempdir()
+            base = expanded(base)
             spool = _spools.get(base)
             if spool is None or not _is_usable(spool):
                 gone, spool = spool, _make(base)

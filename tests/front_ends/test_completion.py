@@ -40,6 +40,42 @@ def test_options_values_and_logs_complete(
         assert f"{magic} {word}" in found, found
 
 
+@pytest.mark.parametrize("magic", ["%capture_fd", "%%capture_fd", "y = %capture_fd"])
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--l", ["--live"]),
+        ("--no-", ["--no-display", "--no-python", "--no-stderr", "--no-stdout", "--no-tty"]),
+        (
+            "--live --drain ",
+            ["--live --drain auto", "--live --drain process", "--live --drain thread"],
+        ),
+        ("-v first_l", ["-v first_log"]),
+    ],
+)
+def test_nothing_but_what_may_stand_there_is_offered(
+    kernel: Kernel, magic: str, line: str, words: list[str]
+) -> None:
+    """`--len` is Python as well."""
+    kernel.ok("%capture_fd -v first_log print(1)")
+    assert completed(kernel, f"{magic} {line}") == [f"{magic} {word}" for word in words]
+
+
+def test_a_statement_completes_as_python(kernel: Kernel) -> None:
+    kernel.ok("%capture_fd -v first_log print(1)")
+    kernel.ok("import collections")
+    line = "%capture_fd -v first_log collections.Ordered"
+    assert any(each.endswith("OrderedDict") for each in completed(kernel, line))
+    assert not [each for each in completed(kernel, "%capture_fd f(x) --l") if "--live" in each]
+
+
+def test_unload_takes_the_completion_away(fresh_kernel: Kernel) -> None:
+    line = "%%capture_fd --l"
+    assert completed(fresh_kernel, line) == ["%%capture_fd --live"]
+    fresh_kernel.ok("%unload_ext ipyfdcapture")
+    assert "%%capture_fd --live" not in completed(fresh_kernel, line)
+
+
 def test_the_package_lists_its_public_names(kernel: Kernel) -> None:
     kernel.ok("import ipyfdcapture")
     names = set(kernel.value("dir(ipyfdcapture)"))

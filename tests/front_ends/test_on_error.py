@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from helpers.kernel import Kernel, Reply, plain
-from helpers.shown import sequence
+from helpers.shown import drawn, sequence
 from helpers.terminal import Terminal
 
 LINES = "for i in range(30): print('line', i)"
@@ -115,6 +115,20 @@ def test_an_interrupted_cell_shows_them_too(kernel: Kernel) -> None:
     reply = kernel.finish(msg_id)
     assert reply.error[0] == "KeyboardInterrupt"
     assert shown(reply)[1:] == [("stdout", "--- 1 captured line, in logs ---\nx\n")]
+
+
+@pytest.mark.parametrize("option", ["--tail 3", "--progress"])
+def test_a_view_says_that_the_cell_was_interrupted(kernel: Kernel, option: str) -> None:
+    msg_id = kernel.send(
+        f"%%capture_fd {option} -v logs\nprint('x')\nimport threading\n"
+        "open('begun', 'w').close()\nthreading.Event().wait()"
+    )
+    kernel.await_file("begun")
+    (kernel.directory / "begun").unlink()
+    kernel.interrupt()
+    reply = kernel.finish(msg_id)
+    assert reply.error[0] == "KeyboardInterrupt"
+    assert re.match(r"x\ninterrupted after \d+\.\d s", drawn(reply.own)[-1])
 
 
 def test_with_every_cell_on_they_are_shown_once(kernel: Kernel) -> None:
