@@ -32,7 +32,10 @@ from helpers.wait import eventually  # noqa: E402
 
 IMAGES = TESTS_DIR.parent / "docs" / "images"
 #: All cells are in the page, seen or not.
-SETTINGS = {"notebook-extension/tracker": {"windowingMode": "none"}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "completer-extension/manager": {"providerTimeout": 60_000},  # ms
+}
 #: Of a flood so much of its end is in a picture, in pixels of the page.
 FLOOD_PX = 470
 

@@ -283,14 +283,14 @@ def test_a_missing_spool_directory_is_made(kernel: Kernel, tmp_path: Path) -> No
 
 
 def test_a_spool_directory_may_begin_with_home(fresh_kernel: Kernel, tmp_path: Path) -> None:
-    kernel = fresh_kernel
-    kernel.ok(f"import os; os.environ['HOME'] = {str(tmp_path)!r}")
+    kernel, home = fresh_kernel, tmp_path / "home"
+    kernel.ok(f"import os; os.environ['HOME'] = {str(home)!r}")
     for place in ("~/logs", "$HOME/more/logs"):
         kernel.ok(f"%config CaptureFd.spool_dir = {place!r}")
         kernel.ok("%%capture_fd -v logs\nprint('x')")
         assert kernel.value("logs.text") == "x\n"
-    assert sorted(os.listdir(tmp_path)) == ["logs", "more"]
-    assert len(os.listdir(tmp_path / "logs")) == 1
+    assert sorted(os.listdir(home)) == ["logs", "more"]
+    assert len(os.listdir(home / "logs")) == 1
     assert not os.path.exists(kernel.directory / "~")
 
 
