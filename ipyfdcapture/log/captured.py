@@ -19,6 +19,7 @@ from .pickling import Chunk, parts_of, pickled, recording_of, restore
 from .reading import Reading
 from .search import Pattern
 from .shown import ShownLines
+from .unread import Unread
 from .view import words
 from .view.marks import compiled
 from .view.words import counted
@@ -72,6 +73,8 @@ class Captured(ShownLines, Sequence[Line]):
     """
 
     __hash__ = None  # type: ignore[assignment]  # equal by content, and the content may grow
+    #: What `new` has not returned yet, once it was called.
+    _unread: Unread | None = None
 
     @overload
     def __getitem__(self, key: int) -> Line: ...
@@ -305,6 +308,37 @@ class Captured(ShownLines, Sequence[Line]):
         reading = self._read()
         found = narrowing.between(reading, first, last)
         return self._narrowed(found, reading, words.called("between", start, end))
+
+    def new(self) -> Captured:
+        r"""Return what came since this was last called on this object; at first, everything.
+
+        While the capture runs and after it: what Python and C keep in their buffers is in it, and
+        each byte comes once. A line that is not finished comes in parts, a character never. What it
+        returns is a log of its own, with lines that count from 1: it stays when this one is closed.
+
+        Raises
+        ------
+        ValueError
+            If this is a narrower view, to which nothing comes (``logs.new().source("stderr")``
+            narrows what is new), or if it was closed.
+
+        Examples
+        --------
+        >>> from ipyfdcapture import capture_fd
+        >>> with capture_fd() as running:
+        ...     print("step 1")
+        ...     first = running.new()
+        ...     print("step 2")
+        >>> first.stdout, running.new().stdout, running.new().stdout
+        ('step 1\n', 'step 2\n', '')
+        """
+        if not self.is_whole:
+            raise ValueError(
+                "a narrower view gets nothing new: ask the log, and narrow what is new"
+            )
+        if self._unread is None:
+            self._unread = Unread(self.recording)
+        return Captured(*self._unread.take(self._outputs))
 
     def _narrowed(self, selection: Sequence[int], reading: Reading, how: str = "[…]") -> Captured:
         view = copy.copy(self)

@@ -49,6 +49,11 @@ class RecordingBuilder:
         if len(self._data) >= _GATHER_BYTES:
             self._flush()
 
+    @property
+    def end(self) -> int:
+        """How many bytes it has by now."""
+        return self._end
+
     def _flush(self) -> None:
         write_all(self._index_fd, self._entries)
         write_all(self._data_fd, self._data)

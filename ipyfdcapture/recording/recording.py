@@ -50,6 +50,8 @@ class Snapshot:
     #: The places in ``data`` where bytes are missing, ascending: because of ``max_bytes``, or of a
     #: fault. Each is the start of a chunk, or the end.
     gaps: tuple[int, ...] = ()
+    #: How many bytes are missing between the halves that ``max_bytes`` leaves.
+    left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.data)
@@ -334,7 +336,8 @@ class Recording:
         data = self._data_bytes()
         entries = self._entries()
         if self._is_joined:
-            return self._build(self._map_data(self._data_bytes()), entries)
+            left_out = self.metadata.dropped_at_gap or 0
+            return self._build(self._map_data(self._data_bytes()), entries, left_out=left_out)
         end = self._end(data, entries)
         if end > self._layout.first_half:
             return self._join_halves(entries, end)
@@ -362,10 +365,15 @@ class Recording:
                     raise
                 joined = join(*what, files, in_memory=True)
             view = map_content(joined.file.fileno(), joined.size)
-        return self._build(view, memoryview(joined.entries.tobytes()).cast("Q"), joined.gaps)
+        entries = memoryview(joined.entries.tobytes()).cast("Q")
+        return self._build(view, entries, joined.gaps, joined.dropped_at_gap)
 
     def _build(
-        self, data: Content, entries: memoryview, gaps: tuple[int, ...] | None = None
+        self,
+        data: Content,
+        entries: memoryview,
+        gaps: tuple[int, ...] | None = None,
+        left_out: int = 0,
     ) -> Snapshot:
         # An entry at the end may have no bytes yet: the drain writes it before them.
         count = len(entries) // ENTRY_WORDS
@@ -379,6 +387,7 @@ class Recording:
             entries[2::ENTRY_WORDS],
             self.sources,
             self.metadata.gaps if gaps is None else gaps,
+            left_out,
         )
 
     # -- letting go -----------------------------------------------------------------------------

@@ -107,6 +107,7 @@ async def run_children() -> None:
 
 def narrow_and_save(logs: Captured) -> None:
     assert_type(logs.grep(b"\xff", ignore_case=True, level="error"), Captured)
+    assert_type(logs.new(), Captured)
     assert_type("done" in logs, bool)
     assert_type(logs(), None)
     assert_type(logs.show(), None)
