@@ -260,7 +260,7 @@ def test_what_is_shown_of_a_stream_is_that_streams(tmp_path: Path) -> None:
 # -- late output ------------------------------------------------------------------------------
 
 
-def test_late_output_is_shown_under_its_own_cell_whatever_runs_meanwhile(
+def test_late_output_is_shown_under_its_own_cell_unless_a_live_one_runs(
     kernel: Kernel, gate: Gate
 ) -> None:
     gates = [Gate(kernel.directory, f"gate{i}") for i in range(4)]
@@ -271,28 +271,34 @@ def test_late_output_is_shown_under_its_own_cell_whatever_runs_meanwhile(
     )
     assert first.stream("stdout") == "started\n"
 
-    def release(number: int) -> Callable[[list[Message]], bool]:
-        gates[number].open()
-        return has_text(f"late {number}", first.msg_id)
-
     # Between cells; while a plain cell runs; while a captured one does; while a live one does.
-    found = kernel.until(release(0))
+    gates[0].open()
+    found = kernel.until(has_text("late 0", first.msg_id))
+    begun = Gate(kernel.directory, "begun")
     for number, line in [(1, ""), (2, "%%capture_fd -v o\n"), (3, "%%capture_fd --live -v o\n")]:
-        cell = f"{line}print('mine')\n{gate.wait}\nprint('mine too')"
-        msg_id = kernel.send(cell)
-        found += kernel.until(release(number))
+        msg_id = kernel.send(f"{line}print('mine')\n{begun.wait}\n{gate.wait}\nprint('mine too')")
+        begun.open()  # it runs now
+        gates[number].open()
+        shown_under = msg_id if number == 3 else first.msg_id
+        last = "late error" if number == 3 else f"late {number}"
+        found += kernel.until(has_text(last, shown_under))
         gate.open()
-        reply = kernel.finish(msg_id)
-        found += reply.messages
-        if number > 1:
-            assert kernel.value("o.text") == "mine\nmine too\n"
+        found += kernel.finish(msg_id).messages
+        if number == 2:
+            assert kernel.value("sorted(o)") == ["late 2", "mine", "mine too"]
+    assert kernel.value("sorted(o)") == ["late 3", "late error", "mine", "mine too"]
     kernel.ok("child.wait(); late.wait()")
     found += kernel.until(lambda _: False, quiet=True)
-    late = [m for m in found if "late" in m["content"].get("text", "")]
-    assert {m["parent_header"]["msg_id"] for m in late} == {first.msg_id}
-    assert [(m["content"]["name"], m["content"]["text"]) for m in late] == [
-        *(("stdout", f"late {number}\n") for number in range(4)),
-        ("stderr", "late error\n"),
+    late = [
+        (m["parent_header"]["msg_id"], m["content"]["name"], line)
+        for m in found
+        for line in m["content"].get("text", "").splitlines(keepends=True)
+        if line.startswith("late ")
+    ]
+    assert late == [
+        *((first.msg_id, "stdout", f"late {number}\n") for number in range(3)),
+        (msg_id, "stdout", "late 3\n"),
+        (msg_id, "stderr", "late error\n"),
     ]
     assert (
         kernel.value("late.text")
