@@ -6,6 +6,10 @@ kept for whom they are for.
 
 A pump may live and not answer: it was stopped, or waits for a file system. So nothing here waits
 without a limit, nor once the user interrupts.
+
+A pump in another process gets descriptors with the messages; how many it can have is for it to
+say. One in a thread of this process gets the numbers of duplicates, made when a request is queued:
+so whether there are enough shows then, and not when nobody can be told any more.
 """
 
 from __future__ import annotations
@@ -15,12 +19,13 @@ import contextlib
 import errno
 import itertools
 import json
+import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..system.descriptors import Socket
+from ..system.descriptors import Descriptor, Socket
 from ..system.interrupts import deferred_interrupts, interrupt_waits
 from ..system.polling import wait_until_readable, wait_until_writable
 from .protocol import MOST_FDS, Request, encode
@@ -51,15 +56,33 @@ class LateAnswerError(OSError):
 Answer = dict[str, Any]
 
 
-class Channel:
-    """One conversation with one pump, over ``control``."""
+class _Queued(NamedTuple):
+    """One request that was not sent yet."""
 
-    def __init__(self, control: Socket) -> None:
+    line: bytes
+    fds: Sequence[int]  # what goes with it
+    own: Sequence[int]  # what it names, and the pump will own
+    recording: int | None  # the number of the recording that it is about
+
+
+class Channel:
+    """One conversation with one pump.
+
+    Parameters
+    ----------
+    control
+        What leads to the pump.
+    is_local
+        Whether the pump is in this process.
+    """
+
+    def __init__(self, control: Socket, is_local: bool) -> None:
         self.control = control
-        #: So many more descriptors the pump can take for sure.
+        self._is_local = is_local
+        #: So many more descriptors a pump in another process can take for sure.
         self.room = 0
         self._numbers = itertools.count(1)
-        self._unsent: list[tuple[bytes, Sequence[int]]] = []
+        self._unsent: list[_Queued] = []
         self._cut = b""  # the rest of what was sent in part
         #: Whether an answer has not come in time, and none since.
         self.is_late = False
@@ -70,10 +93,25 @@ class Channel:
         self._takers: dict[int, Callable[[Answer], object]] = {}
 
     def enqueue(self, request: Request, fds: Sequence[int] = ()) -> None:
-        """Have a request sent with what follows."""
+        """Have a request sent with what follows. ``fds`` stay the caller's.
+
+        Raises `OSError`, with nothing queued, if a local pump cannot have them.
+        """
         request["fds"] = len(fds)
-        self.room -= len(fds)
-        self._unsent.append((encode(request), fds))
+        own: Sequence[int] = ()
+        if self._is_local:
+            own = request["own"] = _duplicates(fds)
+            fds = ()
+        else:
+            self.room -= len(fds)
+        number = request.get("id")
+        recording = number if isinstance(number, int) else None
+        self._unsent.append(_Queued(encode(request), fds, own, recording))
+
+    @property
+    def is_short_of_room(self) -> bool:
+        """Whether the pump may be unable to have what is queued."""
+        return not self._is_local and self.room < 0
 
     def enqueue_question(self, request: Request, taker: Callable[[Answer], object]) -> None:
         """Have a request sent with what follows, and its answer given to ``taker`` once taken."""
@@ -81,8 +119,17 @@ class Channel:
         self._takers[number] = taker
         self.enqueue(request)
 
-    def discard(self) -> None:
-        """Send nothing of what is queued."""
+    def discard(self, recording: int) -> None:
+        """Send nothing of what is queued with descriptors for a recording: they will be closed."""
+        for queued in self._unsent[:]:
+            if queued.recording == recording and (queued.fds or queued.own):
+                self._unsent.remove(queued)
+                self.room += len(queued.fds)
+                for fd in queued.own:
+                    os.close(fd)
+
+    def forget(self) -> None:
+        """Send nothing of what is queued: its descriptors are others' now."""
         self._unsent.clear()
 
     def new_deadline(self) -> float:
@@ -93,7 +140,8 @@ class Channel:
         """Send what is queued.
 
         Raises one of `GONE` if the pump is, `LateAnswerError` if it does not take everything
-        before ``deadline``; the rest stays queued.
+        before ``deadline``; the rest stays queued. (Who closes descriptors that go with it says so
+        to `discard`.)
         """
         with deferred_interrupts():
             while self._cut or self._unsent:
@@ -107,11 +155,11 @@ class Channel:
     def _send_some(self) -> None:
         """Send as many requests at once as their size and their descriptors allow."""
         lines, fds, count = self._cut, list[int](), 0
-        for line, some in self._unsent:
-            if lines and (len(fds) + len(some) > MOST_FDS or len(lines) > _SEND_BYTES):
+        for queued in self._unsent:
+            if lines and (len(fds) + len(queued.fds) > MOST_FDS or len(lines) > _SEND_BYTES):
                 break
-            lines += line
-            fds += some
+            lines += queued.line
+            fds += queued.fds
             count += 1
         if fds:
             ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
@@ -193,6 +241,18 @@ class Channel:
         taker = self._takers.pop(number, None)
         if taker is not None:
             taker(answer)
+
+
+def _duplicates(fds: Sequence[int]) -> list[int]:
+    made: list[int] = []
+    try:
+        for fd in fds:
+            made.append(int(Descriptor.duplicate_of(fd)))
+    except OSError:
+        for fd in made:
+            os.close(fd)
+        raise
+    return made
 
 
 def check_answer(answer: Answer) -> None:

@@ -32,8 +32,11 @@ from .host import Host
 from .job import DrainJob, Pipe, PipeReservation
 from .notices import Notices
 from .protocol import Request
-from .taking_over import reopened, resume_in_thread
+from .taking_over import enqueue_all, reopened, resume_in_thread
 from .watcher import Watcher
+
+#: How the system says that there are none: there may be some at the next look.
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 #: The numbers of recordings: the higher, the newer. One may go from one drain to another.
 _numbers = itertools.count(1)
@@ -58,7 +61,7 @@ class Drain:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self._channel = Channel(host.control)
+        self._channel = Channel(host.control, is_local=not host.outlives_us)
         self._lock = fork_safe_lock()
         self._jobs: dict[int, DrainJob] = {}
         #: The jobs that await an answer, see `stop`.
@@ -154,7 +157,7 @@ class Drain:
                     self._spools.append(spool)
         except BaseException:
             with self._lock:
-                self._channel.discard()  # it names descriptors that are closed now
+                self._channel.discard(job.number)
                 self._jobs[job.number] = job
             self.release(job)
             raise
@@ -181,6 +184,7 @@ class Drain:
             try:
                 self._send_pipes(job, pipes)
             except BaseException:
+                self._channel.discard(job.number)
                 for pipe in pipes:
                     if job.pipes.pop(pipe.source, None) is not None:
                         pipe.close()
@@ -200,23 +204,13 @@ class Drain:
         with self._lock:
             self._notice_loss()
             was_known = job.number in self._jobs
-            deadline = self._channel.new_deadline()
-            with contextlib.suppress(LateAnswerError):
-                self._await_answer(job, deadline)  # of an earlier question
-                answers = job.answers
-                while job.number in self._jobs and job.state.writing and job.answers == answers:
-                    job.failed = None
-                    self._ask_for_all(job, stopped=job.is_over)
-                    self._send(deadline)
-                    self._await_answer(job, deadline)
+            self._catch_up(job)
             if job.awaits_answer:
                 self.notices.add_once(
                     "the ipyfdcapture helper process does not answer (is it stopped, or does it "
                     "wait for a file system?): what it has not recorded yet is in the log once it "
                     "goes on"
                 )
-            if not job.state.writing:  # the pump has released it by itself
-                self._forget(job)
             failed, job.failed = job.failed, None
         self._show_notices_if_idle()
         if failed is not None and was_known:  # else: it was complete before
@@ -239,7 +233,8 @@ class Drain:
             can_tell = self.host.outlives_us and self.splices and not job.copies
             is_recorded = can_tell and job.is_over and job.has_all()
             if is_recorded:
-                self._ask_for_all(job, stopped=True)
+                # Of no pipe: what the pump has not had of them is nothing.
+                self._ask_for_all(job, stopped=True, sources=[])
                 job.state.writing = False
                 self._forget(job)
                 with contextlib.suppress(LateAnswerError):
@@ -259,9 +254,12 @@ class Drain:
                 return
             if job.origin is not None and (living := job.living_sources()):
                 self._released[job.number] = job.origin, living
-            with contextlib.suppress(OSError):  # gone: it keeps nothing anyway
-                self._channel.enqueue({"do": "release", "id": job.number})
-                self._channel.send()
+            with contextlib.suppress(OSError):
+                channel = None
+                while channel is not self._channel:  # else: one that took over goes on with it
+                    channel = self._channel
+                    channel.enqueue({"do": "release", "id": job.number})
+                    self._send()
             self._forget(job)
         self.close_if_idle()
 
@@ -332,11 +330,10 @@ class Drain:
         """
         jobs = [] if other is self else other.jobs_to_hand_over()
         with contextlib.ExitStack() as opened, contextlib.suppress(OSError):
-            files = reopened(jobs, opened)
-            for job, each in zip(jobs, files, strict=True):
-                with deferred_interrupts():
-                    if self._has_room_for(job) and other.hand_over(job):
-                        self._adopt(job, each)
+            for job, files in zip(jobs, reopened(jobs, opened), strict=True):
+                with deferred_interrupts(), self._lock:
+                    if self._has_room_for(job):
+                        self._adopt(job, files, other)
         if jobs:
             other.close_if_idle()
 
@@ -351,12 +348,13 @@ class Drain:
                 if job.is_over and job.origin is not None and not job.awaits_answer
             ]
 
-    def hand_over(self, job: DrainJob) -> bool:
-        """Do nothing more with a job, whose pipes stay; tell whether it is so."""
+    def hand_over(self, job: DrainJob, to: Drain) -> bool:
+        """Do nothing more with a job, which another drain goes on with; tell whether it is so."""
         with self._lock, contextlib.suppress(OSError):
             if job.number in self._jobs:
                 self._ask({"do": "forget", "id": job.number})
                 del self._jobs[job.number]
+                job.drain = to
                 for each in self._jobs.values():
                     each.copies = {key: n for key, n in each.copies.items() if key[0] != job.number}
                 return True
@@ -366,19 +364,22 @@ class Drain:
         request_fds = 4 + 2 * len(job.pipes)
         return self.is_usable and (not self.host.outlives_us or self._channel.room >= request_fds)
 
-    def _adopt(self, job: DrainJob, files: tuple[int, int]) -> None:
-        with self._lock:
-            job.drain = self
-            self._jobs[job.number] = job
-            self._channel.enqueue(*job.record_request(files, keep_crash=False))
-            self._send_pipes(job, list(job.pipes.values()))
+    def _adopt(self, job: DrainJob, files: tuple[int, int], other: Drain) -> None:
+        """Go on with a job of another drain. Raises `OSError` if it cannot be had at present."""
+        try:
+            enqueue_all(self._channel, [job], [files])  # what may fail comes first
+            if other.hand_over(job, self):
+                self._jobs[job.number] = job
+                self._send(self._channel.new_deadline())
+        finally:
+            self._channel.discard(job.number)  # what was not sent: `files` are closed after this
 
     # -- what the pump is sent ------------------------------------------------------------------
 
     def _send_pipes(self, job: DrainJob, pipes: Sequence[Pipe]) -> None:
         for request, fds in job.add_requests(pipes):
             self._channel.enqueue(request, fds)
-        if self._channel.room < 0:
+        if self._channel.is_short_of_room:
             self._confirm(job, pipes)
         self._send(self._channel.new_deadline())
 
@@ -388,8 +389,7 @@ class Drain:
         taken = answer["taken"]
         if taken is None or not {pipe.source for pipe in pipes}.issubset(taken):
             raise OSError(errno.EMFILE, "the drain could not take over the pipes")
-        if self.host.outlives_us:  # in this process, others take descriptors too
-            self._channel.room = answer["room"]
+        self._channel.room = answer["room"]
 
     def _send(self, deadline: float = 0) -> None:
         """Send what is queued. Raises `LateAnswerError` if the pump does not take it in time."""
@@ -412,19 +412,63 @@ class Drain:
 
     # -- what a pump says of a recording --------------------------------------------------------
 
-    def _ask_for_all(self, job: DrainJob, stopped: bool) -> None:
-        """Queue the request to record everything that is in the pipes; the answer is noted."""
-        job.awaits_answer = True
-        self._unanswered.append(job)
-        self._channel.enqueue_question(
-            {"do": "sync", "id": job.number, "stopped": stopped},
-            lambda answer: self._note_answer(job, answer),
-        )
+    def _catch_up(self, job: DrainJob) -> None:
+        """Have everything recorded that is in the pipes of a job, if the pump answers in time."""
+        deadline = self._channel.new_deadline()
+        with contextlib.suppress(LateAnswerError):
+            self._await_answer(job, deadline)  # of an earlier question
+            self._ask_and_await(job, deadline)
+            if job.number in self._jobs and (job.lacking or job.is_unknown):
+                self._give_what_is_lacking(job)
+                self._ask_and_await(job, deadline)
+        if not job.state.writing:  # the pump has released it by itself
+            self._forget(job)
 
-    def _note_answer(self, job: DrainJob, answer: Answer) -> None:
+    def _ask_and_await(self, job: DrainJob, deadline: float) -> None:
+        answers = job.answers
+        while job.number in self._jobs and job.state.writing and job.answers == answers:
+            job.failed = None
+            self._ask_for_all(job, stopped=job.is_over, sources=list(job.pipes))
+            self._send(deadline)
+            self._await_answer(job, deadline)
+
+    def _give_what_is_lacking(self, job: DrainJob) -> None:
+        """Give the pump what it could not take when it was sent, or let go of too late.
+
+        If that fails again, the next look tries again.
+        """
+        with deferred_interrupts(), contextlib.ExitStack() as opened:
+            try:
+                if job.is_unknown:
+                    others = [each for each in self._jobs.values() if each is not job]
+                    enqueue_all(self._channel, [job], reopened([job], opened), others)
+                else:
+                    pipes = [job.pipes[source] for source in job.lacking if source in job.pipes]
+                    for request, fds in job.add_requests(pipes):
+                        self._channel.enqueue(request, fds)
+                self._send(self._channel.new_deadline())
+            except OSError as error:
+                if error.errno not in _NO_DESCRIPTORS:
+                    raise
+            finally:
+                self._channel.discard(job.number)
+
+    def _ask_for_all(self, job: DrainJob, stopped: bool, sources: list[int]) -> None:
+        """Queue the request to record everything that is in the pipes; the answer is noted."""
+        with deferred_interrupts():  # an answer is waited for if and only if it was asked for
+            self._channel.enqueue_question(
+                {"do": "sync", "id": job.number, "stopped": stopped, "sources": sources},
+                lambda answer: self._note_answer(job, answer, stopped),
+            )
+            job.awaits_answer = True
+            self._unanswered.append(job)
+
+    def _note_answer(self, job: DrainJob, answer: Answer, stopped: bool) -> None:
         if job in self._unanswered:  # else: the pump was taken for gone
             self._unanswered.remove(job)
             job.take_answer(answer)
+            if stopped and "error" not in answer and not job.is_unknown:
+                job.copies.clear()  # a pump that takes over must not go on with them
 
     def _await_answer(self, job: DrainJob, deadline: float) -> None:
         """Wait for the answer to what was asked of a job, if that has not come."""
@@ -502,18 +546,13 @@ class Drain:
         with self._lock:
             if control is not self.host.control or not self._is_ours():
                 return
-            was_full, self._is_full = (
-                self._is_full,
-                any(
-                    pipe.is_nearly_full()
-                    for job in self._jobs.values()
-                    for pipe in job.pipes.values()
-                ),
-            )
-            if not (was_full and self._is_full):
+            full = [job for job in self._jobs.values() if job.has_full_pipe()]
+            was_full, self._is_full = self._is_full, bool(full)
+            if not (was_full and full):
                 return
             with contextlib.suppress(OSError):
-                self._channel.ask({"do": "hello"}, self._channel.new_deadline())
+                for job in full:
+                    self._catch_up(job)
             if self._channel.is_late:
                 self.host.end()
 
@@ -523,11 +562,12 @@ class Drain:
         Raises `OSError`, with nothing changed, if the system does not allow it at present.
         """
         self._notice_loss()
-        host, channel = resume_in_thread(list(self._jobs.values()))
-        dead, self.host, self._channel = self.host, host, channel
-        self._released.clear()  # nobody reads their pipes any more
-        self._forget_unanswered()
-        dead.close()
+        with deferred_interrupts():  # two pumps must never write at once
+            host, channel = resume_in_thread(list(self._jobs.values()))
+            dead, self.host, self._channel = self.host, host, channel
+            self._released.clear()  # nobody reads their pipes any more
+            self._forget_unanswered()
+            dead.close()
         if dead.outlives_us:
             self.notices.add(
                 "the ipyfdcapture helper process was killed; a thread has taken over and nothing "
@@ -544,7 +584,7 @@ class Drain:
             return
         with deferred_interrupts():
             self.host.close()
-            self._channel.discard()
+            self._channel.forget()
             self._forget_unanswered()
             if self._jobs:
                 self.notices.add(

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ..recording.recording import Recording, State
 from ..recording.sources import streams_of
@@ -16,6 +16,8 @@ from ..system.pipes import capacity, open_pipe, waiting_bytes
 from ..system.polling import at_end, wait_until_closed
 from .notices import Notices
 from .protocol import MOST_FDS, AddRequest, CopyRequest, RecordRequest
+
+T = TypeVar("T")
 
 #: How often to look whether nobody reserves pipes of a recording any more.
 _RESERVATION_S = 0.02
@@ -112,6 +114,10 @@ class DrainJob:
     #: How many answers were taken, and the last one if the pump could not do what was asked.
     answers: int = 0
     failed: dict[str, Any] | None = None
+    #: The sources whose pipes the pump lacks, by its last answer, and whether it lacks the whole
+    #: recording: it could not have the descriptors, or was too slow to say that it let go of them.
+    lacking: list[int] = field(default_factory=list)
+    is_unknown: bool = False
     #: How many may still add pipes.
     reservations: int = 0
     #: The sources of what this process itself writes after the capture has ended.
@@ -129,7 +135,7 @@ class DrainJob:
             return State(self.state.dropped, self.state.dropped_why, writing=True)
         if self.before_look is not None:
             self.before_look()
-        return self.drain.update(self)
+        return self._served(lambda drain: drain.update(self))
 
     def wait(self, timeout: float | None) -> bool:
         """Wait (s) until all writers are gone; tell whether they are."""
@@ -152,7 +158,15 @@ class DrainJob:
     def release(self) -> None:
         """Keep nothing more; a writer that lives on is not disturbed."""
         if self.owner == os.getpid():
-            self.drain.release(self)
+            self._served(lambda drain: drain.release(self))
+
+    def _served(self, ask: Callable[[JobServer], T]) -> T:
+        """Ask the drain, and the one that has gone on with it meanwhile."""
+        while True:
+            drain = self.drain
+            answer = ask(drain)
+            if self.drain is drain:
+                return answer
 
     # -- what a capture asks --------------------------------------------------------------------
 
@@ -160,11 +174,11 @@ class DrainJob:
         """Like `update`, for the end of the capture. Writers that live on are still recorded."""
         self.stopped = True
         if self.owner == os.getpid():
-            self.drain.stop(self)
+            self._served(lambda drain: drain.stop(self))
 
     def reserve(self) -> PipeReservation | None:
         """Have it wait for pipes that are yet to be added; None if it is too late for that."""
-        return self.drain.reserve(self)
+        return self._served(lambda drain: drain.reserve(self))
 
     def add(self, pipes: Sequence[Pipe]) -> None:
         """Have more pipes emptied into this recording.
@@ -206,6 +220,10 @@ class DrainJob:
 
     # -- what the drain knows -------------------------------------------------------------------
 
+    def has_full_pipe(self) -> bool:
+        """Tell whether who writes to one of its pipes may be waiting."""
+        return any(pipe.is_nearly_full() for pipe in list(self.pipes.values()))
+
     @property
     def is_over(self) -> bool:
         """Whether no further pipes can come."""
@@ -213,12 +231,15 @@ class DrainJob:
 
     def note(self, answer: dict[str, Any]) -> None:
         """Take what the pump says of it (`ipyfdcapture.drain.protocol.Synced`)."""
+        self.lacking, self.is_unknown = answer["lacking"], answer["unknown"]
+        if self.is_unknown:
+            return
         self.drain.splices = self.drain.splices or answer["spliced"]
-        is_open = set(answer["open"])
-        for source in [source for source in self.pipes if source not in is_open]:
+        is_kept = {*answer["open"], *self.lacking}
+        for source in [source for source in self.pipes if source not in is_kept]:
             self.pipes.pop(source).close()
         self.state = State(
-            answer["dropped"], answer["dropped_why"], writing=bool(is_open) or not self.is_over
+            answer["dropped"], answer["dropped_why"], writing=bool(is_kept) or not self.is_over
         )
 
     def take_answer(self, answer: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """The words between a drain and its pump.
 
 They go over the control socket, a stream socket. The drain sends requests: a JSON object a line,
-with descriptors attached. A request that has a ``reply`` number gets one line with that number
-as its answer: what the request asks for, or `Failed`.
+with descriptors attached, or numbered where pump and drain are in one process. A request that has a
+``reply`` number gets one line with that number as its answer: what the request asks for, or
+`Failed`.
 """
 
 # Annotations are evaluated here: to keep those of a `TypedDict` as text takes three times as long,
@@ -20,6 +21,7 @@ class Envelope(TypedDict, total=False):
     """What any request may have beside its own words."""
 
     fds: int  # how many descriptors come with it
+    own: list[int]  # their numbers, in a pump of the same process, which owns them from now on
     reply: int  # the number of the answer that is wanted
 
 
@@ -98,12 +100,13 @@ class ConfirmRequest(Envelope):
 class SyncRequest(Envelope):
     """Move everything that was in the pipes when the request came. Answer: `Synced`.
 
-    Releases the recording if it has stopped and no writer lives.
+    Releases the recording if it has stopped, no writer lives, and no pipe is lacking.
     """
 
     do: Literal["sync"]
     id: int
     stopped: bool
+    sources: list[int]  # those whose pipes the pump should have, or have had
 
 
 class ReleaseRequest(Envelope):
@@ -152,6 +155,8 @@ class Synced(TypedDict):
     dropped: int  # bytes
     dropped_why: str | None
     open: list[int]  # sources whose writers live
+    lacking: list[int]  # sources whose pipes it never had: who asks has them still
+    unknown: bool  # whether it never had the recording, or has forgotten it
     spliced: bool  # whether bytes were moved, and none were in the pump's memory alone
 
 

@@ -155,7 +155,7 @@ class Pump:
         elif request["do"] == "confirm":
             return self._confirm(request["id"])
         elif request["do"] == "sync":
-            return self._sync(request["id"], request["stopped"])
+            return self._sync(request["id"], request["stopped"], request["sources"])
         elif request["do"] == "release":
             self._release(request["id"])
         elif request["do"] == "bye":
@@ -189,22 +189,32 @@ class Pump:
         recording = self._recordings.get(number)
         return {"taken": list(recording.taken) if recording else None, "room": _room()}
 
-    def _sync(self, number: int, stopped: bool) -> Synced:
-        recording = self._recordings[number]
-        writer = recording.writer
-        if writer is None:
-            raise ValueError("it was released")
+    def _sync(self, number: int, stopped: bool, sources: list[int]) -> Synced:
+        recording = self._recordings.get(number)
+        writer = recording.writer if recording is not None else None
+        if recording is None or writer is None:
+            return {
+                "dropped": 0,
+                "dropped_why": None,
+                "open": [],
+                "lacking": sources,
+                "unknown": True,
+                "spliced": False,
+            }
         if stopped:
             recording.active = False
         self._empty_now(recording)
         if stopped:
             self._end_copies(recording)
-        if stopped and not recording.pipes:
+        lacking = [source for source in sources if source not in recording.taken]
+        if stopped and not recording.pipes and not lacking:
             self._release(number)
         return {
             "dropped": writer.dropped,
             "dropped_why": writer.dropped_why,
             "open": list(recording.pipes),
+            "lacking": lacking,
+            "unknown": False,
             "spliced": writer.has_spliced,
         }
 

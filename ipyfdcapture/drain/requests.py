@@ -39,6 +39,9 @@ class Requests:
         while b"\n" in self._buffer:
             line, self._buffer = self._buffer.split(b"\n", 1)
             request: Request = json.loads(line)
+            if "own" in request:
+                yield request, request["own"]
+                continue
             count = request["fds"]
             taken, self._fds = self._fds[:count], self._fds[count:]
             yield request, taken

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Sequence
 
 from ..system.pipes import out_of_the_way
-from .channel import Channel
+from .channel import Channel, LateAnswerError
 from .host import ThreadHost
 from .job import DrainJob
 
@@ -36,29 +36,60 @@ def resume_in_thread(jobs: Sequence[DrainJob]) -> tuple[ThreadHost, Channel]:
 
     Raises `OSError`, with nothing changed, if the system does not allow it at present.
     """
-    # The new pump has its own duplicate of each, and nobody could tell us that it got none.
+    # With some to spare: a recording that cannot open its next file drops what comes.
     needed = sum(_FDS_OF_A_RECORDING + 2 * len(job.pipes) for job in jobs)
     _check_that_there_are(needed + _FDS_OF_A_THREAD_HOST)
     with contextlib.ExitStack() as opened:
         files = reopened(jobs, opened)
         host = ThreadHost()
+        channel = Channel(host.control, is_local=True)
         try:
-            channel = Channel(host.control)
-            for job, each in zip(jobs, files, strict=True):
-                channel.enqueue(*job.record_request(each, keep_crash=False))
-            known = {job.number for job in jobs}
-            for job in jobs:  # before there are pipes: what comes by them is copied
-                copies = [copy for copy in job.copies if copy[0] in known]
-                if copies:
-                    channel.enqueue(job.copy_request(copies, is_resumed=True))
+            enqueue_all(channel, jobs, files)
+        except BaseException:  # nothing was sent: nobody has begun to empty anything
             for job in jobs:
-                for request, fds in job.add_requests(list(job.pipes.values())):
-                    channel.enqueue(request, fds)
-            channel.send(channel.new_deadline())
-        except BaseException:
+                channel.discard(job.number)
             host.close()
             raise
-    return host, channel
+    while True:
+        with contextlib.suppress(LateAnswerError):  # the user interrupts: there is no way back now
+            channel.send(channel.new_deadline())
+            return host, channel
+
+
+def enqueue_all(
+    channel: Channel,
+    jobs: Sequence[DrainJob],
+    files: Sequence[tuple[int, int]],
+    beside: Sequence[DrainJob] = (),
+) -> None:
+    """Have a pump go on with jobs.
+
+    Parameters
+    ----------
+    channel
+        What leads to the pump.
+    jobs, files
+        The jobs, and the data and index of each one's recording.
+    beside
+        What the pump has in hand already: what is copied between these and ``jobs`` is so again.
+
+    Raises
+    ------
+    OSError
+        If a pump in this process cannot have the descriptors.
+    """
+    for job, each in zip(jobs, files, strict=True):
+        channel.enqueue(*job.record_request(each, keep_crash=False))
+    new = {job.number for job in jobs}
+    known = new | {job.number for job in beside}
+    for job in (*jobs, *beside):  # before there are pipes: what comes by them is copied
+        numbers = known if job.number in new else new
+        copies = [copy for copy in job.copies if copy[0] in numbers]
+        if copies:
+            channel.enqueue(job.copy_request(copies, is_resumed=True))
+    for job in jobs:
+        for request, fds in job.add_requests(list(job.pipes.values())):
+            channel.enqueue(request, fds)
 
 
 def _reopen(path: str, opened: contextlib.ExitStack) -> int:

@@ -8,6 +8,7 @@ import os
 import time
 
 from ..system.pipes import read_some, splice_some, waiting_bytes
+from ..system.polling import at_end
 from .format import ENTRY, HEADER, Layout, Place, dropped_bytes, new_header, note_dropped
 from .shown import note_shown
 
@@ -276,14 +277,11 @@ class RecordingWriter:
         # Noted before it is done: a pump that is killed in between over-reports, never
         # under-reports.
         count = min(waiting_bytes(pipe), CHUNK_BYTES)
-        self._drop(count, error)
-        try:
-            self._unstored = read_some(pipe, count or 1)
-        except BlockingIOError:
+        if not count and not at_end(pipe):
             return None
-        taken = len(self._unstored)
-        self._drop(taken - count, error)
-        return taken
+        self._drop(count, error)
+        self._unstored = read_some(pipe, count)
+        return len(self._unstored)
 
     def _drop(self, count: int, error: OSError | None) -> None:
         if not count:

@@ -157,3 +157,16 @@ def test_a_helper_goes_with_its_process_though_captures_were_nested(
     helper = int((tmp_path / "python" / "helper").read_text())
     await_end(helper)
     assert is_gone(helper)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
+@pytest.mark.parametrize(
+    "why",
+    [
+        "the_helper_has_no_descriptors",
+        "this_process_has_none_when_a_thread_goes_on",
+        "the_helper_lets_go_too_late",
+    ],
+)
+def test_a_pump_that_lacks_a_pipe_is_given_it_again(script: Script, why: str) -> None:
+    assert script("bad_days/a_pump_that_lacks_a_pipe_is_given_it_again", why) == "end\n"
