@@ -93,17 +93,17 @@ class Pump:
             os.close(self._spools.popitem()[1])
 
     def _turn(self) -> None:
-        ready = self._emptier.wait()
+        ready = self._emptier.let_writers_run(self._emptier.wait())
         if self._control is not None and not self._is_ours():
             self._forget_all()
-            return
-        ready = self._emptier.let_writers_run(ready)
-        if self._control_fd in ready:
-            # First: once the owner is gone, what comes belongs elsewhere.
+        elif self._control_fd in ready:
+            # First: once the owner is gone, what comes belongs elsewhere. And nothing else on this
+            # turn: one that has its answer may go on to close all descriptors.
             self._answer_requests()
         elif self._control is not None and self._owner.end in ready:
             self._owner_gone()
-        self._emptier.empty(ready)
+        else:
+            self._emptier.empty(ready)
 
     def _forget_all(self) -> None:
         """Somebody has closed all descriptors: their numbers are others' now."""

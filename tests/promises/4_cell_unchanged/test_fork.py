@@ -70,6 +70,10 @@ def test_a_capture_whose_descriptors_were_closed_keeps_what_came_before(
     script("fork/a_capture_whose_descriptors_were_closed_keeps_what_came_before", drain)
 
 
+def test_a_thread_that_has_answered_touches_no_descriptor_that_is_closed(script: Script) -> None:
+    script("fork/a_thread_that_has_answered_touches_no_descriptor_that_is_closed")
+
+
 @DRAINS
 @pytest.mark.parametrize("live", ["live='terminal'", "file='copy.txt'", "on_line=print_out"])
 def test_live_targets_whose_descriptors_were_closed_leave_others_alone(
