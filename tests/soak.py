@@ -11,9 +11,11 @@ fault after another is done to them from outside:
 - ``disk full``: the recordings' file system is filled for a moment; where none can be mounted (only
   root may), no file may grow beyond a size instead;
 - ``helper stopped``: SIGSTOP for the helper process, for longer than anybody waits for it at times;
+- ``disk frozen``: what the helper does to a file waits, as long (``tests/native/frozen.c``);
 - ``interrupt``: SIGINT.
 
-One process cannot splice, as in a sandbox.
+One process after the first is refused a system call, as in a sandbox; in some captures, warnings
+are errors.
 
 It ends with a report; the exit status is 0 if no byte was lost, nothing was left behind, and
 everything that ran at the end of a fault ran on.
@@ -25,6 +27,7 @@ import argparse
 import collections
 import contextlib
 import errno
+import functools
 import json
 import os
 import random
@@ -57,10 +60,13 @@ from helpers.wait import LIMIT_S, eventually  # noqa: E402
 #: Between two faults, and how long one that is for a moment lasts (s).
 PAUSE_S = (0.0, 0.4)
 MOMENT_S = (0.01, 0.3)
-#: How long (s) a helper is stopped: for a moment mostly, else longer than a capture waits for it.
+#: How long (s) a helper, or its disk, is stopped: for a moment mostly, else longer than a capture
+#: waits for it.
 STOPPED_S = (0.05, 0.5)
 LONG_STOPPED_S = (3.5, 8.0)
 LONG_STOPS = 0.1
+#: What one of the processes may not call.
+REFUSED = ("splice", "memfd_create", "pidfd_open", "flock", "linkat", "madvise")
 #: Free descriptors that a process is left with.
 SPARE_FDS = 8
 DISK = "64m"
@@ -93,7 +99,14 @@ class Found:
 class Worker:
     """A plain process that runs rounds."""
 
-    faults = ("helper killed", "helper stopped", "no descriptors", "disk full", "interrupt")
+    faults: tuple[str, ...] = (
+        "helper killed",
+        "helper stopped",
+        "no descriptors",
+        "disk full",
+        "disk frozen",
+        "interrupt",
+    )
 
     def __init__(
         self,
@@ -102,9 +115,10 @@ class Worker:
         disk: Path,
         seed: int,
         seconds: float,
-        can_splice: bool = True,
+        refused: str | None = None,
     ) -> None:
         self.name = name
+        self.frozen = directory / f"{name}.frozen"
         self._report = directory / f"{name}.json"
         self.output = directory / f"{name}.output"
         home, place = directory / name, disk / name
@@ -120,14 +134,24 @@ class Worker:
                 stdout=output,
                 stderr=output,
                 # One arena: what many threads have freed does not count as in use.
-                env=private_env(home, TMPDIR=str(place), MALLOC_ARENA_MAX="1"),
+                env=private_env(
+                    home,
+                    TMPDIR=str(place),
+                    MALLOC_ARENA_MAX="1",
+                    FROZEN=str(self.frozen),
+                    LD_PRELOAD=Native(directory).c("frozen"),
+                ),
                 cwd=TESTS_DIR,
                 start_new_session=True,
-                preexec_fn=None if can_splice else _refuse_splice,
+                preexec_fn=functools.partial(sandbox.refuse, refused, errno.EPERM)
+                if refused
+                else None,
             )
         self._spare = resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE)
-        if not can_splice:  # what a helper without splice has read is in its memory: it lives
+        if refused == "splice":  # what its helper has read is in its memory: it lives
             self.faults = tuple(fault for fault in self.faults if fault != "helper killed")
+        #: One that is stopped for long while its pipe is full is ended.
+        self.bears_long_stops = refused != "splice"
 
     @property
     def pid(self) -> int:
@@ -175,8 +199,12 @@ class Worker:
         return found
 
     def _escaped(self) -> list[str]:
-        """Return what was written to the descriptors from outside any capture."""
-        shown = self.output.read_text(errors="replace")
+        """Return what was written to the descriptors from outside any capture.
+
+        What a thread prints after its capture is, where there are no descriptors for a late pipe.
+        """
+        text = self.output.read_text(errors="replace")
+        shown = "".join(line for line in text.splitlines(True) if not line.startswith("late"))
         return [f"{self.name}: not captured: {shown[:PROBLEM_CHARACTERS]}"] if shown else []
 
     def close(self) -> None:
@@ -186,10 +214,6 @@ class Worker:
         self.process.wait()
 
 
-def _refuse_splice() -> None:
-    sandbox.refuse("splice", errno.EPERM)
-
-
 OPTIONS = ["", "--merge", "--drain thread", "--live", "--tail 5", "--progress"]
 
 
@@ -197,6 +221,7 @@ class KernelWorker:
     """A kernel, and a thread that has it run captured cells."""
 
     faults = ("helper killed", "helper stopped", "disk full")  # it asks for interrupts itself
+    bears_long_stops = True
 
     def __init__(self, name: str, directory: Path, disk: Path, seed: int, seconds: float) -> None:
         self.name = name
@@ -345,6 +370,7 @@ class Faults:
             do = {
                 "helper killed": self._kill_helper,
                 "helper stopped": self._stop_helper,
+                "disk frozen": self._freeze_disk,
                 "no descriptors": self._take_descriptors,
                 "disk full": self._fill_disk,
                 "interrupt": self._interrupt,
@@ -362,16 +388,27 @@ class Faults:
 
     def _stop_helper(self, worker: Worker) -> None:
         stopped = pumps(worker.pid)
-        is_long = self._dice.random() < LONG_STOPS
         try:
             for pump in stopped:
                 pump.suspend()
                 self.counts["helper stopped"] += 1
-            self._end.wait(self._dice.uniform(*(LONG_STOPPED_S if is_long else STOPPED_S)))
+            self._stay_stopped(worker)
         finally:
             for pump in stopped:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     pump.resume()
+
+    def _freeze_disk(self, worker: Worker) -> None:
+        worker.frozen.touch()
+        self.counts["disk frozen"] += 1
+        try:
+            self._stay_stopped(worker)
+        finally:
+            worker.frozen.unlink()
+
+    def _stay_stopped(self, worker: Worker) -> None:
+        is_long = worker.bears_long_stops and self._dice.random() < LONG_STOPS
+        self._end.wait(self._dice.uniform(*(LONG_STOPPED_S if is_long else STOPPED_S)))
 
     def _take_descriptors(self, worker: Worker) -> None:
         worker.limit_descriptors(self._dice.randint(0, SPARE_FDS))
@@ -402,10 +439,8 @@ def soak(seconds: float, seed: int, processes: int, kernels: int, directory: Pat
     workers: list[Any] = []
     try:
         for n in range(processes):
-            can_splice = n == 0 or not sandbox.OPTIONAL_CALLS
-            workers.append(
-                Worker(f"process {n}", directory, disk.path, seed + n, seconds, can_splice)
-            )
+            refused = refused_call(seed + n) if n else None
+            workers.append(Worker(f"process {n}", directory, disk.path, seed + n, seconds, refused))
         for n in range(kernels):
             workers.append(KernelWorker(f"kernel {n}", directory, disk.path, seed - n, seconds))
         eventually(lambda: all(w.is_ready() for w in workers), "the workers", LIMIT_S)
@@ -420,6 +455,15 @@ def soak(seconds: float, seed: int, processes: int, kernels: int, directory: Pat
         for worker in workers:
             worker.close()
         disk.close()
+
+
+def refused_call(seed: int) -> str | None:
+    """Return what a process is refused, ``splice`` half of the time; None where nothing can be."""
+    dice = random.Random(seed)
+    calls = [call for call in REFUSED if call in sandbox.OPTIONAL_CALLS]
+    if not calls or dice.random() < 0.5:
+        return calls[0] if calls else None
+    return dice.choice(calls)
 
 
 def report(
@@ -443,6 +487,7 @@ def report(
         f"bytes                {counts['bytes']:,}",
         *(f"{fault:20} {count:,}" for fault, count in sorted(faults.items())),
         f"captures interrupted {counts['interrupted']:,}",
+        f"warnings as errors   {counts['strict']:,}",
         f"captures refused     {counts['refused']:,} (no descriptors or no room; told)",
         f"bytes dropped        {counts['dropped']:,} in {counts['captures that dropped']:,} "
         "captures (no room; told)",

@@ -33,15 +33,20 @@ class KeptProcess:
 
     def __init__(self) -> None:
         read_end, told = os.pipe()
-        code = _WRITER.format(told=told)
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", code],
-            stdin=subprocess.PIPE,
-            text=True,
-            pass_fds=[told],
-        )
-        os.close(told)
         self._told = os.fdopen(read_end)
+        code = _WRITER.format(told=told)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", code],
+                stdin=subprocess.PIPE,
+                text=True,
+                pass_fds=[told],
+            )
+        except BaseException:
+            self._told.close()
+            raise
+        finally:
+            os.close(told)
 
     def write(self, text: str, fd: int = 1) -> None:
         """Have it write a line; return when it has."""

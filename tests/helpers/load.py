@@ -26,7 +26,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from ipyfdcapture import (
     run_all,
 )
 
+from .kept import KeptProcess
 from .leaks import settled_difference, snapshot
 from .wait import LIMIT_S, eventually
 
@@ -57,6 +58,8 @@ _WAIT_S = 0.01
 _ZEROMQ = "anon_inode:[event"
 #: So long after it was due, an interrupt does not come any more.
 _INTERRUPT_LOST_S = 5.0
+#: In how many of the rounds that allow it warnings are errors.
+_STRICT = 0.2
 #: Captures that are looked at a second time, some rounds later.
 _KEPT = 4
 
@@ -94,9 +97,13 @@ class Writer:
         self._write_each(lambda line: getattr(sys, self.source).write(line))
 
     def _write_each(self, write: Callable[[str], object]) -> None:
-        for i in range(self.count):
+        self.write_by(lambda line: write(line + "\n"), range(self.count))
+
+    def write_by(self, write: Callable[[str], object], numbers: Iterable[int]) -> None:
+        """Have ``write`` write some of the lines, which it gets without their ends."""
+        for i in numbers:
             self.perhaps = i + 1
-            write(f"{self.name} {i}\n")
+            write(f"{self.name} {i}")
             self.lines = i + 1
 
     def command(self) -> list[str]:
@@ -145,6 +152,9 @@ class Load:
             self.quick_ones,
             self.one_descriptor,
             self.python_by_thread,
+            self.a_process_that_is_kept,
+            self.a_thread_that_lives_on,
+            self.a_method_that_is_kept,
         ]
 
     def settle_in(self) -> None:
@@ -193,9 +203,11 @@ class Load:
         capture = capture_fd(**options)
         interrupted = False
         try:
-            with self._interrupts(), capture:
+            with self._warnings_as_errors(), self._interrupts(), capture:
                 started = True
                 self.write(writers)
+        except RuntimeWarning as warning:  # told when the capture has ended
+            self._told.append(str(warning))
         except KeyboardInterrupt:
             self.counts["interrupted"] += 1
             interrupted = True
@@ -324,6 +336,88 @@ class Load:
         self.counts["refused"] += len(refused)
         patiently(around.close)
 
+    def a_process_that_is_kept(self) -> None:
+        """What it writes while a later capture runs is in its own log, and in that one too."""
+        drains = [self.dice.choice(["process", "thread"]) for _ in range(2)]
+        writer = Writer(f"kept{self._next_number()}", "stdout", self.dice.choice([1, 10, 100]))
+        kept = None
+        with capture_fd(drain=drains[0]) as first, self._no_room_allowed():
+            kept = KeptProcess()
+        if kept is None:
+            return
+        own = self.writers(1, most=300, kinds=["raw", "python"])
+        second = None
+        with kept:
+            with contextlib.suppress(CaptureError), capture_fd(drain=drains[1]) as second:
+                writer.write_by(kept.write, range(writer.count // 2))
+                self._write_as(own[0])
+            writer.write_by(kept.write, range(writer.lines, writer.count))
+        if not patiently(lambda: first.wait(LIMIT_S)):
+            self.problem("a kept process ended, and its log did not")
+        self.check(first, [writer])
+        if second is not None:
+            self._check_company(second, own[0], writer)
+
+    def _check_company(self, logs: Captured, own: Writer, kept: Writer) -> None:
+        """A log has its own lines, and of a kept process some, once and in order.
+
+        Not all: where a drain is late, or has no descriptors, they are in the earlier log alone.
+        """
+        await_answer(logs)
+        lines = [
+            line.split(b" ")
+            for text in patiently(lambda: _both_streams(logs))
+            for line in text.splitlines()
+        ]
+        mine = [int(number) for name, number in lines if name == own.name.encode()]
+        theirs = [int(number) for name, number in lines if name == kept.name.encode()]
+        self.counts["captures"] += 1
+        if mine != list(range(own.lines)) and not logs.dropped:
+            self.counts["lost"] += own.nbytes(own.lines) - own.nbytes(len(mine))
+            self.problem(f"{own.name}: {len(mine)} lines of {own.lines} beside a kept process")
+        if theirs != sorted(set(theirs)):
+            self.problem(f"{kept.name}: a line twice, or out of order: {theirs}")
+
+    def a_thread_that_lives_on(self) -> None:
+        """What it prints after the end of its capture is in the log of that one."""
+        writer = Writer(f"late{self._next_number()}", "stdout", self.dice.choice([2, 10, 300]))
+        own = self.writers(1, most=300, kinds=["python"])
+        half, go = threading.Event(), threading.Event()
+
+        def run() -> None:
+            writer.write_by(_print_line, range(writer.count // 2))
+            half.set()
+            assert go.wait(LIMIT_S)
+            writer.write_by(_print_line, range(writer.count // 2, writer.count))
+
+        thread = threading.Thread(target=run)
+        try:
+            with capture_fd() as first:
+                thread.start()
+                assert half.wait(LIMIT_S)
+            with contextlib.suppress(CaptureError), capture_fd() as second:
+                go.set()
+                self._write_as(own[0])
+                thread.join()
+                self.check_own(second, own[0])
+        finally:
+            go.set()
+            if thread.ident is not None:
+                thread.join()
+        # Where there are no descriptors for it, the rest is shown where the process prints.
+        writer.lines = writer.count // 2
+        self.check(first, [writer])
+
+    def a_method_that_is_kept(self) -> None:
+        """What is printed by a method from an earlier capture is in the log of the later one."""
+        write = []
+        writers = self.writers(1, most=300, kinds=["python"])
+        with capture_fd():
+            write.append(getattr(sys, writers[0].source).write)
+        with self._interrupts(), capture_fd() as logs:
+            writers[0].write_by(lambda line: write[0](line + "\n"), range(writers[0].count))
+        self.check(logs, writers)
+
     # -- in a kernel ------------------------------------------------------------------------------
 
     def body(self, interrupted: bool) -> None:
@@ -352,12 +446,16 @@ class Load:
         made = []
         for _ in range(count):
             kind = self.dice.choice(kinds or ["native", "native", "raw", "python", "child"])
-            self._number += 1
+            self._next_number()
             lines = self.dice.choice([0, 1, 10, 300, 3000, 20_000])
             limit = {"child": 3000, "python": 3000, "raw": 3000}.get(kind, most)
             source = self.dice.choice(["stdout", "stderr"])
             made.append(Writer(f"{kind}{self._number}", source, min(lines, limit, most)))
         return made
+
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number
 
     def _write_as(self, writer: Writer) -> None:
         if writer.name.startswith("native"):
@@ -508,6 +606,15 @@ class Load:
             self._interruptible = was
 
     @contextlib.contextmanager
+    def _warnings_as_errors(self) -> Iterator[None]:
+        """Sometimes."""
+        with warnings.catch_warnings():
+            if self.dice.random() < _STRICT:
+                self.counts["strict"] += 1
+                warnings.simplefilter("error", RuntimeWarning)
+            yield
+
+    @contextlib.contextmanager
     def _no_room_allowed(self) -> Iterator[None]:
         try:
             yield
@@ -576,6 +683,10 @@ def _texts(logs: Captured, writers: list[Writer], merge: bool, labelled: bool) -
     if labelled:
         return [logs.source(f"{w.name}/{w.source}").raw for w in writers]
     return [logs.stdout.encode(), logs.stderr.encode()]
+
+
+def _print_line(line: str) -> None:
+    sys.stdout.write(line + "\n")
 
 
 class Work(threading.Thread):

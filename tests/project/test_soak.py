@@ -17,6 +17,16 @@ SEED = 20_261_121
 #: A third of a minute with each change, a minute by night.
 SECONDS = 60 if FULL else 20
 
+FAULTS = (
+    "helper killed",
+    "helper stopped",
+    "no descriptors",
+    "disk full",
+    "disk frozen",
+    "interrupt",
+    "warnings as errors",
+)
+
 
 @pytest.mark.timeout(600)
 def test_faults_at_random_lose_nothing_and_leave_nothing(native: Native) -> None:
@@ -25,7 +35,7 @@ def test_faults_at_random_lose_nothing_and_leave_nothing(native: Native) -> None
     done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
-    for fault in ("helper killed", "helper stopped", "no descriptors", "disk full", "interrupt"):
+    for fault in FAULTS:
         (line,) = (line for line in done.stdout.splitlines() if line.startswith(fault))
         assert int(line.removeprefix(fault).replace(",", "")) > 0, line
 
