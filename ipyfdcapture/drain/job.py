@@ -53,11 +53,9 @@ class Pipe:
 class JobServer(Protocol):
     """What does the work: the drain, as its jobs and their captures see it."""
 
-    #: What the user is to be told once a capture is over.
-    notices: Notices
-    #: Whether its pump has been seen to splice: what is neither in a pipe nor in the transit is
-    #: in the file then, and never in the pump's memory.
-    splices: bool
+    @property
+    def notices(self) -> Notices:
+        """What the user is to be told once a capture is over."""
 
     def update(self, job: DrainJob) -> State:
         """Have everything recorded that is in the pipes of ``job``."""
@@ -234,7 +232,6 @@ class DrainJob:
         self.lacking, self.is_unknown = answer["lacking"], answer["unknown"]
         if self.is_unknown:
             return
-        self.drain.splices = self.drain.splices or answer["spliced"]
         is_kept = {*answer["open"], *self.lacking}
         for source in [source for source in self.pipes if source not in is_kept]:
             self.pipes.pop(source).close()

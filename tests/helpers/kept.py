@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from types import TracebackType
 
 #: Reads lines such as ``1 text``, writes the text and a line end to that descriptor, and says that
 #: it has done so on its last one.
@@ -64,12 +63,7 @@ class KeptProcess:
     def __enter__(self) -> KeptProcess:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end()
 
 
@@ -82,12 +76,7 @@ class Flood:
     def __enter__(self) -> Flood:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
 

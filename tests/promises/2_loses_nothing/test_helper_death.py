@@ -166,6 +166,7 @@ def test_a_helper_goes_with_its_process_though_captures_were_nested(
         "the_helper_has_no_descriptors",
         "this_process_has_none_when_a_thread_goes_on",
         "the_helper_lets_go_too_late",
+        "the_limit_comes_amid_a_take_over",
     ],
 )
 def test_a_pump_that_lacks_a_pipe_is_given_it_again(script: Script, why: str) -> None:

@@ -4,15 +4,18 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 import warnings
 
 from helpers.kept import KeptProcess
 from helpers.process import the_pump
+from helpers.wait import eventually
 
 from ipyfdcapture import capture_fd
-from ipyfdcapture.drain import channel
-from ipyfdcapture.drain.drain import Drain
+from ipyfdcapture.drain import channel as channels
+from ipyfdcapture.drain import kept as kept_logs
+from ipyfdcapture.drain import taking_over
 
 warnings.simplefilter("ignore")
 NOFILE = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -33,8 +36,8 @@ def the_helper_has_no_descriptors():
     for spare in range(8):
         limit_descriptors(helper, held(helper) + spare)
         with capture_fd() as logs:
-            drain = logs.recording.writing.drain
-            drain._channel.ask({"do": "hello"}, time.monotonic() + 30)  # it has read what was sent
+            channel = logs.recording.writing.drain._link.channel
+            channel.ask({"do": "hello"}, time.monotonic() + 30)  # it has read what was sent
             limit_descriptors(helper, NOFILE[1])
             os.write(1, b"a line\n")
         assert logs.text == "a line\n", (spare, logs.text)
@@ -51,7 +54,7 @@ def this_process_has_none_when_a_thread_goes_on():
 def a_thread_goes_on_with(spare):
     with capture_fd(drain="process") as first:
         kept = KeptProcess()
-    hand_over = Drain.hand_over
+    hand_over = kept_logs.hand_over
 
     def hand_over_and_take_descriptors(*args):
         done = hand_over(*args)
@@ -59,12 +62,12 @@ def a_thread_goes_on_with(spare):
         return done
 
     with kept:
-        Drain.hand_over = hand_over_and_take_descriptors
+        kept_logs.hand_over = hand_over_and_take_descriptors
         try:
             with capture_fd(drain="thread") as second:
                 kept.write("amid")
         finally:
-            Drain.hand_over = hand_over
+            kept_logs.hand_over = hand_over
             limit_descriptors(0, NOFILE[0])
         kept.write("after")
     assert first.wait(30)
@@ -76,17 +79,39 @@ def the_helper_lets_go_too_late():
     with capture_fd(drain="process") as first:
         kept = KeptProcess()
     helper = the_pump(os.getpid()).pid
-    patience, channel.ANSWER_S = channel.ANSWER_S, 0.2
+    patience, channels.ANSWER_S = channels.ANSWER_S, 0.2
     with kept:
         os.kill(helper, signal.SIGSTOP)
         with capture_fd(drain="thread"):
             pass
-        channel.ANSWER_S = patience
+        channels.ANSWER_S = patience
         os.kill(helper, signal.SIGCONT)
         kept.write("one")
         kept.write("two")
     assert first.wait(30)
     assert first.text == "one\ntwo\n", first.text
+
+
+def the_limit_comes_amid_a_take_over():
+    """It is tried again until there are descriptors."""
+    look = taking_over._check_that_there_are
+    for spare in range(10):
+
+        def look_and_take_descriptors(count, spare=spare):
+            look(count)
+            limit_descriptors(0, held("self") + spare)
+            taking_over._check_that_there_are = look
+            threading.Timer(0.1, limit_descriptors, (0, NOFILE[0])).start()
+
+        with capture_fd(drain="process") as logs:
+            taking_over._check_that_there_are = look_and_take_descriptors
+            os.write(1, b"before\n")
+            os.kill(the_pump(os.getpid()).pid, signal.SIGKILL)
+            eventually(lambda: taking_over._check_that_there_are is look, "the take-over")
+            os.write(1, b"after\n")
+            eventually(lambda: resource.getrlimit(resource.RLIMIT_NOFILE) == NOFILE, "descriptors")
+        assert logs.text == "before\nafter\n", (spare, logs.text)
+        logs.close()
 
 
 globals()[sys.argv[1]]()
