@@ -14,29 +14,18 @@ from helpers.process import await_end, is_gone, pumps, the_pump
 from helpers.wait import eventually
 
 
-def test_kills_at_random_moments_of_a_flood_lose_nothing(
-    script: Script, native: Native, rounds: Rounds
+@pytest.mark.parametrize(("kind", "kills"), [("lines", 40), ("blocks", 20), ("terminals", 10)])
+def test_kills_amid_a_flood_lose_nothing(
+    script: Script, native: Native, rounds: Rounds, kind: str, kills: int
 ) -> None:
     shown = script(
-        "helper_death/kills_at_random_moments_of_a_flood_lose_nothing",
+        "helper_death/kills_amid_a_flood_lose_nothing",
+        kind,
         native.c(),
-        str(rounds(40, full=200)),
-        timeout=170,
-    )
-    assert shown == "[]\n"
-
-
-def test_kills_while_large_blocks_are_on_their_way_lose_nothing(
-    script: Script, native: Native, rounds: Rounds
-) -> None:
-    # Half of its time, the helper has bytes in hand that are in neither the pipe nor the file.
-    shown = script(
-        "helper_death/kills_while_large_blocks_are_on_their_way_lose_nothing",
-        native.c(),
-        str(rounds(20, full=200)),
+        str(rounds(kills, full=200)),
         timeout=rounds(170, full=600),
     )
-    assert shown == "True\n"
+    assert shown == "[]\n"
 
 
 def test_a_death_after_the_capture_takes_nothing_from_its_log(

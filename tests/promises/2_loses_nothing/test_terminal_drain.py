@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers.fixtures import Rounds, Script
+from helpers.fixtures import Script
 from helpers.native import Native
 
 both_drains = pytest.mark.parametrize("drain", ["process", "thread"])
@@ -12,12 +12,6 @@ both_drains = pytest.mark.parametrize("drain", ["process", "thread"])
 @both_drains
 def test_a_flood_of_both_streams_is_whole(script: Script, native: Native, drain: str) -> None:
     assert script("terminals/a_flood_of_both_streams_is_whole", native.c(), drain) == "[]\n"
-
-
-def test_kills_of_the_helper_lose_nothing(script: Script, native: Native, rounds: Rounds) -> None:
-    times = str(rounds(10, full=100))
-    shown = script("terminals/kills_of_the_helper_lose_nothing", native.c(), times, timeout=170)
-    assert shown == "whole\n"
 
 
 @both_drains
