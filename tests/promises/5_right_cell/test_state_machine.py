@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import subprocess
@@ -13,14 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import hypothesis.strategies as st
+import psutil
 import pytest
 from helpers.fixtures import FULL
 from helpers.leaks import open_fds
 from helpers.process import await_end, pumps
+from helpers.wait import eventually
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ipyfdcapture import capture_fd
+from ipyfdcapture.drain import channel
 
 _libc = ctypes.CDLL(None)
 _OUT, _ERR = 1, 2
@@ -42,12 +46,22 @@ class Active:
         self.wrote[_OUT if self.merge else fd].append(text)
 
     def check(self) -> None:
+        self.await_answer()
         expected = ("".join(self.wrote[_OUT]), "".join(self.wrote[_ERR]))
         if self.merge:
             assert self.logs.text == expected[0]
         else:
             assert (self.logs.stdout, self.logs.stderr) == expected
         assert self.logs.dropped == 0
+
+    def await_answer(self) -> None:
+        """Wait until a helper that was stopped has recorded what it was asked for."""
+
+        def has_answered() -> bool:
+            writing = self.logs.recording.writing  # as it is after a look
+            return not self.logs.recording.update().writing or not writing.awaits_answer
+
+        eventually(has_answered, "the answer of a helper")
 
 
 @dataclass
@@ -67,6 +81,7 @@ class Captures(RuleBasedStateMachine):
         self.number = 0
         self.captures: list[Active] = []
         self.survivors: list[Survivor] = []
+        self.stopped_helpers: list[psutil.Process] = []
         self.bottom: list[str] = []
         # Not a NamedTemporaryFile: its name is deleted by whatever forked child ends first.
         number, self.path = tempfile.mkstemp()
@@ -128,11 +143,13 @@ class Captures(RuleBasedStateMachine):
         else:
             target.capture.__exit__(None, None, None)
         target.stopped = True
+        self.let_helpers_go_on()
         target.check()
 
     @precondition(lambda self: self.captures)
     @rule(which=st.integers(min_value=0))
     def look(self, which: int) -> None:
+        self.let_helpers_go_on()
         self.captures[which % len(self.captures)].check()
 
     # -- writing ---------------------------------------------------------------------------------
@@ -145,6 +162,7 @@ class Captures(RuleBasedStateMachine):
 
     @rule(fd=st.sampled_from([_OUT, _ERR]), size=st.integers(min_value=1, max_value=300_000))
     def write_much(self, fd: int, size: int) -> None:
+        self.let_helpers_go_on()  # or it would wait until they are ended
         text = self.text("much" + "x" * size)
         left = memoryview(text.encode())
         while left:
@@ -233,6 +251,19 @@ class Captures(RuleBasedStateMachine):
             helper.kill()
             await_end(helper.pid)
 
+    @rule()
+    def stop_the_helper(self) -> None:
+        """Until a log is looked at, or much is written: captures begin and end meanwhile."""
+        for helper in pumps(os.getpid()):
+            helper.suspend()
+            self.stopped_helpers.append(helper)
+
+    @rule()
+    def let_helpers_go_on(self) -> None:
+        while self.stopped_helpers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.stopped_helpers.pop().resume()
+
     # -- always ----------------------------------------------------------------------------------
 
     @invariant()
@@ -243,6 +274,7 @@ class Captures(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
+            self.let_helpers_go_on()
             for active in self.active:
                 active.capture.__exit__(None, None, None)
                 active.stopped = True
@@ -278,7 +310,9 @@ class Captures(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(1200 if FULL else 120)
-def test_captures_hold_what_the_model_says() -> None:
+def test_captures_hold_what_the_model_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each end of a capture waits so long for a helper that is stopped.
+    monkeypatch.setattr(channel, "ANSWER_S", 0.3)
     before = len(open_fds())
     Captures.TestCase.settings = settings(  # type: ignore[attr-defined]
         max_examples=500 if FULL else 40,
