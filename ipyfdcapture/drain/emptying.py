@@ -193,9 +193,9 @@ class Emptier:
 
         What is in it by now is not. If nobody keeps its own recording, it is no longer passed on.
         """
-        if pipe.recording.writer is not None:
+        if self._has(pipe):
             self._empty_now(pipe)
-        elif not self._has(pipe) and pipe.relay is not None and pipe.relay.pause():
+        if not self._has(pipe) and pipe.relay is not None and pipe.relay.pause():
             self._pipes[pipe.fd] = pipe
             self._poll.register(pipe.fd, select.POLLIN)
 

@@ -150,6 +150,21 @@ def test_a_process_whose_own_log_is_gone_is_recorded_by_the_capture_that_runs() 
     eventually(lambda: _sources_of_a_capture() == ("stdout", "stderr"), "its end to be seen")
 
 
+def test_what_was_to_be_passed_on_is_not_the_next_captures() -> None:
+    """Not even if the helper finds it together with the request of that capture."""
+    with capture_fd(drain="process"):
+        kept = KeptProcess()
+    gc.collect()
+    helper = the_pump(os.getpid())
+    with kept:
+        helper.suspend()
+        kept.write("passed on")
+        threading.Timer(0.2, helper.resume).start()
+        with capture_fd(drain="process") as logs:
+            kept.write("recorded")
+    assert logs.text == "recorded\n"
+
+
 def _sources_of_a_capture() -> tuple[str, ...]:
     with capture_fd(drain="process") as logs:
         pass

@@ -7,6 +7,7 @@ from helpers.scripts import assert_untouched, close_all
 from helpers.wait import LIMIT_S
 
 from ipyfdcapture import capture_fd
+from ipyfdcapture.drain import channel
 from ipyfdcapture.drain.emptying import Emptier
 from ipyfdcapture.drain.pump import Pump
 
@@ -17,7 +18,7 @@ wait, answer = Emptier.wait, Pump._answer_requests
 
 def wait_for_pipe_and_request(self):
     ready = wait(self)
-    while armed.is_set() and not closed.is_set() and len(ready) < 2:
+    while armed.is_set() and len(ready) < 2 and not closed.wait(0.001):
         ready = wait(self)
     return ready
 
@@ -28,6 +29,7 @@ def answer_and_hold(self):
         assert closed.wait(LIMIT_S)
 
 
+channel.ANSWER_S = LIMIT_S
 Emptier.wait, Pump._answer_requests = wait_for_pipe_and_request, answer_and_hold
 with capture_fd(drain="thread") as logs:
     armed.set()
