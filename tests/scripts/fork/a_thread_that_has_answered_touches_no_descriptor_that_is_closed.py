@@ -32,6 +32,7 @@ def answer_and_hold(self):
 channel.ANSWER_S = LIMIT_S
 Emptier.wait, Pump._answer_requests = wait_for_pipe_and_request, answer_and_hold
 with capture_fd(drain="thread") as logs:
+    assert logs.text == ""  # the pump has all that it was sent
     armed.set()
     print("before", flush=True)
     assert logs.text == "before\n"
