@@ -2,18 +2,16 @@
 // where another cell floods the server, and a kernel that is busy answers late: a request is
 // repeated until it is answered, and every answer may come twice.
 
+import { plain, spansOf } from "./pattern.js";
+
+/** @import {Model, Pattern, Request, Row, Source} from "./types" */
+
 const REPEAT_MS = 3000;
 const WAITING_MS = 1200;
 const SILENT_MS = 20_000;
 
-/**
- * @typedef {{get: (name: string) => any, send: (content: any) => void,
- *   on: (name: string, take: (content: any) => void) => void,
- *   off: (name: string, take: (content: any) => void) => void}} Model
- */
-
 /** @implements {Source} */
-class CommSource {
+export class CommSource {
   /** @param {Model} model */
   constructor(model) {
     this.model = model;
@@ -21,13 +19,19 @@ class CommSource {
       "-",
     );
     this.last = 0;
-    this.canMatch = false;
-    /** @type {Map<number, {message: Message, answer: (reply: any) => void, since: number, sent: number}>} */
+    /** Where the kernel found an expression. @type {WeakMap<Row, number[][]>} */
+    this.spans = new WeakMap();
+    /** What that expression is. @type {Pattern | null} */
+    this.pattern = null;
+    /** Where it is still to be looked for. @type {Row[]} */
+    this.unknown = [];
+    /** @type {Map<number, {message: Request, answer: (reply: any) => void, since: number, sent: number}>} */
     this.waiting = new Map();
     /** @type {(status: any) => void} */
     this.hear = () => {};
     /** @type {(note: string) => void} */
     this.tell = () => {};
+    this.redraw = () => {};
     this.note = "";
     this.isHeard = false;
     this.receive = (/** @type {any} */ content) => this.take(content);
@@ -40,7 +44,7 @@ class CommSource {
     this.hear = hear;
   }
 
-  /** @param {Message} message @returns {Promise<any>} */
+  /** @param {Request} message @returns {Promise<any>} */
   ask(message) {
     const id = ++this.last;
     const now = performance.now();
@@ -72,6 +76,34 @@ class CommSource {
     request.answer(content);
   }
 
+  /** An expression is Python's: where it matches only the kernel can tell. @param {Row} row @param {Pattern} pattern */
+  spansOf(row, pattern) {
+    if (!pattern.regex) return spansOf(plain(row[4]), pattern);
+    if (pattern !== this.pattern) {
+      this.pattern = pattern;
+      this.spans = new WeakMap();
+      this.unknown = [];
+    }
+    const spans = this.spans.get(row);
+    if (spans) return spans;
+    if (!this.unknown.length) queueMicrotask(() => this.askSpans());
+    this.unknown.push(row);
+    this.spans.set(row, []);
+    return [];
+  }
+
+  async askSpans() {
+    const { pattern, spans, unknown } = this;
+    this.unknown = [];
+    const texts = unknown.map((row) => plain(row[4]));
+    const reply = await this.ask({ do: "spans", texts });
+    if (pattern !== this.pattern) return;
+    unknown.forEach((row, i) => {
+      spans.set(row, reply.spans?.[i] ?? []);
+    });
+    this.redraw();
+  }
+
   repeat() {
     const now = performance.now();
     let longest = 0;
@@ -93,39 +125,4 @@ class CommSource {
     this.model.off("msg:custom", this.receive);
     this.model.send({ do: "bye", id: ++this.last, view: this.view });
   }
-}
-
-/** Draw one view of the widget. @param {{model: Model, el: HTMLElement}} of */
-function render({ model, el }) {
-  const root = document.createElement("div");
-  el.append(root);
-  // The static view of the same log is an output of its own: hidden while this one lives.
-  const others = () => {
-    const found = [...document.querySelectorAll(`.fdlog-of-${CSS.escape(model.get("log_id"))}`)];
-    return found.map(
-      (one) => /** @type {HTMLElement} */ (one.closest(".jp-OutputArea-child") ?? one),
-    );
-  };
-  const hide = (/** @type {boolean} */ hidden) => {
-    for (const other of others()) other.style.display = hidden ? "none" : "";
-  };
-  let isHidden = false;
-  const source = new CommSource(model);
-  const viewer = new Viewer(root, source, {
-    height: model.get("height"),
-    alive: () => {
-      isHidden = true;
-      hide(true);
-    },
-    showStatic: () => {
-      isHidden = !isHidden;
-      hide(isHidden);
-    },
-  });
-  source.tell = (note) => viewer.say(note);
-  if (model.get("follow")) viewer.ui.followToggle.click();
-  return () => {
-    hide(false);
-    viewer.close();
-  };
 }

@@ -221,8 +221,8 @@ def test_forced_colours_show_what_is_pressed(browser: Any, tmp_path: Path) -> No
 # -- hostile logs -----------------------------------------------------------------------------
 
 #: In the front end, what puts text into a line, and what would make markup of it.
-SAFE = "target.append(text.slice(from - at));"
-UNSAFE = 'target.insertAdjacentHTML("beforeend", text.slice(from - at));'
+SAFE = "target.append(text.slice(from-at));"
+UNSAFE = 'target.insertAdjacentHTML("beforeend",text.slice(from-at));'
 
 
 def test_a_hostile_log_is_text(browser: Any, canary: Canary, tmp_path: Path) -> None:

@@ -1,0 +1,71 @@
+// Elements of the page. Text reaches it as text nodes alone.
+
+/**
+ * Make an element.
+ * @param {string} tag
+ * @param {{[name: string]: string}} [attributes]
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElement}
+ */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  // JupyterLab looks for this on the focused element itself.
+  if (/BUTTON|INPUT|SELECT|SUMMARY/.test(element.tagName))
+    element.setAttribute("data-lm-suppress-shortcuts", "true");
+  return element;
+}
+
+/** @param {string} label @param {string} title @param {() => void} press */
+export function button(label, title, press) {
+  const made = make("button", { type: "button", title }, label);
+  if (!/[a-z]/.test(label)) made.setAttribute("aria-label", title);
+  made.addEventListener("click", press);
+  return made;
+}
+
+/** A button that stays pressed. @param {string} label @param {string} title @param {() => void} changed */
+export function toggle(label, title, changed) {
+  const made = button(label, title, () => {
+    press(made, !isOn(made));
+    changed();
+  });
+  press(made, false);
+  return made;
+}
+
+/** @param {HTMLElement} made @param {boolean} on */
+export function press(made, on) {
+  made.setAttribute("aria-pressed", String(on));
+}
+
+/** @param {HTMLElement} made */
+export function isOn(made) {
+  return made.getAttribute("aria-pressed") === "true";
+}
+
+/** @param {string} label @param {{[name: string]: string}} attributes @param {() => void} changed */
+export function field(label, attributes, changed) {
+  const made = make("input", { "aria-label": label, placeholder: label, ...attributes });
+  made.addEventListener("input", changed);
+  return /** @type {HTMLInputElement} */ (made);
+}
+
+/** @param {string} label @param {string[]} entries @param {() => void} changed */
+export function choice(label, entries, changed) {
+  const options = entries.map((entry) => make("option", {}, entry));
+  const made = make("select", { "aria-label": label, title: label }, ...options);
+  made.addEventListener("change", changed);
+  return /** @type {HTMLSelectElement} */ (made);
+}
+
+/** @param {HTMLElement} element @param {string} text */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** @param {number} value */
+export function counted(value) {
+  return value.toLocaleString("en");
+}

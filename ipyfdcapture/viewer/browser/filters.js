@@ -1,0 +1,135 @@
+// Which lines are shown: by level, source, time, and by what they have or have not.
+
+import { button, choice, field, isOn, make, toggle } from "./elements.js";
+import { LEVELS } from "./row.js";
+import { Timeline } from "./timeline.js";
+
+/** @import {Pattern} from "./types" */
+/** @import {Viewer} from "./viewer.js" */
+
+const MOST_CONTEXT = 1000;
+
+export class Filters {
+  /** @param {Viewer} viewer */
+  constructor(viewer) {
+    this.viewer = viewer;
+    /** @type {Pattern[]} */
+    this.within = [];
+    const changed = () => this.apply();
+    const typed = () => viewer.later("filter", 500, changed);
+    this.only = toggle("only", "show matches alone", changed);
+    this.context = field(
+      "lines around a match",
+      { type: "number", min: "0", max: String(MOST_CONTEXT), placeholder: "±" },
+      typed,
+    );
+    this.exclude = field("exclude", { type: "search" }, typed);
+    this.levels = choice("least level", ["all levels", ...LEVELS.slice(1)], changed);
+    this.list = make("div", { class: "fdv-sources" });
+    this.sources = make("details", {}, make("summary", {}, "sources"), this.list);
+    const moment = { inputmode: "decimal", size: "6" };
+    this.from = field("from s", moment, typed);
+    this.to = field("to s", moment, typed);
+    this.timeline = new Timeline(
+      (seconds) => viewer.locate({ seconds }),
+      (range) => this.setRange(range),
+    );
+    this.chips = make("span", { class: "fdv-chips" });
+    this.ofMatches = [
+      this.only,
+      this.context,
+      button("within", "search within these matches", () => {
+        const pattern = viewer.search.within();
+        if (!pattern) return;
+        this.within.push(pattern);
+        this.apply();
+      }),
+      this.exclude,
+    ];
+    this.ofLines = [
+      this.levels,
+      button("▲!", "previous error (E)", () => viewer.search.step("level", true)),
+      button("▼!", "next error (e)", () => viewer.search.step("level", false)),
+      this.sources,
+      this.from,
+      this.to,
+    ];
+  }
+
+  /** The least level that is shown; null: all are. */
+  get level() {
+    return this.levels.selectedIndex ? this.levels.value : null;
+  }
+
+  /** Offer sources to choose from. @param {[string, boolean][]} sources */
+  offer(sources) {
+    const boxes = sources.map(([name], number) => {
+      const box = make("input", { type: "checkbox", checked: "", value: String(number) });
+      box.addEventListener("change", () => this.apply());
+      return make("label", {}, box, ` ${name}`);
+    });
+    this.list.replaceChildren(...boxes);
+    this.sources.toggleAttribute("hidden", sources.length < 2);
+  }
+
+  /** Show the lines that are wanted, and stay at the line that we are at. */
+  async apply() {
+    const { viewer } = this;
+    /** @type {NodeListOf<HTMLInputElement>} */
+    const boxes = this.list.querySelectorAll("input");
+    const chosen = [...boxes].filter((box) => box.checked).map((box) => Number(box.value));
+    const exclude = this.exclude.value;
+    const [first, last] = this.range;
+    const context = Math.round(Number(this.context.value) || 0);
+    const number = viewer.lines.get(viewer.caret)?.[0];
+    this.timeline.show(first, last);
+    this.drawChips();
+    const status = await viewer.source.ask({
+      do: "filter",
+      level: this.level,
+      sources: chosen.length === boxes.length ? null : chosen,
+      exclude: exclude ? [{ text: exclude, regex: false, case: false }] : [],
+      within: this.within,
+      only: isOn(this.only),
+      context: Math.min(MOST_CONTEXT, Math.max(0, context)),
+      first,
+      last,
+    });
+    viewer.say(status.error ?? "");
+    viewer.search.nth = -1;
+    viewer.take(status);
+    if (viewer.follow) viewer.toEnd();
+    else if (number !== undefined) viewer.locate({ number });
+  }
+
+  /** In seconds; null where it is open. */
+  get range() {
+    return [this.from, this.to].map((field) => {
+      const seconds = Number.parseFloat(field.value);
+      return Number.isNaN(seconds) ? null : seconds;
+    });
+  }
+
+  /** @param {number[]} range empty: all */
+  setRange(range) {
+    const digits = range[1] - range[0] < 1 ? 6 : 3;
+    [this.from, this.to].forEach((field, i) => {
+      field.value = range[i]?.toFixed(digits) ?? "";
+    });
+    this.apply();
+  }
+
+  /** Show what is chosen out of sight, each to be taken away by a click. */
+  drawChips() {
+    const chip = (/** @type {string} */ text, /** @type {() => void} */ drop) =>
+      button(`${text} ✕`, "take this away", drop);
+    const chips = this.within.map((pattern, i) =>
+      chip(pattern.text, () => {
+        this.within.splice(i, 1);
+        this.apply();
+      }),
+    );
+    if (this.range.some((x) => x !== null)) chips.push(chip("time", () => this.setRange([])));
+    this.chips.replaceChildren(...chips);
+  }
+}

@@ -1,0 +1,90 @@
+// The lines that are here, of those that are shown: asked for in pages, ahead of the reader.
+
+/** @import {Row, Source, Status} from "./types" */
+
+const PAGE_ROWS = 200;
+const MOST_PAGES = 50;
+
+export class Lines {
+  /** @param {Source} source @param {() => void} changed */
+  constructor(source, changed) {
+    this.source = source;
+    this.changed = changed;
+    /** How many are shown. */
+    this.total = 0;
+    this.generation = 0;
+    this.lastFirst = 0;
+    /** @type {Map<number, Row[]>} */
+    this.pages = new Map();
+    /** @type {Set<number>} */
+    this.asked = new Set();
+  }
+
+  /** @param {number} index @returns {Row | undefined} */
+  get(index) {
+    return this.pages.get(Math.floor(index / PAGE_ROWS))?.[index % PAGE_ROWS];
+  }
+
+  /** Learn how many there are, and whether they are others than before. @param {Status} status */
+  take(status) {
+    if (status.generation !== this.generation) {
+      this.generation = status.generation;
+      this.pages.clear();
+      this.asked.clear();
+    } else if (status.shown > this.total)
+      // What was cut off at the end goes on now, and so may the last line.
+      this.pages.delete(Math.floor(Math.max(0, this.total - 1) / PAGE_ROWS));
+    this.total = status.shown;
+    // The last lines come unasked: a kernel that is busy may answer nothing.
+    status.rows?.forEach((row, i) => {
+      const index = /** @type {number} */ (status.start) + i;
+      const page = Math.floor(index / PAGE_ROWS);
+      const kept = this.pages.get(page) ?? [];
+      kept[index % PAGE_ROWS] = row;
+      this.pages.set(page, kept);
+    });
+  }
+
+  /** Ask for lines that are not here, and for those that come next. */
+  need(/** @type {number} */ first, /** @type {number} */ last) {
+    const down = first >= this.lastFirst;
+    this.lastFirst = first;
+    const from = Math.floor(first / PAGE_ROWS);
+    const to = Math.floor(Math.max(first, last - 1) / PAGE_ROWS);
+    for (let page = from; page <= to; page++) this.ask(page);
+    this.ask(down ? to + 1 : from - 1);
+    for (const page of this.pages.keys()) {
+      if (this.pages.size <= MOST_PAGES) break;
+      if (page < from - 1 || page > to + 1) this.pages.delete(page);
+    }
+  }
+
+  /** @param {number} page */
+  async ask(page) {
+    const start = page * PAGE_ROWS;
+    const count = Math.min(PAGE_ROWS, this.total - start);
+    const kept = this.pages.get(page);
+    if (page < 0 || count <= 0 || this.asked.has(page)) return;
+    if (kept && kept.length >= count && !kept.includes(/** @type {any} */ (undefined))) return;
+    this.asked.add(page);
+    const generation = this.generation;
+    const reply = await this.source.ask({ do: "rows", start, count: PAGE_ROWS });
+    if (generation === this.generation) this.asked.delete(page);
+    if (!reply.rows || reply.generation !== this.generation) return;
+    // What is asked for last is forgotten last.
+    this.pages.delete(page);
+    this.pages.set(page, reply.rows);
+    this.changed();
+  }
+
+  /** Have the whole of a line that was cut. @param {number} index */
+  async whole(index) {
+    const row = this.get(index);
+    if (!row || row[5] <= 0) return;
+    const reply = await this.source.ask({ do: "line", number: row[0] });
+    const page = this.pages.get(Math.floor(index / PAGE_ROWS));
+    if (!reply.row || !page || this.get(index)?.[0] !== row[0]) return;
+    page[index % PAGE_ROWS] = reply.row;
+    this.changed();
+  }
+}

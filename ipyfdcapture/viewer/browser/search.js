@@ -1,0 +1,120 @@
+// The search: its field, its count, the next and the previous match or error.
+
+import { button, counted, field, isOn, make, press, setText, toggle } from "./elements.js";
+
+/** @import {Found, Pattern, Row} from "./types" */
+/** @import {Viewer} from "./viewer.js" */
+
+export class Search {
+  /** @param {Viewer} viewer */
+  constructor(viewer) {
+    this.viewer = viewer;
+    /** @type {Pattern | null} */
+    this.pattern = null;
+    /** Which match we are at; -1: none. */
+    this.nth = -1;
+    /** A step that waits for the scan to get there. @type {null | (() => void)} */
+    this.waiting = null;
+    const changed = () => this.start();
+    this.field = field("search", { type: "search", class: "fdv-search" }, () =>
+      viewer.later("search", 250, changed),
+    );
+    this.field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      this.step("match", event.shiftKey);
+    });
+    this.regex = toggle(".*", "expression", changed);
+    this.case = toggle("Aa", "match case", changed);
+    this.count = make("span", { class: "fdv-count", role: "status" });
+    this.elements = [
+      this.field,
+      this.regex,
+      this.case,
+      button("▲", "previous match (N)", () => this.step("match", true)),
+      button("▼", "next match (n)", () => this.step("match", false)),
+      this.count,
+    ];
+  }
+
+  /** Show what is searched for from the start. @param {Pattern} pattern */
+  adopt(pattern) {
+    this.pattern = pattern;
+    this.field.value = pattern.text;
+    press(this.regex, pattern.regex);
+    press(this.case, pattern.case);
+  }
+
+  /** Search for what was typed. */
+  async start() {
+    const text = this.field.value;
+    const pattern = text ? { text, regex: isOn(this.regex), case: isOn(this.case) } : null;
+    if (JSON.stringify(pattern) === JSON.stringify(this.pattern)) return;
+    this.use(pattern);
+    this.viewer.take(await this.viewer.source.ask({ do: "search", pattern }));
+  }
+
+  /** @param {Pattern | null} pattern */
+  use(pattern) {
+    this.pattern = pattern;
+    this.nth = -1;
+    this.waiting = null;
+    this.viewer.redrawAll();
+  }
+
+  /** Search for something else among the matches. @returns {Pattern | null} what they match */
+  within() {
+    const pattern = this.pattern;
+    if (!pattern) return null;
+    this.field.value = "";
+    this.field.focus();
+    this.use(null);
+    this.viewer.source.ask({ do: "search", pattern: null });
+    return pattern;
+  }
+
+  /** @param {Found | null} found */
+  say(found) {
+    let text = "";
+    if (found?.error) text = found.error;
+    else if (found) {
+      text = `${counted(found.count)}${found.is_done ? "" : "+"}`;
+      if (this.nth >= 0 && found.count) text = `${counted(this.nth + 1)} of ${text}`;
+      if (found.slow) text += `, ${counted(found.slow)} lines took too long`;
+    }
+    setText(this.count, text);
+  }
+
+  /**
+   * Go to the next match or error, or the previous one; wait for the scan if it has not got there.
+   * @param {string} what
+   * @param {boolean} back
+   * @param {number} [start]
+   */
+  async step(what, back, start) {
+    const { viewer } = this;
+    // What was typed just now counts.
+    if (what === "match") await this.start();
+    if (what === "match" && !this.pattern) return;
+    this.waiting = null;
+    // The line that we are at may be the first match.
+    const from = start ?? viewer.caret - (what === "match" && this.nth < 0 && !back ? 1 : 0);
+    const level = viewer.filters.level ?? "error";
+    const reply = await viewer.source.ask({ do: "step", what, back, start: from, level });
+    if (typeof reply.index !== "number") {
+      if (reply.is_done === false) this.waiting = () => this.step(what, back, from);
+      const noun = what === "match" ? "match" : "line of this level";
+      viewer.say(this.waiting ? "looking …" : `no ${back ? "earlier" : "further"} ${noun}`);
+      return;
+    }
+    viewer.say("");
+    if (what === "match") this.nth = reply.nth;
+    viewer.goto(reply.index, true);
+    viewer.sayStatus();
+  }
+
+  /** Return where a line has what is searched for. @param {Row} row */
+  spansOf(row) {
+    return this.pattern ? this.viewer.source.spansOf(row, this.pattern) : [];
+  }
+}

@@ -1,0 +1,26 @@
+// The page's own colours, whoever sets them: a shadow root hides the page from style sheets.
+
+import { luminance } from "./row.js";
+
+/** Have an element be light or dark as what is behind it. @param {HTMLElement} root */
+export function followTheme(root) {
+  const look = () => {
+    root.dataset.dark = String(isDark(root.parentNode));
+  };
+  const observer = new MutationObserver(look);
+  for (const element of [document.documentElement, document.body])
+    observer.observe(element, { attributes: true });
+  look();
+  return observer;
+}
+
+/** @param {Node | null} node */
+function isDark(node) {
+  for (; node; node = node instanceof ShadowRoot ? node.host : node.parentNode) {
+    if (!(node instanceof Element)) continue;
+    const colour = getComputedStyle(node).backgroundColor.match(/[\d.]+/g) ?? [];
+    const [r, g, b, alpha = 1] = colour.map(Number);
+    if (b !== undefined && alpha > 0.5) return luminance((r << 16) + (g << 8) + b) < 110;
+  }
+  return matchMedia("(prefers-color-scheme: dark)").matches;
+}

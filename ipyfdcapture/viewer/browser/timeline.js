@@ -1,0 +1,98 @@
+// The timeline: how much came when, and a brush over it that chooses a part.
+
+import { make } from "./elements.js";
+
+/** @import {Timeline as Data} from "./types" */
+
+/** A drag over less than this is a click. */
+const LEAST_PART = 0.005;
+
+export class Timeline {
+  /**
+   * @param {(seconds: number) => void} goto
+   * @param {(range: number[]) => void} choose
+   */
+  constructor(goto, choose) {
+    this.goto = goto;
+    this.choose = choose;
+    /** @type {Data | null} */
+    this.data = null;
+    this.bars = make("div", { class: "fdv-bars" });
+    this.chosen = make("b", { hidden: "" });
+    this.element = make(
+      "div",
+      { class: "fdv-time", role: "img", hidden: "" },
+      this.bars,
+      this.chosen,
+    );
+    this.brush();
+  }
+
+  /** @param {Data | null} data */
+  take(data) {
+    if (!data?.tracks.length || data === this.data) return;
+    this.data = data;
+    const totals = data.tracks[0].map((_, i) =>
+      data.tracks.reduce((sum, track) => sum + (Number(track[i]) || 0), 0),
+    );
+    const most = Math.max(...totals, 1);
+    this.bars.replaceChildren(
+      ...totals.map((total) => {
+        const bar = make("i");
+        bar.style.height = `${total ? Math.max(6, 100 * Math.sqrt(total / most)) : 0}%`;
+        return bar;
+      }),
+    );
+    this.element.removeAttribute("hidden");
+    const label = `output over ${data.seconds.toPrecision(3)} s; the fields "from" and "to" choose a part`;
+    this.element.setAttribute("aria-label", label);
+  }
+
+  brush() {
+    let from = -1;
+    const at = (/** @type {PointerEvent} */ event) => {
+      const box = this.element.getBoundingClientRect();
+      return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+    };
+    this.element.addEventListener("pointerdown", (event) => {
+      from = at(event);
+      this.element.setPointerCapture(event.pointerId);
+    });
+    this.element.addEventListener("pointermove", (event) => {
+      if (from >= 0) this.draw(from, at(event));
+    });
+    this.element.addEventListener("pointerup", (event) => {
+      const [start, stop] = [from, at(event)].sort((a, b) => a - b);
+      const data = this.data;
+      from = -1;
+      if (!data || start < 0) return;
+      const seconds = [start, stop].map((part) => data.start + part * data.seconds);
+      if (stop - start >= LEAST_PART) this.choose(seconds);
+      else {
+        this.show(null, null);
+        this.goto(seconds[0]);
+      }
+    });
+    this.element.addEventListener("pointercancel", () => {
+      from = -1;
+    });
+  }
+
+  /** Show what is chosen, in seconds; null where it is open. @param {number | null} first @param {number | null} last */
+  show(first, last) {
+    const data = this.data;
+    this.chosen.setAttribute("hidden", "");
+    if (!data?.seconds || (first === null && last === null)) return;
+    const [from, to] = [first ?? -Infinity, last ?? Infinity].map((x) =>
+      Math.min(1, Math.max(0, (x - data.start) / data.seconds)),
+    );
+    this.draw(from, to);
+  }
+
+  /** @param {number} from @param {number} to */
+  draw(from, to) {
+    this.chosen.removeAttribute("hidden");
+    this.chosen.style.left = `${100 * Math.min(from, to)}%`;
+    this.chosen.style.width = `${100 * Math.abs(to - from)}%`;
+  }
+}

@@ -1,0 +1,47 @@
+// A viewer in a notebook, as anywidget draws it.
+
+import { CommSource } from "./comm.js";
+import { followTheme } from "./theme.js";
+import { Viewer } from "./viewer.js";
+
+/** @import {Model} from "./types" */
+
+/** Draw one view of the widget. @param {{model: Model, el: HTMLElement}} of */
+function render({ model, el }) {
+  const root = document.createElement("div");
+  el.append(root);
+  // The static view of the same log is an output of its own: hidden while this one lives.
+  const others = () => {
+    const found = [...document.querySelectorAll(`.fdlog-of-${CSS.escape(model.get("log_id"))}`)];
+    return found.map(
+      (one) => /** @type {HTMLElement} */ (one.closest(".jp-OutputArea-child") ?? one),
+    );
+  };
+  const hide = (/** @type {boolean} */ hidden) => {
+    for (const other of others()) other.style.display = hidden ? "none" : "";
+  };
+  let isHidden = false;
+  const source = new CommSource(model);
+  const viewer = new Viewer(root, source, {
+    height: model.get("height"),
+    alive: () => {
+      isHidden = true;
+      hide(true);
+    },
+    showStatic: () => {
+      isHidden = !isHidden;
+      hide(isHidden);
+    },
+  });
+  source.tell = (note) => viewer.say(note);
+  source.redraw = () => viewer.redrawAll();
+  const theme = followTheme(root);
+  if (model.get("follow")) viewer.followToggle.click();
+  return () => {
+    hide(false);
+    theme.disconnect();
+    viewer.close();
+  };
+}
+
+export default { render };
