@@ -1,8 +1,8 @@
 """The front end's files, joined: no bundler, no comments, no space that nobody needs.
 
-Each file is a module that editors and `tsc` understand. A saved page may run one script alone, which
-its policy knows by its hash, and anywidget takes one module: so what a file imports from another is
-put before it, and the words ``import`` and ``export`` go.
+Each file is a module, as editors and `tsc` understand it. A saved page may run one script alone,
+which its policy knows by its hash, and anywidget takes one module. So what a file imports is put
+before it, and the words ``import`` and ``export`` go.
 """
 
 from __future__ import annotations
