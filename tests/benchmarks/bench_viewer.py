@@ -19,8 +19,8 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
 from common import describe_run, plain_table
-from helpers.browser import CHROMIUM
-from helpers.notebook import NotebookPage, NotebookServer, open_browser
+from helpers.browser import CHROMIUM, open_browser
+from helpers.notebook import NotebookPage, NotebookServer
 from solver_log import record
 
 LINES = 10_000_000

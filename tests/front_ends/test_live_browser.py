@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from helpers.browser import ARGUMENTS, CHROMIUM, Lab
+from helpers.browser import CHROMIUM, open_browser
 from helpers.gate import Gate
+from helpers.notebook import NotebookServer
 from helpers.process import REPO_DIR
 from helpers.wait import LIMIT_S, eventually
 
@@ -71,33 +72,16 @@ def train(epochs):
 """
 
 
-class LiveLab(Lab):
+class LiveLab(NotebookServer):
     """A JupyterLab with one notebook of live cells."""
 
     def __init__(self, home: Path, cells: list[str], programs: dict[str, str]) -> None:
-        self._cells = cells
-        self._programs = programs
-        super().__init__(home, "Light", None)  # type: ignore[arg-type]
-
-    def _write_notebook(self, log: Any) -> None:
-        import nbformat
-
-        config = self.home / "jupyter_config_dir"
-        (config / "jupyter_lab_config.py").write_text("c.LabApp.expose_app_in_browser = True\n")
-        settings = config / "lab/user-settings/@jupyterlab/notebook-extension"
-        settings.mkdir(parents=True)
         # All cells are in the page, seen or not.
-        (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
-        (self.home / "work").mkdir()
-        for name, code in self._programs.items():
-            (self.home / "work" / name).write_text(code)
-            (self.home / "work" / name).chmod(0o755)
-        kernel = {"name": "python3", "display_name": "Python 3"}
-        cells = [nbformat.v4.new_code_cell(cell) for cell in self._cells]
-        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-        nbformat.write(notebook, self.home / "work/live.ipynb")
-        path = [str(REPO_DIR), os.environ.get("PYTHONPATH", "")]
-        self.environment["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
+        super().__init__(home, settings={"notebook-extension/tracker": {"windowingMode": "none"}})
+        for name, code in programs.items():
+            (self.work / name).write_text(code)
+            (self.work / name).chmod(0o755)
+        self.write("live.ipynb", cells)
 
 
 class Page:
@@ -204,21 +188,14 @@ class OpenPage(Protocol):
 
 @pytest.fixture
 def open_page(tmp_path: Path) -> Iterator[OpenPage]:
-    webdriver = pytest.importorskip("selenium.webdriver")
+    pytest.importorskip("selenium")
     pytest.importorskip("jupyterlab")
     with contextlib.ExitStack() as closing:
 
         def open_it(cells: list[str], programs: dict[str, str]) -> Page:
             lab = LiveLab(tmp_path, cells, programs)
             closing.callback(lab.close)
-            options = webdriver.ChromeOptions()
-            options.binary_location = CHROMIUM
-            for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path / 'profile'}"):
-                options.add_argument(argument)
-            driver_path = shutil.which("chromedriver")
-            service = webdriver.ChromeService(driver_path) if driver_path else None
-            browser = webdriver.Chrome(options=options, service=service)
-            closing.callback(browser.quit)
+            browser = closing.enter_context(open_browser(tmp_path / "profile"))
             return Page(browser, lab.url)
 
         yield open_it

@@ -15,9 +15,9 @@ from typing import Any
 
 import nbconvert
 import pytest
-from helpers.browser import CHROMIUM
+from helpers.browser import CHROMIUM, open_browser
 from helpers.front_end import violations
-from helpers.notebook import NotebookPage, NotebookServer, open_browser
+from helpers.notebook import NotebookPage, NotebookServer
 from helpers.wait import LIMIT_S, eventually
 
 for package in ("selenium", "jupyterlab", "notebook", "anywidget"):
@@ -172,10 +172,7 @@ def test_a_notebook_that_is_opened_again_shows_the_static_view(
     page.value("view.close()")
     eventually(lambda: static_is_shown(page), "the static view")
     page.js("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-    trusted = subprocess.run(
-        [sys.executable, "-m", "jupyter", "trust", str(file)], env=server.environment, check=False
-    )
-    assert trusted.returncode == 0
+    server.trust("again.ipynb")
     browser.get("about:blank")
     page = NotebookPage(browser, server, "again.ipynb")
     eventually(lambda: static_is_shown(page), "the static view")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from helpers.browser import ARGUMENTS, CHROMIUM
 from helpers.process import REPO_DIR
 from helpers.wait import LIMIT_S, eventually
 
@@ -113,29 +109,14 @@ class NotebookServer:
         notebook = nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": kernel})
         nbformat.write(notebook, self.work / name)
 
+    def trust(self, name: str) -> None:
+        """Trust a notebook, as its reader does."""
+        command = [sys.executable, "-m", "jupyter", "trust", str(self.work / name)]
+        subprocess.run(command, env=self.environment, check=True, capture_output=True)
+
     def close(self) -> None:
         self.process.terminate()
         self.process.wait(LIMIT_S)
-
-
-@contextlib.contextmanager
-def open_browser(profile: Path, *arguments: str) -> Iterator[Any]:
-    """Yield a headless browser of Selenium's."""
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for argument in (*ARGUMENTS, f"--user-data-dir={profile}", *arguments):
-        options.add_argument(argument)
-    driver = shutil.which("chromedriver")
-    browser = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(driver) if driver else None
-    )
-    try:
-        yield browser
-    finally:
-        browser.quit()
 
 
 class NotebookPage:

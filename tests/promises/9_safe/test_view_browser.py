@@ -5,7 +5,6 @@ Hostile logs name a server of this test's own: nobody may ask it for anything.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.browser import ARGUMENTS, CHROMIUM, Lab
+from helpers.browser import ARGUMENTS, CHROMIUM, open_browser
 from helpers.canary import Canary, hostile_log
+from helpers.notebook import NotebookServer
 from helpers.wait import eventually
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
@@ -61,23 +61,18 @@ def browse(url: str) -> str:
 def test_in_jupyterlab(theme: str, canary: Canary, tmp_path: Path) -> None:
     webdriver = pytest.importorskip("selenium.webdriver")
     pytest.importorskip("jupyterlab")
-    lab = Lab(tmp_path, theme, hostile_log(canary))
+    nbformat = pytest.importorskip("nbformat")
+    server = NotebookServer(tmp_path / "server", theme=theme)
     try:
-        options = webdriver.ChromeOptions()
-        options.binary_location = CHROMIUM
-        for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path / 'profile'}"):
-            options.add_argument(argument)
-        driver_path = shutil.which("chromedriver")
-        service = webdriver.ChromeService(driver_path) if driver_path else None
-        browser = webdriver.Chrome(options=options, service=service)
-        try:
-            browser.get(lab.url + "doc/tree/log.ipynb")
+        data = hostile_log(canary)._repr_mimebundle_()
+        server.write("log.ipynb", ["logs"], {0: [nbformat.v4.new_output("display_data", data)]})
+        server.trust("log.ipynb")
+        with open_browser(tmp_path / "profile") as browser:
+            browser.get(server.url + "doc/tree/log.ipynb")
             eventually(lambda: browser.find_elements("css selector", ".fdlog style"), "a view")
             check_lab(browser, theme, webdriver.ActionChains)
-        finally:
-            browser.quit()
     finally:
-        lab.close()
+        server.close()
     assert canary.asked == []
 
 

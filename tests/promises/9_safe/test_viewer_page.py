@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.browser import CHROMIUM
+from helpers.browser import CHROMIUM, open_browser
 from helpers.canary import Canary, hostile_log
 from helpers.front_end import violations
 from helpers.logs import make_log
-from helpers.notebook import open_browser
 from helpers.wait import LIMIT_S, eventually
 
 from ipyfdcapture.log.captured import Captured
