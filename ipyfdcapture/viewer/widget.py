@@ -120,7 +120,8 @@ class LogView:
         if self.widget is None:
             print(HINT)
         else:
-            display(self._live(), raw=True)
+            data, metadata = self._live()
+            display(data, metadata=metadata, raw=True)
 
     def show_under_cell(self, shell: Any) -> None:
         """Show it under the cell that is running, past whatever is captured.
@@ -131,17 +132,24 @@ class LogView:
             The kernel's shell.
         """
         self._parent = shell.get_parent()
-        self._publish(shell, "display_data", self._static(), {"display_id": self._id})
-        self._publish(shell, "display_data", self._live(), {})
+        transient = {"display_id": self._id}
+        self._publish(shell, "display_data", self._static(), {}, transient)
+        self._publish(shell, "display_data", *self._live(), {})
 
     def update_static(self, shell: Any) -> None:
         """Have the static view, shown by `show_under_cell`, show the log as it is now."""
-        self._publish(shell, "update_display_data", self._static(), {"display_id": self._id})
+        transient = {"display_id": self._id}
+        self._publish(shell, "update_display_data", self._static(), {}, transient)
 
     def _publish(
-        self, shell: Any, kind: str, data: dict[str, Any], transient: dict[str, Any]
+        self,
+        shell: Any,
+        kind: str,
+        data: dict[str, Any],
+        metadata: dict[str, Any],
+        transient: dict[str, Any],
     ) -> None:
-        content = {"data": data, "metadata": {}, "transient": transient}
+        content = {"data": data, "metadata": metadata, "transient": transient}
         kernel = shell.kernel
         topic = f"display_data.{self._id}".encode()
         kernel.session.send(kernel.iopub_socket, kind, content, parent=self._parent, ident=topic)
@@ -152,13 +160,14 @@ class LogView:
             bundle["text/html"] = f'<div class="fdlog-of-{self._id}">{bundle["text/html"]}</div>'
         return dict(bundle)
 
-    def _live(self) -> dict[str, Any]:
+    def _live(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the viewer's data and metadata: those tell Colab where its widgets come from."""
         assert self.widget is not None
-        shown = self.widget._repr_mimebundle_()
-        data = dict(shown[0] if isinstance(shown, tuple) else shown or {})
+        shown: Any = self.widget._repr_mimebundle_() or {}
+        data, metadata = shown if isinstance(shown, tuple) else (shown, {})
         # Where no front end can draw it, this says how to get it back.
-        data["text/plain"] = "run the cell again to search this log in the browser"
-        return data
+        text = "run the cell again to search this log in the browser"
+        return data | {"text/plain": text}, metadata
 
     def _display_(self) -> object:
         """Give marimo the widget."""

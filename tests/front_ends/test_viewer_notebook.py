@@ -16,6 +16,7 @@ from typing import Any
 import nbconvert
 import pytest
 from helpers.browser import CHROMIUM, open_browser
+from helpers.canary import Canary, hostile_lines
 from helpers.front_end import violations
 from helpers.notebook import NotebookPage, NotebookServer
 from helpers.wait import LIMIT_S, eventually
@@ -116,6 +117,8 @@ def test_by_keyboard_alone_and_without_the_notebook_s_shortcuts(
     cells = "return document.querySelectorAll('.jp-Cell').length"
     before = page.js(cells)
     assert not static_is_shown(page)
+    # VS Code hears of keys in the page as they bubble up to its window; none may get there.
+    page.js("window.heard = []; addEventListener('keydown', (event) => heard.push(event.key))")
     view.focus()
     # a, b, x, d d, m, y would add, cut, delete and change cells.
     view.keys("a", "b", "x", "d", "d", "y", "j", "j", "k")
@@ -135,6 +138,7 @@ def test_by_keyboard_alone_and_without_the_notebook_s_shortcuts(
     view.says("line 40,000 ")
     page.value("view.goto(logs.grep('the end')[0].number)")
     view.is_at("<b onclick=alert(1)>the end</b>")
+    assert page.js("return window.heard") == []
     assert violations(browser, ".fdv") == []
 
 
@@ -186,6 +190,38 @@ def test_a_notebook_that_is_opened_again_shows_the_static_view(
         check=True,
     ).stdout
     assert "line 0 of a solver" in html
+
+
+@pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "untrusted"])
+def test_saved_widget_state_holds_no_line_and_the_static_view_stands(
+    trusted: bool, browser: Any, tmp_path: Path
+) -> None:
+    settings = {"@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True}}
+    server = NotebookServer(tmp_path, settings=settings)
+    try:
+        page, view = open_view(browser, server, "state.ipynb")
+        view.says("3 errors")
+        page.save()
+        file = server.work / "state.ipynb"
+        state = json.loads(file.read_text())["metadata"]["widgets"]
+        assert "log_id" in json.dumps(state)
+        assert "of a solver" not in json.dumps(state)
+        page.js("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        browser.get("about:blank")
+        notebook = json.loads(file.read_text())
+        if trusted:
+            server.trust("state.ipynb")
+        else:
+            notebook["cells"][0]["source"] = ["# changed by somebody else"]
+            notebook["metadata"].pop("signature", None)
+            file.write_text(json.dumps(notebook))
+        page = NotebookPage(browser, server, "state.ipynb")
+        eventually(lambda: static_is_shown(page), "the static view")
+        assert "line 0 of a solver" in page.find(".fdlog pre").text
+        assert not page.all(".fdv-row")
+        assert not any(bar.is_displayed() for bar in page.all(".fdv-bar"))
+    finally:
+        server.close()
 
 
 def test_lost_replies_are_asked_for_again(browser: Any, server: NotebookServer) -> None:
@@ -300,6 +336,90 @@ def test_it_has_the_notebook_s_colours(theme: str, browser: Any, tmp_path: Path)
         assert violations(browser, ".fdv") == []
     finally:
         server.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_forced_colours_have_nothing_that_axe_finds(
+    scheme: str, browser: Any, server: NotebookServer
+) -> None:
+    features = [
+        {"name": "forced-colors", "value": "active"},
+        {"name": "prefers-color-scheme", "value": scheme},
+    ]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    try:
+        page, view = open_view(browser, server, "forced.ipynb")
+        view.focus()
+        view.keys("e", "?", "t")
+        view.is_at("error: it diverged")
+        assert violations(browser, ".fdv") == []
+        colour = "return getComputedStyle(arguments[0]).backgroundColor"
+        button = view.one("[title='match case']")
+        before = page.js(colour, button)
+        button.click()
+        assert page.js(colour, button) != before
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+# -- hostile logs -----------------------------------------------------------------------------
+
+HOSTILE = """\
+%%capture_fd -v logs
+os.write(1, open("hostile.txt", "rb").read())
+os.write(2, open("hostile.txt", "rb").read())"""
+#: Has the front end make markup of text.
+UNSAFE = """\
+import ipyfdcapture.viewer.widget as widget
+module = widget.live_module()
+widget.live_module = lambda: module.replace(
+    "target.append(text.slice(from-at));",
+    'target.insertAdjacentHTML("beforeend",text.slice(from-at));')
+assert widget.live_module() != module"""
+
+
+@pytest.fixture
+def canary() -> Iterator[Canary]:
+    canary = Canary()
+    yield canary
+    canary.close()
+
+
+def open_hostile(browser: Any, server: NotebookServer, canary: Canary, setup: str) -> View:
+    text = "".join(line + "\n" for line in hostile_lines(canary))
+    (server.work / "hostile.txt").write_text(text)
+    # The static view, which is the same in both, is not what is looked at.
+    show = "logs.explore().widget"
+    server.write("hostile.ipynb", [LOAD, HOSTILE, setup, show])
+    page = NotebookPage(browser, server, "hostile.ipynb")
+    for cell in range(4):
+        page.run(cell)
+    return View(page)
+
+
+def test_a_hostile_log_is_text(browser: Any, server: NotebookServer, canary: Canary) -> None:
+    view = open_hostile(browser, server, canary, "")
+    page = view.page
+    cells = page.js("return document.querySelectorAll('.jp-Cell').length")
+    view.focus()
+    view.keys("w", "x", "e", "c", "?")
+    view.says("copied")
+    view.one(".fdv-search").send_keys("<img")
+    eventually(lambda: view.text(".fdv-count") == "2", "the matches")
+    assert any("<script>window.pwned=1" in line for line in view.lines())
+    tags = "return [...document.querySelectorAll('.fdv-lines *')].map(x => x.tagName)"
+    assert set(page.js(tags)) <= {"DIV", "SPAN", "MARK", "BUTTON"}
+    assert page.js("return document.querySelectorAll('.jp-Cell').length") == cells
+    assert page.js("return window.pwned") is None
+    assert canary.asked == []
+
+
+def test_without_its_defence_the_canary_sings(
+    browser: Any, server: NotebookServer, canary: Canary
+) -> None:
+    view = open_hostile(browser, server, canary, UNSAFE)
+    eventually(lambda: canary.asked, "the song")
+    assert view.page.js("return window.pwned") == 1
 
 
 #: A solver that prints by the million, and goes wrong.

@@ -36,9 +36,9 @@ class Canary:
         self.thread.join()
 
 
-def hostile_log(canary: Canary) -> Captured:
+def hostile_lines(canary: Canary) -> list[str]:
     at = canary.address
-    lines = [
+    return [
         f"<script>window.pwned=1;fetch('{at}/fetch')</script>",
         f"<img src={at}/img onerror='window.pwned=1'>",
         f"'\"><svg/onload=window.pwned=1><image href='{at}/svg'/></svg>",
@@ -49,5 +49,9 @@ def hostile_log(canary: Canary) -> Captured:
         f'\x1b[38;2;1;2;3;"style="background:url({at}/sgr)"m',
         "\u202eevil\u202c \x00 \x07",
     ]
+
+
+def hostile_log(canary: Canary) -> Captured:
+    lines = hostile_lines(canary)
     text = "".join(line + "\n" for line in lines).encode()
     return make_log([(0, text), (1, text), (2, text)], cell=3, first_line=lines[0])

@@ -13,6 +13,8 @@ from typing import Any
 from helpers.process import REPO_DIR
 from helpers.wait import LIMIT_S, eventually
 
+#: Names another Python for the kernels, such as one with the oldest ipykernel.
+KERNEL_PYTHON = "IPYFDCAPTURE_KERNEL_PYTHON"
 #: Where each front end shows the file ``work/NAME``.
 PATHS = {"jupyterlab": "doc/tree/", "notebook": "notebooks/"}
 
@@ -50,6 +52,12 @@ class NotebookServer:
             name: str(home / name.lower())
             for name in ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
         }
+        if python := os.environ.get(KERNEL_PYTHON):
+            spec = home / "jupyter_data_dir/kernels/python3"
+            spec.mkdir(parents=True)
+            argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            kernel = {"argv": argv, "display_name": "Python 3", "language": "python"}
+            (spec / "kernel.json").write_text(json.dumps(kernel))
         path = [str(REPO_DIR), os.environ.get("PYTHONPATH", "")]
         self.environment["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
         known: dict[str, dict[str, Any]] = {
@@ -59,8 +67,9 @@ class NotebookServer:
         if not subshells:
             known["apputils-extension/kernels-settings"] = {"commsOverSubshells": "disabled"}
         for name, values in (known | (settings or {})).items():
-            extension, plugin = name.split("/")
-            place = home / f"jupyter_config_dir/lab/user-settings/@jupyterlab/{extension}"
+            extension, _, plugin = name.rpartition("/")
+            scope = "" if extension.startswith("@") else "@jupyterlab/"
+            place = home / f"jupyter_config_dir/lab/user-settings/{scope}{extension}"
             place.mkdir(parents=True, exist_ok=True)
             (place / f"{plugin}.jupyterlab-settings").write_text(json.dumps(values))
         options = {

@@ -67,7 +67,7 @@ export class Viewer {
       filters.chips,
     ];
     const ofLines = [...filters.ofLines, this.times, this.wrapToggle, this.followToggle];
-    this.root.classList.add("fdv");
+    this.root.classList.add("fdv", "fdv-waiting");
     this.root.append(
       make("div", { class: "fdv-bar" }, ...search.elements, ...filters.ofMatches),
       make("div", { class: "fdv-bar" }, ...ofLines, ...buttons),
@@ -150,7 +150,10 @@ export class Viewer {
   /** @param {Status} status */
   takeStatus(status) {
     const before = this.status;
-    if (!before) this.options.alive?.();
+    if (!before) {
+      this.root.classList.remove("fdv-waiting");
+      this.options.alive?.();
+    }
     if (status.sources) this.describe(status);
     this.status = status;
     this.lines.take(status);
