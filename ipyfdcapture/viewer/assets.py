@@ -21,7 +21,7 @@ _INDENT = re.compile(r"^[ \t\n]+", re.MULTILINE)
 _SIGNS = re.compile(
     r"""("(?:[^"\\\n]|\\.)*"|`[^`]*`)| ?([=(){}\[\],;:?<>&|*!]+|[-+]=?(?= [^-+])) ?"""
 )
-_LINE_END = re.compile(r"([,(\[{])\n")
+_LINE_END = re.compile(r"([,;(\[{])\n")
 
 
 @functools.cache

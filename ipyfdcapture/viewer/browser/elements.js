@@ -12,7 +12,7 @@ export function make(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   // JupyterLab looks for this on the focused element itself.
-  if (/BUTTON|INPUT|SELECT|SUMMARY/.test(element.tagName))
+  if (element.matches("button, input, select, summary, [tabindex]"))
     element.setAttribute("data-lm-suppress-shortcuts", "true");
   return element;
 }

@@ -26,6 +26,12 @@ export class Filters {
     this.exclude = field("exclude", { type: "search" }, typed);
     this.levels = choice("least level", ["all levels", ...LEVELS.slice(1)], changed);
     this.list = make("div", { class: "fdv-sources" });
+    this.list.addEventListener("change", ({ target }) => {
+      const [all, ...boxes] = this.boxes;
+      if (target === all) for (const box of boxes) box.checked = all.checked;
+      else all.checked = boxes.every((box) => box.checked);
+      typed();
+    });
     this.sources = make("details", {}, make("summary", {}, "sources"), this.list);
     const moment = { inputmode: "decimal", size: "6" };
     this.from = field("from s", moment, typed);
@@ -61,23 +67,29 @@ export class Filters {
     return this.levels.selectedIndex ? this.levels.value : null;
   }
 
+  /** The box of all sources, and that of each. @returns {HTMLInputElement[]} */
+  get boxes() {
+    return [...this.list.querySelectorAll("input")];
+  }
+
   /** Offer sources to choose from. @param {[string, boolean][]} sources */
   offer(sources) {
-    const boxes = sources.map(([name], number) => {
-      const box = make("input", { type: "checkbox", checked: "", value: String(number) });
-      box.addEventListener("change", () => this.apply());
+    // Sources may come up while some are hidden.
+    const hidden = this.boxes.filter((box) => !box.checked).map((box) => box.value);
+    const labels = ["all", ...sources.map(([name]) => name)].map((name, i) => {
+      const box = make("input", { type: "checkbox", value: String(i - 1) });
+      box.toggleAttribute("checked", !hidden.includes(String(i - 1)));
       return make("label", {}, box, ` ${name}`);
     });
-    this.list.replaceChildren(...boxes);
+    this.list.replaceChildren(...labels);
     this.sources.toggleAttribute("hidden", sources.length < 2);
   }
 
   /** Show the lines that are wanted, and stay at the line that we are at. */
   async apply() {
     const { viewer } = this;
-    /** @type {NodeListOf<HTMLInputElement>} */
-    const boxes = this.list.querySelectorAll("input");
-    const chosen = [...boxes].filter((box) => box.checked).map((box) => Number(box.value));
+    const [all, ...boxes] = this.boxes;
+    const chosen = boxes.filter((box) => box.checked).map((box) => Number(box.value));
     const exclude = this.exclude.value;
     const [first, last] = this.range;
     const context = Math.round(Number(this.context.value) || 0);
@@ -87,7 +99,7 @@ export class Filters {
     const status = await viewer.source.ask({
       do: "filter",
       level: this.level,
-      sources: chosen.length === boxes.length ? null : chosen,
+      sources: all?.checked === false ? chosen : null,
       exclude: exclude ? [{ text: exclude, regex: false, case: false }] : [],
       within: this.within,
       only: isOn(this.only),

@@ -13,7 +13,6 @@ export class Lines {
     /** How many are shown. */
     this.total = 0;
     this.generation = 0;
-    this.lastFirst = 0;
     /** @type {Map<number, Row[]>} */
     this.pages = new Map();
     /** @type {Set<number>} */
@@ -45,14 +44,13 @@ export class Lines {
     });
   }
 
-  /** Ask for lines that are not here, and for those that come next. */
+  /** Ask for lines that are not here, and for those around them. */
   need(/** @type {number} */ first, /** @type {number} */ last) {
-    const down = first >= this.lastFirst;
-    this.lastFirst = first;
     const from = Math.floor(first / PAGE_ROWS);
     const to = Math.floor(Math.max(first, last - 1) / PAGE_ROWS);
     for (let page = from; page <= to; page++) this.ask(page);
-    this.ask(down ? to + 1 : from - 1);
+    this.ask(to + 1);
+    this.ask(from - 1);
     for (const page of this.pages.keys()) {
       if (this.pages.size <= MOST_PAGES) break;
       if (page < from - 1 || page > to + 1) this.pages.delete(page);

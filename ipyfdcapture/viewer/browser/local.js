@@ -217,13 +217,9 @@ export class LocalSource {
 
   /** Return how things stand, with the matches counted. */
   counted() {
-    if (this.found) {
-      const { hits, shown } = this;
-      const add = (/** @type {number} */ sum, /** @type {number} */ hit) => sum + hit;
-      this.found.count = shown
-        ? shown.reduce((sum, position) => sum + hits[position], 0)
-        : hits.reduce(add, 0);
-    }
+    let count = 0;
+    for (let index = 0; index < this.count; index++) count += this.hits[this.position(index)];
+    if (this.found) this.found.count = count;
     return this.status();
   }
 

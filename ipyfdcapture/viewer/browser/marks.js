@@ -15,19 +15,17 @@ export class Marks {
 
   /** @param {number[]} levels the worst of each part @param {boolean[]} matches */
   draw(levels, matches) {
+    /** @type {HTMLElement[]} */
     const made = [];
-    for (let i = 0; i < levels.length; i++) {
-      const kinds = [
-        levels[i] >= 4 && levels[i] < 7 ? `fdv-m${levels[i]}` : "",
-        matches[i] && "fdv-mm",
-      ];
-      for (const kind of kinds) {
-        if (!kind) continue;
-        const mark = make("i", { class: kind });
-        mark.style.top = `${(100 * i) / levels.length}%`;
-        made.push(mark);
-      }
-    }
+    const add = (/** @type {string} */ kind, /** @type {number} */ i) => {
+      const mark = make("i", { class: kind });
+      mark.style.top = `${(100 * i) / levels.length}%`;
+      made.push(mark);
+    };
+    levels.forEach((level, i) => {
+      if (level >= 4 && level < 7) add(`fdv-m${level}`, i);
+      if (matches[i]) add("fdv-mm", i);
+    });
     this.element.replaceChildren(...made);
   }
 }

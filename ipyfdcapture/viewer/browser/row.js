@@ -22,8 +22,7 @@ export function cellsOf(row, spans, more, showWhole) {
   if (more.time) cells.push(cell("fdv-t", more.time));
   if (more.source) {
     const [name, isStderr] = more.source;
-    const short = { stdout: "", "stdout+stderr": "", stderr: "err" }[name] ?? name;
-    const source = cell(isStderr ? "fdv-s fdv-err" : "fdv-s", short);
+    const source = cell(isStderr ? "fdv-s fdv-err" : "fdv-s", shortName(name));
     source.title = name;
     cells.push(source);
   }
@@ -37,6 +36,12 @@ export function cellsOf(row, spans, more, showWhole) {
     text.append(button);
   }
   return [...cells, text];
+}
+
+/** What stands before a line: ``worker-3 err`` of ``worker-3/stderr``. @param {string} name */
+export function shortName(name) {
+  const short = name.replace(/\/?stdout(\+stderr)?$/, "");
+  return short.replace(/\/?stderr$/, " err").trim();
 }
 
 /** @param {string} kind @param {string} [text] */
@@ -79,27 +84,19 @@ function styled([, flags, foreground, background]) {
   STYLES.forEach((name, i) => {
     if ((flags >> i) & 1) element.classList.add(`fdv-${name}`);
   });
-  if (isColour(foreground)) {
-    if (foreground < RGB) element.classList.add(`fdv-c${foreground}`);
-    else element.style.color = hex(foreground);
-  }
-  if (isColour(background)) {
-    if (background < RGB) element.classList.add(`fdv-b${background}`);
-    else element.style.backgroundColor = hex(background);
-    if (background >= RGB && foreground < 0)
-      element.classList.add(luminance(background - RGB) > 110 ? "fdv-dark" : "fdv-light");
-  }
+  const paint = (/** @type {number} */ colour, isBack = false) => {
+    if (!Number.isInteger(colour) || colour < 0 || colour >= RGB + (1 << 24)) return;
+    if (colour < RGB) element.classList.add(`fdv-${isBack ? "b" : "c"}${colour}`);
+    else
+      element.style[isBack ? "backgroundColor" : "color"] =
+        `#${(colour - RGB).toString(16).padStart(6, "0")}`;
+  };
+  paint(foreground);
+  paint(background, true);
+  // What has no colour of its own must be readable on any.
+  if (background >= RGB && foreground < 0)
+    element.classList.add(luminance(background - RGB) > 110 ? "fdv-dark" : "fdv-light");
   return element;
-}
-
-/** @param {number} colour */
-function isColour(colour) {
-  return Number.isInteger(colour) && colour >= 0 && colour < RGB + (1 << 24);
-}
-
-/** @param {number} colour */
-function hex(colour) {
-  return `#${(colour - RGB).toString(16).padStart(6, "0")}`;
 }
 
 /** @param {number} colour 24 bits of red, green and blue; returns 0 to 255 */

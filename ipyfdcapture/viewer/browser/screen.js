@@ -27,7 +27,6 @@ export class Screen {
         tabindex: "0",
         "aria-label": "log lines",
         "aria-multiselectable": "true",
-        "data-lm-suppress-shortcuts": "true",
       },
       this.port,
       spacer,

@@ -6,12 +6,15 @@ import { Filters } from "./filters.js";
 import { helpOfKeys, pressed } from "./keys.js";
 import { Lines } from "./lines.js";
 import { Marks } from "./marks.js";
-import { LEVELS } from "./row.js";
+import { LEVELS, shortName } from "./row.js";
 import { Screen } from "./screen.js";
 import { Search } from "./search.js";
 import { copyLines, saveLines } from "./taking.js";
 
 /** @import {Options, Source, Status} from "./types" */
+
+/** Characters of a source before each line. */
+const MOST_SOURCE = 24;
 
 export class Viewer {
   /** @param {HTMLElement} root @param {Source} source @param {Options} options */
@@ -61,7 +64,7 @@ export class Viewer {
     const { showStatic } = this.options;
     const buttons = [
       button("copy", "copy marked lines, or all that are shown (c)", () => this.copy()),
-      button("save", "save what is shown", () => this.save()),
+      button("save", "save what is shown", () => saveLines(this)),
       ...(showStatic ? [button("static", "show or hide the static view", showStatic)] : []),
       button("?", "keys", () => this.help.toggleAttribute("hidden")),
       filters.chips,
@@ -171,6 +174,8 @@ export class Viewer {
     if (status.sources && status.sources.length !== this.sources.length) {
       this.sources = status.sources;
       this.filters.offer(this.sources);
+      const longest = Math.max(...this.sources.map(([name]) => shortName(name).length));
+      this.root.style.setProperty("--fdv-source", `${Math.min(MOST_SOURCE, longest) + 1}ch`);
       this.screen.stamp++;
     }
     this.started = status.started ?? 0;
@@ -321,17 +326,11 @@ export class Viewer {
 
   // -- taking away --------------------------------------------------------------------------
 
-  async copy() {
-    const { grid } = this.screen;
-    const isFocused = this.root.querySelector(":focus") === grid;
+  copy() {
+    const isFocused = this.root.querySelector(":focus") === this.screen.grid;
     const marked = this.caret !== this.anchor || isFocused;
     const start = marked ? Math.min(this.caret, this.anchor) : 0;
     const stop = marked ? Math.max(this.caret, this.anchor) + 1 : this.lines.total;
-    await copyLines(this.source, start, stop, (note) => this.say(note), this.root);
-    if (isFocused) grid.focus();
-  }
-
-  save() {
-    saveLines(this.source, this.lines.total, (note) => this.say(note));
+    return copyLines(this, start, stop);
   }
 }
