@@ -32,6 +32,8 @@ export class Viewer {
     this.anchor = 0;
     /** Numbers of lines. @type {Set<number>} */
     this.bookmarks = new Set();
+    /** Why there is no log any more. */
+    this.gone = "";
     this.follow = false;
     this.isSeen = true;
     this.frame = 0;
@@ -145,8 +147,10 @@ export class Viewer {
 
   /** Take what the source says, asked or not. @param {any} message */
   take(message) {
-    if (message.gone) this.say(message.gone);
-    else if (message.goto !== undefined) this.locate({ number: message.goto });
+    if (message.gone) {
+      this.gone = message.gone;
+      this.say("");
+    } else if (message.goto !== undefined) this.locate({ number: message.goto });
     else if (message.lines !== undefined) this.takeStatus(message);
   }
 
@@ -217,7 +221,7 @@ export class Viewer {
 
   /** @param {string} note */
   say(note) {
-    setText(this.note, note);
+    setText(this.note, this.gone || note);
   }
 
   // -- drawing ------------------------------------------------------------------------------
