@@ -15,7 +15,7 @@ from typing import Any
 from ..log.levels import LevelCodes
 from ..log.lines import Row, content
 from ..log.reading import Reading
-from ..log.view.ansi import PLAIN, Colour, Run, Style, runs_of
+from ..log.view.ansi import PLAIN, Colour, Run, Style, plain, runs_of
 from ..log.view.excerpt import row_text
 
 #: A line is cut to so many bytes until the whole is asked for.
@@ -62,6 +62,11 @@ class RowWriter:
             self._following = row.nth + 1
             yield self._row(row, most)
 
+    def texts(self, numbers: Sequence[int], most: int) -> Iterator[str]:
+        """Yield lines as text alone, which takes a third of the time."""
+        for row in self._reading.lines.read(numbers, most):
+            yield plain(row_text(self._reading, row, most)[0])
+
     def _row(self, row: Row, most: int) -> list[Any]:
         text, left_out = row_text(self._reading, row, most)
         runs, style = runs_of(text, self._styles.get(row.source, PLAIN))
@@ -79,12 +84,6 @@ class RowWriter:
                 text, _ = row_text(self._reading, row, _LOOK_BACK_BYTES)
                 _, style = runs_of(text, self._styles.get(row.source, PLAIN))
                 self._styles[row.source] = style
-
-
-def text_of(row: Sequence[Any]) -> str:
-    """Return the text of a row."""
-    parts = row[4]
-    return parts if isinstance(parts, str) else "".join(part[0] for part in parts)
 
 
 def _json_of(runs: list[Run]) -> str | list[list[Any]]:

@@ -42,11 +42,13 @@ from .requests import (
     Text,
     parse,
 )
-from .rows import WHOLE_BYTES, RowWriter, text_of
+from .rows import WHOLE_BYTES, RowWriter
 from .waiting import CLOSED, Gone, Waiter
 
 #: So many lines go along while a growing log is followed.
 TAIL_LINES = 100
+#: So many lines go along with the first answer: a view need not ask again before it can draw.
+FIRST_ROWS = 200
 #: One answer holds so much text.
 TEXT_BYTES = 1 << 20
 
@@ -284,7 +286,8 @@ class Session:
         if isinstance(request, Spans):
             return self._find_spans(request.texts, number)
         if isinstance(request, Info):
-            return self._status() | self._description()
+            first = {"start": 0, "rows": self._rows(self._members(0, FIRST_ROWS))}
+            return self._status() | self._description() | first
         if isinstance(request, Bye):
             self.close()
             return {}
@@ -317,9 +320,9 @@ class Session:
         size = 0
         while start < stop and size < TEXT_BYTES:
             lines = self._lines_at(self._members(start, min(1000, stop - start)))
-            for row in writer.each(lines, WHOLE_BYTES):
-                texts.append(text_of(row))
-                size += len(texts[-1]) + 1
+            for text in writer.texts(lines, WHOLE_BYTES):
+                texts.append(text)
+                size += len(text) + 1
                 start += 1
                 if size >= TEXT_BYTES:
                     break

@@ -22,6 +22,7 @@ from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.levels import LEVELS, level_of
 from ipyfdcapture.viewer import scan, waiting
 from ipyfdcapture.viewer.masks import Mask, widened
+from ipyfdcapture.viewer.session import FIRST_ROWS
 
 RUNS = settings(
     deadline=None, max_examples=500 if os.environ.get("IPYFDCAPTURE_FULL") == "1" else 25
@@ -132,6 +133,15 @@ def test_rows_are_the_lines(chunks: list[Chunk], start: int, count: int) -> None
             (x.time_ns - logs.STARTED) // 1000 for x in log[start : start + count]
         ]
         json.dumps(rows).encode()  # even of bytes that are no text
+        shown = [row[4] if isinstance(row[4], str) else plain_of(row[4]) for row in rows]
+        text = view.ask("text", start=start, stop=start + count)["text"]
+        assert text == "".join(f"{line}\n" for line in shown)
+        info = view.ask("info")
+        assert info["rows"] == view.ask("rows", start=0, count=FIRST_ROWS)["rows"]
+
+
+def plain_of(runs: list[Any]) -> str:
+    return "".join(run[0] for run in runs)
 
 
 @RUNS
