@@ -30,7 +30,7 @@ from ..recording.sources import is_stderr
 from .assets import css, page_script
 from .finder import TIMELINE_PARTS
 from .rows import RowWriter
-from .session import ascending
+from .shown import ascending
 
 #: Of a longer log, the page has `ENDS_BYTES` of either end and what is serious between them.
 MOST_BYTES = 300_000_000
