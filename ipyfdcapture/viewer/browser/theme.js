@@ -18,9 +18,17 @@ export function followTheme(root) {
 function isDark(node) {
   for (; node; node = node instanceof ShadowRoot ? node.host : node.parentNode) {
     if (!(node instanceof Element)) continue;
-    const colour = getComputedStyle(node).backgroundColor.match(/[\d.]+/g) ?? [];
-    const [r, g, b, alpha = 1] = colour.map(Number);
-    if (b !== undefined && alpha > 0.5) return luminance((r << 16) + (g << 8) + b) < 110;
+    const [r, g, b, alpha] = channels(getComputedStyle(node).backgroundColor);
+    if (alpha > 127) return luminance((r << 16) + (g << 8) + b) < 110;
   }
   return matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+/** Return the bytes of a colour in any of the forms that CSS knows. @param {string} colour */
+function channels(colour) {
+  const context = new OffscreenCanvas(1, 1).getContext("2d");
+  if (!context) return [0, 0, 0, 0];
+  context.fillStyle = colour;
+  context.fillRect(0, 0, 1, 1);
+  return context.getImageData(0, 0, 1, 1).data;
 }

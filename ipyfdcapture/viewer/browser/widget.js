@@ -17,21 +17,16 @@ function render({ model, el }) {
       (one) => /** @type {HTMLElement} */ (one.closest(".jp-OutputArea-child") ?? one),
     );
   };
+  let isHidden = false;
   const hide = (/** @type {boolean} */ hidden) => {
+    isHidden = hidden;
     for (const other of others()) other.style.display = hidden ? "none" : "";
   };
-  let isHidden = false;
   const source = new CommSource(model);
   const viewer = new Viewer(root, source, {
     height: model.get("height"),
-    alive: () => {
-      isHidden = true;
-      hide(true);
-    },
-    showStatic: () => {
-      isHidden = !isHidden;
-      hide(isHidden);
-    },
+    alive: () => hide(true),
+    showStatic: others().length ? () => hide(!isHidden) : undefined,
   });
   source.tell = (note) => viewer.say(note);
   source.redraw = () => viewer.redrawAll();
