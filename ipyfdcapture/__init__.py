@@ -14,20 +14,32 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+#: Why nothing can be captured on some platforms. What reads logs works on all.
+_WHY_NOT = {
+    "win32": "capturing is not yet supported on Windows",
+    "cygwin": "capturing is not yet supported on Cygwin",
+    "emscripten": "in a browser (Pyodide) there are no file descriptors to capture",
+    "wasi": "under WASI there are no file descriptors to capture",
+}.get(sys.platform)
+_WHAT_WORKS = "open_log() and saved logs work here"
 #: Whether this platform has descriptors that can be captured.
-SUPPORTED = sys.platform not in ("win32", "cygwin", "emscripten", "wasi")
+SUPPORTED = _WHY_NOT is None
+
+from .errors import CaptureError  # noqa: E402
+from .log.captured import Captured  # noqa: E402
+from .log.line import Line  # noqa: E402
+from .log.opening import open_log  # noqa: E402
+from .log.pickling import restore as _restore  # noqa: E402, F401  # pickles name it
+from .viewer import install as _install_viewer  # noqa: E402
+
+_install_viewer()
 
 if SUPPORTED:
     from .capture.api import capture_fd, capture_thread, forward_to_logging
     from .capture.children.child import attach, popen
     from .capture.children.group import run_all, run_all_async
     from .capture.handle import Capture, FdCapture
-    from .errors import CaptureError
     from .ipython.history import History, history
-    from .log.captured import Captured
-    from .log.line import Line
-    from .log.opening import open_log
-    from .log.pickling import restore as _restore  # noqa: F401  # pickles name it
     from .output.proxy import ThreadStreamProxy
     from .output.thread_streams import (
         clear_thread_streams,
@@ -35,9 +47,13 @@ if SUPPORTED:
         set_thread_streams,
         uninstall_thread_streams,
     )
-    from .viewer import install as _install_viewer
+elif not TYPE_CHECKING:
 
-    _install_viewer()
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            raise ImportError(f"{name}: {_WHY_NOT}; {_WHAT_WORKS}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "Capture",
@@ -70,11 +86,7 @@ def __dir__() -> list[str]:
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Add ``%capture_fd`` and ``%%capture_fd`` to the shell."""
     if not SUPPORTED:
-        print(
-            f"ipyfdcapture: {sys.platform} has no file descriptors that can be captured; "
-            "nothing was changed",
-            file=sys.stderr,
-        )
+        print(f"ipyfdcapture: {_WHY_NOT}: nothing was changed; {_WHAT_WORKS}", file=sys.stderr)
         return
     from .ipython.extension import load
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import fcntl
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -81,6 +80,8 @@ def check_encoding(encoding: Any, errors: Any) -> None:
 
 def check_descriptor(fd: Any) -> None:
     """It is a number that the system knows as open."""
+    import fcntl  # not on Windows, where logs are read
+
     with deferred_interrupts():  # what an alarm raises may be an `OSError`
         try:
             fcntl.fcntl(fd, fcntl.F_GETFD)

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import re
+import signal
 import subprocess
 import sys
 import warnings
@@ -30,6 +31,8 @@ _BATCH_CHARACTERS = 1 << 20
 _NAMED = 5
 #: How long to wait for the process to end once nothing more is asked, in seconds.
 _END_S = 5.0
+#: What can break a search off. Without one, on Windows, it takes as long as it takes.
+_HAS_ALARM = hasattr(signal, "setitimer")
 _MATCHER = os.path.abspath(matcher.__file__)
 
 
@@ -104,7 +107,7 @@ class _Search:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Callable[[list[str]], tuple[list[matcher.Found], list[int]]]:
-        if not may_take_for_ever(self._expression):
+        if not _HAS_ALARM or not may_take_for_ever(self._expression):
             return self._here
         return self._there
 

@@ -93,7 +93,7 @@ def replaced_file(path: str) -> Iterator[IO[bytes]]:
     try:
         with open(new, "xb", opener=opener) as file:
             if mode is not None:
-                os.fchmod(file.fileno(), mode)  # what the umask took off as well
+                os.chmod(new, mode)  # what the umask took off as well
             yield file
             file.flush()
             os.fsync(file.fileno())

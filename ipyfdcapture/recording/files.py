@@ -8,12 +8,14 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from ..system.descriptors import PRIVATE
+
 _COPY_BYTES = 1 << 20
 
 
 def append_metadata(path: str, changes: dict[str, Any]) -> None:
     """Add one line to a recording's ``.json`` file: fields of its metadata that have changed."""
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | PRIVATE)
     try:
         # On a line of its own, even if a full disk or a machine without power cut the last one.
         write_all(fd, b"\n" + json.dumps(changes).encode() + b"\n")
@@ -73,7 +75,7 @@ def _link_or_copy(file: str, destination: str) -> None:
     try:
         os.link(file, destination)
     except OSError:  # another file system, or one without links
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | PRIVATE
         target = os.open(destination, flags, 0o600)
         with open(target, "wb") as out, open(file, "rb") as data:
             while chunk := data.read(_COPY_BYTES):

@@ -15,7 +15,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from ..system.descriptors import Descriptor
+from ..system.descriptors import AS_IT_IS, Descriptor, read_at
 from ..system.finalizers import Finalizer
 from ..system.pipes import out_of_the_way
 from .files import write_all
@@ -26,6 +26,9 @@ from .recording import Recording
 #: So much of its start and of its end tells whether a file was written anew.
 _COMPARE_BYTES = 4096
 _READ_BYTES = 1 << 20
+
+#: A pipe without a writer must not keep us waiting. (Windows has nothing of the kind.)
+_READ = os.O_RDONLY | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_NONBLOCK", 0) | AS_IT_IS
 
 
 class ForeignFile:
@@ -44,9 +47,7 @@ class ForeignFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        # A pipe without a writer must not keep us waiting.
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
-        fd = Descriptor(out_of_the_way(os.open(path, flags)))
+        fd = Descriptor(out_of_the_way(os.open(path, _READ)))
         try:
             status = os.fstat(fd)
             if stat.S_ISDIR(status.st_mode):
@@ -76,7 +77,7 @@ class ForeignFile:
 
     def read(self, size: int, position: int) -> bytes:
         """Return up to ``size`` bytes from a position on."""
-        return os.pread(self.fd, size, position)
+        return read_at(self.fd, size, position)
 
     def parts(self) -> Iterator[bytes]:
         """Yield what it holds."""

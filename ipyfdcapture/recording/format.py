@@ -25,6 +25,8 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..system.descriptors import PRIVATE, read_at
+
 #: What the index starts with, the version of the format, how many bytes were dropped, and the
 #: system's error number. As long as an entry, so that entries can be read as one array.
 HEADER = struct.Struct("<6sHQQ")
@@ -77,12 +79,12 @@ def dropped_bytes(index: int | str) -> tuple[int, int]:
         If it has no header of this format.
     """
     if isinstance(index, str):
-        fd = os.open(index, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = os.open(index, os.O_RDONLY | PRIVATE)
         try:
             return dropped_bytes(fd)
         finally:
             os.close(fd)
-    header = os.pread(index, HEADER.size, 0)
+    header = read_at(index, HEADER.size, 0)
     if len(header) < HEADER.size:
         raise DamagedIndexError("its index is cut short")
     magic, version, dropped, number = HEADER.unpack(header)

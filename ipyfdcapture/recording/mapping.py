@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import mmap
 import os
-import resource
 from typing import overload
 
+from ..system.descriptors import duplicate, read_at
 from .format import ENTRY, ENTRY_WORDS, HEADER, dropped_bytes
 
 EMPTY = memoryview(b"")
@@ -25,7 +24,7 @@ class Window:
     obj = None
 
     def __init__(self, fd: int, size: int) -> None:
-        self._file = os.fdopen(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3), "rb", buffering=0)
+        self._file = os.fdopen(duplicate(fd), "rb", buffering=0)
         self._size = size
 
     def __len__(self) -> int:
@@ -43,7 +42,7 @@ class Window:
             return self[position : position + 1][0]
         start, stop, step = key.indices(self._size)
         parts = []
-        while start < stop and (part := os.pread(self._file.fileno(), stop - start, start)):
+        while start < stop and (part := read_at(self._file.fileno(), stop - start, start)):
             parts.append(part)
             start += len(part)
         return memoryview(b"".join(parts))[::step]
@@ -67,7 +66,9 @@ def map_content(fd: int, size: int) -> Content:
 
 def _address_space() -> int | None:
     """Return how many bytes may be mapped; None: there is no limit, or a sandbox won't say."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(ImportError, OSError):
+        import resource  # not on Windows
+
         soft, _ = resource.getrlimit(resource.RLIMIT_AS)
         return None if soft == resource.RLIM_INFINITY else soft
     return None

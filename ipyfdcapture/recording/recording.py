@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from ..system.descriptors import PRIVATE
 from ..system.finalizers import Finalizer, run_pending
 from ..system.forking import fork_safe_lock
 from ..system.interrupts import deferred_interrupts
@@ -26,7 +27,7 @@ from .metadata import Metadata, added_sources
 from .salvage import check_for_holes, read_dropped, read_metadata, sound_entries
 
 _NAME_BYTES = 8
-_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | PRIVATE
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ import os
 import struct
 from collections import defaultdict
 
+from ..system.descriptors import PRIVATE
+
 #: A position, and the number of a source, doubled; plus one where the part begins.
 _BORDER = struct.Struct("<QQ")
 
@@ -22,7 +24,7 @@ def note_shown(path: str, source: int, position: int, begins: bool) -> None:
 
     A full disk is no reason to fail: then it is shown twice.
     """
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | PRIVATE
     with contextlib.suppress(OSError):
         fd = os.open(f"{path}.shown", flags, 0o600)
         try:

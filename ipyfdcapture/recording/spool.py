@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
+import errno
 import os
 import stat
 import tempfile
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CaptureError
-from ..system.descriptors import Descriptor
+from ..system.descriptors import PRIVATE, Descriptor
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.pipes import out_of_the_way
 from .files import remove_tree
@@ -84,7 +84,7 @@ def open_spool(base: str = "") -> Spool:
 
 
 def _is_usable(spool: Spool) -> bool:
-    if spool.owner != os.getpid() or spool.user != os.geteuid():
+    if spool.owner != os.getpid() or spool.user != user_id():
         return False
     if not spool.lock_fd.is_ours():
         try:
@@ -94,9 +94,14 @@ def _is_usable(spool: Spool) -> bool:
     return os.path.isdir(spool.path)
 
 
+def user_id() -> int:
+    """Return the number of this process's user; 0 where users have none."""
+    return os.geteuid() if hasattr(os, "geteuid") else 0
+
+
 def name_prefix() -> str:
     """Return what the names of this user's spool directories start with."""
-    return f"ipyfdcapture-{os.geteuid()}-"
+    return f"ipyfdcapture-{user_id()}-"
 
 
 def _make(base: str) -> Spool:
@@ -105,7 +110,7 @@ def _make(base: str) -> Spool:
     being_made = tempfile.mkdtemp(prefix=_BEING_MADE, dir=os.path.abspath(base))
     lock_fd = -1
     try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | PRIVATE
         lock_fd = out_of_the_way(os.open(os.path.join(being_made, LOCK_NAME), flags, 0o600))
         _take(lock_fd)
         folder, name = os.path.split(being_made)
@@ -116,14 +121,14 @@ def _make(base: str) -> Spool:
             os.close(lock_fd)
         remove_tree(being_made)
         raise
-    return Spool(path, Descriptor(lock_fd), os.getpid(), os.geteuid())
+    return Spool(path, Descriptor(lock_fd), os.getpid(), user_id())
 
 
 def _lock(path: str) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_CREAT | PRIVATE
     lock_fd = out_of_the_way(os.open(os.path.join(path, LOCK_NAME), flags, 0o600))
     try:
-        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _hold(lock_fd)
     except BaseException:
         os.close(lock_fd)
         raise
@@ -133,11 +138,20 @@ def _lock(path: str) -> int:
 def _take(lock_fd: int) -> None:
     """Take a new lock. Where the system has none, nobody else can take this one either."""
     try:
-        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _hold(lock_fd)
     except BlockingIOError:
         raise
     except OSError:
         pass
+
+
+def _hold(lock_fd: int) -> None:
+    """Take a lock, or raise `OSError`: somebody else has it, or there are none on this system."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)) from None
+    fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def remove_half_made(base: str) -> None:
@@ -155,7 +169,7 @@ def remove_half_made(base: str) -> None:
 def is_mine(path: str) -> bool:
     """Return whether it is a directory that this user alone can read."""
     status = os.lstat(path)
-    private = status.st_uid == os.geteuid() and not status.st_mode & 0o077
+    private = status.st_uid == user_id() and not status.st_mode & 0o077
     return private and stat.S_ISDIR(status.st_mode)
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..system.descriptors import Descriptor
+from ..system.descriptors import PRIVATE, Descriptor
 from .format import ENTRY, HEADER, Layout, dropped_bytes
 from .recording import Recording
 
@@ -159,7 +159,7 @@ class RecordingTail:
     def _file(self, name: str) -> int | None:
         if name not in self._files or not self._files[name].is_ours():
             try:
-                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+                flags = os.O_RDONLY | PRIVATE
                 self._files[name] = Descriptor(os.open(f"{self._path}.{name}", flags))
             except FileNotFoundError:
                 return None

@@ -1,15 +1,37 @@
-"""Descriptors of ours that others may have closed: those who close all that there are.
+"""Descriptors: opening, duplicating and reading them, and those of ours that others have closed.
 
-Programs that become daemons do. The number of such a descriptor may be another file's then, which
-must neither be written to nor closed, nor be put or sent anywhere.
+Programs that become daemons close all that there are. The number of such a descriptor may be
+another file's then, which must neither be written to nor closed, nor be put or sent anywhere.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import fcntl
 import os
 import socket
+
+with contextlib.suppress(ImportError):  # Windows, where nothing is captured, but logs are read
+    import fcntl
+
+#: How files are opened: children do not get them, and bytes stay as they are. The one is on all
+#: systems but Windows, the other there alone.
+AS_IT_IS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+#: How those are opened that are ours alone: nobody leads us elsewhere by a link.
+PRIVATE = AS_IT_IS | getattr(os, "O_NOFOLLOW", 0)
+
+
+def duplicate(fd: int) -> int:
+    """Return a new descriptor above 2 for what ``fd`` is. Children do not get it."""
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+
+
+def read_at(fd: int, size: int, position: int) -> bytes:
+    """Return up to ``size`` bytes of an open file, from a position on."""
+    if hasattr(os, "pread"):
+        return os.pread(fd, size, position)
+    os.lseek(fd, position, os.SEEK_SET)
+    return os.read(fd, size)
 
 
 class Descriptor(int):
@@ -31,7 +53,7 @@ class Descriptor(int):
     @classmethod
     def duplicate_of(cls, fd: int) -> Descriptor:
         """Return a new descriptor for what ``fd`` is."""
-        return cls(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3))
+        return cls(duplicate(fd))
 
     def is_ours(self) -> bool:
         """Tell whether it was left alone."""

@@ -199,8 +199,15 @@ at_fork(Stage.STATE, in_child=_forget_after_fork)
 
 # -- what the system does at a signal -------------------------------------------------------------
 
-# It holds the GIL, or each call would let other threads have their turn.
-_sigaction = getattr(ctypes.PyDLL(None), "sigaction", None)
+
+def _find_sigaction() -> Any:
+    with contextlib.suppress(TypeError):  # Windows cannot open the program itself
+        # It holds the GIL, or each call would let other threads have their turn.
+        return getattr(ctypes.PyDLL(None), "sigaction", None)
+    return None
+
+
+_sigaction = _find_sigaction()
 
 
 def _action_of(number: int) -> _Action:

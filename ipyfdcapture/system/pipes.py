@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import sys
-import termios
 
+from .descriptors import duplicate
+
+with contextlib.suppress(ImportError):  # Windows, where nothing is captured, but logs are read
+    import fcntl
+    import termios
+
+#: A pipe of macOS begins with so much, and may grow to 64 KiB.
+_LEAST_PIPE_BYTES = 16 << 10
 #: More than ever lies in a terminal: Linux lets some 20 KB wait in it, and never 640 KiB.
 TERMINAL_BYTES = 1 << 20
 
@@ -33,11 +39,11 @@ def enlarge(pipe: int, size: int) -> None:
 
 
 def capacity(pipe: int) -> int:
-    """Return how many bytes a pipe holds, or what the first Linux pipes held if it won't say."""
+    """Return how many bytes a pipe holds; if the system won't say, the fewest that any holds."""
     try:
         return fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
     except (OSError, AttributeError):
-        return 64 << 10
+        return _LEAST_PIPE_BYTES
 
 
 def waiting_bytes(pipe: int) -> int:
@@ -89,6 +95,6 @@ def out_of_the_way(fd: int) -> int:
     if fd > 2:
         return fd
     try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        return duplicate(fd)
     finally:
         os.close(fd)

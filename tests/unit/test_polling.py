@@ -3,91 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import select
 import socket
-import sys
-import termios
 import threading
-import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from helpers import kqueue
 
 from ipyfdcapture.system import polling
 from ipyfdcapture.system.polling import KqueueWaiter, PollWaiter
 
 LIMIT_S = 20.0
-EV_ADD, EV_CLEAR, EV_EOF = 0x1, 0x20, 0x8000
-
-
-class _Kevent(NamedTuple):
-    ident: int
-    filter: int
-    flags: int
-
-
-class _StandInKqueue:
-    """Behaves as kqueue's EVFILT_READ is documented, where there is none."""
-
-    opened = 0
-
-    def __init__(self) -> None:
-        type(self).opened += 1
-        self._flags: dict[int, int] = {}
-        self._told: dict[int, tuple[int, bool]] = {}
-
-    def control(
-        self, changes: list[_Kevent] | None, max_events: int, timeout: float | None = None
-    ) -> list[_Kevent]:
-        for change in changes or ():
-            os.fstat(change.ident)
-            self._flags[change.ident] = change.flags
-        if not max_events:
-            return []
-        deadline = time.monotonic() + (LIMIT_S if timeout is None else timeout)
-        while True:
-            events = [event for fd in self._flags for event in self._event(fd)][:max_events]
-            if events or time.monotonic() >= deadline:
-                return events
-            select.select([], [], [], 0.001)
-
-    def _event(self, fd: int) -> Iterator[_Kevent]:
-        waiting = int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0"), sys.byteorder)
-        poll = select.poll()
-        poll.register(fd, select.POLLRDHUP)
-        at_end = any(found & (select.POLLHUP | select.POLLRDHUP) for _, found in poll.poll(0))
-        told = self._told.get(fd, (0, False))
-        is_new = waiting > told[0] or at_end > told[1]
-        self._told[fd] = waiting, at_end
-        if is_new if self._flags[fd] & EV_CLEAR else waiting or at_end:
-            yield _Kevent(fd, -1, EV_EOF if at_end else 0)
-
-    def close(self) -> None:
-        type(self).opened -= 1
 
 
 @pytest.fixture(params=["poll", "kqueue"])
 def waiter_class(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[PollWaiter]]:
+    if request.param == "poll" and hasattr(select, "kqueue"):
+        pytest.skip("where there is a kqueue, poll need not tell that the other end is gone")
     cls: type[PollWaiter] = PollWaiter
     if request.param == "kqueue":
         cls = KqueueWaiter
         if not hasattr(select, "kqueue"):
-            stand_in = SimpleNamespace(
-                kqueue=_StandInKqueue,
-                kevent=_Kevent,
-                KQ_FILTER_READ=-1,
-                KQ_EV_ADD=EV_ADD,
-                KQ_EV_CLEAR=EV_CLEAR,
-                KQ_EV_EOF=EV_EOF,
-            )
-            monkeypatch.setattr(polling, "_select", stand_in)
+            monkeypatch.setattr(polling, "_select", SimpleNamespace(**kqueue.NAMES))
     monkeypatch.setattr(polling, "Waiter", cls)
+    opened = kqueue.Kqueue.opened
     yield cls
-    assert _StandInKqueue.opened == 0
+    assert kqueue.Kqueue.opened == opened
 
 
 @pytest.fixture
