@@ -1,6 +1,7 @@
-"""The helper process: ``python -I -S -E drain/__main__.py FD OWNER``.
+"""The helper process: ``python -I -S -E drain/__main__.py [orphan] FD OWNER``.
 
-FD is its end of the control socket, OWNER the process that it serves. It is run by its path, and
+FD is its end of the control socket, OWNER the process that it serves. With ``orphan`` it goes on in
+a child, and ends itself. It is run by its path, and
 stands in for the package's ``__init__`` with an empty module, so that it starts in milliseconds
 and nothing of IPython, nor of the user's environment, is imported.
 """
@@ -12,6 +13,9 @@ import signal
 import socket
 import sys
 from types import ModuleType
+
+#: Has it become an orphan by itself.
+ORPHAN = "orphan"
 
 
 def _stand_in_for_the_package() -> None:
@@ -36,4 +40,7 @@ def main(control: int, owner: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    *how, fd, owner = sys.argv[1:]
+    if how == [ORPHAN] and os.fork():
+        os._exit(0)
+    main(int(fd), int(owner))

@@ -15,6 +15,7 @@ from ..system.descriptors import Socket
 from ..system.pipes import out_of_the_way
 from ..system.polling import is_closed
 from ..system.threads import WorkThread
+from .__main__ import ORPHAN
 from .pump import Pump
 
 #: The program that the helper process runs, by its path.
@@ -90,10 +91,18 @@ class ProcessHost:
 
     def _launch(self, theirs: socket.socket) -> None:
         fd = theirs.fileno()
-        python = [sys.executable, "-I", "-S", "-E", _HELPER, str(fd), str(os.getpid())]
-        # The shell puts the helper into the background and ends, which makes it an orphan.
+        python = [sys.executable, "-I", "-S", "-E", _HELPER]
+        numbers = [str(fd), str(os.getpid())]
+        try:
+            # The shell puts the helper into the background and ends, which makes it an orphan.
+            self._run(["/bin/sh", "-c", '"$0" "$@" &', *python, *numbers], fd)
+        except (FileNotFoundError, PermissionError):  # a container that has no shell
+            # The helper does so itself, once Python has started: that is waited for.
+            self._run([*python, ORPHAN, *numbers], fd)
+
+    def _run(self, command: list[str], fd: int) -> None:
         launcher = subprocess.Popen(
-            ["/bin/sh", "-c", '"$0" "$@" &', *python],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from ..system.descriptors import PRIVATE
+from ..system.descriptors import PRIVATE, open_private
 
 _COPY_BYTES = 1 << 20
 
@@ -75,8 +75,7 @@ def _link_or_copy(file: str, destination: str) -> None:
     try:
         os.link(file, destination)
     except OSError:  # another file system, or one without links
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | PRIVATE
-        target = os.open(destination, flags, 0o600)
+        target = open_private(destination, os.O_WRONLY | os.O_EXCL)
         with open(target, "wb") as out, open(file, "rb") as data:
             while chunk := data.read(_COPY_BYTES):
                 out.write(chunk)

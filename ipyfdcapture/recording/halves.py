@@ -8,7 +8,7 @@ import os
 import tempfile
 from typing import Any, NamedTuple
 
-from ..system.descriptors import PRIVATE
+from ..system.descriptors import open_private
 from .files import append_metadata
 from .format import ENTRY_WORDS, Layout, dropped_bytes, new_header
 
@@ -85,8 +85,8 @@ def replace_parts(path: str, joined: Joined) -> None:
     Raises `OSError`, with the parts as they were, if there is no room.
     """
     header = new_header(*dropped_bytes(path + ".index"))
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | PRIVATE
-    with os.fdopen(os.open(path + ".index.new", flags, 0o600), "wb") as index:
+    new = open_private(path + ".index.new", os.O_WRONLY | os.O_TRUNC)
+    with os.fdopen(new, "wb") as index:
         index.write(header + joined.entries.tobytes())
     # First what may find no room: without it, the new files would be read as the old ones.
     with contextlib.suppress(FileNotFoundError):  # the capture ended in peace

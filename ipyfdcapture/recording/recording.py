@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ..system.descriptors import PRIVATE
+from ..system.descriptors import open_private
 from ..system.finalizers import Finalizer, run_pending
 from ..system.forking import fork_safe_lock
 from ..system.interrupts import deferred_interrupts
@@ -27,7 +27,7 @@ from .metadata import Metadata, added_sources
 from .salvage import check_for_holes, read_dropped, read_metadata, sound_entries
 
 _NAME_BYTES = 8
-_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | PRIVATE
+_NEW_FILE = os.O_RDWR | os.O_EXCL
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Recording:
         opened: list[int] = []
         try:
             for suffix in (".data", ".index", ".json"):
-                opened.append(out_of_the_way(os.open(path + suffix, _NEW_FILE, 0o600)))
+                opened.append(out_of_the_way(open_private(path + suffix, _NEW_FILE)))
             write_all(opened[1], new_header())
             write_all(opened[2], metadata.to_line())
         except BaseException:

@@ -13,7 +13,7 @@ import os
 import struct
 from collections import defaultdict
 
-from ..system.descriptors import PRIVATE
+from ..system.descriptors import open_private
 
 #: A position, and the number of a source, doubled; plus one where the part begins.
 _BORDER = struct.Struct("<QQ")
@@ -24,9 +24,8 @@ def note_shown(path: str, source: int, position: int, begins: bool) -> None:
 
     A full disk is no reason to fail: then it is shown twice.
     """
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | PRIVATE
     with contextlib.suppress(OSError):
-        fd = os.open(f"{path}.shown", flags, 0o600)
+        fd = open_private(f"{path}.shown", os.O_WRONLY | os.O_APPEND)
         try:
             os.write(fd, _BORDER.pack(position, 2 * source + begins))
         finally:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CaptureError
-from ..system.descriptors import PRIVATE, Descriptor
+from ..system.descriptors import Descriptor, open_private
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.pipes import out_of_the_way
 from .files import remove_tree
@@ -110,8 +110,9 @@ def _make(base: str) -> Spool:
     being_made = tempfile.mkdtemp(prefix=_BEING_MADE, dir=os.path.abspath(base))
     lock_fd = -1
     try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | PRIVATE
-        lock_fd = out_of_the_way(os.open(os.path.join(being_made, LOCK_NAME), flags, 0o600))
+        os.chmod(being_made, 0o700)  # whatever the umask
+        lock = os.path.join(being_made, LOCK_NAME)
+        lock_fd = out_of_the_way(open_private(lock, os.O_RDWR | os.O_EXCL))
         _take(lock_fd)
         folder, name = os.path.split(being_made)
         path = os.path.join(folder, name_prefix() + name.removeprefix(_BEING_MADE))
@@ -125,8 +126,7 @@ def _make(base: str) -> Spool:
 
 
 def _lock(path: str) -> int:
-    flags = os.O_RDWR | os.O_CREAT | PRIVATE
-    lock_fd = out_of_the_way(os.open(os.path.join(path, LOCK_NAME), flags, 0o600))
+    lock_fd = out_of_the_way(open_private(os.path.join(path, LOCK_NAME), os.O_RDWR))
     try:
         _hold(lock_fd)
     except BaseException:

@@ -7,7 +7,7 @@ import errno
 import os
 import time
 
-from ..system.descriptors import PRIVATE
+from ..system.descriptors import open_private
 from ..system.pipes import read_some, splice_some, waiting_bytes
 from ..system.polling import at_end
 from .format import ENTRY, HEADER, Layout, Place, dropped_bytes, new_header, note_dropped
@@ -98,8 +98,7 @@ class RecordingWriter:
 
     def _file(self, name: str) -> int:
         if name not in self._files:
-            flags = os.O_RDWR | os.O_CREAT | PRIVATE
-            self._files[name] = os.open(f"{self.path}.{name}", flags, 0o600)
+            self._files[name] = open_private(f"{self.path}.{name}", os.O_RDWR)
         return self._files[name]
 
     def _next_place(self) -> tuple[int, Place]:
@@ -304,8 +303,7 @@ class RecordingWriter:
                 if entry[1] < self._layout.first_half or following[1] > kept_from:
                     kept += ENTRY.pack(*entry)
             new_path = f"{self.path}.index.new"
-            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | PRIVATE
-            new = os.open(new_path, flags, 0o600)
+            new = open_private(new_path, os.O_RDWR | os.O_TRUNC)
             try:
                 if os.pwrite(new, kept, 0) != len(kept):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

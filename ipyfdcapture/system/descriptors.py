@@ -21,6 +21,14 @@ AS_IT_IS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 PRIVATE = AS_IT_IS | getattr(os, "O_NOFOLLOW", 0)
 
 
+def open_private(path: str, flags: int) -> int:
+    """Open a file that is made if there is none. Its owner alone can use it, whatever the umask."""
+    fd = os.open(path, flags | os.O_CREAT | PRIVATE, 0o600)
+    if hasattr(os, "fchmod"):
+        os.fchmod(fd, 0o600)
+    return fd
+
+
 def duplicate(fd: int) -> int:
     """Return a new descriptor above 2 for what ``fd`` is. Children do not get it."""
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)

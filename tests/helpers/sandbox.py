@@ -74,10 +74,17 @@ OPTIONAL_CALLS = {
 }.get(platform.machine(), {})
 
 
+#: What it needs, by machine.
+NEEDED_CALLS = {
+    "x86_64": {"socketpair": 53},
+    "aarch64": {"socketpair": 199},
+}.get(platform.machine(), {})
+
+
 def refuse(call: str, number: int) -> None:
     """Have a system call fail with an error number from here on, here and in children."""
     program = _instruction(0x20, 0)
-    program += _instruction(0x15, OPTIONAL_CALLS[call], 0, 1)
+    program += _instruction(0x15, {**OPTIONAL_CALLS, **NEEDED_CALLS}[call], 0, 1)
     program += _instruction(0x06, _FAIL | number) + _instruction(0x06, _ALLOW)
     _install(program)
 

@@ -12,12 +12,11 @@ import select
 # Before a kqueue can be seen: asyncio takes the one that is there, for more than ours can do.
 import selectors  # noqa: F401
 import signal
-import socket
 
 from helpers import kqueue
 
 #: Of those that macOS lacks, the ones that a program of our kind might use. Not `select.epoll`
-#: and what belongs to Linux as a platform (`AF_NETLINK`): libraries choose by the platform's name.
+#: and `socket.MSG_CMSG_CLOEXEC`: libraries (trio) choose by the name of the platform.
 _HIDDEN = {
     os: """
         copy_file_range eventfd fdatasync getxattr listxattr memfd_create pidfd_open pipe2
@@ -27,7 +26,6 @@ _HIDDEN = {
     fcntl: "F_SETPIPE_SZ F_GETPIPE_SZ F_ADD_SEALS F_OFD_SETLK F_OFD_SETLKW F_OFD_GETLK",
     select: "POLLRDHUP",
     signal: "pidfd_send_signal sigtimedwait sigwaitinfo",
-    socket: "MSG_CMSG_CLOEXEC SO_PEERCRED",
 }
 
 

@@ -25,9 +25,6 @@ from helpers.native import Native  # noqa: E402
 #: What these test cannot be had here. By file: the tests, and why.
 LEFT_OUT: dict[str, dict[str, str]] = {}
 
-#: It imports trio, which needs what Linux has.
-_WITHOUT = ["-p", "no:anyio"]
-
 #: Some of each promise, with both drains: `logs.wait`, `complete`, killed helpers, dying kernels
 #: and late children among them.
 CHOSEN: list[str] = []
@@ -49,7 +46,7 @@ def main(arguments: list[str]) -> int:
             "LD_PRELOAD": Native(Path(directory)).c("without_linux"),
             "PYTHONPATH": os.pathsep.join(part for part in path if part),
         }
-        command = [sys.executable, "-m", "pytest", "-q", *_WITHOUT, *left_out, *arguments]
+        command = [sys.executable, "-m", "pytest", "-q", *left_out, *arguments]
         return subprocess.run(command, env=env, cwd=ROOT, check=False).returncode
 
 

@@ -13,5 +13,8 @@ from hiding import hide  # noqa: E402
 
 hide()
 replace_helper(os.path.join(HERE, "ipyfdcapture-helper", "drain", "__main__.py"))
+after_import(
+    "ipyfdcapture.drain.requests", lambda requests: setattr(requests, "_RECEIVE_CLOSED_ON_EXEC", 0)
+)
 # On macOS psutil asks the system, which cannot be had here. Nobody else knows /proc by this name.
 after_import("psutil", lambda psutil: setattr(psutil, "PROCFS_PATH", "/dev/../proc"))

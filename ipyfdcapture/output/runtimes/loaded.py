@@ -199,7 +199,7 @@ class _Loaded:
     """The runtimes that are in the process by now."""
 
     def __init__(self) -> None:
-        self._seen_size = -1
+        self._seen_size: int | None = None
         #: The libraries of C++, and those of Fortran.
         self.cpp: list[ctypes.CDLL] = []
         self.fortran = _Fortran([])
@@ -207,7 +207,7 @@ class _Loaded:
     def look(self) -> _Loaded:
         """Take note of what was loaded meanwhile; return itself."""
         size = _size_of_code()
-        if size == self._seen_size and size >= 0:
+        if size == self._seen_size and size is not None:
             return self
         self.cpp, fortran = (
             [library for library in map(_library, _names_of_runtimes(language)) if library]
@@ -223,21 +223,21 @@ class _Loaded:
 # the GIL in its hand, for ever.
 
 
-def _size_of_code() -> int:
-    """Return how much code of libraries is mapped, in KiB; -1 if nobody knows.
+def _size_of_code() -> int | None:
+    """Return how much code of libraries is loaded; None if nobody knows.
 
     It changes with each library that is loaded, and spares the search for each runtime's file at
-    each flush.
+    each flush. On Linux it is in KiB, on macOS a number of libraries.
     """
     try:
         fd = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return -1
+        return _image_count() if _image_count else None
     try:
         found = _CODE.search(os.read(fd, 1 << 14))
     finally:
         os.close(fd)
-    return int(found[1]) if found else -1
+    return int(found[1]) if found else None
 
 
 _CODE = re.compile(rb"^VmLib:\s*(\d+) kB", re.MULTILINE)
@@ -245,14 +245,30 @@ _CODE = re.compile(rb"^VmLib:\s*(\d+) kB", re.MULTILINE)
 
 def _names_of_runtimes(language: str) -> list[str]:
     """Return the paths of the libraries that are loaded, or if nobody can tell, usual names."""
-    try:
-        with open("/proc/self/maps", "rb") as maps:
-            mapped = maps.read()
-    except OSError:
+    mapped = _mapped_files()
+    if not mapped:
         return [name for name in _STANDARD_NAMES if language in name]
     pattern = rb"/.*/lib" + re.escape(language.encode()) + rb"[-.][^/\n]*$"
     paths = re.findall(pattern, mapped, re.MULTILINE)
     return [os.fsdecode(path) for path in dict.fromkeys(paths)]
+
+
+def _mapped_files() -> bytes:
+    """Return lines that end with the paths of what is loaded; nothing if nobody can tell."""
+    try:
+        with open("/proc/self/maps", "rb") as maps:
+            return maps.read()
+    except OSError:
+        count = _image_count() if _image_count else 0
+        return b"\n".join(_image_name(number) or b"" for number in range(count))
+
+
+# macOS's list of what is loaded. Not with the GIL: its lock is held while a library is loaded, and
+# what that runs may wait for the GIL. The last may be gone by the time that its name is asked for.
+_image_count: Any = getattr(_libc, "_dyld_image_count", None)
+_image_name: Any = getattr(_libc, "_dyld_get_image_name", None)
+if _image_name is not None:
+    _image_name.restype = ctypes.c_char_p
 
 
 def _library(name: str) -> ctypes.CDLL | None:
