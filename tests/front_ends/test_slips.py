@@ -11,7 +11,7 @@ from helpers.terminal import Terminal
 
 #: What must be as it was: the descriptors, the files in the directory, the variables.
 STATE = (
-    "[*(__import__('os').readlink(f'/proc/self/fd/{n}') for n in (1, 2)), "
+    "[*(str(__import__('os').fstat(n)[:3]) for n in (1, 2)), "
     "*sorted(__import__('os').listdir('.')), "
     "*sorted({'ran', 'logs', '_logs'} & {*globals()}), taken]"
 )

@@ -161,14 +161,12 @@ def test_a_cell_that_meddles_with_its_streams_is_cleaned_up_after(
     kernel: Kernel, code: str
 ) -> None:
     kernel.ok("import os, sys")
-    before = kernel.value("(os.readlink('/proc/self/fd/1'), os.readlink('/proc/self/fd/2'))")
+    before = kernel.value("[os.fstat(fd)[:3] for fd in (1, 2)]")
     kernel.run(f"%%capture_fd -v logs\nos.write(1, b'written before\\n')\n{code}")
     assert kernel.value("logs.stdout").startswith("written before\n")
     after = kernel.ok("print('shown')\nprint('shown too', file=sys.stderr)")
     assert (after.stream("stdout"), after.stream("stderr")) == ("shown\n", "shown too\n")
-    assert before == kernel.value(
-        "(os.readlink('/proc/self/fd/1'), os.readlink('/proc/self/fd/2'))"
-    )
+    assert before == kernel.value("[os.fstat(fd)[:3] for fd in (1, 2)]")
     kernel.ok("%%capture_fd -v logs\nprint('captured')")
     assert kernel.value("logs.text") == "captured\n"
 
@@ -385,7 +383,7 @@ shell = get_ipython()
 cell = "%%capture_fd -v logs\\nimport os\\nfor i in range(200): print(i); _ = os.write(2, b'x')"
 
 def where_streams_lead():
-    return [os.readlink("/proc/self/fd/1"), os.readlink("/proc/self/fd/2"), sys.stdout, sys.stderr]
+    return [os.fstat(1)[:3], os.fstat(2)[:3], sys.stdout, sys.stderr]
 
 def run_interrupted(after):
     result = None

@@ -153,6 +153,8 @@ def test_the_helper_is_in_its_own_session_and_holds_no_terminal(kernel: Kernel) 
     assert os.getsid(helper.pid) != os.getsid(kernel.pid)
     assert os.getpgid(helper.pid) != os.getpgid(kernel.pid)
     assert helper.terminal() is None
+    if not os.path.isdir("/proc"):
+        return  # no other system tells where the descriptors of another process lead
     targets = {os.readlink(f"/proc/{helper.pid}/fd/{fd}") for fd in (0, 1, 2)}
     assert targets == {"/dev/null"}
 

@@ -2,8 +2,10 @@
 
 import os
 
+import psutil
+
 counts = []
-os.register_at_fork(before=lambda: counts.append(len(os.listdir("/proc/self/task"))))
+os.register_at_fork(before=lambda: counts.append(psutil.Process().num_threads()))
 from ipyfdcapture import capture_fd  # noqa: E402 - after the hook
 
 with capture_fd(drain="process") as logs:

@@ -1,8 +1,9 @@
 """A drain started without descriptors leaves their numbers free."""
 
-import os
 import subprocess
 import sys
+
+from helpers.leaks import open_fds
 
 from ipyfdcapture.drain.choosing import get_drain
 
@@ -11,5 +12,5 @@ if not again:
     command = f'exec "{sys.executable}" "{__file__}" {drain} again <&- >&- 2>&-'
     sys.exit(subprocess.run(["sh", "-c", command]).returncode)
 get_drain(drain)
-is_open = [fd for fd in (0, 1, 2) if os.path.lexists(f"/proc/self/fd/{fd}")]
+is_open = [fd for fd in (0, 1, 2) if str(fd) in open_fds()]
 open("result.txt", "w").write(repr(is_open))

@@ -18,10 +18,10 @@ else:
     pass
 target = [fd_target(1), fd_target(2)]
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-used = {int(n) for n in os.listdir("/proc/self/fd")}
+used = {int(n) for n in os.listdir("/dev/fd")}
 outcomes = []
 for left in range(40):
-    highest = max(int(n) for n in os.listdir("/proc/self/fd"))
+    highest = max(int(n) for n in os.listdir("/dev/fd"))
     before = sys.stdout, sys.stderr
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + left, hard))
     try:
