@@ -11,7 +11,6 @@ import contextlib
 import contextvars
 import fcntl
 import functools
-import itertools
 import os
 import time
 import weakref
@@ -41,6 +40,7 @@ from ..system.forking import Stage, at_fork
 from ..system.interrupts import deferred_interrupts
 from ..system.pipes import open_pipe
 from ..system.terminals import Size, open_terminal
+from ..system.threads import Counter
 from .flushing import flush_all, flush_for_a_look
 from .new_recording import create_recording
 from .options import NAMES, CaptureOptions
@@ -50,7 +50,7 @@ from .undo import AtEnd, UndoList
 #: Asked of the system for each pipe: on bulk output four times as fast as the usual 64 KiB.
 PIPE_BYTES = 1 << 20
 
-_serials = itertools.count(1)
+_serials = Counter()
 _active: list[CaptureSession] = []
 at_fork(Stage.STATE, in_child=_active.clear)
 
@@ -63,13 +63,14 @@ at_fork(Stage.STATE, in_child=kept_logs.clear)
 def _stop_all() -> None:
     """Stop what is active while the threads that it needs still run."""
     with contextlib.ExitStack() as ending:
-        for session in _active:
+        for session in list(_active):
             ending.callback(session.stop, failed=True)
 
 
 def current_capture() -> CaptureSession | None:
     """Return the active capture, the newest if there are several."""
-    return _active[-1] if _active else None
+    newest = _active[-1:]  # in one step: others may end meanwhile
+    return newest[0] if newest else None
 
 
 class CaptureSession:
@@ -191,13 +192,13 @@ class CaptureSession:
 
     def _start(self) -> None:
         self._started = True
-        self.serial = next(_serials)
+        self.serial = _serials.next()
         self._context = contextvars.copy_context()
         for fd in self.options.descriptors:
             if fd > 2:
                 fcntl.fcntl(fd, fcntl.F_GETFD)  # closed by now? Then one of ours must not be it
         flush_all()
-        for outer in _active:
+        for outer in list(_active):
             outer.catch_up()
         with ClosedStandardDescriptors() as closed:
             self._start_recording(closed)
@@ -455,7 +456,7 @@ class CaptureSession:
                 )
             if job.state.writing:
                 kept_logs[recording] = job
-                for session in reversed(_active):
+                for session in reversed(list(_active)):
                     session._copy_kept()
 
     def _end_follower(self, follower: Follower) -> None:

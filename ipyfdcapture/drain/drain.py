@@ -10,7 +10,6 @@ from __future__ import annotations
 import _thread
 import contextlib
 import errno
-import itertools
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from ..recording.spool import Spool
 from ..system.finalizers import Finalizer
 from ..system.forking import is_owned
 from ..system.interrupts import deferred_interrupts
+from ..system.threads import Counter
 from .channel import GONE, LateAnswerError, check_answer
 from .host import Host
 from .job import DrainJob, Pipe, PipeReservation
@@ -29,7 +29,7 @@ from .link import PumpLink
 from .notices import Notices
 
 #: The numbers of recordings: the higher, the newer. One may go from one drain to another.
-_numbers = itertools.count(1)
+_numbers = Counter()
 
 
 class Drain:
@@ -121,7 +121,7 @@ class Drain:
         Raises `OSError` if the drain cannot have them.
         """
         limit = recording.metadata.max_bytes
-        job = DrainJob(self, next(_numbers), recording.path, limit, crash_dir)
+        job = DrainJob(self, _numbers.next(), recording.path, limit, crash_dir)
         job.pipes = {pipe.source: pipe for pipe in pipes}
         if is_capture:
             job.origin = origin_of(recording.metadata.cell, job.number)

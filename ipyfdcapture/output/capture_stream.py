@@ -166,7 +166,7 @@ def make_write(
             flush_stdout()
         written = write_text(text)
         if text and writer.is_partial is (text[-1] == "\n"):
-            stream._note_partial(not writer.is_partial)
+            stream._note_partial(text[-1] != "\n")
             if writer.pipe is None:  # it has ended while this thread was on its way here
                 stream.flush()
         return written

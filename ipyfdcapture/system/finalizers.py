@@ -73,8 +73,11 @@ _pending: deque[weakref.ref[object]] = deque()
 def run_pending() -> None:
     """Run the finalizers that an interrupt kept from running."""
     with deferred_interrupts():
-        while _pending:
-            notice = _pending.popleft()
+        while True:
+            try:
+                notice = _pending.popleft()
+            except IndexError:  # another thread may have taken the last one
+                return
             assert isinstance(notice, _DeathNotice)
             notice.finalizer()
 

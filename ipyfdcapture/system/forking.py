@@ -91,8 +91,10 @@ def at_fork(
     in_child
         Called after the fork, in the new process.
     """
-    _handlers.insert(0, _Handlers(stage, before, in_parent, in_child))
-    _handlers.sort(key=lambda each: each.stage)  # stable: the newest of a stage stays first
+    global _handlers
+    # A new list: another thread may fork right now. Stable: the newest of a stage stays first.
+    handlers = [_Handlers(stage, before, in_parent, in_child), *_handlers]
+    _handlers = sorted(handlers, key=lambda each: each.stage)
 
 
 def _before() -> None:

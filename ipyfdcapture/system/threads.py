@@ -1,4 +1,4 @@
-"""Threads of ours, whose end can be waited for in whatever thread that is done."""
+"""Threads of ours, whose end can be waited for anywhere, and numbers that threads share."""
 
 from __future__ import annotations
 
@@ -6,8 +6,27 @@ import threading
 import time
 from collections.abc import Callable
 
+from .forking import fork_safe_lock
+
 #: How often to look whether a thread that has done its work is gone.
 _LOOK_S = 0.00005
+
+
+class Counter:
+    """Gives each number once, from 1 on, whichever threads ask.
+
+    `itertools.count` gives some twice where threads run at once (Python 3.13 without a GIL).
+    """
+
+    def __init__(self) -> None:
+        self._lock = fork_safe_lock()
+        self._latest = 0
+
+    def next(self) -> int:
+        """Return the next number."""
+        with self._lock:
+            self._latest += 1
+            return self._latest
 
 
 class WorkThread(threading.Thread):

@@ -7,7 +7,6 @@ what a process that has gone was at, and has a growing log looked through as it 
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from ..log.reading import Reading
 from ..log.timing import time_range
 from ..recording.recording import Recording
+from ..system.threads import Counter
 from .columns import LEVELS, Column, Key
 from .requests import Pattern
 from .scan import Scan
@@ -32,7 +32,7 @@ MOST_RESTARTS = 2
 TakeSpans = Callable[[list[Any]], None]
 
 
-_task_numbers = itertools.count(1)
+_task_numbers = Counter()
 
 
 class Finder:
@@ -174,7 +174,7 @@ class Finder:
         self._send("scan", task, start=len(column.bytes), again=again, **key.wish())
 
     def _new_task(self) -> int:
-        return next(_task_numbers)
+        return _task_numbers.next()
 
     def _started(self) -> Scan | None:
         if self.scan is None and self._reading is not None:

@@ -10,7 +10,7 @@ from ...live.callback import LineTarget
 from ...live.follower import Follower
 from ...log.line import Line
 from ...recording.recording import Recording
-from ...system.forking import Stage, at_fork
+from ...system.forking import Stage, at_fork, fork_safe_lock
 from ..session import CaptureSession
 
 OnLine: TypeAlias = Callable[[Line], object]
@@ -44,15 +44,17 @@ class Callbacks:
             function(line)
 
 
+_lock = fork_safe_lock()
 #: All children of a capture share one.
 _of_captures: weakref.WeakKeyDictionary[CaptureSession, Callbacks] = weakref.WeakKeyDictionary()
 
 
 def callbacks_of(recording: Recording, capture: CaptureSession) -> Callbacks:
     """Return the callbacks of all children of a capture."""
-    if capture not in _of_captures:
-        _of_captures[capture] = Callbacks(recording, capture)
-    return _of_captures[capture]
+    with _lock:
+        if capture not in _of_captures:
+            _of_captures[capture] = Callbacks(recording, capture)
+        return _of_captures[capture]
 
 
 at_fork(Stage.STATE, in_child=lambda: _of_captures.clear())
