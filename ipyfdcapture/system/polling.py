@@ -71,6 +71,9 @@ class KqueueWaiter(PollWaiter):
             raise
 
     def _add(self, fd: int, flags: int) -> None:
+        if fd == self._kqueue.fileno():  # it was closed, and its number free
+            self._gone.add(fd)
+            return
         event = _select.kevent(fd, _select.KQ_FILTER_READ, _select.KQ_EV_ADD | flags)
         try:
             self._kqueue.control([event], 0)

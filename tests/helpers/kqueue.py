@@ -33,6 +33,9 @@ class Kqueue:
         self._is_open = True
         type(self).opened += 1
 
+    def fileno(self) -> int:
+        return int(self._epoll.fileno())
+
     def control(
         self, changes: list[Kevent] | None, max_events: int, timeout: float | None = None
     ) -> list[Kevent]:

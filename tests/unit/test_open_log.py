@@ -55,8 +55,8 @@ class TestPlainFiles:
     def test_any_bytes_are_a_log_that_is_not_copied(
         self, tmp_path: Path, data: bytes, mapped: None
     ) -> None:
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b"):
-            return
+        if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"(\xb5/\xfd", b"PAR1")):
+            return  # UTF-16, gzip, Zstandard, Parquet
         log = open_log(write(tmp_path / "x.log", data))
         assert log.raw == data
         assert list(log) == model_texts(data)
@@ -155,8 +155,8 @@ class TestCompressed:
     def test_gzip_gives_what_is_in_it_or_the_start_of_that(
         self, tmp_path: Path, data: bytes, cut: int
     ) -> None:
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b"):
-            return
+        if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"(\xb5/\xfd", b"PAR1")):
+            return  # UTF-16, gzip, Zstandard, Parquet
         packed = gzip.compress(data)
         assert open_log(write(tmp_path / "x.log.gz", packed)).raw == data
         path = write(tmp_path / "y", packed[:-cut])
