@@ -78,7 +78,17 @@ _PLAIN: dict[str, Callable[[], object]] = {
     "locale_c": lambda: None,  # by the variables that the test sets
     "no_home": lambda: [os.environ.pop(name, None) for name in ("HOME", "USER", "LOGNAME")],
 }
+
+
+def _have_no_locks_and_links() -> None:
+    """What a home directory on NFS may refuse."""
+    for call, number in (("flock", errno.ENOLCK), ("link", errno.EPERM), ("linkat", errno.EPERM)):
+        if call in sandbox.OPTIONAL_CALLS:
+            sandbox.refuse(call, number)
+
+
 if sandbox.OPTIONAL_CALLS:
+    _PLAIN["no_locks_and_links"] = _have_no_locks_and_links
     for _call in ("splice", "socketpair"):
         _PLAIN[f"no_{_call}"] = functools.partial(sandbox.refuse, _call, errno.EPERM)
 
