@@ -12,7 +12,7 @@ from ..system.descriptors import Descriptor
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.polling import wait_until_writable
 from . import cstdio
-from .cstdio import flush_stdout, stdout_marks
+from .cstdio import flush_stdout, stdout_marks, stdout_pending
 from .foreign import flush_quietly
 from .own_streams import in_context
 from .write_order import WriteOrder
@@ -160,7 +160,7 @@ def make_write(
             return otherwise(text)  # type: ignore[misc]
         if order.last is not stream:
             order.take(stream)
-        if marks[0] != marks[1]:
+        if marks[0] != marks[1] and stdout_pending():
             if writer.is_partial:
                 stream.flush()
             flush_stdout()

@@ -27,16 +27,35 @@ _libc = ctypes.CDLL(None)
 _libc_with_gil = ctypes.PyDLL(None)
 
 
-def _c_stdout() -> ctypes.c_void_p | None:
-    for symbol in ("stdout", "__stdoutp"):  # glibc and musl; macOS
-        try:
-            return ctypes.c_void_p.in_dll(_libc, symbol)
-        except ValueError:
-            continue
-    return None
+def _find_symbol(name: str) -> ctypes.c_void_p | None:
+    try:
+        return ctypes.c_void_p.in_dll(_libc, name)
+    except ValueError:
+        return None
 
 
-_stdout = _c_stdout()
+_stdout = _find_symbol("stdout") or _find_symbol("__stdoutp")  # glibc and musl; macOS
+
+
+def bsd_marks(stream: ctypes.c_void_p, fd: int) -> Sequence[int] | None:
+    """Return the start and the end of what waits in the buffer of a ``FILE`` of macOS or a BSD.
+
+    None if it is another system's. ``fd`` is its descriptor.
+    """
+    # struct __sFILE (stdio.h): _p, _r, _w, _flags, _file, _bf._base. Their place is part of the
+    # ABI: getc and putc are macros that use them.
+    place = stream.value or 0
+    if _WORD != 8 or ctypes.c_short.from_address(place + 18).value != fd:
+        return None
+    words = ctypes.c_ulong * 4
+    return memoryview(words.from_address(place)).cast("B").cast("L")[::-3]
+
+
+_WORD = ctypes.sizeof(ctypes.c_void_p)
+
+
+def _is_bsd() -> bool:
+    return _find_symbol("__stdoutp") is not None
 
 
 def _make_stdout_pending() -> Callable[[], int]:
@@ -45,7 +64,8 @@ def _make_stdout_pending() -> Callable[[], int]:
     try:
         pending = _libc_with_gil["__fpending"]
     except AttributeError:
-        return lambda: 1
+        marks = bsd_marks(_stdout, 1) if _is_bsd() else None
+        return lambda: 1 if marks is None else marks[1] - marks[0]
     pending.argtypes = [ctypes.c_void_p]
     pending.restype = ctypes.c_size_t
     return functools.partial(pending, _stdout)
@@ -57,7 +77,11 @@ stdout_pending = _make_stdout_pending()
 
 
 def _make_marks() -> Sequence[int] | None:
-    if not _stdout or not hasattr(_libc, "gnu_get_libc_version"):
+    if not _stdout:
+        return None
+    if _is_bsd():
+        return bsd_marks(_stdout, 1)
+    if not hasattr(_libc, "gnu_get_libc_version"):
         return None
     # glibc's struct _IO_FILE (bits/types/struct_FILE.h): _IO_write_base and _IO_write_ptr. Their
     # place is part of its ABI: programs were compiled that write through them.

@@ -41,6 +41,13 @@ def load_writer(path: str) -> ctypes.CDLL:
     return library
 
 
+def c_stdout() -> ctypes.c_void_p:
+    """Return C's ``stdout``, under its name here or on macOS."""
+    libc = ctypes.CDLL(None)
+    name = "stdout" if hasattr(libc, "stdout") else "__stdoutp"
+    return ctypes.c_void_p.in_dll(libc, name)
+
+
 def kill_helper() -> int:
     """Kill the helper process of this process; return its number."""
     helper: int = the_pump(os.getpid(), timeout=10).pid

@@ -19,8 +19,8 @@ from helpers import kqueue
 #: and `socket.MSG_CMSG_CLOEXEC`: libraries (trio) choose by the name of the platform.
 _HIDDEN = {
     os: """
-        copy_file_range eventfd fdatasync getxattr listxattr memfd_create pidfd_open pipe2
-        posix_fadvise posix_fallocate removexattr sched_getaffinity sched_setaffinity setxattr
+        copy_file_range eventfd fdatasync memfd_create pidfd_open pipe2
+        posix_fadvise posix_fallocate sched_getaffinity sched_setaffinity
         splice waitid
     """,
     fcntl: "F_SETPIPE_SZ F_GETPIPE_SZ F_ADD_SEALS F_OFD_SETLK F_OFD_SETLKW F_OFD_GETLK",

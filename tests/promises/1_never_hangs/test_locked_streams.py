@@ -23,7 +23,7 @@ def test_a_stream_of_c_that_another_thread_has_locked_is_left_for_later(
     beside_a_locked_stream: Callable[[str, str, str], str],
 ) -> None:
     shown = beside_a_locked_stream(
-        "import ctypes\nc = ctypes.CDLL(None)\nstdout = ctypes.c_void_p.in_dll(c, 'stdout')\n",
+        "import ctypes\nc = ctypes.CDLL(None)\nfrom helpers.scripts import c_stdout; stdout = c_stdout()\n",
         "c.flockfile(stdout); c.fputs(b'slow\\n', stdout)",
         "c.funlockfile(stdout)",
     )

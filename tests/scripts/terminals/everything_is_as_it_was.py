@@ -5,12 +5,12 @@ import os
 import sys
 
 from helpers.leaks import settled_difference, snapshot
-from helpers.scripts import warm_up
+from helpers.scripts import c_stdout, warm_up
 
 from ipyfdcapture import capture_fd
 
 libc = ctypes.PyDLL(None)
-stdout = ctypes.c_void_p.in_dll(libc, "stdout")
+stdout = c_stdout()
 drain = sys.argv[1]
 os.environ.pop("TERM", None)
 os.environ["LINES"] = "7"
