@@ -23,7 +23,8 @@ def test_a_stream_of_c_that_another_thread_has_locked_is_left_for_later(
     beside_a_locked_stream: Callable[[str, str, str], str],
 ) -> None:
     shown = beside_a_locked_stream(
-        "import ctypes\nc = ctypes.CDLL(None)\nfrom helpers.scripts import c_stdout; stdout = c_stdout()\n",
+        "import ctypes\nfrom helpers.scripts import c_stdout\n"
+        "c, stdout = ctypes.CDLL(None), c_stdout()\n",
         "c.flockfile(stdout); c.fputs(b'slow\\n', stdout)",
         "c.funlockfile(stdout)",
     )
