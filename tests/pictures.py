@@ -261,6 +261,8 @@ def make_review(directory: Path) -> None:
 
 
 def _review(app: str, theme: str, prefix: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
     def path(name: str) -> Path:
         return prefix.with_name(f"{prefix.name}-{name}.png")
 
@@ -289,18 +291,13 @@ def _review(app: str, theme: str, prefix: Path) -> None:
         for cell in (complete, complete + 1):
             page.await_idle()
             page.js(
-                """
-                const notebook = window.jupyterapp.shell.currentWidget.content;
-                notebook.activeCellIndex = arguments[0];
-                notebook.mode = 'edit';
-                const editor = notebook.activeCell.editor;
-                notebook.activeCell.node.scrollIntoView({block: 'center'});
-                editor.setCursorPosition({line: 0, column: editor.getLine(0).length});
-                editor.focus();
-                window.jupyterapp.commands.execute('completer:invoke-notebook');
-                """,
+                "window.jupyterapp.shell.currentWidget.content.widgets[arguments[0]]"
+                ".node.scrollIntoView({block: 'center'})",
                 cell,
             )
+            editor = page.all(".jp-Notebook .jp-CodeCell .jp-InputArea-editor .cm-content")[cell]
+            editor.click()
+            editor.send_keys(Keys.END, Keys.TAB)
             page.find(COMPLETIONS)
             notebook.around_completer(path(f"completion-{cell - complete}"))
 

@@ -44,7 +44,8 @@ from ..system.threads import Counter
 from .flushing import flush_all, flush_for_a_look
 from .new_recording import create_recording
 from .options import NAMES, CaptureOptions
-from .terminals import choose_size, set_variables
+from .terminal_watch import TerminalWatch
+from .terminals import choose_size, set_variables, users_terminal
 from .undo import AtEnd, UndoList
 
 #: Asked of the system for each pipe: on bulk output four times as fast as the usual 64 KiB.
@@ -217,8 +218,10 @@ class CaptureSession:
             self._undo.add(AtEnd.DISPLAYS, capture_displays(self._outputs, is_live))
         self._undo.add(AtEnd.FLUSH, flush_all)
         if self._size is not None:
-            self._undo.add(AtEnd.TERMINAL, set_variables(self._size))
+            followed = None if self.options.tty_size else users_terminal(self.dup_below)
+            self._undo.add(AtEnd.TERMINAL, set_variables(self._size, followed is not None))
             self._undo.add(AtEnd.TERMINAL, cstdio.buffer_lines())
+            self._watch_terminals(followed)
 
     def _start_recording(self, closed: ClosedStandardDescriptors) -> None:
         """Have pipes that nothing leads to yet drained into a new recording."""
@@ -270,6 +273,18 @@ class CaptureSession:
             return open_pipe(PIPE_BYTES)
         self._size = self._size or choose_size(self.options.tty_size, fd)
         return open_terminal(self._size)
+
+    def _watch_terminals(self, followed: Descriptor | None) -> None:
+        # Not by way of this object, as for `follow`.
+        dup_base = functools.partial(_dup_below, self._redirections)
+        watch = TerminalWatch(
+            [each.write_end for fd, each in self._redirections.items() if fd in NAMES],
+            followed,
+            any(follower.is_seen for follower in self._followers),
+            functools.partial(router.outside, self.serial, dup_base),
+        )
+        self._undo.add(AtEnd.TERMINAL, watch.stop)
+        self._context.copy().run(watch.start)
 
     def _close_write_ends(self) -> None:
         while self._write_ends:

@@ -46,33 +46,34 @@ def _match(shell: InteractiveShell, context: CompletionContext) -> dict[str, Any
     if line is None:
         return {"completions": []}
     is_cell = line["magic"] == "%%"
-    found = _candidates(shell, is_cell, line["between"], line["word"])
-    matching = [SimpleCompletion(text) for text in found if text.startswith(line["word"])]
+    kind, found = _candidates(shell, is_cell, line["between"], line["word"])
+    matching = [text for text in found if text.startswith(line["word"])]
     return {
-        "completions": matching,
+        "completions": [SimpleCompletion(text, type=kind) for text in matching],
         "matched_fragment": line["word"],
         "suppress": bool(matching),
         "ordered": True,
     }
 
 
-def _candidates(shell: InteractiveShell, is_cell: bool, between: str, word: str) -> list[str]:
+def _candidates(
+    shell: InteractiveShell, is_cell: bool, between: str, word: str
+) -> tuple[str, list[str]]:
+    """Return what sort of thing may stand there, as front ends show it, and all that may."""
     if not is_cell and split_statement(between)[1]:
-        return []  # the statement has begun
+        return "", []  # the statement has begun
     option = (between.split() or [""])[-1]
     action = _ACTIONS.get(option)
     if option in ("-v", "--var"):
-        return _logs(shell)
+        return "log", _logs(shell)
     if option == "--file":
-        return [
-            each + "/" if os.path.isdir(each) else each
-            for each in sorted(glob.glob(glob.escape(os.path.expanduser(word)) + "*"))
-        ]
+        paths = sorted(glob.glob(glob.escape(word) + "*"))
+        return "path", [path + "/" if os.path.isdir(path) else path for path in paths]
     if action is not None and action.choices is not None:
-        return [str(choice) for choice in action.choices]
+        return "value", [str(choice) for choice in action.choices]
     if word.startswith("-"):
-        return sorted(option for option in _ACTIONS if option.startswith("--"))
-    return _logs(shell) if is_cell else []
+        return "option", sorted(option for option in _ACTIONS if option.startswith("--"))
+    return "log", _logs(shell) if is_cell else []
 
 
 def _logs(shell: InteractiveShell) -> list[str]:

@@ -178,3 +178,40 @@ def test_the_terminal_is_still_a_terminal_afterwards(terminal: Terminal) -> None
     terminal.run("%%capture_fd logs\nimport sys\ninside = sys.stdout.isatty()")
     assert terminal.value("inside") == "False"
     assert terminal.value("(sys.stdout.isatty(), sys.stdout.fileno())") == "(True, 1)"
+
+
+SIZES = """\
+import os, signal, time
+print("begins with", *os.get_terminal_size(1), "LINES" in os.environ, flush=True)
+signal.signal(signal.SIGWINCH, lambda *_: None)
+while (size := os.get_terminal_size(1)).columns != 77:
+    signal.pause()
+print("ends with", *size)
+"""
+
+
+def test_a_terminal_of_a_capture_is_as_large_as_that_of_the_user(terminal: Terminal) -> None:
+    """Programs are told when it changes: the size is asked for at the signal alone."""
+    (terminal.directory / "sizes.py").write_text(SIZES)
+    terminal.run("import subprocess, sys")
+    terminal.send(
+        "%%capture_fd --tty --live -v logs\n_ = subprocess.run([sys.executable, 'sizes.py'])"
+    )
+    terminal.expect("begins with 200 50 False")
+    terminal.resize(77, 33)
+    terminal.expect("ends with 77 33")
+    terminal.finish()
+
+
+def test_one_line_says_which_program_waits_for_the_user(terminal: Terminal) -> None:
+    terminal.run("import subprocess")
+    terminal.send(
+        "%%capture_fd --tty -v logs\n"
+        "_ = subprocess.run(['sh', '-c', 'echo Sure?; read answer; echo $answer'])"
+    )
+    terminal.expect(
+        r"sh \(process \d+\) waits for you to type something; --live shows what it says"
+    )
+    terminal.type("yes")
+    terminal.finish()
+    assert terminal.value("logs.text") == repr("Sure?\nyes\n")

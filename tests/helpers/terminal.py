@@ -54,6 +54,13 @@ class Terminal:
     def pid(self) -> int:
         return int(self._child.pid)
 
+    def resize(self, columns: int, rows: int) -> None:
+        self._child.setwinsize(rows, columns)
+
+    def type(self, text: str) -> None:
+        """Type a line for a program that asks."""
+        self._child.sendline(text)
+
     def _await_prompt(self) -> str:
         self._child.expect(r"In \[(\d+)\]: $")
         self._count = int(self._child.match.group(1))

@@ -11,6 +11,7 @@ import pytest
 from helpers.kernel import Kernel
 from helpers.process import TESTS_DIR
 from helpers.real import need
+from helpers.shown import has_text
 
 pytestmark = pytest.mark.parametrize("drain", ["process", "thread"])
 
@@ -164,6 +165,21 @@ def test_a_prompt_gets_no_answer_and_does_not_wait(
         "/dev/tty": "No such device or address: '/dev/tty'",
         "getpass": "end of file",
     }[waits_for] in shown
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells who waits")
+def test_one_line_says_who_waits_for_a_key(kernel: Kernel, drain: str) -> None:
+    """Whoever reads from the terminal itself, as from descriptor 2, gets no end of file."""
+    kernel.ok("import subprocess")
+    msg_id = kernel.send(
+        f"%%capture_fd --tty --drain {drain} -v logs\n"
+        "subprocess.run(['sh', '-c', 'echo Continue?; read answer <&2'])"
+    )
+    kernel.until(has_text("waits for a key, and nobody can press one there"))
+    kernel.interrupt()
+    reply = kernel.finish(msg_id)
+    assert reply.error[0] == "KeyboardInterrupt"
+    assert kernel.value("logs.text") == "Continue?\n"
 
 
 def test_ssh_says_that_it_cannot_ask(kernel: Kernel, drain: str) -> None:

@@ -19,3 +19,11 @@ both_drains = pytest.mark.parametrize("drain", ["process", "thread"])
 )
 def test_with_terminals(script: Script, name: str, drain: str) -> None:
     assert script(f"terminals/{name}", drain) == "[]\n"
+
+
+@both_drains
+def test_a_system_without_terminals_left(script: Script, drain: str) -> None:
+    found = script("terminals/no_terminal_is_left_in_the_system", drain)
+    if found == "cannot mount\n":
+        pytest.skip("only who may mount can have a system without terminals")
+    assert found == "True\n"
