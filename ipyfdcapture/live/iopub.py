@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import uuid
 from typing import Any
@@ -43,6 +44,12 @@ class IOPubScreen:
         """Append a piece of stream output."""
         name = "stderr" if stderr else "stdout"
         self._send("stream", {"name": name, "text": text}, f"stream.{name}".encode())
+
+    def beside(self) -> IOPubScreen:
+        """Return one for other lines under the same cell."""
+        other = copy.copy(self)
+        other._is_final, other._display_id = False, ""
+        return other
 
     def draw(self, lines: list[str], final: bool) -> None:
         """Display the lines, in the place of those that were displayed before."""

@@ -10,6 +10,7 @@ from ..recording.recording import Recording
 from ..recording.sources import is_stderr, label_of
 from ..recording.tail_reader import Chunk, by_source
 from .last_lines import TAIL_BYTES, LastLines
+from .moving_block import MovingBlock, draws_over, first_frame_of
 from .pace import MESSAGES_PER_S, Pace
 from .target import StreamScreen
 from .text import LineAssembler, ShownTexts, collapse_redraws, whole_sequences
@@ -45,6 +46,8 @@ class StreamView:
         self.tail_bytes: int | None = None
         self._totals = Totals()
         self._last: LastLines | None = None  # once there is too much to show
+        self._block: MovingBlock | None = None  # while a source draws over its last rows
+        self._block_source = 0
         self._is_news = False  # since the counts were drawn
         self._capture_ended = False
         self.error: BaseException | None = None
@@ -69,12 +72,55 @@ class StreamView:
                 lines = self._lines.take(Chunk(source, 0, data))
                 self._add(source, "".join(f"[{label}] {line}\n" for line in lines))
             else:
-                self._add(source, self._texts.take(source, data))
+                self._add_rows(source, self._texts.take(source, data))
 
     def skip(self, count: int) -> None:
         """See `Target`."""
         self._totals.skip(count)
         self._begin_to_count().skip()
+
+    def _add_rows(self, source: int, text: str) -> None:
+        """Add text, to a block of its own where it draws over rows."""
+        if self._block is None:
+            start = first_frame_of(text)
+            if start is not None:
+                self._add(source, text[:start])
+                text = text[start:]
+            elif draws_over(text):
+                text = self._take_back(source) + text
+            else:
+                return self._add(source, text)
+            self.catch_up()
+            self._block = MovingBlock(self._screen.beside())
+            self.tail_bytes = TAIL_BYTES  # to draw more over than that takes too long
+            self._block_source = source
+        elif source != self._block_source:
+            return self._add(source, text)
+        above = self._block.take(text)
+        self._left -= _bytes_in(above)
+        self._lines_left -= above.count("\n")
+        if self._left <= len(self._block) or self._lines_left <= 0:
+            self._begin_to_count()
+        elif self._block.has_ended_with(text):
+            self._end_block()
+        return None
+
+    def _take_back(self, source: int) -> str:
+        """Return what a source wrote last and was not shown yet: it may be drawn over."""
+        stderr = is_stderr(self._recording.sources[source])
+        if not self._pending or self._pending[-1][0] != stderr:
+            return ""
+        text = "".join(self._pending.pop()[1])
+        self._left += _bytes_in(text)
+        self._lines_left += text.count("\n")
+        return text
+
+    def _end_block(self) -> None:
+        block, self._block = self._block, None
+        if block is not None:
+            self.tail_bytes = None
+            self._pace.note()
+            block.draw(final=True)
 
     def _add(self, source: int, text: str) -> None:
         stderr = is_stderr(self._recording.sources[source])
@@ -106,6 +152,7 @@ class StreamView:
 
     def _begin_to_count(self, source: int = 0, text: str = "") -> LastLines:
         if self._last is None:
+            self._end_block()
             self._last = LastLines(self._recording, self._tail_lines, self._texts)
             self._last.take_text(source, text)
             for line in self._lines.finish():
@@ -124,6 +171,9 @@ class StreamView:
             self._send(*self._pending.pop(0))
         if len(self._pending) > MESSAGES_PER_S:
             self._group()
+        if self._block is not None and self._block.is_news and self._pace.allows():
+            self._pace.note()
+            self._block.draw()
         if self._is_news and not self._pending and self._pace.allows():
             self._draw_counts(final=False)
 
@@ -152,10 +202,14 @@ class StreamView:
             self._group()
         while self._pending:
             self._send(*self._pending.pop(0))
+        if self._block is not None and self._block.is_news:
+            self._pace.note()
+            self._block.draw()
 
     def cleared(self) -> None:
         """See `Target`. A cell that clears what it shows may go on for as long as it likes."""
         self._screen.cleared()
+        self._block = None
         now = time.monotonic()
         if now - self._began >= _ALLOWANCE_S:
             self._began = now
@@ -166,6 +220,7 @@ class StreamView:
     def capture_ended(self) -> None:
         """See `Target`."""
         self._capture_ended = True
+        self._end_block()
         if self._last is None:
             self._add_what_was_held()
         self.catch_up()

@@ -75,6 +75,9 @@ class StreamScreen(Screen, Protocol):
     def write(self, stderr: bool, text: str) -> None:
         """Append to what stands there."""
 
+    def beside(self) -> StreamScreen:
+        """Return a screen at the same place for other lines, drawn by themselves."""
+
 
 @dataclass(frozen=True)
 class TargetContext:

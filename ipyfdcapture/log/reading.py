@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .decoding import DECODE_BYTES, decode
+from .folding import seen_in_the_end
 from .line import Line
 from .lines import BLOCK_BYTES, Lines, Row, content, contents_of
 from .seen import Sight
@@ -128,13 +129,27 @@ class Reading:
                 yield row.raw
 
     def plain_parts(self) -> Iterator[str]:
-        """Yield its lines as they are seen, in parts; only the last may lack a line end."""
+        """Yield its lines as they are seen, in parts; only the last may lack a line end.
+
+        Lines that are drawn over by others, as bars of several lines are, are seen once: if all
+        lines are there that follow each other.
+        """
         is_ended = True
-        for block in self.blocks():
-            yield ("" if is_ended else "\n") + "\n".join(block.plains)
-            is_ended = block.is_ended
-            if is_ended:
-                yield "\n"
+
+        def blocks() -> Iterator[Block]:
+            nonlocal is_ended
+            for block in self.blocks():
+                is_ended = block.is_ended
+                yield block
+
+        follow_each_other = isinstance(self.indices, range) and self.indices.step == 1
+        parts = seen_in_the_end(blocks()) if follow_each_other else (b.plains for b in blocks())
+        separator = ""
+        for part in parts:
+            yield separator + "\n".join(part)
+            separator = "\n"
+        if separator and is_ended:
+            yield "\n"
 
     def blocks(self) -> Iterator[Block]:
         """Yield its lines, many at a time: a tenth of the work of one at a time."""

@@ -39,7 +39,7 @@ def page_script() -> str:
 @functools.cache
 def css() -> str:
     """Return the style sheet."""
-    return _INDENT.sub("", _read("viewer.css"))
+    return _INDENT.sub("", _BLOCK_COMMENT.sub("", _read("viewer.css")))
 
 
 def names(main: str) -> list[str]:

@@ -90,17 +90,28 @@ def runs_of(text: str, style: Style = PLAIN) -> tuple[list[Run], Style]:
 
 def _runs_without_screens(text: str, style: Style) -> tuple[list[Run], Style]:
     row = Row()
-    for token in _TOKEN.finditer(text):
-        part = token.group()
-        if token.lastgroup == "text":
-            row.write(part, style)
-        elif part in ("\r", "\b") or _CURSOR.fullmatch(part):
-            row.obey(part)
-        elif token.lastgroup == "hidden":
-            row.write(visible(part), style)
-        elif sgr := _SGR.fullmatch(part):
-            style = restyled(style, sgr[1])
+    for token in tokens(text):
+        style = follow(row, token, style)
     return row.runs(), style
+
+
+def tokens(text: str) -> Iterator[re.Match[str]]:
+    """Yield what text consists of, for `follow`: text, sequences, single controls."""
+    return _TOKEN.finditer(text)
+
+
+def follow(row: Row, token: re.Match[str], style: Style) -> Style:
+    """Do to a row what a token says, written in a style; return the style after it."""
+    part = token.group()
+    if token.lastgroup == "text":
+        row.write(part, style)
+    elif part in ("\r", "\b") or _CURSOR.fullmatch(part):
+        row.obey(part)
+    elif token.lastgroup == "hidden":
+        row.write(visible(part), style)
+    elif sgr := _SGR.fullmatch(part):
+        return restyled(style, sgr[1])
+    return style
 
 
 def plain(text: str) -> str:
@@ -165,6 +176,18 @@ class Row:
             self._blank = max(self._blank, stop)
             if self._end <= stop:
                 self._end = 0
+
+    def __len__(self) -> int:
+        return len(self._characters)
+
+    @property
+    def column(self) -> int:
+        """Where the cursor is, counted from 0."""
+        return self._cursor
+
+    @column.setter
+    def column(self, column: int) -> None:
+        self._cursor = column
 
     def runs(self) -> list[Run]:
         """Return what it shows, from style to style."""

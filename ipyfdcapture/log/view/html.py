@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 
 from ...recording.sources import is_stderr
 from ..lines import Row
@@ -19,6 +18,7 @@ from ..search import Pattern
 from . import ansi as safe
 from .excerpt import ENDS_BYTES, excerpt, row_text
 from .marks import Levels, levels_of, sign_of, spans
+from .style_sheet import style_sheet
 from .summary import Summary
 from .timeline import Timeline, timeline
 from .words import counted, short_name, size, source_mark, time_span
@@ -40,7 +40,6 @@ _COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white
 #: Tones with a contrast of at least 4:1 on white and on JupyterLab's dark background.
 _INLINE = ("#777", "#d9363e", "#2e8540", "#97700b", "#3a75d1", "#b14bb5", "#16838c", "#777")
 _BARS_STYLE = "font-family:monospace;text-align:left"
-_STYLE_SHEET = Path(__file__).with_name("style.css")
 
 
 def view(summary: Summary, reading: Reading, timeline: Timeline | None) -> str:
@@ -103,7 +102,7 @@ def page(summary: Summary, reading: Reading) -> Iterator[str]:
 
 
 def _opening() -> str:
-    style = _STYLE_SHEET.read_text(encoding="utf-8")
+    style = style_sheet("style.css")
     # Where a style sheet is shown as text (GitHub's Markdown), a comment is not.
     return (
         f'<div class="fdlog" role="group" aria-label="captured log"><style><!--\n{style}--></style>'

@@ -6,11 +6,11 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
-from pathlib import Path
 from typing import Protocol
 
 from ..reading import Reading
 from . import ansi as safe
+from .style_sheet import style_sheet
 from .words import counted
 
 #: So many equal lines are shown around a change.
@@ -21,7 +21,6 @@ MAX_BYTES = 200_000
 #: So much of a line is shown.
 _MAX_CHARACTERS = 300
 _WORD = re.compile(r"\w+|\s+|.", re.DOTALL)
-_STYLE_SHEET = Path(__file__).with_name("diff.css")
 
 
 class Change(Protocol):
@@ -68,7 +67,7 @@ def html(left: Reading, right: Reading, changes: Sequence[Change], ignore: Itera
     )
     if aside:
         said += f"; {aside} set aside"
-    style = _STYLE_SHEET.read_text(encoding="utf-8")
+    style = style_sheet("diff.css")
     parts = [
         f'<div class="fddiff" role="group" aria-label="two logs"><style><!--\n{style}--></style>'
         f'<div class="fddiff-head"><b>Difference</b> {escape(said)}</div>'

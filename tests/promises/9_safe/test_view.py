@@ -9,7 +9,6 @@ import tracemalloc
 from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from helpers.logs import SECOND, STARTED, Chunk, make_log, make_log_at
@@ -20,6 +19,7 @@ from ipyfdcapture.ipython.on_error import show_last_lines
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.view import ansi as safe
 from ipyfdcapture.log.view import excerpt, html, timeline, words
+from ipyfdcapture.log.view.style_sheet import style_sheet
 
 HOSTILE = [
     b"<script>alert(1)</script>",
@@ -277,10 +277,10 @@ class TestContent:
         markup = make_log([(0, b"a\n")])._repr_mimebundle_()["text/html"]
         sheet = markup[markup.index("<style>") + 7 : markup.index("</style>")]
         assert sheet.startswith("<!--") and sheet.endswith("-->")
-        assert sheet.count("-->") == 1 and "\n\n" not in sheet
+        assert sheet.count("-->") == 1 and "\n\n" not in sheet and "/*" not in sheet
 
     def test_dark_pages_are_known_by_their_marks(self) -> None:
-        sheet = Path(html.__file__).with_name("style.css").read_text()
+        sheet = style_sheet("style.css")
         for mark in ('data-jp-theme-light="false"', "vscode-dark", '[data-theme="dark"]'):
             assert mark in sheet
 
@@ -341,7 +341,7 @@ class TestContrast:
         return (high + 0.05) / (low + 0.05)
 
     def test_of_the_style_sheet(self) -> None:
-        sheet = html._STYLE_SHEET.read_text()
+        sheet = style_sheet("style.css")
         light, dark, of_page = re.findall(r"\.fdlog\{(--fd-red:[^}]*)\}", sheet)
         assert dark == of_page
         for colours, background in ((light, "#ffffff"), (dark, "#111111")):
