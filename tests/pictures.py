@@ -36,6 +36,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "notebook-extension/tracker": {"windowingMode": "none"},
     "completer-extension/manager": {"providerTimeout": 60_000},  # ms
 }
+#: The bars that mark the active cell are no part of what is shown.
+HIDE_MARKS = """
+    const style = document.createElement('style');
+    style.textContent = '.jp-Collapser { visibility: hidden }';
+    document.head.append(style);
+"""
 #: Of a flood so much of its end is in a picture, in pixels of the page.
 FLOOD_PX = 470
 
@@ -81,6 +87,13 @@ milp(-random.integers(10, 100, 40), integrality=np.ones(40), bounds=Bounds(0, 1)
      constraints=LinearConstraint(weights, ub=weights.sum(axis=1) // 3), options={"disp": True})
 print("\\x1b[1;32mOK\\x1b[0m exported to model.lp")
 os.write(2, b"[ WARN:0@0.4] \\x1b[33m2 constraints\\x1b[0m are never active\\n");"""
+
+SOLVER = """\
+%%capture_fd -v logs
+for step in range(200):
+    print(f"step {step:4d}  residual {2.0 ** -step:.3e}")
+libc.perror(b"\\x1b[1;31merror\\x1b[0m")
+raise ArithmeticError("no solution")"""
 
 #: Cells that fail or end, in each view.
 FAILURE = """\
@@ -183,16 +196,19 @@ class Studio:
                 : shown.map(i => all[i].getBoundingClientRect());
             const end = places[places.length - 1].bottom;
             const top = Math.max(places[0].top, end - limit);
-            return {x: places[0].left, y: top, width: Math.min(places[0].width, 720),
+            const width = selector ? places[0].width : Math.min(places[0].width, 720);
+            return {x: places[0].left, y: top, width,
                     height: end - top, scale: 1.25};
         """
+        self.page.js(HIDE_MARKS)
         self._take(path, self.page.js(script, cells, max_px, selector))
         self.page.js("document.querySelectorAll('.jp-Cell').forEach(c => c.style.display = '')")
 
     def around_completer(self, path: Path) -> None:
         """Take a picture of the list of completions and the cell above it."""
         script = """
-            const list = document.querySelector('.jp-Completer').getBoundingClientRect();
+            const shown = document.querySelector('.jp-Completer:not(.lm-mod-hidden)');
+            const list = shown.getBoundingClientRect();
             return {x: list.left - 200, y: list.top - 60, width: 800, height: 420, scale: 1.25};
         """
         self._take(path, self.page.js(script))
@@ -219,7 +235,7 @@ def studio(app: str, theme: str, cells: list[str]) -> Iterator[Studio]:
 
 def make_documentation() -> None:
     """Make the pictures of ``docs/images``."""
-    cells = [SETUP, LIVE, OTHER, TAIL, PROGRESS, FLOOD, TERMINAL, FAILURE]
+    cells = [SETUP, LIVE, OTHER, TAIL, PROGRESS, FLOOD, TERMINAL, SOLVER]
     with studio("jupyterlab", "Light", cells) as notebook:
         page = notebook.page
         for cell in (0, 1, 2):
@@ -242,7 +258,7 @@ def make_documentation() -> None:
         notebook.await_under(6, "400/400")
         notebook.picture(IMAGES / "terminal.png", [6])
         page.run(7)
-        notebook.await_under(7, "singular")
+        notebook.await_under(7, "error:")
         notebook.picture(IMAGES / "failure.png", [7])
     for theme in ("Light", "Dark"):
         with studio("jupyterlab", theme, [SETUP, MODEL, "logs"]) as notebook:

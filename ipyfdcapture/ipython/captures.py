@@ -11,7 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from ..capture.options import CaptureOptions, descriptors_of, live_targets
 from ..capture.session import CaptureSession
 from ..errors import CaptureError
-from ..live.targets import LiveTarget, make_progress, make_tail
+from ..live.targets import LiveTarget, make_live, make_progress, make_tail
 from ..log.captured import Captured
 from ..recording import crashes
 from ..viewer.widget import INSTALL, LogView, can_be_shown
@@ -69,7 +69,9 @@ class Captures:
             if options.explore and not can_be_shown():
                 print(f"--explore needs a notebook and anywidget ({INSTALL}); --live in its place")
                 is_live = True
-            live = live_targets("auto" if is_live else None, file=options.file)
+            live = live_targets(file=options.file)
+            if is_live:
+                live = (LiveTarget("live", make_live), *live)
             if options.tail is not None or options.progress:
                 make = make_progress if options.progress else make_tail
                 keeps = (options.on_error or config.on_error) == "show"

@@ -25,6 +25,7 @@ from .options import (
     MagicOptions,
     check_body,
     check_statement,
+    option_meant,
     parse_options,
     split_statement,
     split_words,
@@ -55,7 +56,7 @@ class CaptureFdMagics:
             return self._recover(parse_options(words + split_words(statement)))
         if options.every_cell or options.off:
             return self._switch_every_cell(options, statement)
-        check_statement(statement)
+        check_statement(statement, words)
         self._check_is_no_name(statement, scope)
         return self._run(options, scope.compile(statement, is_line=True))
 
@@ -63,6 +64,9 @@ class CaptureFdMagics:
         """Refuse a name on its own: that of a log, or one that is not known."""
         if not statement.isidentifier() or keyword.iskeyword(statement):
             return
+        option = option_meant(f"--{statement}")
+        if option is not None and not any(statement in names for names in scope.own_names):
+            raise UsageError(f"%{MAGIC} {statement} runs nothing: did you mean %{MAGIC} {option}?")
         with contextlib.suppress(LookupError):
             if not isinstance(scope.get(statement), Captured):
                 return

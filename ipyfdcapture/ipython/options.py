@@ -99,10 +99,18 @@ def parse_size(text: str | int) -> int:
 # -- the parser -----------------------------------------------------------------------------------
 
 
+_ABOUT_VALUE = re.compile(r"argument (?P<option>-[^:]*): (?P<what>.*)", re.DOTALL)
+
+
 class _Parser(MagicArgumentParser):
     """An argument parser whose errors list what is accepted."""
 
     def error(self, message: str) -> Any:
+        if about := _ABOUT_VALUE.fullmatch(message):
+            # What is accepted there has been said, or is none.
+            without = "ignored explicit argument "
+            what = about["what"].replace(without, "it takes no value, such as ")
+            raise UsageError(f"{about['option']}: {what}")
         found, _, extra = message.partition("unrecognized arguments: ")
         if extra and not found and not extra.startswith("-"):
             raise UsageError(f"{extra!r} follows the NAME: a cell's code stands below the line")
@@ -230,8 +238,7 @@ def parse_options(argv: list[str]) -> MagicOptions:
     if "-h" in argv or "--help" in argv:
         return MagicOptions(help=True)
     argv = _join_values(argv)
-    for word in argv:
-        _check_option(word)
+    _check_words(argv)
     given = vars(PARSER.parse_args(argv))
     given["name"] = _checked_name(given.pop("var"), given["name"])
     if given["append"] and given["name"] is None:
@@ -243,6 +250,8 @@ def parse_options(argv: list[str]) -> MagicOptions:
         raise UsageError(f"{' and '.join(views)} exclude each other: give one")
     if given["tail"] is not None:
         given["tail"] = _parse_lines(given["tail"])
+    if given["file"] == "":
+        raise UsageError("--file needs the PATH of a file")
     if given["file"] is not None:
         given["file"] = os.path.expanduser(os.path.expandvars(given["file"]))
     if given["max_bytes"] is not None:
@@ -303,6 +312,24 @@ _OPTIONS = {option: action for action in PARSER._actions for option in action.op
 #: What an editor makes of two hyphens, or of one.
 _DASHES = re.compile("^[-\u2010-\u2015\u2212]+")
 _NUMBER = re.compile(r"[-+]?\d[\w.]*")
+_UNIT = re.compile(r"[KMGT]?(?:i?B)?", re.IGNORECASE)
+#: What other programs call an option, or who has not read on.
+_OTHER_WORDS = {
+    **dict.fromkeys(("o", "output", "name", "variable", "log"), "-v"),
+    **dict.fromkeys(("stdout", "only-stdout"), "--no-stderr"),
+    **dict.fromkeys(("stderr", "only-stderr"), "--no-stdout"),
+    **dict.fromkeys(("color", "colour", "colors", "colours", "pty", "terminal"), "--tty"),
+    **dict.fromkeys(("size", "limit", "max-size", "max"), "--max-bytes"),
+    **dict.fromkeys(("n", "lines", "last"), "--tail"),
+    **dict.fromkeys(("f", "path", "log-file", "save"), "--file"),
+    **dict.fromkeys(("a", "add"), "--append"),
+    **dict.fromkeys(("verbose", "show", "print", "tee", "follow"), "--live"),
+    **dict.fromkeys(("bar", "quiet-progress"), "--progress"),
+    **dict.fromkeys(("on", "all-cells", "auto", "start"), "--every-cell"),
+    **dict.fromkeys(("stop", "end", "disable"), "--off"),
+    **dict.fromkeys(("list", "crashed", "restore"), "--recover"),
+    **dict.fromkeys(("?", "usage", "options"), "--help"),
+}
 
 
 def split_words(line: str) -> list[str]:
@@ -337,11 +364,28 @@ def _join_values(argv: list[str]) -> list[str]:
     return ["--tail=" if word == "--tail" else word for word in joined]
 
 
-def _check_option(word: str) -> None:
-    """Refuse what looks like an option and is none, with the option that may be meant."""
-    meant = option_meant(word)
-    if meant is not None and meant != word.partition("=")[0]:
-        raise UsageError(f"there is no option {word}: did you mean {meant}?")
+def _check_words(argv: list[str]) -> None:
+    """Refuse slips that would pass as something else, or whose message would not help."""
+    seen: set[str] = set()
+    for before, word in zip(["", *argv], argv, strict=False):
+        meant = option_meant(word)
+        if meant is not None and meant != word.partition("=")[0]:
+            raise UsageError(f"there is no option {word}: did you mean {meant}?")
+        option = "--var" if meant == "-v" else meant
+        if option in seen and _TAKES_VALUE.get(option):
+            raise UsageError(f"{meant} is given twice: give one")
+        seen.add(option or "")
+        if word.startswith(">"):
+            path = word.lstrip(">") or "PATH"
+            raise UsageError(f"{word!r} is for shells: did you mean --file {path}?")
+        if "--max-bytes" in seen:
+            _check_is_no_unit(before, word)
+
+
+def _check_is_no_unit(number: str, word: str) -> None:
+    """Refuse ``10 MB``: it is a size of ten bytes, and a NAME."""
+    if _NUMBER.fullmatch(number) and _UNIT.fullmatch(word):
+        raise UsageError(f"--max-bytes {number} {word}: did you mean {number}{word}?")
 
 
 def option_meant(word: str) -> str | None:
@@ -355,11 +399,13 @@ def option_meant(word: str) -> str | None:
         return option
     if dashes[0] == "-" and name.startswith("v"):
         return f"--{name}" if f"--{name}" in _OPTIONS else None  # -vlogs
-    if len(name) == 1:
+    if len(name) == 1 and name not in _OTHER_WORDS:
         return f"-{name}" if f"-{name}" in _OPTIONS and dashes[0] != "--" else None
     plain = "--" + name.lower().replace("_", "-")
     if plain in _OPTIONS:
         return plain
+    if name.lower() in _OTHER_WORDS:
+        return _OTHER_WORDS[name.lower()]
     close = difflib.get_close_matches(plain, _OPTIONS, n=1, cutoff=0.75)
     return close[0] if close else None
 
@@ -392,8 +438,18 @@ def split_statement(line: str) -> tuple[str, str]:
     return rest[:at], rest[at:]
 
 
-def check_statement(statement: str) -> None:
-    """Refuse a statement that has options after it, or is none. Raises `UsageError`."""
+def check_statement(statement: str, options: list[str]) -> None:
+    """Refuse what is none, or has options after it. Raises `UsageError`.
+
+    Parameters
+    ----------
+    statement
+        What follows the options.
+    options
+        The words before it.
+    """
+    if options[-2:-1] == ["--max-bytes"]:
+        _check_is_no_unit(options[-1], statement.split(" ")[0])
     if not statement or statement.startswith("#"):
         raise UsageError(
             f"%{MAGIC} needs a statement: %{MAGIC} -v logs solve() "
@@ -402,6 +458,8 @@ def check_statement(statement: str) -> None:
     if statement[0] in "!%" or "#" in statement:
         return
     is_code = is_python(statement)
+    if not is_code:
+        _check_begin(statement)
     for match in re.finditer(r"\s+(?=[-\u2010-\u2015\u2212])", statement):
         before, words = statement[: match.start()], statement[match.end() :].split()
         option = option_meant(words[0])
@@ -409,6 +467,18 @@ def check_statement(statement: str) -> None:
             continue
         line = " ".join([MAGIC, option, *words[1:], before])
         raise UsageError(f"options stand before the statement: did you mean %{line}?")
+
+
+def _check_begin(statement: str) -> None:
+    """Refuse a name before the statement, or ``=``, as in ``-v logs = solve()``."""
+    begin = re.match(r"(?:(\w+)\s+|=\s*)(?=\S)", statement)
+    if begin is None or not is_python(rest := statement[begin.end() :]):
+        return
+    name = begin[1]
+    if name is None:
+        raise UsageError(f"did you mean %{MAGIC} [-v NAME] {rest}?")
+    if name.isidentifier() and not keyword.iskeyword(name) and not hasattr(builtins, name):
+        raise UsageError(f"did you mean %{MAGIC} -v {name} {rest}?")
 
 
 def is_python(code: str) -> bool:

@@ -15,7 +15,7 @@ import linecache
 import re
 import sys
 from collections import ChainMap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
 from typing import Any
 
@@ -59,9 +59,14 @@ class Scope:
             frame = frame.f_back
         return cls(shell, frame)
 
+    @property
+    def own_names(self) -> tuple[Mapping[str, Any], ...]:
+        """The names that the user has given a meaning to."""
+        return (self._variables or {}, self._names, self._shell.user_global_ns)
+
     def get(self, name: str) -> Any:
         """Return what a name means here. Raises `LookupError` if it means nothing."""
-        places = (self._variables or {}, self._names, self._shell.user_global_ns, vars(builtins))
+        places: Any = (*self.own_names, vars(builtins))
         return ChainMap(*places)[name]
 
     def expand(self, text: str) -> str:

@@ -189,12 +189,9 @@ class StreamView:
 
     def _draw_counts(self, final: bool) -> None:
         rows = self._last.rows() if self._last is not None and self._capture_ended else []
-        end = ". The last lines:" if rows else ""
-        when = "in all" if final else "so far"
-        line = f"… {self._totals} {when}; the rest is in {self._name}{end}"
         self._is_news = False
         self._pace.note()
-        self._screen.draw([line, *rows], final)
+        self._screen.draw(self._totals.rows(self._name, rows, final), final)
 
     def catch_up(self) -> None:
         """See `Target`."""

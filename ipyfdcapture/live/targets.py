@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import logging
+import os
 import sys
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from .stream_view import StreamView
 from .tail_view import TailView
 from .target import MakeTarget, Screen, Target, TargetContext
 from .terminal import TerminalScreen, TerminalStream
+from .terminal_view import TerminalView
 
 ACCEPTED = (
     '"iopub", "terminal", "auto", a logging.Logger, a logger and a level, a writable stream, '
@@ -127,6 +129,16 @@ def _by_name(name: str) -> MakeTarget:
     if name in ("terminal", "auto"):
         return lambda context: TerminalStream(context.dup_original(1), context.dup_original(2))
     raise ValueError(f"live must be {ACCEPTED}, not {name!r}")
+
+
+def make_live(context: TargetContext) -> Target:
+    """Return a view of the output as it comes, where the user looks, within the flood limits."""
+    if _kernel_shell() is not None:
+        return make_target("iopub")(context)
+    stdout, stderr = context.dup_original(1), context.dup_original(2)
+    if all(os.isatty(fd) for fd in (stdout, stderr) if fd is not None):
+        return TerminalView(stdout, stderr, context)
+    return TerminalStream(stdout, stderr)  # a file takes it all
 
 
 def make_tail(context: TargetContext, keeps_failures: bool = True) -> Target:

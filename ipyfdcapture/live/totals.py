@@ -34,5 +34,21 @@ class Totals:
         lines = [] if self._has_skipped else [counted(self._lines + len(self._unfinished), "line")]
         return [*lines, size(self.nbytes)]
 
+    def rows(self, name: str, last: list[str], is_all: bool) -> list[str]:
+        """Return what stands for what was too much to show: one line that counts, the last lines.
+
+        Parameters
+        ----------
+        name
+            What messages call the log.
+        last
+            The last lines.
+        is_all
+            Whether nothing more will come.
+        """
+        when = "in all" if is_all else "so far"
+        end = ". The last lines:" if last else ""
+        return [f"… {self} {when}; the rest is in {name}{end}", *last]
+
     def __str__(self) -> str:
         return ", ".join(self.parts())

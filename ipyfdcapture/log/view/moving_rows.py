@@ -14,7 +14,7 @@ from .ansi import PLAIN, Row, follow, tokens
 #: What moves the cursor to another row. (Down is for who has been up.)
 VERTICAL = re.compile(r"\x1b\[([0-9]{0,5})([ABEF])|\x1bM")
 #: What goes up, in bytes: without it, no row is drawn over.
-UP = re.compile(rb"\x1b(?:\[[0-9]{0,5}[AF]|M)")
+UP = re.compile(rb"\x1b(?:\[([0-9]{0,5})[AF]|M)")
 #: What goes up in text.
 UP_TEXT = re.compile(r"\x1b(?:\[[0-9]{0,5}[AF]|M)")
 #: So many rows can be reached: no terminal has more.

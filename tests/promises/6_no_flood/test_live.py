@@ -1185,6 +1185,31 @@ def test_the_terminal_shows_output_as_it_comes(terminal: Terminal) -> None:
     assert terminal.value("logs.text") == repr("first\nsecond\n")
 
 
+def test_a_flood_in_the_terminal_is_bounded_as_in_a_notebook(terminal: Terminal) -> None:
+    shown = terminal.run("%%capture_fd --live -v logs\nfor i in range(5000): print('line', i)")
+    counted = (
+        "line 999\n(… .* so far; .*\n)*… 5,000 lines, 48.9 kB in all; the rest is in logs. The last"
+    )
+    assert re.search(counted, shown.replace("\r", ""))
+    assert shown.rstrip().endswith("line 4998\nline 4999")
+    assert len(re.findall(r"line \d+\n", shown)) <= 1021
+    assert terminal.value("len(logs)") == "5000"
+
+
+def test_in_the_terminal_a_bar_may_move_for_long(terminal: Terminal) -> None:
+    """What is drawn over is no flood: within a line, and of several lines."""
+    terminal.run("%config CaptureFd.live_max_bytes = 1000")
+    terminal.run("%config CaptureFd.live_max_lines = 20")
+    shown = terminal.run(
+        "%%capture_fd --live -v logs\n"
+        "for i in range(3000): print(f'\\r{i}', end='')\n"
+        "print()\n"
+        "for i in range(300): print(f'\\x1b[1A\\x1b[2K{i} of several')\n"
+        "print('the end')"
+    )
+    assert "in all" not in shown and shown.rstrip().endswith("299 of several\nthe end")
+
+
 def test_the_terminal_shows_the_last_lines_and_folds_them(terminal: Terminal) -> None:
     gate = Gate(terminal.directory)
     terminal.send(
