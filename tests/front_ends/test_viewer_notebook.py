@@ -398,7 +398,7 @@ def open_hostile(browser: Any, server: NotebookServer, canary: Canary, setup: st
 
 
 def test_a_hostile_log_is_text(browser: Any, server: NotebookServer, canary: Canary) -> None:
-    view = open_hostile(browser, server, canary, "")
+    view = open_hostile(browser, server, canary, "pass")
     page = view.page
     cells = page.js("return document.querySelectorAll('.jp-Cell').length")
     view.focus()
@@ -419,7 +419,7 @@ def test_without_its_defence_the_canary_sings(
 ) -> None:
     view = open_hostile(browser, server, canary, UNSAFE)
     eventually(lambda: canary.asked, "the song")
-    assert view.page.js("return window.pwned") == 1
+    eventually(lambda: view.page.js("return window.pwned"), "the script of the log")
 
 
 #: A solver that prints by the million, and goes wrong.

@@ -58,6 +58,7 @@ class NotebookServer:
             argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
             kernel = {"argv": argv, "display_name": "Python 3", "language": "python"}
             (spec / "kernel.json").write_text(json.dumps(kernel))
+            self.environment["JUPYTER_PREFER_ENV_PATH"] = "0"  # or that of this Python comes first
         path = [str(REPO_DIR), os.environ.get("PYTHONPATH", "")]
         self.environment["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
         known: dict[str, dict[str, Any]] = {
@@ -124,8 +125,13 @@ class NotebookServer:
         subprocess.run(command, env=self.environment, check=True, capture_output=True)
 
     def close(self) -> None:
+        """End the server and its kernels."""
         self.process.terminate()
-        self.process.wait(LIMIT_S)
+        try:
+            self.process.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:  # it has nothing that must be saved
+            self.process.kill()
+            self.process.wait()
 
 
 class NotebookPage:
