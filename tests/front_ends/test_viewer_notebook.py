@@ -326,8 +326,9 @@ os.write(2, b"warning: stopped\\n")"""
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_it_has_the_notebook_s_colours(theme: str, browser: Any, tmp_path: Path) -> None:
-    server = NotebookServer(tmp_path, theme=theme)
+@pytest.mark.parametrize("app", ["jupyterlab", "notebook"])
+def test_it_has_the_notebook_s_colours(app: str, theme: str, browser: Any, tmp_path: Path) -> None:
+    server = NotebookServer(tmp_path, app, theme)
     try:
         page, _ = open_view(browser, server, "theme.ipynb")
         dark = str(theme == "Dark").lower()

@@ -2,16 +2,25 @@
 
 import { luminance } from "./row.js";
 
-/** Have an element be light or dark as what is behind it. @param {HTMLElement} root */
-export function followTheme(root) {
-  const look = () => {
-    root.dataset.dark = String(isDark(root.parentNode));
-  };
-  const observer = new MutationObserver(look);
-  for (const element of [document.documentElement, document.body])
-    observer.observe(element, { attributes: true });
-  look();
-  return observer;
+/** Makes an element light or dark, as what is behind it. */
+export class Theme {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    this.observer = new MutationObserver(() => this.look());
+    for (const element of [document.documentElement, document.body])
+      this.observer.observe(element, { attributes: true });
+    this.look();
+  }
+
+  /** Look at what is behind it now: nothing is before it is in the page. */
+  look() {
+    this.root.dataset.dark = String(isDark(this.root.parentNode));
+  }
+
+  close() {
+    this.observer.disconnect();
+  }
 }
 
 /** @param {Node | null} node */
@@ -27,7 +36,7 @@ function isDark(node) {
 /** Return the bytes of a colour in any of the forms that CSS knows. @param {string} colour */
 function channels(colour) {
   const context = new OffscreenCanvas(1, 1).getContext("2d");
-  if (!context) return [0, 0, 0, 0];
+  if (!colour || !context) return [0, 0, 0, 0];
   context.fillStyle = colour;
   context.fillRect(0, 0, 1, 1);
   return context.getImageData(0, 0, 1, 1).data;

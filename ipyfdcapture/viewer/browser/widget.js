@@ -1,7 +1,7 @@
 // A viewer in a notebook, as anywidget draws it.
 
 import { CommSource } from "./comm.js";
-import { followTheme } from "./theme.js";
+import { Theme } from "./theme.js";
 import { Viewer } from "./viewer.js";
 
 /** @import {Model} from "./types" */
@@ -17,6 +17,7 @@ function render({ model, el }) {
       (one) => /** @type {HTMLElement} */ (one.closest(".jp-OutputArea-child") ?? one),
     );
   };
+  const theme = new Theme(root);
   let isHidden = false;
   const hide = (/** @type {boolean} */ hidden) => {
     isHidden = hidden;
@@ -25,16 +26,18 @@ function render({ model, el }) {
   const source = new CommSource(model);
   const viewer = new Viewer(root, source, {
     height: model.get("height"),
-    alive: () => hide(true),
+    alive: () => {
+      theme.look();
+      hide(true);
+    },
     showStatic: others().length ? () => hide(!isHidden) : undefined,
   });
   source.tell = (note) => viewer.say(note);
   source.redraw = () => viewer.redrawAll();
-  const theme = followTheme(root);
   if (model.get("follow")) viewer.followToggle.click();
   return () => {
     hide(false);
-    theme.disconnect();
+    theme.close();
     viewer.close();
   };
 }

@@ -128,6 +128,27 @@ def test_a_page_takes_the_browser_s_expressions(browser: Any, tmp_path: Path) ->
     view.says("SyntaxError")
 
 
+def test_sources_are_chosen_all_at_once_or_one_by_one(browser: Any, tmp_path: Path) -> None:
+    log = make_log(
+        [(0, b"a\n"), (1, b"b\n"), (2, b"c\n"), (2, b"d\n")],
+        sources=("stdout", "worker-3/stdout", "worker-3/stderr"),
+    )
+    log.save(tmp_path / "x.html")
+    view = SavedPage(browser, tmp_path / "x.html")
+    assert [cell.text for cell in view.all(".fdv-s")] == ["", "worker-3", *["worker-3 err"] * 2]
+    view.one("summary").click()
+    everything, *boxes = view.all(".fdv-sources input")
+    everything.click()
+    view.says("0 of 4 shown")
+    boxes[2].click()
+    view.says("2 of 4 shown")
+    boxes[0].click()
+    view.says("3 of 4 shown")
+    boxes[1].click()
+    view.says("4 of 4 shown")
+    assert everything.is_selected()
+
+
 def test_wrapped_lines_scroll_to_either_end(browser: Any, tmp_path: Path) -> None:
     make_log([(0, b"word %d " % i * 200 + b"\n") for i in range(300)]).save(tmp_path / "x.html")
     view = SavedPage(browser, tmp_path / "x.html")
