@@ -59,7 +59,7 @@ class KqueueWaiter(PollWaiter):
     def __init__(self, closed: Iterable[int] = (), readable: Iterable[int] = ()) -> None:
         self._closed = frozenset(map(int, closed))
         self._gone: set[int] = set()
-        self._kqueue = _select.kqueue()
+        self._kqueue = _open_kqueue()
         try:
             for fd in readable:
                 self._add(fd, 0)
@@ -103,6 +103,18 @@ class KqueueWaiter(PollWaiter):
     def close(self) -> None:
         """Release what the system keeps for it."""
         self._kqueue.close()
+
+
+def _open_kqueue() -> Any:
+    """Return a kqueue, not in the place of a descriptor 0, 1 or 2 that is closed."""
+    in_the_way = []
+    try:
+        while (kqueue := _select.kqueue()).fileno() <= 2:
+            in_the_way.append(kqueue)
+        return kqueue
+    finally:
+        for each in in_the_way:
+            each.close()
 
 
 #: What this system has.

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from helpers import kqueue
+from helpers.fixtures import Script
 
 from ipyfdcapture.system import polling
 from ipyfdcapture.system.polling import KqueueWaiter, PollWaiter
@@ -114,3 +115,8 @@ def test_a_limit_below_zero_does_not_wait(
     waiter_class: type[PollWaiter], pipe: tuple[int, int]
 ) -> None:
     assert not polling.wait_until_closed(pipe[0], -1)
+
+
+def test_it_takes_none_of_the_numbers_0_1_and_2(script: Script) -> None:
+    """They were closed, and are to be captured or opened by somebody else."""
+    assert script("restore/a_waiter_leaves_the_lowest_numbers_free") == "end\n"
