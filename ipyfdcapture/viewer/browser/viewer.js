@@ -166,7 +166,8 @@ export class Viewer {
     this.lines.take(status);
     this.caret = Math.min(this.caret, Math.max(0, this.lines.total - 1));
     if (this.follow && before?.shown !== status.shown) this.toEnd();
-    this.later("marks", before ? 300 : 0, () => this.askMarks());
+    // While a scan goes on, this is told ten times a second.
+    this.timers.marks ||= setTimeout(() => this.askMarks(), before ? 200 : 0);
     this.sayStatus();
     this.filters.timeline.take(status.timeline);
     this.redraw();
@@ -189,6 +190,7 @@ export class Viewer {
   }
 
   async askMarks() {
+    this.timers.marks = 0;
     const reply = await this.source.ask({ do: "marks", buckets: this.marks.buckets });
     if (reply.levels && reply.generation === this.lines.generation)
       this.marks.draw(reply.levels, reply.matches);
