@@ -24,9 +24,11 @@ PRIVATE = AS_IT_IS | getattr(os, "O_NOFOLLOW", 0)
 def open_private(path: str, flags: int) -> int:
     """Open a file that is made if there is none. Its owner alone can use it, whatever the umask."""
     fd = os.open(path, flags | os.O_CREAT | PRIVATE, 0o600)
-    with contextlib.suppress(OSError):  # it is open all the same
+    try:
         if os.fstat(fd).st_mode & 0o600 != 0o600:  # an umask of 0777
             os.fchmod(fd, 0o600)
+    except OSError:  # it is open all the same
+        pass
     return fd
 
 

@@ -36,8 +36,8 @@ LEFT_OUT = {
     },
 }
 
-#: Some of each promise, with both drains: `logs.wait`, `complete`, killed helpers, dying kernels
-#: and late children among them.
+#: Some of the promises that ask something of the system, with both drains: `logs.wait`, `complete`,
+#: killed helpers, dying kernels and late children among them.
 CHOSEN = {
     "unit/test_polling.py": [],
     "promises/1_never_hangs/test_held_gil.py": [
@@ -77,7 +77,6 @@ CHOSEN = {
         "test_output_is_shown_while_the_cell_still_runs",
         "test_a_flood_costs_the_browser_a_megabyte",
     ],
-    "promises/7_memory/test_memory.py": ["test_a_long_index_is_not_all_in_memory"],
     "promises/8_order/test_order.py": [
         "test_a_character_across_any_two_writes_is_whole",
         "test_a_child_that_opens_dev_stdout_is_captured",
