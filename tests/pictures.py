@@ -26,8 +26,9 @@ for place in (str(TESTS_DIR), str(TESTS_DIR.parent)):
     if place not in sys.path:
         sys.path.insert(0, place)
 
+from helpers.browser import open_browser  # noqa: E402
 from helpers.gate import Gate  # noqa: E402
-from helpers.notebook import PATHS, NotebookPage, NotebookServer, open_browser  # noqa: E402
+from helpers.notebook import PATHS, NotebookPage, NotebookServer  # noqa: E402
 from helpers.wait import eventually  # noqa: E402
 
 IMAGES = TESTS_DIR.parent / "docs" / "images"
@@ -76,11 +77,13 @@ TERMINAL = """\
 %%capture_fd --tty --live -v build
 _ = subprocess.run(["g++", "-Wall", "-c", "mesh.cpp"])
 _ = subprocess.run([sys.executable, "fetch.py"])"""
-MODEL = """\
-%%capture_fd -v logs
+MODEL_SETUP = """\
+%load_ext ipyfdcapture
 import os
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, milp"""
+MODEL = """\
+%%capture_fd -v logs
 random = np.random.default_rng(7)
 weights = random.integers(5, 60, (8, 40))
 milp(-random.integers(10, 100, 40), integrality=np.ones(40), bounds=Bounds(0, 1),
@@ -92,7 +95,7 @@ SOLVER = """\
 %%capture_fd -v logs
 for step in range(200):
     print(f"step {step:4d}  residual {2.0 ** -step:.3e}")
-libc.perror(b"\\x1b[1;31merror\\x1b[0m")
+print("\\x1b[1;31merror:\\x1b[0m the matrix is singular", file=sys.stderr)
 raise ArithmeticError("no solution")"""
 
 #: Cells that fail or end, in each view.
@@ -261,7 +264,7 @@ def make_documentation() -> None:
         notebook.await_under(7, "error:")
         notebook.picture(IMAGES / "failure.png", [7])
     for theme in ("Light", "Dark"):
-        with studio("jupyterlab", theme, [SETUP, MODEL, "logs"]) as notebook:
+        with studio("jupyterlab", theme, [MODEL_SETUP, MODEL, "logs"]) as notebook:
             for cell in range(3):
                 notebook.page.run(cell)
             path = IMAGES / f"view-{theme.lower()}.png"

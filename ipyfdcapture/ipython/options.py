@@ -110,6 +110,8 @@ class _Parser(MagicArgumentParser):
             # What is accepted there has been said, or is none.
             without = "ignored explicit argument "
             what = about["what"].replace(without, "it takes no value, such as ")
+            if what == "expected one argument":
+                what += f": {_OPTIONS[about['option'].split('/')[0]].metavar}"
             raise UsageError(f"{about['option']}: {what}")
         found, _, extra = message.partition("unrecognized arguments: ")
         if extra and not found and not extra.startswith("-"):

@@ -32,7 +32,7 @@ BEGIN = "__capture_fd__"
 _MAGIC_LINE = re.compile(r"%%capture_fd(?=\s|$)")
 #: What is typed in its place, and would say no more than that there is no such magic.
 _SLIP = re.compile(
-    r"%%[%\s]*(?:capture[_-]?fds?|capture_df|fd_capture|capture_ fd)(?=\W|$)\S*", re.IGNORECASE
+    r"%%[%\s]*(?:capture[_-]?fds?|capture_df|fd_capture|capture_ fd)(?=[^\w?]|$)\S*", re.IGNORECASE
 )
 
 #: By the id of a shell: begins the capture of the cell that it runs, given the options and whether

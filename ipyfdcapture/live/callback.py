@@ -1,4 +1,4 @@
-"""Functions, streams, loggers and files that are given what is captured as it comes."""
+"""Targets that take the output as it comes: functions, streams, loggers, files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .text import LineAssembler, SourceTexts
 
 
 class _Immediate:
-    """A target that keeps nothing back."""
+    """A target that uses what it gets at once."""
 
     is_seen = False
     tail_bytes: int | None = None
@@ -50,9 +50,9 @@ class _Immediate:
 
 
 class LineTarget(_Immediate):
-    """Calls a function with each `Line`, and with the last unfinished one at the end.
+    """Calls a function for each `Line`, and at the end for a last one without a line end.
 
-    An exception in it ends nothing: the next line is still given. The first is reported.
+    If the function raises, the next line comes all the same; the first error is reported.
     """
 
     def __init__(self, on_line: Callable[[Line], object]) -> None:
@@ -87,7 +87,7 @@ class LineTarget(_Immediate):
 
 
 class StreamTarget(_Immediate):
-    """Writes to a text or binary stream; flushes it at the end, if it can be; leaves it open."""
+    """Writes to a text or binary stream, and flushes it at the end. It stays open."""
 
     def __init__(self, stream: IO[Any]) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""The notebook: messages over the kernel's IOPub, under the cell that the capture belongs to."""
+"""Showing under a cell of a notebook, by messages on the kernel's IOPub channel."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _ONE_ROW_A_LINE = (
 
 
 class IOPubScreen:
-    """Shows under one cell, whichever cell runs at the time.
+    """Shows text under one cell, even while other cells run.
 
-    Messages go straight to the kernel's IOPub socket, with the cell as their parent. Nothing
-    passes through ``sys.stdout``, so a live capture cannot capture itself.
+    It sends messages to the kernel's IOPub socket with that cell as their parent, and never writes
+    to ``sys.stdout``: a live capture must not capture itself.
 
-    Some front ends (papermill's log, ipyparallel) show a display as it first was. So the final
-    lines are a new display, and the one that was updated until then becomes empty.
+    Some front ends (papermill's log, ipyparallel) ignore updates of a display. So the final lines
+    are sent as a new display, and the one that was updated until then is emptied.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class IOPubScreen:
         self._display_id = ""
 
     def write(self, stderr: bool, text: str) -> None:
-        """Append a piece of stream output."""
+        """Send stream output."""
         name = "stderr" if stderr else "stdout"
         self._send("stream", {"name": name, "text": text}, f"stream.{name}".encode())
 
@@ -52,7 +52,7 @@ class IOPubScreen:
         return other
 
     def draw(self, lines: list[str], final: bool) -> None:
-        """Display the lines, in the place of those that were displayed before."""
+        """Display the lines in place of the previous ones."""
         text = "\n".join(lines)
         data = {"text/plain": text}
         if not self._wraps:
@@ -75,10 +75,10 @@ class IOPubScreen:
         self._send(kind, content, f"display_data.{self._display_id}".encode())
 
     def give_way(self) -> None:
-        """What is shown beside it stands below: this can be drawn over all the same."""
+        """Nothing to do: a display can be updated after others have followed."""
 
     def cleared(self) -> None:
-        """The next lines are displayed anew."""
+        """Start a new display with the next lines."""
         self._display_id = ""
 
     def close(self) -> None:

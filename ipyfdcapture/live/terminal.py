@@ -1,4 +1,4 @@
-"""The terminal: what the captured descriptors led to before the capture."""
+"""Writing where the captured descriptors led before the capture: as a rule, a terminal."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ..system.polling import wait_until_writable
 
 
 class TerminalStream:
-    """Passes the output through as it is.
+    """Writes the output unchanged, each stream to its own descriptor.
 
-    Takes over the descriptors; None for one that was closed.
+    It owns the descriptors. None stands for one that was closed.
     """
 
     is_seen = True
@@ -80,9 +80,9 @@ class TerminalStream:
 
 
 class TerminalScreen:
-    """Redraws lines in place on a terminal; elsewhere, writes what stands there at the end.
+    """Redraws lines in place on a terminal. Anything else gets the final lines only.
 
-    Takes over the descriptor.
+    It owns the descriptor.
     """
 
     def __init__(self, fd: int) -> None:
@@ -107,7 +107,7 @@ class TerminalScreen:
             self._can_redraw, self._drawn = False, 0
 
     def give_way(self) -> None:
-        """Take away what stands there: what comes beside it is not to be drawn over."""
+        """Erase the lines: other output is about to follow, and must not be drawn over."""
         if self._drawn:
             write_all(self._fd, f"\x1b[{self._drawn}F\x1b[J".encode())
             self._drawn = 0
