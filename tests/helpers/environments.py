@@ -70,7 +70,6 @@ def _have_few_descriptors() -> None:
 
 
 _PLAIN: dict[str, Callable[[], object]] = {
-    "no_new_privs": _give_up_new_rights,
     "odd_path": _use_an_odd_path,
     "umask_0": lambda: os.umask(0),
     "umask_777": lambda: os.umask(0o777),
@@ -78,6 +77,8 @@ _PLAIN: dict[str, Callable[[], object]] = {
     "locale_c": lambda: None,  # by the variables that the test sets
     "no_home": lambda: [os.environ.pop(name, None) for name in ("HOME", "USER", "LOGNAME")],
 }
+if sys.platform == "linux":
+    _PLAIN["no_new_privs"] = _give_up_new_rights
 
 
 def _have_no_locks_and_links() -> None:
