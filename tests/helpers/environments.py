@@ -10,6 +10,7 @@ import errno
 import functools
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -96,8 +97,20 @@ if sandbox.OPTIONAL_CALLS:
 # -- what root may do -----------------------------------------------------------------------------
 
 
+def _go_on_in_a_child(afterwards: Callable[[], object] = lambda: None) -> None:
+    """Return in a child. This process waits for it, and ends as it did."""
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        afterwards()
+        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
 def _become_nameless() -> None:
     """Be a user without a name, a home or a shell, as containers run programs."""
+    place = tempfile.mkdtemp(dir="/tmp")  # that of the test is root's alone
+    os.chmod(place, 0o777)
+    _go_on_in_a_child(lambda: shutil.rmtree(place))
     import ipyfdcapture  # its files, and Python's, may be root's alone
 
     with ipyfdcapture.capture_fd(drain="thread") as warm:
@@ -105,8 +118,6 @@ def _become_nameless() -> None:
     assert warm.text == "warm\n"
     for name in ("HOME", "USER", "LOGNAME"):
         os.environ.pop(name, None)
-    place = tempfile.mkdtemp(dir="/tmp")
-    os.chmod(place, 0o777)
     os.environ["TMPDIR"] = tempfile.tempdir = place
     os.setgroups([])
     os.setgid(_NAMELESS)
@@ -177,10 +188,7 @@ def _hide_shell() -> None:
 def _be_the_first_process() -> None:
     """Be process 1, which gets all orphans."""
     _unshare(_CLONE_NEWPID | _CLONE_NEWNS)
-    first = os.fork()
-    if first:
-        _, status = os.waitpid(first, 0)
-        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    _go_on_in_a_child()
     _mount("none", "/", "none", _MS_REC | _MS_PRIVATE)
     _mount("proc", "/proc", "proc")
 
