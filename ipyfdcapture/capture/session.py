@@ -125,7 +125,7 @@ class CaptureSession:
         if not self._followers:
             self._undo.add(AtEnd.IOSTREAMS, tie_iostreams())
         # Not by way of this object: a target that goes on would keep the log.
-        dup_base = functools.partial(_dup_below, self._redirections)
+        dup_base = functools.partial(_dup_original, self._redirections)
         follower = Follower(
             recording,
             target,
@@ -218,7 +218,7 @@ class CaptureSession:
             self._undo.add(AtEnd.DISPLAYS, capture_displays(self._outputs, is_live))
         self._undo.add(AtEnd.FLUSH, flush_all)
         if self._size is not None:
-            followed = None if self.options.tty_size else users_terminal(self.dup_below)
+            followed = None if self.options.tty_size else users_terminal(self.dup_original)
             self._undo.add(AtEnd.TERMINAL, set_variables(self._size, followed is not None))
             self._undo.add(AtEnd.TERMINAL, cstdio.buffer_lines())
             self._watch_terminals(followed)
@@ -276,7 +276,7 @@ class CaptureSession:
 
     def _watch_terminals(self, followed: Descriptor | None) -> None:
         # Not by way of this object, as for `follow`.
-        dup_base = functools.partial(_dup_below, self._redirections)
+        dup_base = functools.partial(_dup_original, self._redirections)
         watch = TerminalWatch(
             [each.write_end for fd, each in self._redirections.items() if fd in NAMES],
             followed,
@@ -308,7 +308,7 @@ class CaptureSession:
     def _duplicate_originals(self) -> None:
         self._undo.add(AtEnd.ORIGINALS, self._close_originals)
         for fd, redirection in self._redirections.items():
-            original = redirection.dup_below()
+            original = redirection.dup_original()
             if original is not None:
                 self.originals[fd] = Descriptor(original)
 
@@ -347,7 +347,7 @@ class CaptureSession:
         options = self.options
         context = TargetContext(
             frozenset(options.descriptors),
-            self.dup_below,
+            self.dup_original,
             options.live_max_bytes,
             options.live_max_lines,
             options.tail_lines,
@@ -365,9 +365,9 @@ class CaptureSession:
         elif self._python is not None:
             self._python.pass_by_records()
 
-    def dup_below(self, fd: int) -> int | None:
+    def dup_original(self, fd: int) -> int | None:
         """Return a new descriptor for what ``fd`` was before; None if closed or not captured."""
-        return _dup_below(self._redirections, fd)
+        return _dup_original(self._redirections, fd)
 
     def _capture_python(self) -> None:
         options = self.options
@@ -407,7 +407,7 @@ class CaptureSession:
     def _open_base(self, fd: int, original: Any) -> TextIO | None:
         """Return a new stream on what a descriptor would be without this capture."""
         base = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) if fd in self._paused else None
-        base = self.dup_below(fd) if base is None else base
+        base = self.dup_original(fd) if base is None else base
         if base is None:
             return None
         encoding = attribute_of(original, "encoding") or self.options.encoding
@@ -494,6 +494,6 @@ class CaptureSession:
             self._captured.close()
 
 
-def _dup_below(redirections: dict[int, Redirection], fd: int) -> int | None:
+def _dup_original(redirections: dict[int, Redirection], fd: int) -> int | None:
     redirection = redirections.get(fd)
-    return None if redirection is None else redirection.dup_below()
+    return None if redirection is None else redirection.dup_original()

@@ -24,16 +24,16 @@ def choose_size(wanted: tuple[int, int] | None, original: int) -> Size:
     return size_of(original) or USUAL_SIZE
 
 
-def users_terminal(dup_below: Callable[[int], int | None]) -> Descriptor | None:
+def users_terminal(dup_original: Callable[[int], int | None]) -> Descriptor | None:
     """Return the terminal that a captured descriptor led to before; None if neither did.
 
     Parameters
     ----------
-    dup_below
+    dup_original
         Returns a new descriptor for what a captured one was; None if it is not captured.
     """
     for fd in (1, 2):
-        original = dup_below(fd)
+        original = dup_original(fd)
         if original is not None:
             found = Descriptor(original)
             if size_of(found) is not None:

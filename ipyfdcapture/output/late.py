@@ -7,7 +7,7 @@ import fcntl
 
 from .foreign import attribute_of
 from .proxy import process_stream
-from .redirect import dup_original
+from .redirect import dup_base
 
 _NAMES = {1: "stdout", 2: "stderr"}
 
@@ -24,4 +24,4 @@ def open_late_output(fd: int) -> int | None:
     if isinstance(behind, int):
         with contextlib.suppress(OSError):
             return fcntl.fcntl(behind, fcntl.F_DUPFD_CLOEXEC, 3)
-    return dup_original(fd)
+    return dup_base(fd)

@@ -1,8 +1,8 @@
 """Redirections: one descriptor swapped for a pipe, and the way back.
 
 Redirections of one descriptor form a stack that belongs to the process: the newest gets what is
-written. They may be undone in any order and from any thread: each keeps a duplicate of what it
-found, and one that is undone from below another leaves its own to that one.
+written. They may be undone in any order and from any thread: each keeps a duplicate of the
+original that it replaced, and one that is undone under a newer one leaves its original to that.
 """
 
 from __future__ import annotations
@@ -31,36 +31,36 @@ class Redirection:
         self.write_end = Descriptor(write_end)
         with _lock:
             #: What the descriptor was; None if it was closed.
-            self._found: Descriptor | None = None
+            self._original: Descriptor | None = None
             #: The redirection that it led to, if it led to one.
-            self._below: Redirection | None = None
-            self._found_inheritable = True
+            self._outer: Redirection | None = None
+            self._original_inheritable = True
             if _is_open(fd):
-                self._found_inheritable = os.get_inheritable(fd)
-                self._found = Descriptor.duplicate_of(fd)
+                self._original_inheritable = os.get_inheritable(fd)
+                self._original = Descriptor.duplicate_of(fd)
             try:
                 stack = _stacks.get(fd, [])
-                if stack and self._found is not None and stack[-1].write_end.is_same(fd):
-                    self._below = stack[-1]
+                if stack and self._original is not None and stack[-1].write_end.is_same(fd):
+                    self._outer = stack[-1]
                 # 1 and 2 are for children too, whatever they were.
-                _replace(write_end, fd, fd <= 2 or self._found_inheritable)
+                _replace(write_end, fd, fd <= 2 or self._original_inheritable)
             except BaseException:
-                self._let_go_of_found()
+                self._close_original()
                 raise
             _stacks[fd] = [*stack, self]
 
-    def dup_below(self) -> int | None:
+    def dup_original(self) -> int | None:
         """Return a new descriptor for what ``fd`` was before this redirection; None if closed."""
         with _lock:
-            found = self._found
-            if found is None or not found.is_ours():
+            original = self._original
+            if original is None or not original.is_ours():
                 return None
-            return fcntl.fcntl(found, fcntl.F_DUPFD_CLOEXEC, 3)
+            return fcntl.fcntl(original, fcntl.F_DUPFD_CLOEXEC, 3)
 
-    def dup_bottom(self) -> int | None:
+    def dup_base(self) -> int | None:
         """Return a new descriptor for what ``fd`` was before this and all that it stands on."""
         with _lock:
-            return self.dup_below() if self._below is None else self._below.dup_bottom()
+            return self.dup_original() if self._outer is None else self._outer.dup_base()
 
     def undo(self) -> None:
         """Put back what was found, unless a newer redirection is on top. Idempotent."""
@@ -72,35 +72,35 @@ class Redirection:
                 self._put_back()
             else:
                 for each in stack:
-                    if each._below is self:
+                    if each._outer is self:
                         each._inherit(self)
             stack.remove(self)
             if not stack:
                 del _stacks[self.fd]
             self.write_end.close()
-            self._let_go_of_found()
+            self._close_original()
 
     def _put_back(self) -> None:
         if self.fd > 2 and not (_is_open(self.fd) and self.write_end.is_same(self.fd)):
             return  # the user closed it meanwhile, and may have given its number to another file
-        if self._found is not None:
-            if self._found.is_ours():
-                _replace(self._found, self.fd, self._found_inheritable)
+        if self._original is not None:
+            if self._original.is_ours():
+                _replace(self._original, self.fd, self._original_inheritable)
             return
         with contextlib.suppress(OSError):
             os.close(self.fd)
 
     def _inherit(self, gone: Redirection) -> None:
         """Put back what ``gone`` would have, now that it is gone."""
-        self._let_go_of_found()
-        self._found, gone._found = gone._found, None
-        self._found_inheritable = gone._found_inheritable
-        self._below = gone._below
+        self._close_original()
+        self._original, gone._original = gone._original, None
+        self._original_inheritable = gone._original_inheritable
+        self._outer = gone._outer
 
-    def _let_go_of_found(self) -> None:
-        if self._found is not None:
-            self._found.close()
-            self._found = None
+    def _close_original(self) -> None:
+        if self._original is not None:
+            self._original.close()
+            self._original = None
 
 
 def count_redirections(fd: int) -> int:
@@ -108,14 +108,14 @@ def count_redirections(fd: int) -> int:
     return len(_stacks.get(fd, ()))
 
 
-def dup_original(fd: int) -> int | None:
+def dup_base(fd: int) -> int | None:
     """Return a new descriptor for what ``fd`` is without our redirections; None if closed."""
     with _lock:
         if not _is_open(fd):
             return None
         stack = _stacks.get(fd, [])
         if stack and stack[-1].write_end.is_same(fd):
-            return stack[-1].dup_bottom()
+            return stack[-1].dup_base()
         return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
 
 

@@ -1,13 +1,11 @@
 """What stands under each cell in JupyterLab, in a real browser, while cells run and afterwards.
 
-With IPYFDCAPTURE_PICTURES=DIRECTORY the pictures of the README are written there.
+The pictures of the documentation are made by ``tests/pictures.py``.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -152,30 +150,6 @@ class Page:
             raise AssertionError(f"{error}, but {self.under(cell)!r}") from None
         return self.under(cell)
 
-    def picture(self, name: str, cells: list[int]) -> None:
-        """Take a picture of some cells, for the README."""
-        directory = os.environ.get("IPYFDCAPTURE_PICTURES")
-        if not directory:
-            return
-        script = """
-            const all = [...document.querySelectorAll('.jp-Notebook .jp-Cell')];
-            all.forEach((cell, i) => {
-                cell.style.display = arguments[0].includes(i) ? '' : 'none';
-            });
-            document.activeElement.blur();
-            const places = arguments[0].map(i => all[i].getBoundingClientRect());
-            const [first, last] = [places[0], places[places.length - 1]];
-            return {x: first.left, y: first.top, width: Math.min(first.width, 720),
-                    height: last.bottom - first.top, scale: 1.25};
-        """
-        clip = self.browser.execute_script(script, cells)
-        options = {"clip": clip, "captureBeyondViewport": True}
-        taken = self.browser.execute_cdp_cmd("Page.captureScreenshot", options)
-        (Path(directory) / name).write_bytes(base64.b64decode(taken["data"]))
-        self.browser.execute_script(
-            "document.querySelectorAll('.jp-Cell').forEach(c => { c.style.display = ''; })"
-        )
-
 
 @pytest.fixture
 def gates(tmp_path: Path) -> Iterator[dict[str, Gate]]:
@@ -227,13 +201,11 @@ def test_what_stands_under_each_cell(open_page: OpenPage, gates: dict[str, Gate]
     # While the cell runs: its last lines, in place.
     page.await_under(3, "[30/30] compiling part 30")
     assert page.under(3).split("\n") == [f"[{i}/30] compiling part {i}" for i in range(27, 31)]
-    page.picture("live-tail.png", [3])
     gates["tail"].open()
     last, end = page.await_under(3, "all in build").split("\n")
     assert last == "[30/30] compiling part 30"
     assert re.fullmatch(r"finished in \d+\.\d s: 30 lines, 762 B, all in build", end)
     page.await_under(4, "epoch 39/40: loss 0.0256")
-    page.picture("live-progress.png", [4])
     gates["progress"].open()
     # A flood: its start, a line that counts, its end.
     flood = page.await_under(6, "\n5000000")
@@ -258,7 +230,6 @@ def test_what_stands_under_each_cell(open_page: OpenPage, gates: dict[str, Gate]
     other = page.under(2)
     assert other.split("\n")[0] == "another cell, run later <b>plain text</b>"
     assert other.rstrip().split("\n")[1:] == ["█" * 20 + " 100%"]
-    page.picture("live.png", [1, 2, 6])
 
 
 WAITING = """\
@@ -350,4 +321,3 @@ def test_a_terminal_shows_colours_and_a_bar(open_page: OpenPage) -> None:
     assert page.under(2).split() == ["[a", "full-screen", "program]", "after", "the", "screen"]
     page.await_under(4, "[a full-screen program] after the screen")
     page.await_under(3, "400/400")
-    page.picture("terminal.png", [1])
