@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
-from ..recording.files import mark_crashed, move_recording, remove_tree
+from ..recording.files import hold_lock, mark_crashed, move_recording, remove_tree
 from ..recording.writer import RecordingWriter
 from .emptying import Copy, Emptier, PumpedPipe, PumpedRecording
 from .owner import Owner
@@ -144,6 +144,8 @@ class Pump:
             return {}
         if request["do"] == "spool":
             self._spools[request["path"]] = fds[0]
+            with contextlib.suppress(BlockingIOError):
+                hold_lock(fds[0])
         elif request["do"] == "record":
             self._record(request, fds)
         elif request["do"] == "add":

@@ -1,7 +1,7 @@
 """The spool: the private directory in which this process keeps its recordings.
 
 Each process has its own, made at first use (0700, with a name that cannot be foreseen) and
-removed when the process ends. A lock file in it is held by the process and its helper, so that
+removed when the process ends. The process and its helper each hold a lock on a file in it, so that
 others can tell a spool that is in use from one that was left behind.
 """
 
@@ -22,7 +22,7 @@ from ..errors import CaptureError
 from ..system.descriptors import Descriptor, open_private
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.pipes import out_of_the_way
-from .files import remove_tree
+from .files import hold_lock, lock, remove_tree
 
 LOCK_NAME = "lock"
 _BEING_MADE = "ipyfdcapture-new-"
@@ -43,6 +43,8 @@ class Spool:
 _spools: dict[str, Spool] = {}
 #: Those that could not be used any more, though something may still be read there.
 _former: list[Spool] = []
+#: Others' spools that this process holds at present.
+_held: set[tuple[int, int]] = set()
 _guard = fork_safe_lock()
 
 
@@ -88,8 +90,8 @@ def _is_usable(spool: Spool) -> bool:
         return False
     if not spool.lock_fd.is_ours():
         try:
-            spool.lock_fd = Descriptor(_lock(spool.path))
-        except OSError:  # removed, or held by a helper that is about to let go of it
+            spool.lock_fd = Descriptor(_open_lock(spool.path, is_alone=False))
+        except OSError:  # removed, or just being so
             return False
     return os.path.isdir(spool.path)
 
@@ -113,7 +115,7 @@ def _make(base: str) -> Spool:
         os.chmod(being_made, 0o700)  # whatever the umask
         lock = os.path.join(being_made, LOCK_NAME)
         lock_fd = out_of_the_way(open_private(lock, os.O_RDWR | os.O_EXCL))
-        _take(lock_fd)
+        hold_lock(lock_fd)
         folder, name = os.path.split(being_made)
         path = os.path.join(folder, name_prefix() + name.removeprefix(_BEING_MADE))
         os.rename(being_made, path)
@@ -125,33 +127,14 @@ def _make(base: str) -> Spool:
     return Spool(path, Descriptor(lock_fd), os.getpid(), user_id())
 
 
-def _lock(path: str) -> int:
+def _open_lock(path: str, is_alone: bool) -> int:
     lock_fd = out_of_the_way(open_private(os.path.join(path, LOCK_NAME), os.O_RDWR))
     try:
-        _hold(lock_fd)
+        lock(lock_fd) if is_alone else hold_lock(lock_fd)
     except BaseException:
         os.close(lock_fd)
         raise
     return lock_fd
-
-
-def _take(lock_fd: int) -> None:
-    """Take a new lock. Where the system has none, nobody else can take this one either."""
-    try:
-        _hold(lock_fd)
-    except BlockingIOError:
-        raise
-    except OSError:
-        pass
-
-
-def _hold(lock_fd: int) -> None:
-    """Take a lock, or raise `OSError`: somebody else has it, or there are none on this system."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)) from None
-    fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def remove_half_made(base: str) -> None:
@@ -175,15 +158,33 @@ def is_mine(path: str) -> bool:
 
 @contextlib.contextmanager
 def held(path: str) -> Iterator[None]:
-    """Hold the lock of a spool that was left behind.
+    """Hold the lock of a spool that was left behind, as the only one.
 
     Raises `OSError` if its process, its helper or somebody else who holds it is still there.
     """
-    lock_fd = _lock(path)
+    with _guard:  # a process is not kept out by its own locks
+        this = _identity(path)
+        own = [_identity(spool.path) for spool in (*_spools.values(), *_former)]
+        if this is None or this in own or this in _held:
+            raise BlockingIOError(errno.EAGAIN, "this process holds it", path)
+        _held.add(this)
     try:
-        yield
+        lock_fd = _open_lock(path, is_alone=True)
+        try:
+            yield
+        finally:
+            os.close(lock_fd)
     finally:
-        os.close(lock_fd)
+        _held.discard(this)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return what tells a directory from any other, by whatever path; None if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _forget_after_fork() -> None:
@@ -193,6 +194,7 @@ def _forget_after_fork() -> None:
             spool.lock_fd.close()
     _spools.clear()
     _former.clear()
+    _held.clear()
 
 
 def _remove_at_exit() -> None:

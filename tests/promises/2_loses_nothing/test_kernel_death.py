@@ -12,6 +12,8 @@ import re
 import resource
 import signal
 import stat
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -729,10 +731,25 @@ def test_a_spool_whose_maker_was_killed_goes_once_it_is_old(tmp_path: Path, lock
     assert not left.exists()
 
 
+_HOLDS_A_SPOOL = """
+import os, sys
+from ipyfdcapture.recording.files import hold_lock
+hold_lock(os.open(sys.argv[1] + "/lock", os.O_RDWR | os.O_CREAT, 0o600))
+print("held", flush=True)
+sys.stdin.read()"""
+
+
 def test_an_old_spool_whose_maker_was_only_stopped_stays(tmp_path: Path) -> None:
     left = tmp_path / "ipyfdcapture-new-abc"
     left.mkdir(mode=0o700)
-    with spool.held(str(left)):
+    maker = subprocess.Popen(
+        [sys.executable, "-c", _HOLDS_A_SPOOL, str(left)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with maker:
+        assert maker.stdout is not None
+        assert maker.stdout.readline() == b"held\n"
         os.utime(left, (1, 1))
         crashes.find("k", str(tmp_path))
         assert left.exists()

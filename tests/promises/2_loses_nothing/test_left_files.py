@@ -26,6 +26,14 @@ with open("child", "w") as file:
 os.kill(os.getpid(), 9)"""
 
 
+#: And what was written by then is recorded.
+KILL_THE_HELPER = """from helpers.process import the_pump
+from ipyfdcapture.capture.session import current_capture
+the_pump(os.getpid()).kill()
+assert current_capture().captured.text
+"""
+
+
 def run(directory: Path, *cells: str, where: str = "", **env: str) -> str:
     """Run cells in a new shell of the notebook ``nb.ipynb``; return what it shows."""
     env = {"JPY_SESSION_NAME": "nb.ipynb", **env}
@@ -52,10 +60,15 @@ def test_damaged_recordings_are_read_with_care(script: Script, rounds: Rounds, s
     assert script(name, str(seed), str(count), timeout=rounds(100, full=900)) == "end\n"
 
 
-def test_a_process_that_native_code_forked_hides_no_crash(tmp_path: Path) -> None:
-    run(tmp_path, NATIVE_FORK)
+@pytest.mark.parametrize("helper", ["lives", "is killed"])
+def test_a_process_that_native_code_forked_hides_no_crash(tmp_path: Path, helper: str) -> None:
+    cell = NATIVE_FORK
+    if helper == "is killed":
+        cell = cell.replace("child = libc", KILL_THE_HELPER + "child = libc")
+    run(tmp_path, cell)
     try:
-        eventually(lambda: kept(tmp_path), "the recording of the crash")
+        if helper == "lives":
+            eventually(lambda: kept(tmp_path), "the recording of the crash")
         assert "last words" in run(tmp_path, "%capture_fd --recover")
     finally:
         os.kill(int((tmp_path / "child").read_text()), 9)
