@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import weakref
 from collections.abc import Callable
 
@@ -125,7 +126,7 @@ def _greet(drain: Drain) -> None:
     except OSError as error:
         _failures += 1
         is_known = not isinstance(error, ChildProcessError) or _failures >= _MAX_FAILURES
-        if is_known and not _helpers_work:
+        if error.errno == errno.ESTALE or (is_known and not _helpers_work):
             _no_helper = error
         drain.retire()
         raise

@@ -21,6 +21,7 @@ from ..system.finalizers import Finalizer
 from ..system.forking import is_owned
 from ..system.interrupts import deferred_interrupts
 from ..system.threads import Counter
+from . import protocol
 from .channel import GONE, LateAnswerError, check_answer
 from .host import Host
 from .job import DrainJob, Pipe, PipeReservation
@@ -82,14 +83,14 @@ class Drain:
     def greet(self, limit_s: float) -> None:
         """Wait until the pump has said that it is one, if it has not yet.
 
-        Raises `OSError` if it does not within ``limit_s`` seconds, and is ended then, or if it
-        has ended; `LateAnswerError` if the user interrupts.
+        Raises `OSError` if it does not within ``limit_s`` seconds, or is of another version, and
+        is ended then, or if it has ended; `LateAnswerError` if the user interrupts.
         """
         with self._link.lock:
             if self.was_greeted or not self._link.host.outlives_us:
                 return
             try:
-                self._link.channel.ask({"do": "hello"}, time.monotonic() + limit_s)
+                answer = self._link.channel.ask({"do": "hello"}, time.monotonic() + limit_s)
             except GONE:
                 raise OSError(errno.ECHILD, f"{self._link.host} ended without an answer") from None
             except LateAnswerError:
@@ -98,6 +99,13 @@ class Drain:
                 self._link.host.end()
                 message = f"{self._link.host} did not answer within {limit_s:g} s"
                 raise OSError(errno.ETIMEDOUT, message) from None
+            if answer.get("version") != protocol.VERSION:
+                self._link.host.end()
+                raise OSError(
+                    errno.ESTALE,
+                    "another version of ipyfdcapture was installed since it was loaded: restart "
+                    "the kernel",
+                )
             # How many descriptors it can take is asked when it is first handed some: by then,
             # that may be fewer.
             self.was_greeted = True

@@ -13,6 +13,10 @@ import json
 from collections.abc import Mapping
 from typing import Literal, TypedDict
 
+#: What both sides must have in common. A helper is started from what is installed by then, which may
+#: not be what this process has loaded. To be raised with each change of what follows.
+VERSION = 1
+
 #: Descriptors that go with one request at most (the system's limit, SCM_MAX_FD of Linux, is 253).
 MOST_FDS = 240
 
@@ -26,7 +30,7 @@ class Envelope(TypedDict, total=False):
 
 
 class HelloRequest(Envelope):
-    """Say that it is a pump that was started, and no other program. The answer is empty."""
+    """Say that it is a pump that was started, and no other program. Answer: `Hello`."""
 
     do: Literal["hello"]
 
@@ -134,6 +138,12 @@ Request = (
     | ReleaseRequest
     | ByeRequest
 )
+
+
+class Hello(TypedDict):
+    """The pump is there."""
+
+    version: int  # its `VERSION`
 
 
 class Confirmed(TypedDict):

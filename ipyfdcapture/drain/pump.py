@@ -19,10 +19,12 @@ from ..recording.writer import RecordingWriter
 from .emptying import Copy, Emptier, PumpedPipe, PumpedRecording
 from .owner import Owner
 from .protocol import (
+    VERSION,
     AddRequest,
     Confirmed,
     Copied,
     CopyRequest,
+    Hello,
     RecordRequest,
     Request,
     Synced,
@@ -141,7 +143,7 @@ class Pump:
     def _do(self, request: Request, fds: list[int]) -> Mapping[str, object]:
         """Do what is asked; return the answer. Takes over the descriptors unless it raises."""
         if request["do"] == "hello":
-            return {}
+            return Hello(version=VERSION)
         if request["do"] == "spool":
             self._spools[request["path"]] = fds[0]
             with contextlib.suppress(BlockingIOError):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 from helpers.process import TESTS_DIR, check_python
 from helpers.wait import eventually
+
+from ipyfdcapture.drain import protocol
 
 #: Of this package.
 OURS = {
@@ -88,3 +91,12 @@ def test_a_helper_that_serves_has_loaded_no_more_than_it_needs(tmp_path: Path) -
 
 
 _IMPORT = "import sys; [__import__(name) for name in sys.argv[1:]]; print(*sys.modules)"
+
+
+def test_a_change_of_the_protocol_has_a_new_version() -> None:
+    """What the messages hold, as one number: write it down with the new `VERSION`."""
+    messages = [each for each in vars(protocol).values() if isinstance(each, type(protocol.Hello))]
+    shape = sorted(
+        f"{each.__name__}: {sorted(each.__annotations__.items(), key=str)}" for each in messages
+    )
+    assert (protocol.VERSION, zlib.crc32("\n".join(shape).encode())) == (1, 0xCCC1F2)

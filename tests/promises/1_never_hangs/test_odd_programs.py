@@ -19,6 +19,10 @@ def test_a_program_in_place_of_python_is_not_started_for_ever(
     assert shown == f"end {starts}\n"
 
 
+def test_a_helper_of_another_version_is_not_used(script: Script) -> None:
+    assert script("bad_days/another_version_is_installed_while_the_process_runs") == "end\n"
+
+
 @pytest.mark.parametrize("drain", ["auto", "thread"])
 @pytest.mark.parametrize("kind", ["gevent", "eventlet"])
 def test_captures_work_beside_coroutines_or_say_why_not(
