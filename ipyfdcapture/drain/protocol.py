@@ -13,8 +13,8 @@ import json
 from collections.abc import Mapping
 from typing import Literal, TypedDict
 
-#: What both sides must have in common. A helper is started from what is installed by then, which may
-#: not be what this process has loaded. To be raised with each change of what follows.
+#: What both sides must have in common: a helper is started from what is installed by then, which
+#: may not be what this process has loaded. To be raised with each change of what follows.
 VERSION = 1
 
 #: Descriptors that go with one request at most (the system's limit, SCM_MAX_FD of Linux, is 253).

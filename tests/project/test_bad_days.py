@@ -23,6 +23,10 @@ TESTS = {
         "1_never_hangs/test_slow_helper.py",
         "test_a_writer_does_not_wait_for_a_stopped_helper",
     ),
+    "the file system of the recordings hangs for the kernel as well": (
+        "1_never_hangs/test_slow_helper.py",
+        "test_a_frozen_file_system_loses_nothing",
+    ),
     "nobody reads the terminal, or the pipe, to which the process wrote before": (
         "1_never_hangs/test_slow_helper.py",
         "test_what_nobody_reads_holds_up_no_other_capture",
@@ -38,6 +42,18 @@ TESTS = {
     "no process can be started": (
         "2_loses_nothing/test_limits.py",
         "test_where_no_process_can_start_a_thread_drains_and_that_is_told_once",
+    ),
+    "another version is installed while the kernel runs": (
+        "1_never_hangs/test_odd_programs.py",
+        "test_a_helper_of_another_version_is_not_used",
+    ),
+    "no descriptors are left, here or in the helper": (
+        "2_loses_nothing/test_helper_death.py",
+        "test_a_pump_that_lacks_a_pipe_is_given_it_again",
+    ),
+    "the program closes all descriptors amid a capture, as daemons do": (
+        "4_cell_unchanged/test_fork.py",
+        "test_a_capture_whose_descriptors_were_closed_keeps_what_came_before",
     ),
     "gevent has patched the program": (
         "1_never_hangs/test_odd_programs.py",
@@ -70,6 +86,10 @@ TESTS = {
     "kernel and helper are both killed": (
         "2_loses_nothing/test_kernel_death.py",
         "test_the_helper_and_the_kernel_killed_together_still_leave_the_recording",
+    ),
+    "kernel and helper are both killed, and a process that native code forked lives on": (
+        "2_loses_nothing/test_left_files.py",
+        "test_a_process_that_native_code_forked_hides_no_crash",
     ),
     "the files of a crashed kernel are damaged": (
         "2_loses_nothing/test_left_files.py",

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from helpers.fixtures import Script
+from helpers.native import Native
 
 
 @pytest.mark.parametrize("live", ["", "auto"])
@@ -37,3 +42,38 @@ def test_a_forked_child_that_ends_the_capture_restores(script: Script) -> None:
 
 def test_a_writer_does_not_wait_for_a_stopped_helper(script: Script) -> None:
     assert script("bad_days/a_writer_does_not_wait_for_a_stopped_helper") == "end\n"
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="preloads what waits")
+def test_a_helper_that_waits_for_a_file_system_holds_up_no_end_of_a_capture(
+    script: Script, native: Native, tmp_path: Path
+) -> None:
+    frozen = tmp_path / "frozen"
+    env = {"LD_PRELOAD": native.c("frozen"), "FROZEN": str(frozen)}
+    name = "bad_days/a_frozen_file_system_loses_nothing"
+    assert script(name, "1000", str(frozen), env=env) == "ended while it was frozen\n"
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A file system that can be frozen."""
+    image, place = tmp_path / "image", tmp_path / "mounted"
+    place.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(32 << 20)
+    try:
+        subprocess.run(["mkfs.ext4", "-q", str(image)], check=True, capture_output=True)
+        subprocess.run(["mount", "-o", "loop", image, place], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system can be mounted here: {error}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["fsfreeze", "-u", place], capture_output=True, check=False)
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+@pytest.mark.parametrize("size", [1000, 3 << 20])
+def test_a_frozen_file_system_loses_nothing(script: Script, mounted: Path, size: int) -> None:
+    env = {"TMPDIR": str(mounted)}
+    assert script("bad_days/a_frozen_file_system_loses_nothing", str(size), str(mounted), env=env)

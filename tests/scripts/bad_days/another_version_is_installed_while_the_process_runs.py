@@ -1,4 +1,4 @@
-"""The helper is of another version than what this process has loaded: a thread serves, told once."""
+"""The helper is of another version than what this process has loaded: a thread serves."""
 
 import os
 import warnings
