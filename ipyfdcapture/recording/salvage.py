@@ -90,6 +90,8 @@ def sound_entries(path: str, sources: int) -> memoryview:
 
 def _count_sound(entries: memoryview, sources: int) -> int:
     """Return how many entries come before the first that cannot be right."""
+    if len(entries) and entries[1]:  # the first chunk starts at the first byte
+        return 0
     count, start = 0, 0
     while ENTRY_WORDS * count < len(entries):
         block = entries[ENTRY_WORDS * count : ENTRY_WORDS * (count + _BLOCK_ENTRIES)]

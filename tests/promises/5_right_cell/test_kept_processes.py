@@ -150,6 +150,23 @@ def test_a_process_whose_own_log_is_gone_is_recorded_by_the_capture_that_runs() 
     eventually(lambda: _sources_of_a_capture() == ("stdout", "stderr"), "its end to be seen")
 
 
+def test_a_thread_that_takes_over_does_not_go_on_with_what_had_ended() -> None:
+    with capture_fd(drain="process") as first:
+        kept = KeptProcess()
+    with kept:
+        with capture_fd(drain="process") as second:
+            other = KeptProcess()
+            kept.write("amid")
+        with other:
+            helper = the_pump(os.getpid()).pid
+            assert second.text == "amid\n"
+            os.kill(helper, signal.SIGKILL)
+            await_end(helper)
+            kept.write("after")
+            assert first.text == "amid\nafter\n"
+    assert second.text == "amid\n"
+
+
 def test_what_was_to_be_passed_on_is_not_the_next_captures() -> None:
     """Not even if the helper finds it together with the request of that capture."""
     with capture_fd(drain="process"):

@@ -1,8 +1,9 @@
 """Recordings of crashed kernels, damaged at random: bounded time and memory, one clear line.
 
-Arguments: a seed, how many recordings to damage.
+Arguments: a seed, for how long (s), and how many recordings to damage at least.
 """
 
+import itertools
 import os
 import random
 import resource
@@ -103,7 +104,10 @@ describe(left_by_a_crash("warm up"))
 look("warm up")
 spool.directory()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-for number in range(int(sys.argv[2])):
+until = time.monotonic() + float(sys.argv[2])
+for number in itertools.count():
+    if number >= int(sys.argv[3]) and time.monotonic() >= until:
+        break
     key = f"notebook {number}"
     damaged, whole = left_by_a_crash(key), left_by_a_crash(key)
     for _ in range(chance.choice([1, 1, 3])):
