@@ -30,6 +30,7 @@ from helpers.leaks import no_leaks as _no_leaks  # noqa: E402
 from helpers.native import Native  # noqa: E402
 from helpers.process import check_python, check_script  # noqa: E402
 from helpers.terminal import Terminal  # noqa: E402
+from helpers.wait import LIMIT_S  # noqa: E402
 
 _TEST_LIMIT_S = 120
 
@@ -68,6 +69,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[name] = os.path.join(private, name.lower())
         os.mkdir(os.environ[name], 0o700)
     tempfile.tempdir = None
+    # Past its limit a look at a log goes on without what the helper has not recorded yet. On a
+    # machine under load, that would be so for a helper that nothing is wrong with.
+    from ipyfdcapture.drain import channel
+
+    channel.ANSWER_S = LIMIT_S
     # Where a shell started this in the background, interrupts are ignored, by children too.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
