@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,8 @@ def test_a_helper_that_waits_for_a_file_system_holds_up_no_end_of_a_capture(
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Path]:
     """A file system that can be frozen."""
+    if not shutil.which("fsfreeze"):
+        pytest.skip("needs fsfreeze")
     image, place = tmp_path / "image", tmp_path / "mounted"
     place.mkdir()
     with open(image, "wb") as file:
