@@ -34,20 +34,9 @@ _numbers = Counter()
 
 
 class Drain:
-    """Serves captures with one pump.
+    """Serves captures with one pump. Safe to use from any thread.
 
-    Safe to use from any thread. Requests are answered one at a time; a pump that dies is
-    replaced by one in a thread, which goes on where it stopped.
-
-    Parameters
-    ----------
-    host
-        The running pump. Owned by the drain from now on, also if it raises.
-
-    Raises
-    ------
-    OSError
-        If there can be no thread that watches over a helper process.
+    It is made of a running ``host`` as its `PumpLink` is, and raises what that raises.
     """
 
     def __init__(self, host: Host) -> None:

@@ -18,6 +18,9 @@ from .job import DrainJob, JobServer
 from .link import PumpLink
 from .taking_over import enqueue_all, reopened
 
+#: How long to wait for a drain that another thread uses: no more than it waits for its pump.
+_LOCK_S = 3.0
+
 
 def copy_kept(link: PumpLink, job: DrainJob, recording: Recording) -> None:
     """Record in ``job``, too, what processes write that earlier captures started."""
@@ -101,16 +104,26 @@ def _jobs_to_hand_over(link: PumpLink) -> list[DrainJob]:
 
 
 def hand_over(link: PumpLink, job: DrainJob, to: JobServer) -> bool:
-    """Do nothing more with a job, which another drain goes on with; tell whether it is so."""
-    with link.lock, contextlib.suppress(OSError):
-        if job.number in link.jobs:
-            link.ask({"do": "forget", "id": job.number})
-            del link.jobs[job.number]
-            job.drain = to
-            for each in link.jobs.values():
-                each.copies = {key: n for key, n in each.copies.items() if key[0] != job.number}
-            return True
-    return False
+    """Do nothing more with a job, which another drain goes on with; tell whether it is so.
+
+    The other drain's lock is held meanwhile. A finalizer amid what another thread does under this
+    one may want that: so this one is waited for with a limit.
+    """
+    if not link.lock.acquire(timeout=_LOCK_S):
+        return False
+    try:
+        if job.number not in link.jobs:
+            return False
+        link.ask({"do": "forget", "id": job.number})
+        del link.jobs[job.number]
+        job.drain = to
+        for each in link.jobs.values():
+            each.copies = {key: n for key, n in each.copies.items() if key[0] != job.number}
+        return True
+    except OSError:
+        return False
+    finally:
+        link.lock.release()
 
 
 def _has_room_for(link: PumpLink, job: DrainJob) -> bool:

@@ -81,6 +81,10 @@ class PumpLink:
     # -- what the pump is sent ------------------------------------------------------------------
 
     def send_pipes(self, job: DrainJob, pipes: Sequence[Pipe]) -> None:
+        """Have pipes emptied into the recording of a job.
+
+        Raises `OSError` if the pump cannot have them, or does not take them in time.
+        """
         for request, fds in job.add_requests(pipes):
             self.channel.enqueue(request, fds)
         if self.channel.is_short_of_room:
