@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ from .mapping import Content, map_content, map_content_of, map_entries
 from .metadata import Metadata, added_sources
 from .salvage import check_for_holes, read_dropped, read_metadata, sound_entries
 
+#: How often to look whether a drain that is late has recorded all.
+_LOOK_S = 0.02
 _NAME_BYTES = 8
 _NEW_FILE = os.O_RDWR | os.O_EXCL
 
@@ -205,10 +208,18 @@ class Recording:
         return self.state
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait (s; None: as long as it takes) until all writers are gone; tell whether they are."""
+        """Wait (s; None: as long as it takes) until all writers are gone and all is recorded.
+
+        Returns whether that is so.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
         if self.writing is not None and not self.writing.wait(timeout):
             return False
-        return not self.update().writing
+        while self.update().writing:  # who records it is late: no look waits for long
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOOK_S)
+        return True
 
     def snapshot(self) -> Snapshot:
         """Return everything that was written so far. Its data is mapped, not read.
