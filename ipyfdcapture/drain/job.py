@@ -227,26 +227,33 @@ class DrainJob:
         """Whether no further pipes can come."""
         return self.stopped and not self.reservations
 
-    def note(self, answer: dict[str, Any]) -> None:
-        """Take what the pump says of it (`ipyfdcapture.drain.protocol.Synced`)."""
+    def _note(self, answer: dict[str, Any], asked: Iterable[int]) -> None:
         self.lacking, self.is_unknown = answer["lacking"], answer["unknown"]
         if self.is_unknown:
             return
-        is_kept = {*answer["open"], *self.lacking}
-        for source in [source for source in self.pipes if source not in is_kept]:
-            self.pipes.pop(source).close()
-        self.state = State(
-            answer["dropped"], answer["dropped_why"], writing=bool(is_kept) or not self.is_over
-        )
+        # Only what was asked about: an answer may be late, and there may be more pipes by now.
+        for source in {*asked} - {*answer["open"], *self.lacking}:
+            if source in self.pipes:
+                self.pipes.pop(source).close()
+        is_writing = bool(self.pipes) or not self.is_over
+        self.state = State(answer["dropped"], answer["dropped_why"], is_writing)
 
-    def take_answer(self, answer: dict[str, Any]) -> None:
-        """Take an answer, when it was waited for or later."""
+    def take_answer(self, answer: dict[str, Any], asked: Iterable[int]) -> None:
+        """Take an answer, when it was waited for or later.
+
+        Parameters
+        ----------
+        answer
+            What the pump says (`ipyfdcapture.drain.protocol.Synced`).
+        asked
+            The sources that it was asked about.
+        """
         self.awaits_answer = False
         self.answers += 1
         if "error" in answer:
             self.failed = answer
         else:
-            self.note(answer)
+            self._note(answer, asked)
 
     def record_request(
         self, files: tuple[int, int], keep_crash: bool

@@ -166,15 +166,17 @@ class PumpLink:
         with deferred_interrupts():  # an answer is waited for if and only if it was asked for
             self.channel.enqueue_question(
                 {"do": "sync", "id": job.number, "stopped": stopped, "sources": sources},
-                lambda answer: self._note_answer(job, answer, stopped),
+                lambda answer: self._note_answer(job, answer, stopped, sources),
             )
             job.awaits_answer = True
             self._unanswered.append(job)
 
-    def _note_answer(self, job: DrainJob, answer: Answer, stopped: bool) -> None:
+    def _note_answer(
+        self, job: DrainJob, answer: Answer, stopped: bool, sources: list[int]
+    ) -> None:
         if job in self._unanswered:  # else: the pump was taken for gone
             self._unanswered.remove(job)
-            job.take_answer(answer)
+            job.take_answer(answer, sources)
             self.splices = self.splices or answer.get("spliced", False)
             if stopped and "error" not in answer and not job.is_unknown:
                 job.copies.clear()  # a pump that takes over must not go on with them

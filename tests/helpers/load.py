@@ -364,6 +364,8 @@ class Load:
         Not all: where a drain is late, or has no descriptors, they are in the earlier log alone.
         """
         await_answer(logs)
+        if patiently(lambda: logs.dropped):  # its last line is cut
+            return
         lines = [
             line.split(b" ")
             for text in patiently(lambda: _both_streams(logs))
@@ -372,7 +374,7 @@ class Load:
         mine = [int(number) for name, number in lines if name == own.name.encode()]
         theirs = [int(number) for name, number in lines if name == kept.name.encode()]
         self.counts["captures"] += 1
-        if mine != list(range(own.lines)) and not logs.dropped:
+        if mine != list(range(own.lines)):
             self.counts["lost"] += own.nbytes(own.lines) - own.nbytes(len(mine))
             self.problem(f"{own.name}: {len(mine)} lines of {own.lines} beside a kept process")
         if theirs != sorted(set(theirs)):

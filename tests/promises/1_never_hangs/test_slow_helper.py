@@ -19,6 +19,11 @@ def test_a_stopped_helper_holds_up_no_capture(script: Script, live: str) -> None
     assert script("bad_days/a_stopped_helper_holds_up_no_capture", live).endswith("end\n")
 
 
+def test_children_that_start_while_the_helper_is_stopped_lose_nothing(script: Script) -> None:
+    name = "bad_days/children_that_start_while_the_helper_is_stopped_lose_nothing"
+    assert script(name) == "end\n"
+
+
 def test_an_interrupt_ends_the_wait_for_a_stopped_helper(script: Script) -> None:
     shown = script("bad_days/an_interrupt_ends_the_wait_for_a_stopped_helper")
     assert shown == "end\n"
