@@ -731,6 +731,17 @@ def test_a_spool_whose_maker_was_killed_goes_once_it_is_old(tmp_path: Path, lock
     assert not left.exists()
 
 
+@pytest.mark.parametrize("way", ["", "/./", "/../{name}", "/link"])
+def test_a_process_does_not_take_its_own_spool_for_one_left_behind(
+    tmp_path: Path, way: str
+) -> None:
+    """By whatever path it looks there: its own locks do not keep it out."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    own = spool.directory(str(tmp_path))
+    crashes.find("k", str(tmp_path) + way.format(name=tmp_path.name))
+    assert os.path.exists(os.path.join(own, "lock"))
+
+
 _HOLDS_A_SPOOL = """
 import os, sys
 from ipyfdcapture.recording.files import hold_lock
