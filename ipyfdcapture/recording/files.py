@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 from collections.abc import Iterable
@@ -45,30 +44,19 @@ def write_all(fd: int, data: bytes | bytearray) -> None:
 
 
 def hold_lock(lock_fd: int) -> None:
-    """Say that a spool is in use, for as long as this process does not close its lock file.
+    """Say that a spool is in use by this process; its helper says so for itself.
 
-    Several may say so: the process and its helper. Where the system has no locks, nobody else can
-    take the spool either. Raises `BlockingIOError` if somebody is just taking it.
-    """
-    try:
-        lock(lock_fd, is_shared=True)
-    except BlockingIOError:
-        raise
-    except OSError:
-        pass
-
-
-def lock(lock_fd: int, is_shared: bool = False) -> None:
-    """Take a lock that a process which native code forks does not inherit.
-
-    (`fcntl.flock` is inherited: a child that lives on would hide the crash of its parent.) Raises
-    `OSError`: somebody else has it, or there are none on this system.
+    Where the system has no locks, nobody else can take the spool either. Raises `BlockingIOError`
+    if somebody is just taking it.
     """
     try:
         import fcntl
-    except ImportError:  # Windows
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)) from None
-    fcntl.lockf(lock_fd, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+        fcntl.lockf(lock_fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except (ImportError, OSError):
+        pass
 
 
 def recording_files(path: str) -> list[str]:

@@ -1,8 +1,13 @@
 """The spool: the private directory in which this process keeps its recordings.
 
 Each process has its own, made at first use (0700, with a name that cannot be foreseen) and
-removed when the process ends. The process and its helper each hold a lock on a file in it, so that
-others can tell a spool that is in use from one that was left behind.
+removed when the process ends.
+
+Others tell a spool that is in use from one that was left behind by two locks on a file in it. Each
+has a fault that the other has not. A record lock, which the process and its helper each hold, is
+lost when this process opens and closes that file once more (as a search through all files does). A
+`flock` is inherited by a process that native code forks, which may live on. So a spool was left
+behind if nobody has either, or if nobody has a record lock and the process that made it is gone.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +27,7 @@ from ..errors import CaptureError
 from ..system.descriptors import Descriptor, open_private
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.pipes import out_of_the_way
-from .files import hold_lock, lock, remove_tree
+from .files import hold_lock, remove_tree
 
 LOCK_NAME = "lock"
 _BEING_MADE = "ipyfdcapture-new-"
@@ -90,7 +95,7 @@ def _is_usable(spool: Spool) -> bool:
         return False
     if not spool.lock_fd.is_ours():
         try:
-            spool.lock_fd = Descriptor(_open_lock(spool.path, is_alone=False))
+            spool.lock_fd = Descriptor(_open_lock(spool.path, hold_lock))
         except OSError:  # removed, or just being so
             return False
     return os.path.isdir(spool.path)
@@ -115,7 +120,7 @@ def _make(base: str) -> Spool:
         os.chmod(being_made, 0o700)  # whatever the umask
         lock = os.path.join(being_made, LOCK_NAME)
         lock_fd = out_of_the_way(open_private(lock, os.O_RDWR | os.O_EXCL))
-        hold_lock(lock_fd)
+        _hold_new_lock(lock_fd)
         folder, name = os.path.split(being_made)
         path = os.path.join(folder, name_prefix() + name.removeprefix(_BEING_MADE))
         os.rename(being_made, path)
@@ -127,14 +132,48 @@ def _make(base: str) -> Spool:
     return Spool(path, Descriptor(lock_fd), os.getpid(), user_id())
 
 
-def _open_lock(path: str, is_alone: bool) -> int:
+def _hold_new_lock(lock_fd: int) -> None:
+    os.write(lock_fd, b"%d\n" % os.getpid())
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    hold_lock(lock_fd)
+
+
+def _open_lock(path: str, lock: Callable[[int], object]) -> int:
     lock_fd = out_of_the_way(open_private(os.path.join(path, LOCK_NAME), os.O_RDWR))
     try:
-        lock(lock_fd) if is_alone else hold_lock(lock_fd)
+        lock(lock_fd)
     except BaseException:
         os.close(lock_fd)
         raise
     return lock_fd
+
+
+def _lock_alone(lock_fd: int) -> None:
+    """Take both locks, or raise `OSError`: the spool is in use, or the system has no locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)) from None
+    fcntl.lockf(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if not _has_ended(os.read(lock_fd, 20)):
+            raise
+
+
+def _has_ended(number: bytes) -> bool:
+    """Tell whether there is no process of a number (in digits) any more."""
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        pass
+    return False
 
 
 def remove_half_made(base: str) -> None:
@@ -169,7 +208,7 @@ def held(path: str) -> Iterator[None]:
             raise BlockingIOError(errno.EAGAIN, "this process holds it", path)
         _held.add(this)
     try:
-        lock_fd = _open_lock(path, is_alone=True)
+        lock_fd = _open_lock(path, _lock_alone)
         try:
             yield
         finally:

@@ -26,7 +26,7 @@ from helpers.fixtures import Rounds, StartKernel
 from helpers.kernel import Kernel, Reply
 from helpers.logs import make_log
 from helpers.native import Native
-from helpers.process import await_end, the_pump
+from helpers.process import await_end, check_python, the_pump
 from helpers.wait import eventually
 
 from ipyfdcapture import Captured, CaptureError
@@ -739,6 +739,14 @@ def test_a_process_does_not_take_its_own_spool_for_one_left_behind(
     (tmp_path / "link").symlink_to(tmp_path)
     own = spool.directory(str(tmp_path))
     crashes.find("k", str(tmp_path) + way.format(name=tmp_path.name))
+    assert os.path.exists(os.path.join(own, "lock"))
+
+
+def test_a_process_that_reads_all_files_does_not_let_go_of_its_spool(tmp_path: Path) -> None:
+    own = spool.directory(str(tmp_path))
+    Path(own, "lock").read_bytes()
+    look = "from ipyfdcapture.recording import crashes; import sys; crashes.find('k', sys.argv[1])"
+    check_python(look, str(tmp_path), directory=tmp_path / "other")
     assert os.path.exists(os.path.join(own, "lock"))
 
 
