@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ..system.descriptors import Descriptor, Socket
+from ..system.descriptors import Socket, duplicate
 from ..system.interrupts import deferred_interrupts, interrupt_waits
 from ..system.polling import wait_until_readable, wait_until_writable
 from .protocol import MOST_FDS, Request, encode
@@ -247,7 +247,7 @@ def _duplicates(fds: Sequence[int]) -> list[int]:
     made: list[int] = []
     try:
         for fd in fds:
-            made.append(int(Descriptor.duplicate_of(fd)))
+            made.append(duplicate(fd))
     except OSError:
         for fd in made:
             os.close(fd)
