@@ -6,8 +6,10 @@ serves many, so it begins with nothing, and each call has what its submitter has
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -37,6 +39,18 @@ def hold_hooks() -> None:
             from asyncio.base_events import BaseEventLoop
 
             _task_hooks.append(Interception(BaseEventLoop, "create_task", _create_task).put())
+        if "multiprocessing.pool" in sys.modules:
+            _hook_thread_pools()
+
+
+def _hook_thread_pools() -> None:
+    """Have calls given to a `multiprocessing.pool.ThreadPool` write where their givers do."""
+    from multiprocessing.pool import ThreadPool
+
+    with _lock:
+        if _users and not _pool_hooks:
+            for method in ("apply_async", "_map_async", "imap", "imap_unordered"):
+                _pool_hooks.append(Interception(ThreadPool, method, _give).put())
 
 
 def release_hooks() -> None:
@@ -45,8 +59,9 @@ def release_hooks() -> None:
     with _lock:
         _users -= 1
         if not _users:
-            while _task_hooks:
-                _task_hooks.pop().undo()
+            for hooks in (_pool_hooks, _task_hooks):
+                while hooks:
+                    hooks.pop().undo()
             for hook in reversed(_THREAD_HOOKS):
                 hook.undo()
 
@@ -54,7 +69,10 @@ def release_hooks() -> None:
 def _start_thread(start: Callable[..., None], thread: threading.Thread) -> None:
     """Start a thread that writes where its starter does."""
     streams = own_streams()
-    if streams is None or isinstance(thread, WorkThread) or _is_servant(thread):
+    is_servant = _is_servant(thread)
+    if is_servant and not _pool_hooks and "multiprocessing.pool" in sys.modules:
+        _hook_thread_pools()  # its first worker: the module came in since the capture began
+    if streams is None or isinstance(thread, WorkThread) or is_servant:
         start(thread)
         return
     attributes = vars(thread)
@@ -138,6 +156,26 @@ def _submit(
     return future
 
 
+def _give(give: Callable[..., Any], pool: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Give a pool of threads a function to call, once or for each of many arguments.
+
+    Nothing tells when it was called for the last time, or that it never will be. So it counts
+    until nobody holds it any more.
+    """
+    streams = own_streams()
+    function = args[0] if args else kwargs.get("func")
+    if streams is None or function is None:
+        return give(pool, *args, **kwargs)
+    call = functools.partial(_call_with, streams, function)
+    mark = _mark_of(streams)
+    if mark is not None:
+        mark.enter_thread()
+        weakref.finalize(call, mark.leave_thread).atexit = False
+    if args:
+        return give(pool, call, *args[1:], **kwargs)
+    return give(pool, **{**kwargs, "func": call})
+
+
 def _call_with(streams: Streams, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     token = in_context.set(streams)
     try:
@@ -151,3 +189,4 @@ _THREAD_HOOKS = (
     Interception(ThreadPoolExecutor, "submit", _submit),
 )
 _task_hooks: list[Interception] = []
+_pool_hooks: list[Interception] = []

@@ -13,8 +13,10 @@ from helpers.fixtures import StartKernel
 from helpers.gate import Gate
 from helpers.kernel import Kernel, Message, Reply
 from helpers.native import Native
+from helpers.real import need
 from helpers.shown import flood_parts, has_text, sequence
 from helpers.wait import LIMIT_S
+from helpers.writing_cells import WRITING
 
 HISTORY = "__import__('ipyfdcapture').history"
 
@@ -68,6 +70,28 @@ def test_a_failing_cell_fails_as_it_did(kernel: Kernel, body: str) -> None:
     if plain.status == "error":
         assert captured.error[0] == plain.error[0]
         assert places(captured, 0) == places(plain, 0)
+
+
+def test_cells_that_write_in_many_ways_give_the_same_messages(start_kernel: StartKernel) -> None:
+    """What the documentation lists is all that differs: none of it is in these cells."""
+    need("ipywidgets")
+    plain, captured = start_kernel("plain"), start_kernel("captured")
+    plain.ok("None")
+    captured.ok("%capture_fd --every-cell")
+    different = {}
+    for name, body in WRITING.items():
+        there, here = (
+            (reply.status, reply.result, reply.displays, anonymous(reply))
+            for reply in (plain.run(body), captured.run(body))
+        )
+        if here != there:
+            different[name] = there, here
+    assert different == {}
+
+
+def anonymous(reply: Reply) -> list[tuple[str, str]]:
+    """Return what was shown, without addresses and paths, which differ from process to process."""
+    return [(kind, re.sub(r"0x[0-9a-f]+|\S*/ipykernel_\d+", "…", t)) for kind, t in seen(reply)]
 
 
 def test_output_is_shown_while_the_cell_runs(every: Kernel, gate: Gate) -> None:
