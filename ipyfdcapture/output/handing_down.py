@@ -6,6 +6,7 @@ serves many, so it begins with nothing, and each call has what its submitter has
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import threading
@@ -17,7 +18,7 @@ from typing import Any
 from ..system.forking import fork_safe_lock
 from ..system.replacing import Interception
 from ..system.threads import WorkThread
-from .own_streams import NOTHING, Streams, in_context, own_streams
+from .own_streams import NOTHING, Streams, in_context, leave_void_streams, own_streams
 from .router import CaptureMark
 
 #: Threads of these serve whoever comes, as long as the process lives.
@@ -124,8 +125,13 @@ def _mark_of(streams: Streams | None) -> CaptureMark | None:
 
 def _create_task(create: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Create a task, which the capture of this context counts."""
-    task = create(*args, **kwargs)
     context = kwargs.get("context")
+    if context is None:
+        leave_void_streams()
+    else:
+        with contextlib.suppress(RuntimeError):  # it is entered: then it is looked after there
+            context.run(leave_void_streams)
+    task = create(*args, **kwargs)
     mark = _mark_of(own_streams() if context is None else context.get(in_context))
     if mark is not None:
         mark.add_task(task)

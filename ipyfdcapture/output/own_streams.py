@@ -76,6 +76,13 @@ def own_streams() -> Streams | None:
     return _not_over(streams) or _not_over(in_thread.streams)
 
 
+def leave_void_streams() -> None:
+    """Have this context hold nothing that is over: a copy of it would be another's, who obeys."""
+    streams = in_context.get()
+    if streams is not None and streams is not NOTHING and streams.is_over:
+        in_context.set(_not_over(streams))
+
+
 def _not_over(streams: Streams | None) -> Streams | None:
     while streams is not None and streams.is_over:
         streams = streams.outer

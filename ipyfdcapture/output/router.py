@@ -151,9 +151,16 @@ class CaptureMark(Streams):
 
     def stream(self, name: str) -> TextIO | None:
         """See `Streams`."""
-        if self._has_ended and _here() == self._thread:
-            return None
-        return super().stream(name)
+        return None if self._is_void_here() else super().stream(name)
+
+    @property
+    def is_over(self) -> bool:
+        """See `Streams`. What is void here is not handed down from here."""
+        return super().is_over or self._is_void_here()
+
+    def _is_void_here(self) -> bool:
+        """Whether this is the context that the capture was started in, and it has ended."""
+        return self._has_ended and _here() == self._thread
 
     @property
     def is_idle(self) -> bool:

@@ -3,8 +3,14 @@ while other cells run, captured or not."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
 from helpers.kernel import Kernel
+from helpers.wait import LIMIT_S
+
+from ipyfdcapture import capture_fd
 
 #: Starts something that prints "late" once ``go`` is set, and keeps what it can be waited for by.
 STARTS = {
@@ -185,3 +191,41 @@ def test_output_of_a_subshells_plain_cell_is_not_taken_by_a_captured_one(kernel:
         "print('mine')"
     )
     assert kernel.value("logs.text") == "mine\n"
+
+
+@pytest.mark.parametrize("end", ["in another thread", "before one within it"])
+def test_what_starts_after_the_end_does_not_write_into_a_log_that_an_earlier_thread_keeps_open(
+    end: str,
+) -> None:
+    go = threading.Event()
+
+    def wait_and_print() -> None:
+        go.wait(LIMIT_S)
+        print("earlier")
+
+    async def print_in_a_task() -> None:
+        await asyncio.create_task(asyncio.to_thread(print, "a task"))
+        print("the first task")
+
+    with capture_fd() as around:
+        capture = capture_fd()
+        logs = capture.start()
+        earlier = threading.Thread(target=wait_and_print)
+        earlier.start()
+        if end == "in another thread":
+            ending = threading.Thread(target=capture.stop)
+            ending.start()
+            ending.join(LIMIT_S)
+        else:
+            with capture_fd():
+                capture.stop()
+        later = threading.Thread(target=print, args=("a thread",))
+        later.start()
+        later.join(LIMIT_S)
+        asyncio.run(print_in_a_task())
+        print("here")
+        go.set()
+        earlier.join(LIMIT_S)
+    assert logs.wait(LIMIT_S)
+    assert logs.text == "earlier\n"
+    assert list(around) == ["a thread", "a task", "the first task", "here"]

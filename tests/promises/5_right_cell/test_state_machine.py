@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import queue
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import pytest
 from helpers.fixtures import FULL
 from helpers.leaks import open_fds
 from helpers.process import await_end, pumps
-from helpers.wait import eventually
+from helpers.wait import LIMIT_S, eventually
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -41,17 +42,27 @@ class Active:
     merge: bool
     wrote: dict[int, list[str]] = field(default_factory=lambda: {_OUT: [], _ERR: []})
     stopped: bool = False
+    #: Whether it has late text, which comes by a pipe of its own: then the order may be another.
+    has_late_text: bool = False
+    #: What processes kept from earlier captures wrote while this was the newest.
+    passed_on: set[str] = field(default_factory=set)
 
     def add(self, fd: int, text: str) -> None:
         self.wrote[_OUT if self.merge else fd].append(text)
 
     def check(self) -> None:
         self.await_answer()
-        expected = ("".join(self.wrote[_OUT]), "".join(self.wrote[_ERR]))
-        if self.merge:
-            assert self.logs.text == expected[0]
-        else:
-            assert (self.logs.stdout, self.logs.stderr) == expected
+        names = ("stdout",) if self.merge else ("stdout", "stderr")
+        for fd, name in zip((_OUT, _ERR), names, strict=False):
+            own = self.logs.source(name).text
+            if self.has_late_text:
+                assert sorted(own.splitlines(True)) == sorted(self.wrote[fd])
+            else:
+                assert own == "".join(self.wrote[fd])
+        kept = {f"{line}\n" for line in self.logs if line.source.startswith("capture ")}
+        assert kept <= self.passed_on
+        own_lines = len(self.wrote[_OUT]) + len(self.wrote[_ERR])
+        assert len(self.logs) == own_lines + len(kept)
         assert self.logs.dropped == 0
 
     def await_answer(self) -> None:
@@ -62,6 +73,44 @@ class Active:
             return not self.logs.recording.update().writing or not writing.awaits_answer
 
         eventually(has_answered, "the answer of a helper")
+
+
+class Writer:
+    """A thread that prints what it is given, and the captures that ran when it was started.
+
+    The newest of them has what it prints also after its end; the others as long as they run.
+    """
+
+    def __init__(self, around: list[Active]) -> None:
+        self.around = around
+        self._asked: queue.SimpleQueue[tuple[int, str] | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            fd, text = asked
+            print(text, end="", file=sys.stdout if fd == _OUT else sys.stderr, flush=True)
+            self._done.put(None)
+
+    def target(self, fd: int) -> Active | None:
+        return next(
+            (
+                each
+                for each in self.around
+                if fd in each.fds and (each is self.around[0] or not each.stopped)
+            ),
+            None,
+        )
+
+    def print(self, fd: int, text: str) -> None:
+        self._asked.put((fd, text))
+        self._done.get(timeout=LIMIT_S)
+
+    def end(self) -> None:
+        self._asked.put(None)
+        self._thread.join(LIMIT_S)
 
 
 @dataclass
@@ -81,6 +130,9 @@ class Captures(RuleBasedStateMachine):
         self.number = 0
         self.captures: list[Active] = []
         self.survivors: list[Survivor] = []
+        self.unread: set[str] = set()  # what a stopped helper may pass on to whoever runs later
+        self.writers: list[Writer] = []
+        self.kept: list[tuple[int, Any]] = []  # streams that were in sys
         self.stopped_helpers: list[psutil.Process] = []
         self.bottom: list[str] = []
         # Not a NamedTemporaryFile: its name is deleted by whatever forked child ends first.
@@ -130,7 +182,9 @@ class Captures(RuleBasedStateMachine):
     def start(self, fds: tuple[int, ...], merge: bool, drain: str) -> None:
         capture = capture_fd(stdout=1 in fds, stderr=2 in fds, merge=merge, drain=drain)
         logs = capture.__enter__()
-        self.captures.append(Active(capture, logs, fds, merge and fds == (1, 2)))
+        self.captures.append(
+            Active(capture, logs, fds, merge and fds == (1, 2), passed_on=set(self.unread))
+        )
 
     @precondition(lambda self: self.active)
     @rule(which=st.integers(min_value=0, max_value=5), elsewhere=st.booleans())
@@ -174,6 +228,47 @@ class Captures(RuleBasedStateMachine):
         text = self.text("print")
         print(text, end="", file=sys.stdout if fd == _OUT else sys.stderr, flush=True)
         self.expect(fd, text)
+
+    @precondition(lambda self: len(self.kept) < 4)
+    @rule(fd=st.sampled_from([_OUT, _ERR]))
+    def keep_a_stream(self, fd: int) -> None:
+        self.kept.append((fd, sys.stdout if fd == _OUT else sys.stderr))
+
+    @precondition(lambda self: self.kept)
+    @rule(which=st.integers(min_value=0, max_value=3))
+    def write_to_a_kept_stream(self, which: int) -> None:
+        """What stood in for another during a capture leads on; the other never led there."""
+        fd, stream = self.kept[which % len(self.kept)]
+        text = self.text("kept")
+        stream.write(text)
+        stream.flush()
+        if stream in self.inside:
+            self.bottom.append(text)
+        else:
+            self.expect(fd, text)
+
+    @precondition(lambda self: len(self.writers) < 3)
+    @rule()
+    def start_a_writer(self) -> None:
+        self.writers.append(Writer(self.active[::-1]))
+
+    @precondition(lambda self: self.writers)
+    @rule(which=st.integers(min_value=0, max_value=2), fd=st.sampled_from([_OUT, _ERR]))
+    def print_in_a_writer(self, which: int, fd: int) -> None:
+        writer = self.writers[which % len(self.writers)]
+        text = self.text("writer")
+        writer.print(fd, text)
+        target = writer.target(fd)
+        if target is None:
+            self.expect(fd, text)
+        else:
+            target.add(fd, text)
+            target.has_late_text |= target.stopped
+
+    @precondition(lambda self: self.writers)
+    @rule()
+    def end_a_writer(self) -> None:
+        self.writers.pop(0).end()
 
     @rule()
     def print_from_c(self) -> None:
@@ -240,8 +335,13 @@ class Captures(RuleBasedStateMachine):
         assert os.read(survivor.told, 100) == b"told\n"
         if survivor.target is None:
             self.bottom.append(text)
-        else:
-            survivor.target.add(_OUT, text)
+            return
+        survivor.target.add(_OUT, text)
+        if survivor.target.stopped:
+            for each in self.active if self.stopped_helpers else self.active[-1:]:
+                each.passed_on.add(text)
+            if self.stopped_helpers:
+                self.unread.add(text)
 
     # -- bad days --------------------------------------------------------------------------------
 
@@ -281,6 +381,8 @@ class Captures(RuleBasedStateMachine):
             where = [os.fstat(fd).st_ino for fd in (_OUT, _ERR)]
             streams = sys.stdout, sys.stderr
         finally:
+            for writer in self.writers:
+                writer.end()
             for survivor in self.survivors:
                 assert survivor.process.stdin is not None
                 survivor.process.stdin.close()
