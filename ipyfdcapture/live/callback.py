@@ -135,6 +135,8 @@ def _takes_bytes(stream: Any) -> bool:
         stream.write("")
     except TypeError:
         return True
+    except Exception:  # it fails again when there is something to show, and that is told
+        return False
     return False
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from ..output.foreign import error_handler_of, fileno_of
+from ..output.foreign import error_handler_of, fileno_of, is_a
 from ..output.writing import DescriptorWriter, plain_stream
 from .by_stream import ByStream
 from .callback import LoggerTarget, StreamTarget
@@ -103,13 +103,14 @@ def _level_number(level: Any) -> int:
 
 def _past_capture(stream: Any, context: TargetContext) -> Any:
     """Return what leads where a file object led before the capture, if that captures it."""
-    if not isinstance(stream, io.TextIOWrapper | io.BufferedIOBase | io.RawIOBase):
+    is_text = is_a(stream, io.TextIOWrapper)
+    if not (is_text or is_a(stream, io.BufferedIOBase) or is_a(stream, io.RawIOBase)):
         return stream
     fd = fileno_of(stream)
     base = context.dup_original(fd) if fd in context.captured else None
     if base is None:
         return stream
-    if not isinstance(stream, io.TextIOWrapper):
+    if not is_text:
         return DescriptorWriter(base, f"<live of {fd}>", owned=True)
     return plain_stream(base, f"live of {fd}", stream.encoding, error_handler_of(stream))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
+
+T = TypeVar("T")
 
 
 def flush_quietly(stream: Any) -> None:
@@ -32,11 +34,16 @@ def attribute_of(stream: Any, name: str, default: Any = None) -> Any:
         return default
 
 
+def is_a(stream: Any, cls: type[T]) -> TypeGuard[T]:
+    """Tell whether a stream is of a class, and not only says so (``isinstance`` asks it)."""
+    return issubclass(type(stream), cls)
+
+
 def error_handler_of(stream: Any) -> str:
     """Return how a stream treats characters that its encoding lacks.
 
     A stream that has no rule of its own, such as ipykernel's, takes everything.
     """
-    if isinstance(stream, io.TextIOWrapper) and stream.errors:
+    if is_a(stream, io.TextIOWrapper) and stream.errors:
         return stream.errors
     return "backslashreplace"

@@ -25,7 +25,7 @@ from typing import Any
 from ..system.forking import fork_safe_lock
 from ..system.replacing import Swap
 from .capture_stream import CaptureStream, make_write
-from .foreign import attribute_of, fileno_of, flush_quietly
+from .foreign import attribute_of, fileno_of, flush_quietly, is_a
 from .router import base_of, destination, is_outside
 from .routing import flush_routed, write_routed
 from .stand_in import StandIn
@@ -38,14 +38,14 @@ _NAMES = {1: "stdout", 2: "stderr"}
 
 def leads_to(stream: Any, fd: int) -> bool:
     """Tell whether a stream writes to a descriptor by itself."""
-    if isinstance(stream, io.TextIOWrapper):
+    if is_a(stream, io.TextIOWrapper):
         return fileno_of(stream) == fd
     return _is_kernels(stream) and stream.name == _NAMES[fd] and stream.pub_thread is not None
 
 
 def _is_kernels(stream: Any) -> bool:
     module = sys.modules.get("ipykernel.iostream")
-    return module is not None and isinstance(stream, module.OutStream)
+    return module is not None and is_a(stream, module.OutStream)
 
 
 def streams_behind(stream: Any, fd: int) -> list[Any]:
@@ -69,19 +69,19 @@ def streams_behind(stream: Any, fd: int) -> list[Any]:
 
 def _kept_by(each: Any) -> Iterator[Any]:
     """Yield what an object that wraps a stream may keep it in."""
-    if isinstance(each, type | types.ModuleType):
+    if is_a(each, type) or is_a(each, types.ModuleType):
         return
-    if isinstance(each, types.MethodType | types.BuiltinMethodType):
+    if is_a(each, types.MethodType) or is_a(each, types.BuiltinMethodType):
         yield each.__self__
         return
-    if isinstance(each, types.FunctionType):
+    if is_a(each, types.FunctionType):
         for cell in each.__closure__ or ():
             try:
                 yield cell.cell_contents
             except ValueError:  # it is empty
                 continue
         return
-    if isinstance(each, list | tuple):
+    if is_a(each, list) or is_a(each, tuple):
         yield from each[:10]
         return
     attributes = attribute_of(each, "__dict__")
@@ -372,13 +372,13 @@ def hook(streams: list[Any], name: str) -> list[int]:
     with _lock:
         numbers = []
         for stream in streams:
-            if isinstance(stream, StandIn):  # it does already
+            if is_a(stream, StandIn):  # it does already
                 continue
             number = id(stream)
             if number in _hooks:
                 hooked, users = _hooks[number]
             else:
-                kind = _TextHook if isinstance(stream, io.TextIOWrapper) else _KernelHook
+                kind = _TextHook if is_a(stream, io.TextIOWrapper) else _KernelHook
                 hooked, users = kind(stream, name), 0
             _hooks[number] = hooked, users + 1
             numbers.append(number)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, TextIO
 
+from .foreign import is_a
 from .own_streams import find, own_streams
 
 NAMES = ("stdout", "stderr")
@@ -241,13 +242,13 @@ def process_stream(name: str) -> Any:
     so that they take what belongs to the process, and leave threads their own streams.
     """
     stream = getattr(sys, name, None)
-    return stream._proxied_original if isinstance(stream, ThreadStreamProxy) else stream
+    return stream._proxied_original if is_a(stream, ThreadStreamProxy) else stream
 
 
 def set_process_stream(name: str, stream: Any) -> None:
     """Put ``stream`` in the place of `process_stream`, below the proxy if there is one."""
     current = getattr(sys, name, None)
-    if isinstance(current, ThreadStreamProxy):
+    if is_a(current, ThreadStreamProxy):
         current._proxied_original = stream
     else:
         setattr(sys, name, stream)

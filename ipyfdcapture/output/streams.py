@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from ..system.descriptors import Descriptor
 from ..system.replacing import Swap
 from .capture_stream import CaptureStream
-from .foreign import attribute_of, error_handler_of, fileno_of, flush_quietly
+from .foreign import attribute_of, error_handler_of, fileno_of, flush_quietly, is_a
 from .handing_down import hold_hooks, release_hooks
 from .hooked import hook, lead, leads_to, pass_by_record, streams_behind, unhook
 from .own_streams import in_context, own_streams
@@ -106,7 +106,7 @@ class PythonCapture:
             name, self._serial, stream, lambda: open_base(original), self._of_cell, self._mark
         )
         for each in behind:
-            if isinstance(each, StandIn) and id(each) in _swaps:
+            if is_a(each, StandIn) and id(each) in _swaps:
                 self._stand_ins.append(_swaps[id(each)])  # of an older capture, which may end first
         if stream is not None and not behind and self._may_stand_in:
             self._stand_ins.append(_StandInSwap(name, fd, encoding, errors))
