@@ -277,7 +277,7 @@ class Session:
         if request.start >= 0:
             position = next(iter(self.shown.members(request.start, 1)), len(self.shown.positions))
         found = columns.step(conditions, position, request.back, known)
-        is_done = column.task is None
+        is_done = column.task is None and self.shown.is_known
         if found is None:
             return {"index": None, "is_done": is_done}
         nth = columns.total(conditions, found)

@@ -137,6 +137,11 @@ class Shown:
         """Of how many positions, from the first on, it is known whether they are shown."""
         return len(self.positions) if self._mask is None else len(self._mask)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known of all lines whether they are shown."""
+        return self.known == len(self.positions)
+
     def members(self, start: int, count: int) -> Sequence[int]:
         """Return the positions of shown lines, from an index on."""
         if self._mask is None:

@@ -218,6 +218,18 @@ def test_a_limited_capture_is_numbered_anew(monkeypatch: pytest.MonkeyPatch) -> 
 # -- what goes wrong --------------------------------------------------------------------------
 
 
+def test_a_step_waits_for_the_filter_as_for_the_search() -> None:
+    log = make_log([(0, b"a\n"), (1, b"b\n")])
+    with asked(log) as view:
+        view.search("b")
+        view.filter(sources=[1])
+        assert view.ask("step", what="match", start=-1)["index"] == 0
+        view.session.shown._mask = Mask()  # the filter has looked at nothing yet
+        reply = view.ask("step", what="match", start=-1)
+        assert reply["index"] is None
+        assert not reply["is_done"]
+
+
 def test_a_bad_expression_is_stopped_and_told_of() -> None:
     log = log_of([(0, b"x" * 60)] * 30 + [(0, b"y")])
     with asked(log) as view:

@@ -82,6 +82,7 @@ export class Filters {
       return make("label", {}, box, ` ${name}`);
     });
     this.list.replaceChildren(...labels);
+    if (hidden.length) this.viewer.later("filter", 500, () => this.apply());
     this.sources.toggleAttribute("hidden", sources.length < 2);
   }
 
