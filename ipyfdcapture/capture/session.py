@@ -138,6 +138,8 @@ class CaptureSession:
         # What it prints does not go to this capture, nor to a stream that this put in a context.
         self._context.copy().run(follower.start)
         self._followers.append(follower)
+        if self._job is not None:
+            self._job.wake(follower.waker)
         if self._is_ending:  # in another thread, which may have passed over what is new
             self._undo.run()
             with contextlib.suppress(OSError):  # the log cannot be had yet; then it ends later

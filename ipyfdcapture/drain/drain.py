@@ -21,6 +21,7 @@ from ..system.finalizers import Finalizer
 from ..system.forking import is_owned
 from ..system.interrupts import deferred_interrupts
 from ..system.threads import Counter
+from ..system.waker import Waker
 from . import protocol
 from .channel import GONE, LateAnswerError, check_answer
 from .host import Host
@@ -171,6 +172,19 @@ class Drain:
                     if job.pipes.pop(pipe.source, None) is not None:
                         pipe.close()
                 raise
+
+    def wake(self, job: DrainJob, waker: Waker) -> None:
+        """Have a thread woken when something was recorded for ``job``.
+
+        If that cannot be, nobody is woken.
+        """
+        link = self._link
+        with deferred_interrupts(), link.lock, contextlib.suppress(OSError):
+            link.notice_loss()
+            if job.number in link.jobs:
+                ends = job.add_waker(waker)
+                link.channel.enqueue({"do": "wake", "id": job.number}, ends)
+                link.send(link.channel.new_deadline())
 
     def reserve(self, job: DrainJob) -> PipeReservation | None:
         """Have ``job`` wait for pipes that are yet to be added; None if it is too late."""

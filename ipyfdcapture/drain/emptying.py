@@ -17,6 +17,9 @@ from .relay import Relay
 #: How long a writer is let run on before its pipe is read: it saves a context switch for each
 #: line (1 M raw writes take 0.33 s with it, 0.50 s without).
 COALESCE_S = 0.0005
+#: How often those who follow a recording are woken. They show something at most ten times a second,
+#: and look by themselves after each time.
+_WAKE_S = 0.01
 #: select() takes the descriptors below this alone (FD_SETSIZE).
 _SELECTABLE_FDS = 1024
 
@@ -65,6 +68,23 @@ class PumpedRecording:
         self.active = True  # until the cell that it belongs to has ended
         self.copied: set[PumpedRecording] = set()  # those whose pipes are recorded here as well
         self._copies: dict[int, list[Copy]] = {}  # by source
+        #: Both ends of the pipes that wake those who follow it.
+        self.wakers: list[tuple[int, int]] = []
+        self._next_wake = 0.0
+
+    def wake(self) -> None:
+        """Something was recorded: wake those who follow it, unless they were woken just now."""
+        if self.wakers and (now := time.monotonic()) >= self._next_wake:
+            self._next_wake = now + _WAKE_S
+            for _, write_end in self.wakers:
+                with contextlib.suppress(OSError):  # full: who is awake has not looked yet
+                    os.write(write_end, b"\0")
+
+    def close_wakers(self) -> None:
+        """Nothing more is recorded."""
+        while self.wakers:
+            for end in self.wakers.pop():
+                os.close(end)
 
     def copy_of(self, source: int) -> Copy | None:
         """Return where a source is recorded as well, now that its own capture has stopped."""
@@ -246,10 +266,13 @@ class Emptier:
             moved = writer.take(pipe.fd, pipe.source, pipe.is_terminal)
             if moved and copy and other is not None:
                 writer.copy_to(other, copy.source)
+            pipe.recording.wake()
         elif copy and other is not None:  # nobody keeps it but the capture that runs
             moved = other.take(pipe.fd, copy.source, pipe.is_terminal)
         else:
             moved = self._pass_through(pipe)
+        if copy:
+            copy.recording.wake()
         if moved == 0:
             self._close_pipe(pipe)
         return moved or 0

@@ -14,8 +14,9 @@ from ..recording.writer import CHUNK_BYTES
 from ..system.descriptors import Descriptor
 from ..system.pipes import capacity, open_pipe, waiting_bytes
 from ..system.polling import at_end, wait_until_closed
+from ..system.waker import Waker
 from .notices import Notices
-from .protocol import MOST_FDS, AddRequest, CopyRequest, RecordRequest
+from .protocol import MOST_FDS, AddRequest, CopyRequest, RecordRequest, WakeRequest
 
 T = TypeVar("T")
 
@@ -72,6 +73,9 @@ class JobServer(Protocol):
     def copy_kept(self, job: DrainJob, recording: Recording) -> None:
         """Record in ``job``, too, what processes write that earlier captures started."""
 
+    def wake(self, job: DrainJob, waker: Waker) -> None:
+        """Have a thread woken when something was recorded for ``job``."""
+
     def reserve(self, job: DrainJob) -> PipeReservation | None:
         """Have ``job`` wait for pipes that are yet to be added; None if it is too late."""
 
@@ -104,6 +108,8 @@ class DrainJob:
     #: A pipe from the pump to the pump, see `ipyfdcapture.recording.writer.RecordingWriter`.
     transit: tuple[Descriptor, Descriptor] | None = None
     pipes: dict[int, Pipe] = field(default_factory=dict)
+    #: The ends of the pipes that wake those who follow the recording.
+    wakers: list[tuple[Descriptor, Descriptor]] = field(default_factory=list)
     #: Whether the capture has ended.
     stopped: bool = False
     state: State = field(default_factory=lambda: State(writing=True))
@@ -204,6 +210,11 @@ class DrainJob:
         if self.owner == os.getpid():
             self.drain.copy_kept(self, recording)
 
+    def wake(self, waker: Waker) -> None:
+        """Have a thread woken when something was recorded, as long as something is."""
+        if self.owner == os.getpid():
+            self.drain.wake(self, waker)
+
     @property
     def streams(self) -> frozenset[str]:
         """The streams that are captured."""
@@ -294,6 +305,25 @@ class DrainJob:
             "since": self.copies_since if is_resumed else None,
         }
 
+    def add_waker(self, waker: Waker) -> tuple[Descriptor, Descriptor]:
+        """Keep a duplicate of a waker as long as something is recorded; return its ends.
+
+        Raises `OSError` if there can be none.
+        """
+        read_end = Descriptor.duplicate_of(waker.ends[0])
+        try:
+            ends = read_end, Descriptor.duplicate_of(waker.ends[1])
+        except OSError:
+            read_end.close()
+            raise
+        self.wakers.append(ends)
+        return ends
+
+    def wake_requests(self) -> Iterator[tuple[WakeRequest, list[int]]]:
+        """Yield the requests to wake those who follow the recording, and their descriptors."""
+        for ends in self.wakers:
+            yield {"do": "wake", "id": self.number}, list(ends)
+
     def open_transit(self) -> None:
         """Open the transit, where the system can use it."""
         if hasattr(os, "splice"):
@@ -301,13 +331,14 @@ class DrainJob:
             self.transit = Descriptor(read_end), Descriptor(write_end)
 
     def close_pipes(self) -> None:
-        """Close the kernel's side of the pipes, and the transit."""
+        """Close the kernel's side of all pipes."""
         while self.pipes:
             self.pipes.popitem()[1].close()
-        if self.transit is not None:
-            for end in self.transit:
+        others = [*self.wakers, self.transit or ()]
+        self.wakers, self.transit = [], None
+        for ends in others:
+            for end in ends:
                 end.close()
-            self.transit = None
 
     def has_all(self) -> bool:
         """Tell whether everything is recorded and nobody can write any more."""

@@ -84,6 +84,16 @@ class CopyRequest(Envelope):
     since: int | None  # ns since the epoch: a pump that was killed has copied since then
 
 
+class WakeRequest(Envelope):
+    """Write a byte into a pipe when something was recorded, at most so often.
+
+    Descriptors: its read end, which keeps it open, and its write end.
+    """
+
+    do: Literal["wake"]
+    id: int
+
+
 class ForgetRequest(Envelope):
     """Do nothing more with a recording that has stopped: another pump goes on with it.
 
@@ -132,6 +142,7 @@ Request = (
     | RecordRequest
     | AddRequest
     | CopyRequest
+    | WakeRequest
     | ForgetRequest
     | ConfirmRequest
     | SyncRequest

@@ -152,6 +152,8 @@ class Pump:
             self._record(request, fds)
         elif request["do"] == "add":
             self._add(request, fds)
+        elif request["do"] == "wake":
+            self._recordings[request["id"]].wakers.append((fds[0], fds[1]))
         elif request["do"] == "copy":
             return self._copy(request)
         elif request["do"] == "forget":
@@ -230,6 +232,7 @@ class Pump:
         if recording.writer is not None:
             recording.writer.close()
             recording.writer = None
+            recording.close_wakers()
         if not recording.pipes:  # else: a later capture may record what comes by them
             del self._recordings[number]
 

@@ -37,7 +37,7 @@ def resume_in_thread(jobs: Sequence[DrainJob]) -> tuple[ThreadHost, Channel]:
     Raises `OSError`, with nothing changed, if the system does not allow it at present.
     """
     # With some to spare: a recording that cannot open its next file drops what comes.
-    needed = sum(_FDS_OF_A_RECORDING + 2 * len(job.pipes) for job in jobs)
+    needed = sum(_FDS_OF_A_RECORDING + 2 * (len(job.pipes) + len(job.wakers)) for job in jobs)
     _check_that_there_are(needed + _FDS_OF_A_THREAD_HOST)
     with contextlib.ExitStack() as opened:
         files = reopened(jobs, opened)
@@ -80,6 +80,8 @@ def enqueue_all(
     """
     for job, each in zip(jobs, files, strict=True):
         channel.enqueue(*job.record_request(each, keep_crash=False))
+        for wake, fds in job.wake_requests():
+            channel.enqueue(wake, fds)
     new = {job.number for job in jobs}
     known = new | {job.number for job in beside}
     for job in (*jobs, *beside):  # before there are pipes: what comes by them is copied

@@ -14,6 +14,7 @@ from ..recording.shown import ShownElsewhere
 from ..recording.tail_reader import READ_BYTES, Chunk, RecordingTail
 from ..system.interrupts import interrupt_waits
 from ..system.threads import WorkThread
+from ..system.waker import Waker
 from .target import Target
 
 #: At the end of a capture, wait this long (s) for a target that makes no progress.
@@ -29,6 +30,9 @@ class Follower:
 
     A target that is slow, fails or blocks never blocks the drain or a writer. One that fails gets
     nothing more, and the user gets one warning.
+
+    What comes after a pause is shown at once if the drain wakes the thread (`waker`), and what
+    comes then an interval later. Without that, it looks every interval.
     """
 
     def __init__(
@@ -58,11 +62,14 @@ class Follower:
         self._abandoned = self._finished = False
         self._late = self._was_cleared = False
         self._next_tick = 0.0
+        self._next_show = 0.0  # what comes before is shown then
         #: What the target prints goes where it would from here.
         self._context = contextvars.Context()
         self._thread = WorkThread(lambda: self._context.run(self._run), f"ipyfdcapture-{name}")
         target.open(recording)
         target.should_continue = self._should_continue
+        #: Wakes it: something was recorded.
+        self.waker = Waker()
 
     def start(self) -> None:
         """Begin, in a copy of this context. Raises `OSError` if no thread can be started."""
@@ -71,6 +78,7 @@ class Follower:
             self._thread.start()
         except RuntimeError as error:
             self._following.close()
+            self.waker.close()
             raise OSError(str(error)) from error
 
     @property
@@ -82,7 +90,11 @@ class Follower:
         """Give the target nothing more, from now on."""
         self._abandoned = True
         with self._turn:
-            self._turn.notify_all()
+            self._wake()
+
+    def _wake(self) -> None:
+        if not self._finished:
+            self.waker.wake()
 
     def catch_up(self, patience: float = GRACE_S, limit: float | None = None) -> None:
         """Have everything shown that is recorded by now.
@@ -95,7 +107,7 @@ class Follower:
         with self._turn:
             self._wanted += 1
             wanted = self._wanted
-            self._turn.notify_all()
+            self._wake()
             start = moved = time.monotonic()
             steps = self._steps
             while self._done < wanted and not self._finished and self._thread.is_alive():
@@ -159,6 +171,7 @@ class Follower:
                 self._done = self._wanted
                 self._finished = True
                 self._turn.notify_all()
+            self.waker.close()
 
     def _note_failure(self, step: Callable[[], object]) -> None:
         try:
@@ -176,18 +189,20 @@ class Follower:
             wanted, ended = self._wait_for_turn()
             if self._late:
                 self._recording.wait(0)
-            elif not ended and self._before_look():
-                self._give_the_drain_time()
+            elif not ended and self._before_look() and wanted == self._done:
+                self.waker.wait(_DRAIN_S)
             if self._was_cleared:
                 self._was_cleared = False
                 self._target.cleared()
             # Asked before the look: afterwards, something could have come in between.
             is_all = ended and self._recording.writing is None
-            self._take_everything()
+            is_news = self._take_everything()
             if wanted != self._done:
                 self._target.catch_up()
-            else:
+            elif is_news or time.monotonic() >= self._next_tick:
                 self._tick()
+            if is_news:
+                self._next_show = time.monotonic() + self._interval
             if ended and not self._late:
                 self._target.capture_ended()
                 self._late = True
@@ -198,23 +213,24 @@ class Follower:
             if is_all:
                 return
 
-    def _give_the_drain_time(self) -> None:
-        with self._turn:
-            if self._wanted == self._done:
-                self._turn.wait(_DRAIN_S)
-
     def _wait_for_turn(self) -> tuple[int, bool]:
+        until = time.monotonic() + self._interval
+        while self._wanted == self._done and not self._abandoned:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            if self.waker.wait(left):
+                until = min(until, self._next_show)
         with self._turn:
-            if self._wanted == self._done:
-                self._turn.wait(self._interval)
             return self._wanted, self._ended
 
-    def _take_everything(self) -> None:
-        """Give the target what is there now.
+    def _take_everything(self) -> bool:
+        """Give the target what is there now; tell whether there was anything.
 
         What comes meanwhile is for the next time: a writer may never pause.
         """
         following = self._following
+        before = following.position
         end = following.end()
         while not self._abandoned and following.position < end:
             tail_bytes = self._target.tail_bytes
@@ -232,7 +248,9 @@ class Follower:
             with self._turn:
                 self._steps += 1
             # A writer that never pauses must not keep back what waits to be shown.
-            self._tick()
+            if time.monotonic() >= self._next_tick:
+                self._tick()
+        return following.position > before
 
     def _not_shown_elsewhere(self, chunks: list[Chunk], position: int) -> list[Chunk]:
         """Leave out what a kept process wrote while a later cell showed it."""
@@ -245,10 +263,8 @@ class Follower:
         return kept
 
     def _tick(self) -> None:
-        now = time.monotonic()
-        if now >= self._next_tick:
-            self._next_tick = now + self._interval
-            self._target.tick()
+        self._next_tick = time.monotonic() + self._interval
+        self._target.tick()
 
 
 def _never() -> bool:

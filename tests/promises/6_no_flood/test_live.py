@@ -790,6 +790,13 @@ def test_bad_input_is_one_line_and_the_cell_does_not_run(
     assert "again" in kernel.ok("print('again')").stream("stdout")
 
 
+def test_what_comes_after_a_pause_is_shown_at_once_whoever_empties_the_pipes(
+    script: Script,
+) -> None:
+    name = "live/what_comes_after_a_pause_is_shown_at_once_whoever_empties_the_pipes"
+    assert script(name) == "shown\n"
+
+
 # -- in Python: functions, streams, loggers -----------------------------------------------------
 
 
@@ -867,6 +874,20 @@ class TestInPython:
         with capture_fd(live=stream, live_interval=interval):
             os.write(1, b"x\n")
         assert stream.getvalue() == "x\n"
+        assert not live_threads()
+
+    @pytest.mark.parametrize("drain", ["process", "thread"])
+    def test_what_comes_after_a_pause_is_shown_at_once_and_the_rest_at_the_next_look(
+        self, drain: str
+    ) -> None:
+        stream = io.StringIO()
+        with capture_fd(live=stream, live_interval=3600, drain=drain) as logs:
+            os.write(1, b"first\n")
+            eventually(lambda: stream.getvalue() == "first\n", "the first line")
+            os.write(1, b"second\n")
+            assert logs.text == "first\nsecond\n"
+            assert stream.getvalue() == "first\n"
+        assert stream.getvalue() == logs.text
         assert not live_threads()
 
     @pytest.mark.parametrize("mode", ["w", "wb"])
