@@ -6,6 +6,7 @@ import sys
 
 from ..output import cstdio
 from ..output.foreign import flush_quietly
+from ..output.hooked import is_empty
 from ..output.proxy import process_stream
 
 
@@ -13,7 +14,8 @@ def flush_all() -> None:
     """Flush all buffers, before the descriptors change hands."""
     for name in ("stdout", "stderr"):
         stream = process_stream(name)
-        flush_quietly(stream)
+        if not is_empty(stream):
+            flush_quietly(stream)
         usual = getattr(sys, f"__{name}__", None)
         if usual is not stream:
             flush_quietly(usual)
