@@ -182,7 +182,7 @@ class PipeWriter(DescriptorWriter):
         #: The capture's own pipe, by its write end; None once it has ended.
         self.pipe: Descriptor | None = pipe
         #: Whether to write there, and not to the descriptor.
-        self.is_pinned = False
+        self.is_pinned = True
         self._is_kept = False
         #: Held while something is on its way: neither descriptor changes hands meanwhile.
         self.lock = fork_safe_lock()

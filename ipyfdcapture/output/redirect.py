@@ -60,7 +60,10 @@ class Redirection:
     def dup_base(self) -> int | None:
         """Return a new descriptor for what ``fd`` was before this and all that it stands on."""
         with _lock:
-            return self.dup_original() if self._outer is None else self._outer.dup_base()
+            base = self
+            while base._outer is not None:
+                base = base._outer
+            return base.dup_original()
 
     def undo(self) -> None:
         """Put back what was found, unless a newer redirection is on top. Idempotent."""

@@ -238,9 +238,9 @@ def _lead(name: str) -> None:
 
 def pin_to_pipe(name: str | None) -> None:
     """The descriptor of ``sys.<name>`` is about to change: have captures write to their pipes."""
-    for route in active.get(name or "", ()):
-        if route.stream is not None:
-            route.stream.write_to_pipe(True)
+    routes = active.get(name or "", ())
+    if len(routes) == 1 and routes[0].stream is not None:  # several do already
+        routes[0].stream.write_to_pipe(True)
 
 
 def follow_descriptor(name: str | None) -> None:
@@ -251,6 +251,5 @@ def follow_descriptor(name: str | None) -> None:
     with lock:
         routes = active.get(name or "", ())
         is_alone = len(routes) == 1 and count_redirections(_FDS[routes[0].name]) == 1
-        for route in routes:
-            if route.stream is not None:
-                route.stream.write_to_pipe(not is_alone)
+        if is_alone and routes[0].stream is not None:
+            routes[0].stream.write_to_pipe(False)
