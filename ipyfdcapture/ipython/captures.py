@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -14,9 +14,11 @@ from ..errors import CaptureError
 from ..live.targets import LiveTarget, make_live, make_progress, make_tail
 from ..log.captured import Captured
 from ..recording import crashes
-from ..viewer.widget import INSTALL, LogView, can_be_shown
 from .config import CaptureFd
 from .options import LATEST, MAGIC, MagicOptions
+
+if TYPE_CHECKING:
+    from ..viewer.widget import LogView
 
 #: The height of the lines of a viewer that a magic shows, in pixels.
 VIEW_HEIGHT = 300
@@ -66,9 +68,12 @@ class Captures:
         append_to = self._log_to_append_to(options) if options.append else None
         try:
             is_live = options.live
-            if options.explore and not can_be_shown():
-                print(f"--explore needs a notebook and anywidget ({INSTALL}); --live in its place")
-                is_live = True
+            if options.explore:
+                from ..viewer.widget import INSTALL, can_be_shown  # see `..viewer`
+
+                if not can_be_shown():
+                    print(f"--explore needs a notebook and anywidget ({INSTALL}); --live instead")
+                    is_live = True
             live = live_targets(file=options.file)
             if is_live:
                 live = (LiveTarget("live", make_live), *live)
@@ -108,7 +113,11 @@ class Captures:
 
     def show(self, capture: CaptureSession, options: MagicOptions) -> None:
         """Show a viewer of a capture that has started, if that was asked for."""
-        if options.explore and can_be_shown():
+        if not options.explore:
+            return
+        from ..viewer.widget import LogView, can_be_shown
+
+        if can_be_shown():
             view = LogView(capture.captured, None, None, VIEW_HEIGHT, follow=True)
             self._views[id(capture.captured.recording)] = view
             view.show_under_cell(self.shell)

@@ -6,17 +6,18 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from . import columns
-from .difference import Diff, difference
 from .extraction import extract
 from .levels import count_levels
 from .line import Gap
 from .narrowing import checked_count
 from .recorded import RecordedLines
-from .tables import find_tables, table_named
 from .timing import Rate, gaps, rate
 
+# `.difference` and `.tables` take a third of the time of all of this room, and few logs need them:
+# imported by the methods that do.
 if TYPE_CHECKING:
     from .columns import Table
+    from .difference import Diff
 
 
 class AnalysedLines(RecordedLines):
@@ -179,6 +180,8 @@ class AnalysedLines(RecordedLines):
         >>> [(row["round"], row["train-rmse"]) for row in rows]
         [(0, 0.24), (1, 0.2)]
         """
+        from .tables import find_tables, table_named
+
         kind = columns.checked_kind(to)
         return self._frame(table_named(find_tables(self._read()), name), kind, plot)
 
@@ -215,6 +218,8 @@ class AnalysedLines(RecordedLines):
         -iteration 1: loss 0.5
         +iteration 2: loss 0.25
         """
+        from .difference import difference
+
         if not isinstance(other, RecordedLines):
             raise TypeError(f"a log is compared with another log, not {other!r}")
         return difference(self._read(), other._read(), ignore)
