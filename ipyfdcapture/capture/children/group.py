@@ -25,6 +25,8 @@ from .labels import WORD, check_label, labels_of, program_name
 _FDS_PER_CHILD = 4
 #: Descriptors that are left to the rest of the program.
 _FDS_LEFT = 128
+#: The pipes of so many that have ended are let go of at once: it takes an answer of the helper.
+_LET_GO = 16
 #: Where the system cannot tell when a child ends: how often to look.
 _POLL_S = 0.02
 
@@ -138,6 +140,7 @@ class _Group:
         self._results: dict[int, Result] = {}
         self._waiting = deque(enumerate(_labelled(commands, self._log)))
         self._running: dict[int, _Running] = {}
+        self._ended = 0  # whose pipes were not let go of
 
     def __enter__(self) -> _Group:
         return self
@@ -155,6 +158,10 @@ class _Group:
                 if running.has_ended():
                     self._results[number] = running.result()
                     del self._running[number]
+                    self._ended += 1
+        if self._ended >= min(_LET_GO, self._max_parallel):
+            self._ended = 0
+            self._log.captured.recording.update()
         while self._waiting and len(self._running) < self._max_parallel:
             number, (label, args) = self._waiting.popleft()
             self._start(number, label, args)
@@ -169,8 +176,6 @@ class _Group:
                 self._results[number] = Result(label, args, None, error, 0.0)
             else:
                 self._running[number] = _Running(child, started)
-        # Lets go of the pipes of those that have ended.
-        self._log.captured.recording.update()
 
     def wait_for_an_end(self) -> None:
         """Return when a program may have ended."""
