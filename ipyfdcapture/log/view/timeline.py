@@ -49,9 +49,9 @@ def timeline(reading: Reading, width: int = TIMELINE_WIDTH) -> Timeline | None:
         return None
     start, stop = time_range(reading)
     totals = bytes_over_time(lines, start, stop, width)
-    most = max((max(total) for total in totals), default=0)
+    bars = _Bars(max((max(total) for total in totals), default=0))
     tracks = [
-        Track(source, sum(total), "".join(_bar(count, most) for count in total))
+        Track(source, sum(total), "".join(map(bars.__getitem__, total)))
         for source, total in zip(lines.snapshot.sources, totals, strict=True)
         if any(total)
     ]
@@ -61,8 +61,14 @@ def timeline(reading: Reading, width: int = TIMELINE_WIDTH) -> Timeline | None:
     return Timeline(tracks, local_time(start), (stop - start) / 1e9, silence, silence_start)
 
 
-def _bar(count: int, most: int) -> str:
-    if not count:
-        return _SILENT
-    # The square root: beside one burst, all else would be flat.
-    return _BARS[round((len(_BARS) - 1) * math.sqrt(count / most))]
+class _Bars(dict[int, str]):
+    """The bar for a number of bytes, each made once: a thousand children have 60,000."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__({0: _SILENT})
+        self._most = most
+
+    def __missing__(self, count: int) -> str:
+        # The square root: beside one burst, all else would be flat.
+        bar = self[count] = _BARS[round((len(_BARS) - 1) * math.sqrt(count / self._most))]
+        return bar
