@@ -1,9 +1,10 @@
 """Measure captures beside the other ways to do it, in one run and in turns.
 
 Run as ``python tests/benchmarks/bench_drain.py [--rounds N] [--only NAME] [--markdown]
-[--write docs/speed.md]``. It prints a table of medians with their ratios to the helper's, what it
-ran on, and whether the targets are reached. ``--markdown`` prints it in Markdown in place of that,
-``--write`` puts it into a page, between ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``.
+[--write docs/speed.md] [--json FILE]``. It prints a table of medians with their ratios to the
+helper's, what it ran on, and whether the targets are reached. ``--markdown`` prints it in Markdown,
+``--write`` puts it into a page, between ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``, and
+``--json`` keeps the medians.
 
 The ways:
 
@@ -45,7 +46,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common import describe_run, markdown_table, plain_table, provide_memory
+from common import describe_run, markdown_table, plain_table, provide_memory, write_part
 
 HERE = Path(__file__).resolve().parent
 ROUNDS = 5
@@ -80,6 +81,8 @@ def main() -> None:
     markdown = f"{markdown_table(header, rows)}\n\n{run}.\n"
     if options.write:
         write_between_markers(options.write, markdown)
+    if options.json:
+        Path(options.json).write_text(json.dumps({"run": run, "medians": results}, indent=1) + "\n")
     if options.markdown:
         print(markdown, end="")
     else:
@@ -92,6 +95,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=list(WORKS), help="may be repeated")
     parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     parser.add_argument("--write", metavar="FILE", help="put the table between its markers there")
+    parser.add_argument("--json", metavar="FILE", help="write the medians there")
     parser.add_argument("--measure", nargs=2, metavar=("WORK", "WAY"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -540,13 +544,7 @@ def targets_reached(results: Results) -> str:
 
 
 def write_between_markers(path: str, text: str) -> None:
-    file = Path(path)
-    before = file.read_text(encoding="utf-8")
-    pattern = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
-    after, count = pattern.subn(lambda found: f"{found[1]}{text}{found[2]}", before)
-    if count != 1:
-        sys.exit(f"{path} has no place for the table: <!-- benchmarks --> … <!-- /benchmarks -->")
-    file.write_text(after, encoding="utf-8")
+    write_part(path, "benchmarks", text)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 _BLOCK = b"\1" * (1 << 20)
 
@@ -69,3 +71,14 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table in Markdown."""
     rule = ["---", *["---:"] * (len(header) - 1)]
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *rows))
+
+
+def write_part(path: str, name: str, text: str) -> None:
+    """Put text into a page, between ``<!-- name -->`` and ``<!-- /name -->``."""
+    page = Path(path)
+    before = page.read_text(encoding="utf-8")
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    after, count = pattern.subn(lambda found: f"{found[1]}{text}{found[2]}", before)
+    if count != 1:
+        sys.exit(f"{path} has no place for the table: <!-- {name} --> … <!-- /{name} -->")
+    page.write_text(after, encoding="utf-8")
