@@ -196,13 +196,11 @@ class Follower:
                 self._target.cleared()
             # Asked before the look: afterwards, something could have come in between.
             is_all = ended and self._recording.writing is None
-            is_news = self._take_everything()
+            self._take_everything()
             if wanted != self._done:
                 self._target.catch_up()
-            elif is_news or time.monotonic() >= self._next_tick:
+            else:
                 self._tick()
-            if is_news:
-                self._next_show = time.monotonic() + self._interval
             if ended and not self._late:
                 self._target.capture_ended()
                 self._late = True
@@ -224,14 +222,16 @@ class Follower:
         with self._turn:
             return self._wanted, self._ended
 
-    def _take_everything(self) -> bool:
-        """Give the target what is there now; tell whether there was anything.
+    def _take_everything(self) -> None:
+        """Give the target what is there now.
 
         What comes meanwhile is for the next time: a writer may never pause.
         """
         following = self._following
-        before = following.position
         end = following.end()
+        is_news = following.position < end
+        if is_news and self._wanted == self._done:
+            self._next_tick = 0.0  # shown at once
         while not self._abandoned and following.position < end:
             tail_bytes = self._target.tail_bytes
             start = max(following.oldest(), 0 if tail_bytes is None else end - tail_bytes)
@@ -248,9 +248,9 @@ class Follower:
             with self._turn:
                 self._steps += 1
             # A writer that never pauses must not keep back what waits to be shown.
-            if time.monotonic() >= self._next_tick:
-                self._tick()
-        return following.position > before
+            self._tick()
+        if is_news:
+            self._next_show = time.monotonic() + self._interval
 
     def _not_shown_elsewhere(self, chunks: list[Chunk], position: int) -> list[Chunk]:
         """Leave out what a kept process wrote while a later cell showed it."""
@@ -263,8 +263,10 @@ class Follower:
         return kept
 
     def _tick(self) -> None:
-        self._next_tick = time.monotonic() + self._interval
-        self._target.tick()
+        now = time.monotonic()
+        if now >= self._next_tick:
+            self._next_tick = now + self._interval
+            self._target.tick()
 
 
 def _never() -> bool:

@@ -43,6 +43,7 @@ class InPlaceView:
         self._keeps_failures = keeps_failures
         self._pace = Pace()
         self._changed = False
+        self._is_folded = True  # there is nothing yet
         self._ended: float | None = None
         self.totals = Totals()
         self.tail_bytes: int | None = None
@@ -107,7 +108,7 @@ class InPlaceView:
         self._screen.give_way()
 
     def _draw(self) -> None:
-        self._changed = False
+        self._changed = self._is_folded = False
         self._pace.note()
         self._screen.draw(self.rows_now(), final=False)
 
@@ -127,11 +128,12 @@ class InPlaceView:
             rows = self.rows_at_end()
         self._screen.draw(rows, final=True)
         self._changed = False
+        self._is_folded = True
 
     def close(self) -> None:
         """See `Target`."""
         try:
-            if self._changed:
+            if self._changed or not self._is_folded:  # late output
                 self._fold()
         finally:
             self._screen.close()

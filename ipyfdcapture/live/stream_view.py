@@ -49,6 +49,7 @@ class StreamView:
         self._block: MovingBlock | None = None  # while a source draws over its last rows
         self._block_source = 0
         self._is_news = False  # since the counts were drawn
+        self._is_final = True  # what was drawn last, if anything was
         self._capture_ended = False
         self.error: BaseException | None = None
         self.should_continue: Callable[[], bool]
@@ -190,6 +191,7 @@ class StreamView:
     def _draw_counts(self, final: bool) -> None:
         rows = self._last.rows() if self._last is not None and self._capture_ended else []
         self._is_news = False
+        self._is_final = final
         self._pace.note()
         self._screen.draw(self._totals.rows(self._name, rows, final), final)
 
@@ -236,7 +238,7 @@ class StreamView:
     def close(self) -> None:
         """See `Target`."""
         try:
-            if self._last is None or self._is_news:  # late output
+            if self._last is None or self._is_news or not self._is_final:  # late output
                 self.capture_ended()
         finally:
             self._screen.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import weakref
 
 from .descriptors import Descriptor
@@ -13,6 +14,8 @@ from .polling import wait_until_readable
 
 #: `select.poll` takes no more than 2**31 ms.
 _MAX_WAIT_S = 1e6
+#: Once somebody has closed the pipe, nobody is woken: how often to return from the wait then.
+_CLOSED_S = 0.1
 
 
 class Waker:
@@ -31,12 +34,19 @@ class Waker:
 
     def wake(self) -> None:
         """End the wait, or the next one. Not to be called during or after `close`."""
-        with contextlib.suppress(OSError):  # it is full: who waits is awake by now
-            os.write(self.ends[1], b"\0")
+        if self.ends[1].is_ours():
+            with contextlib.suppress(OSError):  # it is full: who waits is awake by now
+                os.write(self.ends[1], b"\0")
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until somebody wakes this; tell whether somebody has."""
+        """Wait until somebody wakes this; tell whether somebody has.
+
+        Returns earlier at times, if somebody has closed what is not theirs.
+        """
         read_end = self.ends[0]
+        if not read_end.is_ours():
+            time.sleep(min(timeout_s, _CLOSED_S))
+            return False
         if not wait_until_readable(read_end, min(timeout_s, _MAX_WAIT_S)):
             return False
         with contextlib.suppress(OSError):
