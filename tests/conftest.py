@@ -31,6 +31,11 @@ from helpers.native import Native  # noqa: E402
 from helpers.process import check_python, check_script  # noqa: E402
 from helpers.terminal import Terminal  # noqa: E402
 from helpers.wait import LIMIT_S  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+# No test measures time to pass or fail: one example may take long on a machine under load.
+settings.register_profile("ipyfdcapture", deadline=None)
+settings.load_profile("ipyfdcapture")
 
 _TEST_LIMIT_S = 120
 
