@@ -183,8 +183,11 @@ class Drain:
             link.notice_loss()
             if job.number in link.jobs:
                 ends = job.add_waker(waker)
-                link.channel.enqueue({"do": "wake", "id": job.number}, ends)
-                link.send(link.channel.new_deadline())
+                try:
+                    link.channel.enqueue({"do": "wake", "id": job.number}, ends)
+                    link.send(link.channel.new_deadline())
+                finally:
+                    link.channel.discard(job.number)  # what was not sent: they close with the job
 
     def reserve(self, job: DrainJob) -> PipeReservation | None:
         """Have ``job`` wait for pipes that are yet to be added; None if it is too late."""

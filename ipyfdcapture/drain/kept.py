@@ -127,7 +127,7 @@ def hand_over(link: PumpLink, job: DrainJob, to: JobServer) -> bool:
 
 
 def _has_room_for(link: PumpLink, job: DrainJob) -> bool:
-    request_fds = 4 + 2 * len(job.pipes)
+    request_fds = 4 + 2 * (len(job.pipes) + len(job.wakers))
     return link.is_usable and (not link.host.outlives_us or link.channel.room >= request_fds)
 
 

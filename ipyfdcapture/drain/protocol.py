@@ -85,9 +85,9 @@ class CopyRequest(Envelope):
 
 
 class WakeRequest(Envelope):
-    """Write a byte into a pipe when something was recorded, at most so often.
+    """Write a byte into a pipe when something was recorded, unless one was written just before.
 
-    Descriptors: its read end, which keeps it open, and its write end.
+    Descriptors: its read end, so that there always is one, and its write end.
     """
 
     do: Literal["wake"]
