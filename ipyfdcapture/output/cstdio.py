@@ -243,7 +243,8 @@ def _make_hooked_write(original: Any, marks: Sequence[int]) -> Any:
             flush_python()
         if marks[0] != marks[1]:
             flush_stdout()
-        if in_context.get() is not None and fd in (1, 2):
+        streams = in_context.get()
+        if streams is not None and streams.is_outside and fd in (1, 2):
             base = dup_outside(fd)
             if base is not None:
                 try:

@@ -20,8 +20,10 @@ class Streams:
     never reset.
     """
 
-    __slots__ = ("__weakref__", "outer", "stderr", "stdout")
+    __slots__ = ("__weakref__", "is_outside", "outer", "stderr", "stdout")
 
+    #: Whether this, or what it leads on to, passes by captures. Asked at each ``os.write``.
+    is_outside: bool
     #: Captures from this serial number on get nothing from here. None: all may.
     limit: int | None = None
     #: Whether the captures of other cells get nothing from here.
@@ -31,6 +33,7 @@ class Streams:
         self.stdout = stdout
         self.stderr = stderr
         self.outer = outer
+        self.is_outside = outer is not None and outer.is_outside
 
     def stream(self, name: str) -> TextIO | None:
         """Return the stream of that name; None if this leaves it to ``outer``."""

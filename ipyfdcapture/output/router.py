@@ -94,6 +94,7 @@ class Outside(Streams):
         self, limit: int, outer: Streams | None, dup_base: Callable[[int], int | None]
     ) -> None:
         super().__init__(None, None, outer)
+        self.is_outside = True
         self.limit = limit
         #: Returns a new descriptor for what a captured one was before; None if it is not captured.
         self.dup_base = dup_base
@@ -294,7 +295,8 @@ def outside(serial: int, dup_base: Callable[[int], int | None] = lambda fd: None
 
 def is_outside() -> bool:
     """Tell whether this context is to pass by captures."""
-    return _outside_mark() is not None
+    streams = in_context.get()
+    return streams is not None and streams.is_outside
 
 
 def dup_outside(fd: int) -> int | None:
