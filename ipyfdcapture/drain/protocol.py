@@ -15,7 +15,7 @@ from typing import Literal, TypedDict
 
 #: What both sides must have in common: a helper is started from what is installed by then, which
 #: may not be what this process has loaded. To be raised with each change of what follows.
-VERSION = 1
+VERSION = 2
 
 #: Descriptors that go with one request at most (the system's limit, SCM_MAX_FD of Linux, is 253).
 MOST_FDS = 240
