@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 import pytest
 from helpers.fixtures import StartTerminal
@@ -210,6 +211,7 @@ def test_a_terminal_of_a_capture_is_as_large_as_that_of_the_user(terminal: Termi
     assert terminal.value("same") == "True"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells who waits")
 def test_one_line_says_which_program_waits_for_the_user(terminal: Terminal) -> None:
     terminal.run("import subprocess")
     terminal.send(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from helpers.fixtures import Script
 
@@ -22,6 +24,7 @@ def test_with_terminals(script: Script, name: str, drain: str) -> None:
 
 
 @both_drains
+@pytest.mark.skipif(sys.platform != "linux", reason="its terminals are a file system of Linux")
 def test_a_system_without_terminals_left(script: Script, drain: str) -> None:
     found = script("terminals/no_terminal_is_left_in_the_system", drain)
     if found == "cannot mount\n":
