@@ -1,8 +1,7 @@
 """Search lines with an expression that may take for ever on one of them.
 
-What repeats without a limit may take time that grows with a power of the line's length, or with
-two to the power of it. Such an expression runs in a process of its own (`matcher`), which gives up
-on a line after a limit; any other runs here.
+Lines that are short enough for the expression (`cost`) are searched here. Where one may take too
+long, a process of its own (`matcher`) searches, which gives up on a line after a limit.
 """
 
 from __future__ import annotations
@@ -15,12 +14,14 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress, repeat
 from types import TracebackType
 from typing import Any
 
 from . import matcher
 from .columns import Origin
+from .cost import longest_quick
 
 #: Searching one line may take this long, in seconds, and at most twice as long.
 LINE_LIMIT_S = 1.0
@@ -62,25 +63,43 @@ def find_in_lines(
         At the end, if lines took too long: it names them.
     """
     slow: list[int] = []
-    with _Search(expression, limit) as search:
+    with BoundedSearch(expression, limit) as search:
         for origins, texts in _batched(lines):
-            found, too_slow = search(texts)
+            found, too_slow = search.find_all(texts)
             slow += [origins[i].number for i in too_slow]
             for origin, matches in zip(origins, found, strict=True):
                 if matches:
                     yield origin, matches
+    warn_of_slow(expression, slow, limit)
+
+
+def warn_of_slow(expression: re.Pattern[Any], slow: Sequence[int], limit: float) -> None:
+    """Warn of the lines, by their numbers, that took too long; of none if there are none."""
     if slow:
-        warnings.warn(_told(expression, slow, limit), UserWarning, stacklevel=2)
+        _warn(
+            f"the pattern {expression.pattern!r} takes over {limit:g} s on {_named(slow)}, left "
+            "out: anchor it, or repeat a narrower class of characters"
+        )
 
 
-def _told(expression: re.Pattern[str], slow: list[int], limit: float) -> str:
-    named = ", ".join(f"{number:,}" for number in slow[:_NAMED])
-    more = f" and {len(slow) - _NAMED:,} more" if len(slow) > _NAMED else ""
-    line = "line" if len(slow) == 1 else "lines"
-    return (
-        f"the pattern {expression.pattern!r} takes over {limit:g} s on {line} {named}{more}, "
-        "left out: anchor it, or repeat a narrower class of characters"
-    )
+def warn_of_pieces(expression: re.Pattern[Any], numbers: Sequence[int]) -> None:
+    """Warn of the lines, by their numbers, that were searched in pieces."""
+    if numbers:
+        _warn(
+            f"{_named(numbers)}: so long that the pattern {expression.pattern!r} was searched for "
+            "in pieces, each as if it were a line"
+        )
+
+
+def _named(numbers: Sequence[int]) -> str:
+    named = ", ".join(f"{number:,}" for number in numbers[:_NAMED])
+    more = f" and {len(numbers) - _NAMED:,} more" if len(numbers) > _NAMED else ""
+    return f"{'line' if len(numbers) == 1 else 'lines'} {named}{more}"
+
+
+def _warn(message: str) -> None:
+    # To the caller of the method that the user calls.
+    warnings.warn(message, UserWarning, stacklevel=5)
 
 
 def _batched(lines: Iterable[tuple[Origin, str]]) -> Iterator[tuple[list[Origin], list[str]]]:
@@ -98,18 +117,26 @@ def _batched(lines: Iterable[tuple[Origin, str]]) -> Iterator[tuple[list[Origin]
         yield origins, texts
 
 
-class _Search:
-    """Searches lists of lines; use it as a context manager."""
+class BoundedSearch:
+    """Searches lists of lines with one expression; use it as a context manager.
 
-    def __init__(self, expression: re.Pattern[str], limit: float) -> None:
+    Parameters
+    ----------
+    expression
+        What to find, in lines of its type.
+    limit
+        How long the search of one line may take, in seconds.
+    """
+
+    def __init__(self, expression: re.Pattern[Any], limit: float) -> None:
         self._expression = expression
         self._limit = limit
+        #: Lines up to this length are searched in this process.
+        self.longest_here = longest_quick(expression)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Callable[[list[str]], tuple[list[matcher.Found], list[int]]]:
-        if not _HAS_ALARM or not may_take_for_ever(self._expression):
-            return self._here
-        return self._there
+    def __enter__(self) -> BoundedSearch:
+        return self
 
     def __exit__(
         self,
@@ -117,7 +144,7 @@ class _Search:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        process = self._process
+        process, self._process = self._process, None
         if process is None:
             return
         assert process.stdin is not None and process.stdout is not None
@@ -132,15 +159,28 @@ class _Search:
             process.wait()
             process.stdout.close()
 
-    def _here(self, lines: list[str]) -> tuple[list[matcher.Found], list[int]]:
-        return [matcher.find_all(self._expression, line) for line in lines], []
+    def find_all(self, lines: list[str]) -> tuple[list[matcher.Found], list[int]]:
+        """Return what the groups matched, line by line, and which lines took too long."""
+        if self._is_quick(lines):
+            return list(map(matcher.find_all, repeat(self._expression), lines)), []
+        found, slow = self._ask("all", lines)
+        return found, slow
 
-    def _there(self, lines: list[str]) -> tuple[list[matcher.Found], list[int]]:
+    def matching(self, lines: list[Any]) -> tuple[list[int], list[int]]:
+        """Return which lines match, and which took too long."""
+        if self._is_quick(lines):
+            return list(compress(range(len(lines)), map(self._expression.search, lines))), []
+        matches, slow = self._ask("any", lines)
+        return list(compress(range(len(lines)), matches)), slow
+
+    def _is_quick(self, lines: list[Any]) -> bool:
+        return not _HAS_ALARM or max(map(len, lines), default=0) <= self.longest_here
+
+    def _ask(self, what: str, lines: list[Any]) -> tuple[list[Any], list[int]]:
         if self._process is None:
             self._process = _start()
-            task = (self._expression.pattern, self._expression.flags, self._limit)
-            self._send(task)
-        self._send(lines)
+            self._send((self._expression.pattern, self._expression.flags, self._limit))
+        self._send((what, lines))
         assert self._process.stdout is not None
         try:
             found, slow = matcher.receive(self._process.stdout)
@@ -171,11 +211,3 @@ def _start() -> subprocess.Popen[bytes]:
         start_new_session=True,  # an interrupt is for the kernel, which ends it
         cwd="/",
     )
-
-
-def may_take_for_ever(expression: re.Pattern[str]) -> bool:
-    """Whether the expression may repeat something without a limit, or very often.
-
-    It errs on the safe side: what looks like a repetition in a class of characters counts too.
-    """
-    return re.search(r"[*+]|\{\d*,\}|\{\d*,?\d{3,}\}", expression.pattern) is not None

@@ -15,6 +15,7 @@ import itertools
 import threading
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -76,14 +77,37 @@ class Batch:
         Returns up to ``most`` bytes of its start and of its end, and how many bytes are left out
         between the two.
         """
-        start = end = b""
-        length = 0
+        start = b""
+        rest: deque[bytes] = deque()
+        length = held = 0
         for part in self._tail_parts():
             length += len(part)
             more = part[: most - len(start)]
             start += more
-            end = (end + part[len(more) :])[-most:]
+            rest.append(part[len(more) :])
+            held += len(rest[-1])
+            while held - len(rest[0]) >= most:
+                held -= len(rest.popleft())
+        end = b"".join(rest)[-most:]
         return start + end, length - len(start) - len(end)
+
+    def pieces_of_tail(self, size: int, overlap: int) -> Iterator[bytes]:
+        """Yield the same line piece by piece: as one if it is no longer than about ``size``.
+
+        Each begins ``overlap`` bytes or a few less before the end of the one before. No character
+        of UTF-8 is cut, and no line end.
+        """
+        piece = bytearray()
+        is_first = True
+        for part in self._tail_parts():
+            if len(piece) >= max(size, 2 * overlap):
+                end = _cut_before(piece, len(piece))
+                yield bytes(piece[:end])
+                is_first = False
+                del piece[: _cut_before(piece, max(end - overlap, 1))]
+            piece += part
+        if piece or is_first:
+            yield bytes(piece)
 
     def _tail_parts(self) -> Iterator[bytes]:
         if self.begun:
@@ -355,6 +379,14 @@ def _runs(sources: Sequence[int], first: int, wanted: set[int]) -> Iterator[rang
         first = following
 
 
+def _cut_before(data: bytearray, position: int) -> int:
+    r"""Return a place close before ``position`` where no character is cut, nor ``\r\n``."""
+    for place in range(position, max(position - 64, 0), -1):
+        if data[place - 1] < 0x80 and data[place - 1] != 0x0D:
+            return place
+    return position
+
+
 def content(raw: bytes) -> bytes:
     r"""Return a line without its line end, ``\n`` or ``\r\n``; a ``\r`` alone is no line end."""
     return raw[:-2] if raw.endswith(b"\r\n") else raw.removesuffix(b"\n")
@@ -369,19 +401,21 @@ def contents_of(body: bytes) -> list[bytes]:
     return lines
 
 
-def joined(ranges: Iterable[range]) -> Sequence[int]:
-    """Return the numbers in some ascending ranges: as one range if there is no hole in them."""
+def joined(parts: Iterable[Sequence[int]]) -> Sequence[int]:
+    """Return the numbers in some ascending parts: as one range if there is no hole in them."""
     single = range(0)
     found = array("I")
-    for part in ranges:
-        if not single:
-            single = part
-        elif part and single.stop == part.start:
+    for part in parts:
+        if isinstance(part, range) and part and single.stop == part.start and single:
             single = range(single.start, part.stop)
-        elif part:
-            found.extend(single)
-            single = part
+            continue
+        found.extend(single)
+        single = part if isinstance(part, range) else range(0)
+        if not isinstance(part, range):
+            found.extend(part)
     if not found:
         return single
     found.extend(single)
+    if found[-1] - found[0] + 1 == len(found):
+        return range(found[0], found[-1] + 1)
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 #: One of these occurs wherever the expression matches; empty: nothing is known.
@@ -32,7 +31,7 @@ def required_literals(pattern: re.Pattern[Any]) -> Literals:
     if flags & re.LOCALE:
         return ()
     try:
-        found = _of(_parser()(pattern.pattern, flags & ~re.DEBUG))
+        found = _of(parsed(pattern))
     except (ImportError, AttributeError, TypeError, ValueError, RecursionError, re.error):
         return ()  # the parser is the standard library's own, and may change
     if flags & re.IGNORECASE:
@@ -40,13 +39,16 @@ def required_literals(pattern: re.Pattern[Any]) -> Literals:
     return found if all(found) else ()
 
 
-def _parser() -> Callable[..., Any]:
+def parsed(pattern: re.Pattern[Any]) -> Any:
+    """Return the items of an expression, each an operation and its argument.
+
+    Raises anything: the parser is the standard library's own, and may change.
+    """
     try:
         from re import _parser as parser  # type: ignore[attr-defined]
     except ImportError:
         import sre_parse as parser  # Python 3.10
-    parse: Callable[..., Any] = parser.parse
-    return parse
+    return parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)
 
 
 def _of(sequence: Any) -> Literals:

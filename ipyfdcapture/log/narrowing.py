@@ -5,15 +5,27 @@ They are indices into the whole log, counted from 0, whatever was narrowed befor
 
 from __future__ import annotations
 
+import contextlib
+import re
 from array import array
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 from ..recording.sources import without_origin
+from .bounded import LINE_LIMIT_S, BoundedSearch, warn_of_pieces, warn_of_slow
 from .entries import entry_positions
 from .lines import Row, joined
 from .reading import Reading
-from .search import Pattern, both, compile_search, find, search_for_level, with_context
+from .search import (
+    Pattern,
+    Remarks,
+    both,
+    compile_search,
+    find,
+    search_for_level,
+    with_case,
+    with_context,
+)
 from .timing import ranges_between
 
 #: The sources whose text is ``stdout``: with ``merge``, both streams come by one pipe.
@@ -29,20 +41,33 @@ def matching(
     level: str | None,
 ) -> Sequence[int]:
     """Return the lines that match; see `Captured.grep`."""
-    searches = []
-    if pattern is not None:
-        searches.append(compile_search(pattern, ignore_case, reading.encoding, reading.errors))
-    if level is not None:
-        searches.append(search_for_level(level, reading.encoding, reading.errors))
-    if not searches:
-        raise TypeError("grep needs a pattern, or a level")
-    search = searches[0] if len(searches) == 1 else both(*searches)
-    wanted = None if source is None else sources_named(reading, source)
-    positions = find(reading.lines, reading.indices, search, wanted)
-    if context == "entry":
-        heads = with_context(positions, 0, len(reading.indices))
-        return _at(with_context(entry_positions(reading, heads), 0, 0), reading)
-    return _at(with_context(positions, context, len(reading.indices)), reading)
+    remarks = Remarks()
+    with contextlib.ExitStack() as stack:
+        searches = []
+        if pattern is not None:
+            bounded = None
+            if isinstance(pattern, re.Pattern):
+                pattern, ignore_case = with_case(pattern, ignore_case), False
+                bounded = stack.enter_context(BoundedSearch(pattern, LINE_LIMIT_S))
+            searches.append(
+                compile_search(pattern, ignore_case, reading.encoding, reading.errors, bounded)
+            )
+        if level is not None:
+            searches.append(search_for_level(level, reading.encoding, reading.errors))
+        if not searches:
+            raise TypeError("grep needs a pattern, or a level")
+        search = searches[0] if len(searches) == 1 else both(*searches)
+        wanted = None if source is None else sources_named(reading, source)
+        positions = find(reading.lines, reading.indices, search, wanted, remarks)
+        if context == "entry":
+            heads = with_context(positions, 0, 0)
+            found = with_context(entry_positions(reading, heads), 0, 0)
+        else:
+            found = with_context(positions, context, len(reading.indices))
+    if isinstance(pattern, re.Pattern):
+        warn_of_slow(pattern, [nth + 1 for nth in remarks.slow], LINE_LIMIT_S)
+        warn_of_pieces(pattern, [nth + 1 for nth in remarks.in_pieces])
+    return _at(found, reading)
 
 
 def of_sources(reading: Reading, wanted: set[int]) -> Sequence[int]:

@@ -9,15 +9,26 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, compress, repeat
+from operator import contains
 from typing import Any, Protocol
 
+from .bounded import BoundedSearch
+from .cost import UNLIMITED
 from .levels import LevelFinder, levels_meant
-from .lines import Lines, content, contents_of
+from .lines import BLOCK_BYTES, Batch, Lines, Row, content, contents_of, joined
 from .literals import required_literals
 from .seen import Sight, as_seen, is_special
 
 Pattern = str | bytes | re.Pattern[str] | re.Pattern[bytes]
+
+#: A line longer than this is searched in pieces of this size.
+PIECE_BYTES = 16 << 20
+#: By so much they overlap: an expression that matches no more than this is found wherever it is.
+OVERLAP_BYTES = 1 << 16
 
 
 class Search(Protocol):
@@ -25,15 +36,28 @@ class Search(Protocol):
 
     #: Whether it looks for no more than some characters, which takes no time to speak of.
     is_literal: bool
+    #: How long what it finds may be, in bytes: the pieces of a very long line overlap by so much.
+    overlap: int
+    #: Which of the lines that were looked through last took too long, counted from 0.
+    slow: Sequence[int]
 
     def matches(self, line: bytes) -> bool:
         """Tell whether a line, without its line end, matches."""
 
-    def find(self, body: bytes) -> Iterable[int]:
+    def matches_pieces(self, pieces: Callable[[], Iterator[bytes]]) -> bool:
+        """Tell the same of a line too long to be held, given what yields it piece by piece."""
+
+    def find(self, body: bytes) -> Sequence[int]:
         r"""Return which lines match, counted from 0; each of them ends with ``\n``."""
 
 
-def compile_search(pattern: Pattern, ignore_case: bool, encoding: str, errors: str) -> Search:
+def compile_search(
+    pattern: Pattern,
+    ignore_case: bool,
+    encoding: str,
+    errors: str,
+    bounded: BoundedSearch | None = None,
+) -> Search:
     """Return what to look for.
 
     Parameters
@@ -46,6 +70,9 @@ def compile_search(pattern: Pattern, ignore_case: bool, encoding: str, errors: s
         Take upper and lower case as the same.
     encoding, errors
         Those of the log, as for `bytes.decode`.
+    bounded
+        What searches with the expression; it passes over lines that take too long. None: each
+        line takes as long as it takes.
 
     Raises
     ------
@@ -61,11 +88,15 @@ def compile_search(pattern: Pattern, ignore_case: bool, encoding: str, errors: s
         raise TypeError(
             f"a pattern is str, bytes or a compiled regular expression, not {pattern!r}"
         )
-    if ignore_case:
-        pattern = re.compile(pattern.pattern, pattern.flags | re.IGNORECASE)
+    pattern = with_case(pattern, ignore_case)
     if isinstance(pattern.pattern, bytes):
-        return _BytesExpression(pattern)
-    return _TextExpression(pattern, sight)
+        return _BytesExpression(pattern, bounded)
+    return _TextExpression(pattern, sight, bounded)
+
+
+def with_case(pattern: re.Pattern[Any], ignore_case: bool) -> re.Pattern[Any]:
+    """Return an expression, or the same for upper and lower case alike."""
+    return re.compile(pattern.pattern, pattern.flags | re.IGNORECASE) if ignore_case else pattern
 
 
 def search_for_level(level: str, encoding: str, errors: str) -> Search:
@@ -81,44 +112,52 @@ def both(first: Search, second: Search) -> Search:
     return _Both(first, second)
 
 
-class _Bytes:
+class _Literal:
     is_literal = True
+    overlap = OVERLAP_BYTES
+    slow: Sequence[int] = ()
 
+    def matches(self, line: bytes) -> bool:
+        raise NotImplementedError
+
+    def matches_pieces(self, pieces: Callable[[], Iterator[bytes]]) -> bool:
+        return any(map(self.matches, pieces()))
+
+
+class _Bytes(_Literal):
     def __init__(self, needle: bytes, ignore_case: bool) -> None:
         self._ignore_case = ignore_case
         self._needle = needle.lower() if ignore_case else needle
+        self.overlap = len(needle)
 
     def matches(self, line: bytes) -> bool:
         return self._needle in (line.lower() if self._ignore_case else line)
 
-    def find(self, body: bytes) -> Iterable[int]:
+    def find(self, body: bytes) -> Sequence[int]:
         if self._ignore_case:
             body = body.lower()
         if self._needle not in body:
             return ()
         if self._needle.endswith(b"\r"):  # such a line end is no part of the line
-            return [i for i, line in enumerate(contents_of(body)) if self._needle in line]
+            return _positions(self._needle, contents_of(body))
         text = self._needle.decode("latin-1")  # "in" is four times as fast as in bytes
-        lines = body.decode("latin-1").split("\n")
-        lines.pop()
-        return [i for i, line in enumerate(lines) if text in line]
+        return _positions(text, _lines_of(body.decode("latin-1")))
 
 
-class _Text:
-    is_literal = True
-
+class _Text(_Literal):
     def __init__(self, text: str, ignore_case: bool, sight: Sight) -> None:
         self._has = _occurrence(text, ignore_case)
         self._as_written = is_special(text)
         self._sight = sight if "\ufffd" in text else sight.lenient()
         needle = self._sight.bytes_of(text) if text.isascii() or not ignore_case else None
         self._bytes = None if needle is None else _Bytes(needle, ignore_case)
+        self.overlap = OVERLAP_BYTES + 4 * len(text)
 
     def matches(self, line: bytes) -> bool:
         text = self._sight.text(line)
         return self._has(text if self._as_written else as_seen(text))
 
-    def find(self, body: bytes) -> Iterable[int]:
+    def find(self, body: bytes) -> Sequence[int]:
         if self._bytes and (self._as_written or self._sight.is_plain_body(body)):
             return self._bytes.find(body)
         if self._as_written:
@@ -129,6 +168,11 @@ class _Text:
                 return ()
             texts = _lines_of(text)
         return [i for i, text in enumerate(texts) if self._has(text)]
+
+
+def _positions(needle: Any, lines: list[Any]) -> Sequence[int]:
+    """Return which lines hold a text; there is no faster loop in Python."""
+    return list(compress(range(len(lines)), map(contains, lines, repeat(needle))))
 
 
 def _occurrence(text: str, ignore_case: bool) -> Callable[[str], bool]:
@@ -142,45 +186,113 @@ def _occurrence(text: str, ignore_case: bool) -> Callable[[str], bool]:
     return lambda line: needle in line.encode("utf-8", "surrogatepass").lower()
 
 
-class _BytesExpression:
+class _Expression:
     is_literal = False
+    overlap = OVERLAP_BYTES
 
-    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+    def __init__(self, pattern: re.Pattern[Any], bounded: BoundedSearch | None) -> None:
         self._pattern = pattern
+        self._bounded = bounded
+        self._longest_here = UNLIMITED if bounded is None else bounded.longest_here
+        self.slow: Sequence[int] = ()
+
+    def _text(self, line: bytes) -> Any:
+        """Return what of a line is searched."""
+        raise NotImplementedError
+
+    def matches(self, line: bytes) -> bool:
+        self.slow = ()
+        text = self._text(line)
+        if self._bounded is None or len(text) <= self._longest_here:
+            return self._pattern.search(text) is not None
+        found, self.slow = self._bounded.matching([text])
+        return bool(found)
+
+    def matches_pieces(self, pieces: Callable[[], Iterator[bytes]]) -> bool:
+        slow: list[int] = []
+        for piece in pieces():
+            if self.matches(piece):
+                return True
+            slow += self.slow
+        self.slow = slow[:1]
+        return False
+
+    def _search(self, lines: list[Any], longest: int) -> Sequence[int]:
+        """Return which lines match, given how long each is at most."""
+        self.slow = ()
+        if self._bounded is None or longest <= self._longest_here:
+            return list(compress(range(len(lines)), map(self._pattern.search, lines)))
+        found, self.slow = self._bounded.matching(lines)
+        return found
+
+
+class _BytesExpression(_Expression):
+    def __init__(self, pattern: re.Pattern[bytes], bounded: BoundedSearch | None) -> None:
+        super().__init__(pattern, bounded)
         self._literals = [text.encode("latin-1") for text in required_literals(pattern)]
 
-    def matches(self, line: bytes) -> bool:
-        return self._pattern.search(line) is not None
+    def _text(self, line: bytes) -> bytes:
+        return line
 
-    def find(self, body: bytes) -> Iterable[int]:
+    def find(self, body: bytes) -> Sequence[int]:
+        self.slow = ()
         if _rules_out(self._pattern, self._literals, body):
             return ()
-        return _matching(self._pattern, self._literals, contents_of(body))
+        return self._search(contents_of(body), _longest(body, self._longest_here))
 
 
-class _TextExpression:
-    is_literal = False
-
-    def __init__(self, pattern: re.Pattern[str], sight: Sight) -> None:
-        self._pattern = pattern
+class _TextExpression(_Expression):
+    def __init__(
+        self, pattern: re.Pattern[str], sight: Sight, bounded: BoundedSearch | None
+    ) -> None:
+        super().__init__(pattern, bounded)
         self._sight = sight
-        self._literals = required_literals(pattern)
-        encoded = [sight.bytes_of(text) for text in self._literals]
+        literals = required_literals(pattern)
+        is_one = len(literals) == 1 and not pattern.flags & re.IGNORECASE
+        self._literal = literals[0] if is_one else None
+        encoded = [sight.bytes_of(text) for text in literals]
         self._encoded = [] if None in encoded else [text for text in encoded if text is not None]
 
-    def matches(self, line: bytes) -> bool:
-        return self._pattern.search(as_seen(self._sight.text(line))) is not None
+    def _text(self, line: bytes) -> str:
+        return as_seen(self._sight.text(line))
 
-    def find(self, body: bytes) -> Iterable[int]:
+    def find(self, body: bytes) -> Sequence[int]:
+        self.slow = ()
         if _rules_out(self._pattern, self._encoded, body) and self._sight.is_plain_body(body):
             return ()
-        return _matching(self._pattern, self._literals, _lines_of(self._sight.seen_body(body)))
+        lines = _lines_of(self._sight.seen_body(body))
+        longest = _longest(body, self._longest_here)
+        if self._literal is None:
+            return self._search(lines, longest)
+        # To look for a literal takes a tenth of the time of a search.
+        candidates: Sequence[int] = _positions(self._literal, lines)
+        if len(candidates) == len(lines):
+            return self._search(lines, longest)
+        found = self._search([lines[i] for i in candidates], longest)
+        self.slow = list(map(candidates.__getitem__, self.slow))
+        return list(map(candidates.__getitem__, found))
 
 
 def _lines_of(text: str) -> list[str]:
     lines = text.split("\n")
     lines.pop()
     return lines
+
+
+def _longest(body: bytes, enough: int) -> int:
+    """Return a length that no line is longer than, as seen: ``enough`` if none is longer than it.
+
+    A line as it is seen is no longer than its bytes, but for escape characters that are spelled.
+    """
+    most = 4 * enough if b"\x1b" in body or not body.isascii() else enough
+    if len(body) <= most:
+        return enough
+    start = 0
+    while start + most < len(body):
+        start = body.rfind(b"\n", start, start + most + 1) + 1
+        if not start:
+            return len(body)
+    return enough
 
 
 def _rules_out(pattern: re.Pattern[Any], literals: Sequence[bytes], body: bytes) -> bool:
@@ -194,17 +306,7 @@ def _rules_out(pattern: re.Pattern[Any], literals: Sequence[bytes], body: bytes)
     return not any(literal in body for literal in literals)
 
 
-def _matching(pattern: re.Pattern[Any], literals: Sequence[Any], lines: list[Any]) -> list[int]:
-    search = pattern.search
-    if len(literals) == 1 and isinstance(literals[0], str) and not pattern.flags & re.IGNORECASE:
-        literal = literals[0]  # to look for it takes a tenth of the time of a search; not in bytes
-        return [i for i, line in enumerate(lines) if literal in line and search(line)]
-    return [i for i, line in enumerate(lines) if search(line)]
-
-
-class _Levels:
-    is_literal = True
-
+class _Levels(_Literal):
     def __init__(self, wanted: frozenset[str], finder: LevelFinder) -> None:
         self._wanted = wanted
         self._finder = finder
@@ -212,7 +314,15 @@ class _Levels:
     def matches(self, line: bytes) -> bool:
         return self._finder.level(line) in self._wanted
 
-    def find(self, body: bytes) -> Iterable[int]:
+    def matches_pieces(self, pieces: Callable[[], Iterator[bytes]]) -> bool:
+        """Look at the start, which says it, and at the end, which may have been drawn over it."""
+        some = pieces()
+        start = next(some, b"")
+        for end in deque(some, 1):
+            start += end
+        return self.matches(start)
+
+    def find(self, body: bytes) -> Sequence[int]:
         wanted = self._wanted
         return [i for i, level in enumerate(self._finder.levels(body)) if level in wanted]
 
@@ -220,24 +330,58 @@ class _Levels:
 class _Both:
     def __init__(self, first: Search, second: Search) -> None:
         self.is_literal = first.is_literal and second.is_literal
+        self.overlap = max(first.overlap, second.overlap)
+        self.slow: Sequence[int] = ()
         self._first = first
         self._second = second
 
     def matches(self, line: bytes) -> bool:
-        return self._first.matches(line) and self._second.matches(line)
+        return self._are(lambda search: search.matches(line))
 
-    def find(self, body: bytes) -> Iterable[int]:
+    def matches_pieces(self, pieces: Callable[[], Iterator[bytes]]) -> bool:
+        return self._are(lambda search: search.matches_pieces(pieces))
+
+    def _are(self, match: Callable[[Search], bool]) -> bool:
+        self.slow = ()
+        for search in (self._second, self._first):
+            found = match(search)
+            self.slow = self.slow or search.slow
+            if not found:
+                return False
+        return True
+
+    def find(self, body: bytes) -> Sequence[int]:
         found = self._first.find(body)
+        self.slow = self._first.slow
         if not found:
             return ()
-        lines = contents_of(body)
-        return [i for i in found if self._second.matches(lines[i])]
+        lines = body.split(b"\n")
+        among = self._second.find(b"".join([lines[i] + b"\n" for i in found]))
+        self.slow = sorted({*self.slow, *(found[i] for i in self._second.slow)})
+        return [found[i] for i in among]
+
+
+@dataclass
+class Remarks:
+    """What is to be told of a search: lines, by their indices."""
+
+    #: Those that took too long, and were passed over.
+    slow: list[int] = field(default_factory=list)
+    #: Those that are so long that they were searched piece by piece.
+    in_pieces: list[int] = field(default_factory=list)
 
 
 def find(
-    lines: Lines, selection: Sequence[int], search: Search, sources: set[int] | None = None
+    lines: Lines,
+    selection: Sequence[int],
+    search: Search,
+    sources: set[int] | None = None,
+    remarks: Remarks | None = None,
 ) -> Iterator[Sequence[int]]:
     """Look through some lines.
+
+    A line longer than `PIECE_BYTES` is searched piece by piece, each as if it were a line, with
+    an overlap: text is found wherever it is, and an expression if what it matches is not very long.
 
     Parameters
     ----------
@@ -249,23 +393,62 @@ def find(
         What to look for.
     sources
         Only lines of these sources match; None for all.
+    remarks
+        Takes what is to be told.
 
     Yields
     ------
     Sequence
         Positions in ``selection``, ascending; many at a time.
     """
+    remarks = remarks or Remarks()
     if isinstance(selection, range) and selection.step == 1:
-        yield from _find_in_range(lines, selection, search, sources)
+        yield from _find_in_range(lines, selection, search, sources, remarks)
         return
-    for position, row in enumerate(lines.read(selection)):
-        if (sources is None or row.source in sources) and search.matches(content(row.raw)):
-            yield (position,)
+    for positions, rows in _together(lines, selection, sources):
+        last = rows[-1]
+        if last.left_out:
+            whole = range(last.nth, last.nth + 1)
+            if any(map(len, _find_in_range(lines, whole, search, None, remarks))):
+                yield positions
+            continue
+        if last.raw.endswith(b"\n"):
+            found = search.find(b"".join([row.raw for row in rows]))
+        else:
+            found = [0] if search.matches(last.raw) else []
+        remarks.slow += [rows[i].nth for i in search.slow]
+        if found:
+            yield [positions[i] for i in found]
+
+
+def _together(
+    lines: Lines, selection: Sequence[int], sources: set[int] | None
+) -> Iterator[tuple[list[int], list[Row]]]:
+    """Yield lines with their positions, many at a time; alone what is very long or has no end."""
+    positions: list[int] = []
+    rows: list[Row] = []
+    nbytes = 0
+    for position, row in enumerate(lines.read(selection, PIECE_BYTES // 2)):
+        if sources is not None and row.source not in sources:
+            continue
+        if row.left_out or not row.raw.endswith(b"\n"):
+            yield from [(positions, rows)] if rows else []
+            yield [position], [row]
+            positions, rows, nbytes = [], [], 0
+            continue
+        positions.append(position)
+        rows.append(row)
+        nbytes += len(row.raw)
+        if nbytes > BLOCK_BYTES:
+            yield positions, rows
+            positions, rows, nbytes = [], [], 0
+    if rows:
+        yield positions, rows
 
 
 def _find_in_range(
-    lines: Lines, selection: range, search: Search, sources: set[int] | None
-) -> Iterator[list[int]]:
+    lines: Lines, selection: range, search: Search, sources: set[int] | None, remarks: Remarks
+) -> Iterator[Sequence[int]]:
     for batch in lines.batches(selection.start, selection.stop):
         if sources is not None and batch.source is not None and batch.source not in sources:
             continue
@@ -273,17 +456,40 @@ def _find_in_range(
         to_the_end = selection.stop == len(lines)
         stop = len(batch.body) if to_the_end else selection.stop - batch.first
         body = _part(batch.body, skipped, stop)
-        found = list(search.find(body)) if body else []
-        if batch.begun and batch.first < selection.stop and search.matches(content(batch.tail())):
+        found, slow = (search.find(body), search.slow) if body else ((), ())
+        if batch.begun and batch.first < selection.stop:
             last = batch.count - 1
             if batch.first + last in selection:
-                found.append(last - skipped)
-        if found and sources is not None and batch.source is None:
+                if _tail_matches(batch, last, search, remarks):
+                    found = [*found, last - skipped]
+                slow = [*slow, *(last - skipped for _ in search.slow)]
+        if sources is not None and batch.source is None and (found or slow):
             origins = lines.origins(batch)[0]
             found = [i for i in found if origins[skipped + i] in sources]
+            slow = [i for i in slow if origins[skipped + i] in sources]
+        first = batch.first + skipped
+        remarks.slow += [first + i for i in slow]
         if found:
-            first = batch.first + skipped - selection.start
-            yield [first + i for i in found]
+            yield _moved(found, first - selection.start)
+
+
+def _tail_matches(batch: Batch, last: int, search: Search, remarks: Remarks) -> bool:
+    pieces = batch.pieces_of_tail(PIECE_BYTES, search.overlap)
+    first = next(pieces)
+    if next(pieces, None) is None:
+        return search.matches(content(first))
+    remarks.in_pieces.append(batch.first + last)
+    return search.matches_pieces(
+        lambda: map(content, batch.pieces_of_tail(PIECE_BYTES, search.overlap))
+    )
+
+
+def _moved(positions: Sequence[int], by: int) -> Sequence[int]:
+    """Return positions moved: as a range if there is no hole in them."""
+    first, last = positions[0], positions[-1]
+    if last - first + 1 == len(positions):
+        return range(first + by, last + by + 1)
+    return array("I", [position + by for position in positions])
 
 
 def _part(body: bytes, start: int, stop: int) -> bytes:
@@ -295,18 +501,16 @@ def _part(body: bytes, start: int, stop: int) -> bytes:
     return b"".join([line + b"\n" for line in lines[start : max(stop, 0)]])
 
 
-def with_context(positions: Iterator[Sequence[int]], context: int, count: int) -> Sequence[int]:
+def with_context(positions: Iterable[Sequence[int]], context: int, count: int) -> Sequence[int]:
     """Return positions together with up to ``context`` neighbours on either side, of ``count``."""
-    found = array("I")
+    return joined(_with_neighbours(positions, context, count) if context else positions)
+
+
+def _with_neighbours(
+    positions: Iterable[Sequence[int]], context: int, count: int
+) -> Iterator[range]:
     following = 0
-    for some in positions:
-        if not context:
-            found.extend(some)
-            continue
-        for position in some:
-            stop = min(position + context + 1, count)
-            found.extend(range(max(position - context, following), stop))
-            following = stop
-    if found and found[-1] - found[0] + 1 == len(found):
-        return range(found[0], found[-1] + 1)
-    return found
+    for position in chain.from_iterable(positions):
+        stop = min(position + context + 1, count)
+        yield range(max(position - context, following), stop)
+        following = stop
