@@ -92,7 +92,7 @@ def warn_of_pieces(expression: re.Pattern[Any], numbers: Sequence[int]) -> None:
 
 
 def _named(numbers: Sequence[int]) -> str:
-    named = ", ".join(f"{number:,}" for number in numbers[:_NAMED])
+    named = ", ".join(f"{number:,}" for number in sorted(numbers)[:_NAMED])
     more = f" and {len(numbers) - _NAMED:,} more" if len(numbers) > _NAMED else ""
     return f"{'line' if len(numbers) == 1 else 'lines'} {named}{more}"
 

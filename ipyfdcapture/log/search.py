@@ -458,11 +458,12 @@ def _find_in_range(
         body = _part(batch.body, skipped, stop)
         found, slow = (search.find(body), search.slow) if body else ((), ())
         if batch.begun and batch.first < selection.stop:
-            last = batch.count - 1
-            if batch.first + last in selection:
-                if _tail_matches(batch, last, search, remarks):
-                    found = [*found, last - skipped]
-                slow = [*slow, *(last - skipped for _ in search.slow)]
+            tail = _Tail(batch, search)
+            # To count the lines takes longer than most searches.
+            if tail.is_noted and (last := batch.count - 1) + batch.first in selection:
+                found = [*found, last - skipped] if tail.matches else found
+                slow = [*slow, last - skipped] if tail.is_slow else slow
+                remarks.in_pieces += [batch.first + last] if tail.in_pieces else []
         if sources is not None and batch.source is None and (found or slow):
             origins = lines.origins(batch)[0]
             found = [i for i in found if origins[skipped + i] in sources]
@@ -473,15 +474,23 @@ def _find_in_range(
             yield _moved(found, first - selection.start)
 
 
-def _tail_matches(batch: Batch, last: int, search: Search, remarks: Remarks) -> bool:
-    pieces = batch.pieces_of_tail(PIECE_BYTES, search.overlap)
-    first = next(pieces)
-    if next(pieces, None) is None:
-        return search.matches(content(first))
-    remarks.in_pieces.append(batch.first + last)
-    return search.matches_pieces(
-        lambda: map(content, batch.pieces_of_tail(PIECE_BYTES, search.overlap))
-    )
+class _Tail:
+    """What is found in the line in the middle of which a piece of the log ends."""
+
+    def __init__(self, batch: Batch, search: Search) -> None:
+        def pieces() -> Iterator[bytes]:
+            return map(content, batch.pieces_of_tail(PIECE_BYTES, search.overlap))
+
+        some = pieces()
+        first = next(some)
+        self.in_pieces = next(some, None) is not None
+        self.matches = search.matches_pieces(pieces) if self.in_pieces else search.matches(first)
+        self.is_slow = bool(search.slow)
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether anything is to be told of it."""
+        return self.matches or self.is_slow or self.in_pieces
 
 
 def _moved(positions: Sequence[int], by: int) -> Sequence[int]:

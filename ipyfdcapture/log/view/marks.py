@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from ..cost import longest_quick
 from ..levels import CODES, LevelCodes, level_of
 from ..lines import content
 from ..reading import Reading
@@ -93,14 +94,14 @@ def compiled(pattern: Pattern, ignore_case: bool) -> Pattern:
 def spans(text: str, marks: Iterable[Pattern]) -> list[tuple[int, int]]:
     """Return where a text is to be marked: ascending, and apart.
 
-    Of an expression its first match alone: to find it took no longer when it was searched for.
+    Of an expression its first match alone, and none where to find it may take for ever.
     """
     found: list[tuple[int, int]] = []
     for mark in marks:
         if not isinstance(mark, re.Pattern):
             continue
-        if isinstance(mark.pattern, bytes):
-            continue  # it is of bytes, which are not seen
+        if isinstance(mark.pattern, bytes) or len(text) > longest_quick(mark):
+            continue  # it is of bytes, which are not seen; or it takes too long
         match = mark.search(text)
         if match is not None and match.end() > match.start():
             found.append(match.span())
