@@ -155,13 +155,16 @@ class AnalysedLines(RecordedLines):
         """Return the table that a solver or a training run printed.
 
         Known are those of HiGHS, Gurobi, CBC, SCIP, Ipopt, CP-SAT, XGBoost, LightGBM, Keras and
-        tqdm; `extract` finds any other. What a cell lacks is missing, a percentage is its number,
+        tqdm. Of any other program it is a line of names, followed by lines of as many numbers;
+        `extract` finds what is neither. What a cell lacks is missing, a percentage is its number,
         and a time is in seconds.
 
         Parameters
         ----------
         name
-            Which, by the beginning of its name (``"gurobi simplex"``). None: the longest.
+            Which, by the beginning of its name (``"gurobi simplex"``; ``"columns iter, loss"``
+            for one of a program that is not known). None: the longest of those that are known,
+            or else of the others.
         to, plot
             As in `extract`.
 

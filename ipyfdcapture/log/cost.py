@@ -231,11 +231,12 @@ def _of_ascii(code: int) -> int:
 def _folded(code: int) -> int:
     """Return a character with those that it may be the same as, where case is ignored."""
     if code >= 128:
-        return _OTHERS | _ascii("[a-zA-Z]")  # the Kelvin sign is a k as well
+        return _OTHERS | _ascii("[a-zA-Z]")
     letter = chr(code)
     if not letter.isalpha():
         return 1 << code
-    return 1 << ord(letter.lower()) | 1 << ord(letter.upper()) | _OTHER_LETTERS
+    others = _OTHER_LETTERS if letter.lower() in "iks" else 0  # long s, dotless i, the Kelvin sign
+    return 1 << ord(letter.lower()) | 1 << ord(letter.upper()) | others
 
 
 _CATEGORIES = {

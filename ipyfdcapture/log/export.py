@@ -140,16 +140,19 @@ def _write(
 
 def _csv_lines(reading: Reading) -> Iterator[str]:
     """Yield a table as RFC 4180 wants it: with a head, and lines that end with ``\\r\\n``."""
-    line = io.StringIO()
-    writer = csv.writer(line)
-    writer.writerow(("time", "source", "number", "text"))
-    for row in reading.rows():
-        moment = utc_time(row.time).isoformat(timespec="microseconds")
-        writer.writerow((moment, reading.source(row), row.nth + 1, reading.text(row)))
-        yield line.getvalue()
-        line.seek(0)
-        line.truncate()
-    yield line.getvalue()
+    names = reading.sources
+    lines = io.StringIO()
+    writer = csv.writer(lines)
+    writer.writerow(("time", "source", "number", "text", "plain"))
+    for block in reading.blocks():
+        texts, plains = _texts_of(block)
+        sources = map(names.__getitem__, block.sources)
+        numbers = map((1).__add__, block.indices)
+        writer.writerows(zip(_iso(block.times), sources, numbers, texts, plains, strict=True))
+        yield lines.getvalue()
+        lines.seek(0)
+        lines.truncate()
+    yield lines.getvalue()
 
 
 def _json_lines(reading: Reading) -> Iterator[str]:

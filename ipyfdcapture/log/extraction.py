@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from .bounded import LINE_LIMIT_S, find_in_lines
 from .columns import Origin, Table
 from .reading import Reading
-from .view.ansi import plain
 
 
 def extract(reading: Reading, pattern: str | re.Pattern[str], limit: float = LINE_LIMIT_S) -> Table:
@@ -24,8 +23,11 @@ def extract(reading: Reading, pattern: str | re.Pattern[str], limit: float = LIN
 
 def seen_lines(reading: Reading) -> Iterator[tuple[Origin, str]]:
     """Yield the lines as they are seen, and where they are from."""
-    for row in reading.rows():
-        yield Origin(row.nth + 1, row.time, reading.source(row)), plain(reading.text(row))
+    names = reading.sources
+    for block in reading.blocks():
+        lines = zip(block.indices, block.times, block.sources, block.plains, strict=True)
+        for index, time, source, text in lines:
+            yield Origin(index + 1, time, names[source]), text
 
 
 def compiled(pattern: str | re.Pattern[str]) -> re.Pattern[str]:

@@ -31,9 +31,10 @@ _ONE_DIGIT = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256)
 #: Prefixes before a level: a rank's, a worker's, a container's, a bar.
 _MOST_PREFIXES = 4
 _NEGATION = re.compile(r"(?:\b(?:[Nn]o|NO|[Nn]ot|[Ww]ithout|[Zz]ero|any)|(?<![\w.:])0) $")
-#: An ASCII line that a rule for words or crashes fits has one of these in it, in lower case, ...
+#: A line in ASCII that a rule fits has one of these in it, in lower case, ...
 _PARTS = (
-    *("err", "warn", "exception", "***", "==0", "): ", "--", "sanitizer", "cuda", "mpi_", "bad_a"),
+    *(b"err", b"warn", b"exception", b"***", b"==0", b"): ", b"--", b"sanitizer", b"cuda"),
+    *(b"mpi_", b"bad_a", b"!"),
 )
 #: ... or one of these as a word.
 _WORDS = frozenset(
@@ -53,7 +54,16 @@ _WORDS = frozenset(
     reference exit sigsegv sigabrt sigbus sigfpe sigill sigterm sigkill sigint sigpipe sigtrap
     sigsys curl errno npm make gmake ninja ucx verb""".split()
 )
-_SPACES = bytes(code if chr(code).isalnum() or code > 127 else 32 for code in range(256))
+#: ... or, if a rule of `LETTERED` fits, one of these.
+_LETTERS = frozenset(
+    [b"d", b"i", b"w", b"e", b"f", b"n", b"v", b"s", b"ww", b"ee"]
+    + [letter + b"0" * n for letter in (b"i", b"w", b"e", b"f") for n in range(3, 9)]
+)
+_SUSPECTS = _WORDS | _LETTERS
+#: What makes all but letters and digits a space, and letters lower case.
+_AS_WORDS = bytes(ord(chr(i).lower()) if chr(i).isalnum() else 32 for i in range(128)) + bytes(
+    range(128, 256)
+)
 
 
 def level_of(line: bytes) -> str | None:
@@ -101,7 +111,9 @@ class LevelFinder:
             body = body.replace(b"\r\n", b"\n")
         if not (self._sight.is_plain(body) and (body.isascii() or self._sight.is_utf8)):
             body = self._sight.seen_body(body).encode("utf-8", "replace")
-        shapes = body.translate(_ONE_DIGIT).split(b"\n")
+        body = body.translate(_ONE_DIGIT)
+        self._known.are_of(body)
+        shapes = body.split(b"\n")
         shapes.pop()
         return list(map(self._known.__getitem__, shapes))
 
@@ -125,21 +137,49 @@ class LevelCodes:
 class _Shapes(dict[bytes, "str | None"]):
     """The levels of shapes of lines: those that were met lately are remembered."""
 
+    _body = b""
+    _parts: list[bytes] | None = None
+    _is_ascii = False
+
+    def are_of(self, body: bytes) -> None:
+        """Take the shapes, which each end with a newline, that are asked for next."""
+        self._body = body
+        self._parts = None
+
     def __missing__(self, shape: bytes) -> str | None:
-        text = shape[: 4 * _LOOK_AT_CHARACTERS].decode("utf-8", "replace")
-        level = _level_of_shape(text[:_LOOK_AT_CHARACTERS])
+        looked_at = shape if len(shape) <= _LOOK_AT_CHARACTERS else shape[: 4 * _LOOK_AT_CHARACTERS]
+        level = None
+        # Most lines of prose have nothing of the kind: to try the rules takes ten times as long.
+        words = looked_at.translate(_AS_WORDS).split()
+        is_suspect = not _SUSPECTS.isdisjoint(words)
+        has_words = self._has_part(shape) or (is_suspect and not _WORDS.isdisjoint(words))
+        if has_words or is_suspect:
+            text = looked_at.decode("utf-8", "replace")
+            level = _level_of_shape(text[:_LOOK_AT_CHARACTERS], _patterns(has_words))
         if len(shape) <= _LOOK_AT_CHARACTERS:
             if len(self) >= _MOST_SHAPES:
                 self.clear()
             self[shape] = level
         return level
 
+    def _has_part(self, shape: bytes) -> bool:
+        """Tell whether a shape has one of `_PARTS`, or characters beyond ASCII."""
+        if self._parts is None:  # of many lines most have none of them
+            lower = self._body.lower()
+            self._parts = [part for part in _PARTS if part in lower]
+            self._is_ascii = self._body.isascii()
+        if not self._is_ascii and not shape.isascii():
+            return True
+        if not self._parts:
+            return False
+        shape = shape.lower()
+        return any(part in shape for part in self._parts)
 
-def _level_of_shape(shape: str) -> str | None:
-    candidates = _patterns(_may_have_words(shape))
+
+def _level_of_shape(shape: str, rules: list[re.Pattern[str]]) -> str | None:
     start, prefix = 0, _prefix()
     for _ in range(_MOST_PREFIXES + 1):
-        level, is_certain = _level_at(shape, start, candidates)
+        level, is_certain = _level_at(shape, start, rules)
         if level or is_certain:
             return level
         found = prefix.match(shape, start)
@@ -147,15 +187,6 @@ def _level_of_shape(shape: str) -> str | None:
             return None
         start = found.end()
     return None
-
-
-def _may_have_words(shape: str) -> bool:
-    if not shape.isascii():
-        return True
-    lower = shape.lower()
-    if any(map(lower.__contains__, _PARTS)):
-        return True
-    return shape[:1] == "!" or not _WORDS.isdisjoint(lower.encode().translate(_SPACES).split())
 
 
 def _level_at(shape: str, start: int, patterns: list[re.Pattern[str]]) -> tuple[str | None, bool]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .columns import Origin, Table, Value
 from .reading import Reading
-from .view.ansi import plain
+from .seen import as_seen
 
 #: Of a line that is longer no table is made.
 _MAX_CHARACTERS = 2000
@@ -223,28 +223,91 @@ LAYOUTS = (
 )
 
 
+class _Headed:
+    """Tables of programs that are not known: a line of names, then lines of as many numbers.
+
+    A line of names stays that of the rows below it, whatever is written in between, until there
+    is another that fits.
+    """
+
+    def __init__(self) -> None:
+        self._heads: dict[str, list[list[str]]] = {}
+
+    def row_of(self, source: str, line: str) -> Cells | None:
+        """Return the cells of a row; None for any other line, which is looked at for names."""
+        values = line.replace("|", " ").split()
+        if len(values) < 2 or len(line) > _MAX_CHARACTERS:
+            return None
+        if not all(map(_is_value, values)):
+            self._take_head(source, line)
+            return None
+        for names in self._heads.get(source, ()):
+            if len(names) == len(values) and _DIGIT.search(line.encode()):
+                self._heads[source] = [names]
+                return dict(zip(names, values, strict=True))
+        return None
+
+    def _take_head(self, source: str, line: str) -> None:
+        # The names may hold spaces if more than one parts them.
+        heads = [_WIDE.split(line.strip(" |\t")), line.replace("|", " ").split()]
+        wanted = [
+            _distinct(head) for head in heads if len(head) > 1 and not any(map(_is_value, head))
+        ]
+        if wanted:
+            self._heads[source] = [*wanted, *self._heads.get(source, [])[:2]]
+
+
+_WIDE = re.compile(r" *\| *| {2,}|\t+|, *")
+
+
+def _is_value(text: str) -> bool:
+    return text in _MISSING or _MEASURE.fullmatch(text) is not None
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Return names with a number behind those that were there before."""
+    counts: dict[str, int] = {}
+    found = []
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+        found.append(name if counts[name] == 1 else f"{name}_{counts[name]}")
+    return found
+
+
 def find_tables(reading: Reading) -> list[Table]:
-    """Return the tables of a log, the one with most rows first."""
+    """Return the tables of a log: those of programs that are known, then others, the longest first.
+
+    One of a program that is not known has two rows or more.
+    """
     tables: dict[str, Table] = {}
+    headed: dict[str, Table] = {}
+    heads = _Headed()
     epoch: dict[str, str | None] = {}
     latest = LAYOUTS[0]
     for row in reading.rows():
-        if _DIGIT.search(row.raw) is None:
-            continue
         origin = Origin(row.nth + 1, row.time, reading.source(row))
+        has_digits = _DIGIT.search(row.raw) is not None
+        if len(row.raw) > _MAX_CHARACTERS and not has_digits:
+            continue
         for state in _states(reading.text(row)):
             if (begun := _EPOCH.match(state)) is not None:
                 epoch = {"epoch": begun[1]}
-            layout, cells = _row_of(state, latest)
+            layout, cells = _row_of(state, latest) if has_digits else (latest, None)
             if cells is not None:
                 latest = layout
                 if layout.cells is _keras:
                     cells = epoch | cells
                 table = tables.setdefault(layout.name, Table(layout.name))
                 table.add(origin, {name: _missing(text) for name, text in cells.items()})
-    for table in tables.values():
+            elif (cells := heads.row_of(origin.source, state)) is not None:
+                name = "columns " + ", ".join(cells)
+                table = headed.setdefault(name, Table(name))
+                table.add(origin, {name: _missing(text) for name, text in cells.items()})
+    known = sorted(tables.values(), key=len, reverse=True)
+    others = [table for table in headed.values() if len(table) > 1]
+    for table in (*known, *others):
         table.columns = {name: measured(column) for name, column in table.columns.items()}
-    return sorted(tables.values(), key=len, reverse=True)
+    return known + sorted(others, key=len, reverse=True)
 
 
 def _row_of(line: str, latest: Layout) -> tuple[Layout, Cells | None]:
@@ -263,7 +326,7 @@ def _states(text: str) -> Iterator[str]:
     """Yield what a line showed: a bar that was drawn over itself showed many things."""
     for state in re.split(r"[\r\b]+", text):
         if state and len(state) <= _MAX_CHARACTERS:
-            yield plain(state).rstrip()
+            yield as_seen(state).rstrip()
 
 
 def _missing(text: str | None) -> str | None:
@@ -288,12 +351,13 @@ def measured(column: Iterable[Value]) -> list[Value]:
 
 
 def table_named(tables: list[Table], name: str | None) -> Table:
-    """Return the table of a layout, by its name or the beginning of it; None: the longest.
+    """Return the table of a layout, by its name or the beginning of it; None: the first.
 
     Raises `ValueError` if there is none.
     """
     known = [layout.name for layout in LAYOUTS]
-    if name is not None and not any(each.lower().startswith(name.lower()) for each in known):
+    names = [*known, *(table.name for table in tables)]
+    if name is not None and not any(each.lower().startswith(name.lower()) for each in names):
         raise ValueError(f"no table is called {name!r}; there are {'; '.join(known)}")
     for table in tables:
         if name is None or table.name.lower().startswith(name.lower()):

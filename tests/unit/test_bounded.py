@@ -165,16 +165,17 @@ def test_what_is_searched_there_is_what_is_found_here(
 
 
 class TestALineInPieces:
-    @pytest.fixture(autouse=True, params=[1, 40])
+    @pytest.fixture(autouse=True, params=[2, 40])
     def small_pieces(self, request: pytest.FixtureRequest) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(search, "PIECE_BYTES", request.param)
             patch.setattr(search, "OVERLAP_BYTES", 8)
+            patch.setattr(search._Expression, "overlap", 8)
             patch.setattr("ipyfdcapture.log.lines.BLOCK_BYTES", 16)
             patch.setattr("ipyfdcapture.log.strands.PART_BYTES", 16)
             yield
 
-    @settings(deadline=None, max_examples=100)
+    @settings(deadline=None, max_examples=30)
     @given(logs.chunks, st.sampled_from(["a", "ab", "B a", "é", "€", "a" * 20]), st.slices(9))
     def test_text_and_bytes_are_found_wherever_they_are(
         self, chunks: list[Chunk], needle: str, part: slice

@@ -20,6 +20,7 @@ from helpers import logs
 from helpers.logs import Chunk, make_log, model_lines, model_plain
 from helpers.wait import eventually
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ipyfdcapture import open_log
 from ipyfdcapture.log import export
@@ -139,9 +140,14 @@ def test_csv_is_read_back_as_it_was(tmp_path: Path, chunks: list[Chunk]) -> None
     make_log(chunks).save(tmp_path / "x.csv")
     with open(tmp_path / "x.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["source"], int(row["number"]), row["text"]) for row in rows] == [
-        (row["source"], row["number"], row["text"]) for row in model_table(chunks)
+    names = ("source", "number", "text", "plain")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        tuple(str(row[name]) for name in names) for row in model_table(chunks)
     ]
+    times = [
+        (utc_time(line.time)).isoformat(timespec="microseconds") for line in model_lines(chunks)
+    ]
+    assert [row["time"] for row in rows] == times
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".log", ".jsonl", ".csv", ".html", ".parquet"])
@@ -229,6 +235,29 @@ class TestEditing:
         monkeypatch.setenv("VISUAL", "no-such-editor-anywhere")
         with pytest.raises(FileNotFoundError, match="no such editor"):
             make_log(LOG).edit()
+
+
+TEXTS = st.lists(
+    st.sampled_from(
+        ["a & b\n", "error: <x>\n", "WARNING: w\n", "\x1b[31mred\n", "x" * 400, "\u202e"]
+    )
+)
+
+
+@QUICK
+@given(st.lists(st.tuples(st.integers(0, 2), TEXTS.map("".join).map(str.encode))) | logs.chunks)
+def test_lines_of_a_page_written_at_once_are_those_written_one_by_one(
+    tmp_path: Path, chunks: list[Chunk]
+) -> None:
+    log = make_log([chunk for chunk in chunks if chunk[1]])
+    pages = []
+    for at_once in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            if not at_once:
+                patch.setattr("ipyfdcapture.log.view.ansi.are_plain", lambda texts: False)
+            log.save(tmp_path / "x.html", viewer=False)
+        pages.append((tmp_path / "x.html").read_text("utf-8"))
+    assert pages[0] == pages[1]
 
 
 def test_html_is_a_page_with_every_line(tmp_path: Path) -> None:

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 from helpers import logs
-from helpers.logs import STARTED, Chunk, make_log, model_lines
+from helpers.logs import STARTED, Chunk, make_log, model_lines, model_plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipyfdcapture import open_log
 from ipyfdcapture.log import bounded, columns
-from ipyfdcapture.log.view.ansi import plain
 
 DATA = Path(__file__).parent.parent / "data/tables"
 KINDS = ["pandas", "polars", "arrow", "dicts"]
@@ -117,7 +116,7 @@ class TestExtract:
         expected = [
             (i, line.source, match.group())
             for i, line in enumerate(model_lines(chunks), 1)
-            for match in re.finditer(pattern, plain(line.text))
+            for match in re.finditer(pattern, model_plain(line.text))
         ]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(columns, "as_numbers", list)
@@ -231,6 +230,35 @@ class TestTable:
             open_log(DATA / "highs.log").table("nope")
         with pytest.raises(ValueError, match="it has HiGHS branch and bound"):
             open_log(DATA / "highs.log").table("scip")
+
+    def test_of_an_unknown_program_is_a_line_of_names_and_rows_of_as_many_numbers(self) -> None:
+        log = make_log(
+            [
+                (0, b"My solver 1.0\n  Iter   Residual  Res drop  Time\n -----------\n"),
+                (
+                    0,
+                    b"   0   1.0e+00      -      0.1s\n\x1b[1m   1   2.5e-01     75%     0.2s\x1b[0m\n",
+                ),
+                (1, b"a note in between\n"),
+                (0, b"restarted with a new step\n   2   1.0e-01     60%     0.3s\n1 2 3\n"),
+                (2, b"x|y\n1|2\n3|4\n5|6\n"),
+            ]
+        )
+        rows = log.table("columns Iter", to="dicts")
+        assert cells(rows, "number", "Iter", "Residual", "Res drop", "Time") == [
+            (4, 0, 1.0, None, 0.1),
+            (5, 1, 0.25, 75, 0.2),
+            (8, 2, 0.1, 60, 0.3),
+        ]
+        assert cells(log.table("columns x", to="dicts"), "source", "x", "y")[0] == (
+            *("solver/stderr", 1, 2),
+        )
+        assert len(log.table(to="dicts")) == 3
+
+    def test_of_a_known_program_comes_before_that_of_an_unknown_one(self) -> None:
+        log = make_log([(0, b"a b\n" + b"1 2\n" * 20 + b"[0]\tloss:0.2\n[1]\tloss:0.1\n")])
+        assert cells(log.table(to="dicts"), "loss") == [(0.2,), (0.1,)]
+        assert len(log.table("columns a, b", to="dicts")) == 20
 
     def test_of_hostile_lines_takes_no_time(self) -> None:
         lines = [b"1 " * 900, b"[1]\t" + b"a:1\t" * 400, b" 1%|" * 400, b"#1 1s best:1 next:[" * 90]

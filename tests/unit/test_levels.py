@@ -7,6 +7,7 @@ were made, and stand for the lines that nobody thought of.
 from __future__ import annotations
 
 import json
+import random
 import re
 from pathlib import Path
 
@@ -180,7 +181,7 @@ def test_many_lines_at_once_have_the_levels_that_each_has_alone() -> None:
 
 
 def test_no_line_is_passed_over_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(levels, "_PARTS", ("",))  # which all lines have
+    monkeypatch.setattr(levels, "_PARTS", (b"",))  # which all lines have
     assert [level_of(line.encode()) for _, line, _ in LINES] == [level for level, *_ in LINES]
 
 
@@ -207,6 +208,15 @@ def test_what_is_remembered_is_what_would_be_found(data: st.DataObject) -> None:
     for _ in range(2):
         together = finder.levels("".join(f"{line}\n" for line in lines).encode())
         assert together == [level_of(line.encode()) for line in lines]
+
+
+def test_words_in_any_order_have_the_levels_that_each_line_has_alone() -> None:
+    words = [word for _, line, _ in LINES for word in line.split()]
+    chosen = random.Random(7)
+    lines = [" ".join(chosen.choices(words, k=8)).encode() for _ in range(2000)]
+    together = LevelFinder(Sight("utf-8", "replace")).levels(b"\n".join(lines) + b"\n")
+    assert together == [level_of(line) for line in lines]
+    assert len(set(together)) > 3
 
 
 @pytest.mark.parametrize(

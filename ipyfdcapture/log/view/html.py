@@ -8,16 +8,18 @@ are inline, in tones that can be read on light and on dark, which the style shee
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from html import escape
 
 from ...recording.sources import is_stderr
+from ..levels import CODES, LevelCodes, level_of
 from ..lines import Row
-from ..reading import Reading
+from ..reading import Block, Reading
 from ..search import Pattern
 from . import ansi as safe
 from .excerpt import ENDS_BYTES, excerpt, row_text
-from .marks import Levels, levels_of, sign_of, spans
+from .marks import SIGNS, Levels, levels_of, spans
 from .style_sheet import style_sheet
 from .summary import Summary
 from .timeline import Timeline, timeline
@@ -96,8 +98,8 @@ def page(summary: Summary, reading: Reading) -> Iterator[str]:
     top = _top(summary, timeline(reading), levels_of(reading))
     yield _opening() + top + _switches(summary) + _PRE
     writer = _LineWriter(reading, len(reading.lines), summary.marks)
-    for row in reading.rows():
-        yield writer.line(row, None)
+    for block in reading.blocks():
+        yield writer.lines(block)
     yield "</code></pre></div></body></html>\n"
 
 
@@ -173,38 +175,68 @@ class _LineWriter:
         self._digits = len(f"{most:,}")
         self._styles: dict[int, safe.Style] = {}
         self._marks: dict[int, str] = {}
+        self._levels = LevelCodes()
+
+    def lines(self, block: Block) -> str:
+        """Return lines of a ``<pre>``, all of each: at once if they are plain text."""
+        texts = block.texts
+        escaped = escape("\n".join(texts)).split("\n")
+        if not (
+            safe.are_plain(texts)
+            and not self._patterns
+            and all(style == safe.PLAIN for style in self._styles.values())
+            and max(map(len, texts)) <= FOLD_CHARACTERS
+            and len(escaped) == len(texts)
+        ):
+            facts = zip(block.indices, block.contents, block.sources, block.times, strict=True)
+            return "".join([self.line(Row(*each), None) for each in facts])
+        signs = map(_rule_of, self._levels.of_lines(block.contents))
+        lines = zip(block.indices, block.sources, block.times, signs, escaped, strict=True)
+        return "".join(
+            [
+                f'<span class="fdlog-l">{self._gutter(nth, source, time, rule)}'
+                f'<span dir="ltr">{html}</span>\n</span>'
+                for nth, source, time, rule, html in lines
+            ]
+        )
 
     def line(self, row: Row, max_bytes: int | None) -> str:
         """Return one line of a ``<pre>``, cut so that it takes at most ``max_bytes``."""
         before = self._styles.get(row.source, safe.PLAIN)
         limit = len(row.raw) if max_bytes is None else max_bytes
+        rule = _rule_of(CODES[level_of(row.raw)])
+        gutter = self._gutter(row.nth, row.source, row.time, rule)
         while True:
             text, cut = row_text(self._reading, row, limit)
             runs, after = safe.runs_of(text, before)
             content = _folded(runs, cut, self._patterns)
-            line = f'<span class="fdlog-l">{self._gutter(row)}{content}\n</span>'
+            line = f'<span class="fdlog-l">{gutter}{content}\n</span>'
             if max_bytes is None or len(line.encode()) <= max_bytes:
                 break
             limit = min(limit, len(row.raw)) // 2
         self._styles[row.source] = after
         return line
 
-    def _gutter(self, row: Row) -> str:
-        number = f"{row.nth + 1:,}".rjust(self._digits)
-        seconds = (row.time - self._started) / 1e9
-        if row.source not in self._marks:
-            source = self._reading.source(row)
+    def _gutter(self, nth: int, number: int, time: int, rule: str) -> str:
+        if number not in self._marks:
+            source = self._reading.sources[number]
             mark = escape(short_name(source_mark(source), _MAX_NAME))
             kind = "fdlog-err" if is_stderr(source) else "fdlog-out"
-            self._marks[row.source] = f'<span class="fdlog-src {kind}">{mark:3}'
-        rule = "│ </span>"
-        if (marked := sign_of(row.raw)) is not None:
-            level, sign = marked
-            rule = f'</span><span class="fdlog-{level}" title="{level}">{sign} </span>'
+            self._marks[number] = f'<span class="fdlog-src {kind}">{mark:3}'
         return (
-            f'<span class="fdlog-n">{number} </span>'
-            f'<span class="fdlog-t">{seconds:+9.3f} s </span>{self._marks[row.source]}{rule}'
+            f'<span class="fdlog-n">{nth + 1:{self._digits},} </span>'
+            f'<span class="fdlog-t">{(time - self._started) / 1e9:+9.3f} s </span>'
+            f"{self._marks[number]}{rule}"
         )
+
+
+@functools.cache
+def _rule_of(code: int) -> str:
+    """Return what stands between a source and its line: a rule, or the sign of a level."""
+    level = next(level for level, known in CODES.items() if known == code)
+    if level not in SIGNS:
+        return "│ </span>"
+    return f'</span><span class="fdlog-{level}" title="{level}">{SIGNS[level]} </span>'
 
 
 def _folded(runs: list[safe.Run], cut: int, patterns: tuple[Pattern, ...]) -> str:
