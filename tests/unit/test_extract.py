@@ -237,7 +237,8 @@ class TestTable:
                 (0, b"My solver 1.0\n  Iter   Residual  Res drop  Time\n -----------\n"),
                 (
                     0,
-                    b"   0   1.0e+00      -      0.1s\n\x1b[1m   1   2.5e-01     75%     0.2s\x1b[0m\n",
+                    b"   0   1.0e+00      -      0.1s\n"
+                    b"\x1b[1m   1   2.5e-01     75%     0.2s\x1b[0m\n",
                 ),
                 (1, b"a note in between\n"),
                 (0, b"restarted with a new step\n   2   1.0e-01     60%     0.3s\n1 2 3\n"),
