@@ -15,6 +15,8 @@ from .lines import Row, content
 from .reading import Reading
 from .seen import Sight
 
+#: So much is looked at of the start and of the end of a line: how it begins says what it is.
+ENDS_BYTES = 8 << 10
 #: An entry is over when so many lines in a row are of other sources.
 MOST_OTHER_LINES = 1000
 
@@ -53,7 +55,7 @@ class _Entries:
         self._reading = reading
         self._finder = LevelFinder(Sight(reading.encoding, reading.errors))
         self._sight = Sight(reading.encoding, reading.errors).lenient()
-        self._read = reading.lines.reader()
+        self._read = reading.lines.reader(ENDS_BYTES)
 
     def of(self, head: int) -> Iterator[int]:
         """Yield the positions of a head and of what goes on with it."""

@@ -82,7 +82,7 @@ _CAPITALS = (
 )
 _ANY_CASE = (
     f"{_CAPITALS}|[Tt]race|[Dd]ebug|[Ii]nfo(?:rmation)?|[Nn]ot(?:ic)?e|[Ss]uccess|[Ww]arn(?:ing)?"
-    "|[Ee]rror|[Cc]ritical|[Ff]atal|[Ss]evere|[Aa]lert|[Ee]merg|[Vv]erbose|crit|err|Err|Wrn|Msg|NOTE"
+    "|[Ee]rror|[Cc]ritical|[Ff]atal|[Ss]evere|[Aa]lert|[Ee]merg|[Vv]erbose|crit|err|Err|Wrn|Msg|NOTE|[Hh]int"
 )
 #: What stands between a moment and the level: names, numbers, places, in brackets or not.
 _FIELD = r"(?:\[[^\]]*\]|\([^)]*\)|\{[^}]*\}|<[^>]*>|[\w.:/#@+$][\w.:/#@+$-]*(?=[ \t|,\[\]()]))"
@@ -91,7 +91,14 @@ _GAP = r"[ \t|:,-]*"
 _FOREIGN = "(?i:" + "|".join(sorted(map(re.escape, FOREIGN_WORDS), key=len, reverse=True)) + ")"
 _COLON = "[ \u00a0\u202f]{0,9}[:：]"
 #: A level may have a code: ``error[E0308]:``, ``warning #177-D:``, ``error C2065:``, ``ERROR 4:``.
-_CODE = r"(?: ?\[[\w.:-]+\]| ?\([\w -]*\)| ?#?0+(?:-\w)?| [A-Z]+0+)?"
+_CODE = r"(?:(?: ?\[[\w.:-]+\]| ?\([\w -]*\)| ?#?0+(?:-\w)?| [A-Z]+0+){1,2})?"
+#: What a program says of what it could not do, behind its name.
+_IN_VAIN = (
+    r"(?:[Cc]annot |[Cc]an't |[Cc]ould ?n[o']t |[Ff]ailed to |[Uu]nable to |[Ii]nvalid (?!.*[=:] *0+$)"
+    r"|[Uu]nexpected (?:EOF|end|symbol|token|character|argument)|[Mm]issing (?:operand|argument|file)"
+    r"|[Uu]n(?:known|recogni[sz]ed) (?:or ambiguous |option|command|argument)|undefined variable"
+    r"|attempt to |option requires |you must |parameter not set|.* not found(?: in .*)?$)"
+)
 _DECORATION = r"[\[(<{*#!>=|│┌╭╷╰%~@\s-]{0,12}"
 
 #: Lines of crashes: the last words of a process, of its system, its runtime, its launcher.
@@ -184,29 +191,37 @@ WORDED = (
     Rule("TensorFlow, Android", rf"{_MOMENT}(?:: | +0+ +0+ )(?P<level>[VDIWEF]) \S+"),
     Rule(
         "with a moment, the level in capitals",
-        rf"(?:[\w.]+ - )?[\[(]?{_MOMENT}[\])]?(?:{_GAP}{_FIELD}){{0,4}}?{_GAP}\[?"
+        rf"(?:[\w.]+ - |0+:[A-Z] )?[\[(]?{_MOMENT}[\])]?(?:{_GAP}{_FIELD}){{0,4}}?{_GAP}\[?"
         rf"(?P<level>{_CAPITALS})\b(?![.=_/]?[a-z0=])",
     ),
     Rule(
         "with a moment, the level in brackets",
-        rf"(?:[\w.]+ - )?[\[(]?{_MOMENT}[\])]?(?:{_GAP}{_FIELD}){{0,4}}?{_GAP}[\[<(](?:\w+:)?"
+        rf"(?:[\w.]+ - |0+:[A-Z] )?[\[(]?{_MOMENT}[\])]?(?:{_GAP}{_FIELD}){{0,4}}?{_GAP}[\[<(](?:\w+:)?"
         rf"(?P<level>{_ANY_CASE}) *[\]>)]",
     ),
     Rule(
         "with a moment, the level before a colon",
-        rf"(?:[\w.]+ - )?[\[(]?{_MOMENT}[\])]?(?:{_GAP}{_FIELD}){{0,3}}?{_GAP}"
+        rf"(?:[\w.]+ - |0+:[A-Z] )?[\[(]?{_MOMENT}[\])]?(?:{_GAP}{_FIELD}){{0,3}}?{_GAP}"
         rf"(?P<level>{_ANY_CASE}|[Pp]anic){_CODE}{_COLON}",
     ),
     Rule("JSON", r'\{.*?"(?:log[._])?(?:level|severity|lvl|levelname)":\s*"(?P<level>\w+)"'),
     Rule("logfmt", r"(?:.* )?(?:log_)?(?:level|lvl|severity)=[\"']?(?P<level>[A-Za-z]+)\b"),
     Rule("with a moment alone", rf"[\[(]?{_MOMENT}[\])]? (?P<level>[Ww]arning|[Ee]rror|[Ii]nfo) "),
     Rule("Python warnings", r"(?:[^\s:][^:]*:0+: )?(?:\w+\.)*[A-Z]\w*(?P<level>Warning): "),
+    Rule(
+        "an exception of Python itself",
+        r"(?:\w+\.)*(?:Key|Index|Lookup|Value|Type|Attribute|Name|OS|IO|Runtime|Timeout|Assertion"
+        r"|Memory|Overflow|Import|Permission|FileNotFound)Error: ",
+        "error",
+    ),
+    Rule("an exception without a name", r"(?P<level>Exception): (?=\S)"),
+    Rule("an exception, with its place", r"[^\s:][^:]*:0+: [A-Z]\w*(?P<level>Error|Exception): "),
     Rule("an exception", r"(?:\w+: )?(?:\w+[.:$]+)*[A-Z]\w*(?P<level>Error|Exception)(?=: |$|:$)"),
     Rule("an exception, with its cause", r"Caused by: [\w.$]+(?P<level>Error|Exception)\b"),
     Rule("Ruby", r".*:0+:in .*\((?:\w+::)*\w*(?P<level>Error)\)$"),
     Rule("make", r"g?make(?:\[0+\])?: (?P<level>\*\*\*) "),
     Rule("ninja, pytest", r"(?P<level>FAILED):? +\S+[.\[/]"),
-    Rule("ninja, stopped", r"ninja: (?:build stopped|fatal)", "error"),
+    Rule("ninja, stopped", r"ninja: build stopped", "error"),
     Rule("npm", r"npm (?P<level>WARN|ERR|warn|error|notice|info)\b!?"),
     Rule("NCCL, UCX", rf"(?:.*\] +|.* )(?:NCCL|UCX) +(?P<level>{_CAPITALS}) "),
     Rule("GTK", r"(?:\*\* )?\(\S+:0+\): (?:[\w-]+-)?(?P<level>[A-Z][A-Za-z]+) \*\*: "),
@@ -280,6 +295,46 @@ WORDED = (
         r"|Stale file handle|Invalid argument|Too many open files|not found)$",
         "error",
     ),
+    Rule(
+        "a program says what it could not do",
+        rf"(?!minor|major)(?:line 0+|[\w.+/\[\]-]+): (?:[^:]{{1,60}}: ?){{0,3}}?{_IN_VAIN}",
+        "error",
+    ),
+    Rule(
+        "what could not be done",
+        r"(?:\*+ )?(?:Unable to|Could ?n[o']t|Can(?:no|')t|Failed to|Invalid [a-z]+ (?!.*[=:] *0+$)"
+        r"|Unknown \w+ (?:['`\"‘]|.* at line )|Bad \w+ or )",
+        "error",
+    ),
+    Rule(
+        "what was refused",
+        r"[^:]{1,80} (?:(?:was|were) unable to|(?:is|are) not (?:permitted|recogni[sz]ed|in GOROOT)"
+        r"|not recogni[sz]ed\.|processes failed to|failed - )|There are not enough ",
+        "error",
+    ),
+    Rule("ShellCheck", r"\^-+\^? SC0000 \((?P<level>error|warning|info)\): "),
+    Rule(
+        "a place, then what is wrong there",
+        r"[^\s:]+:0+: (?:bad|unrecogni[sz]ed|unexpected) ",
+        "error",
+    ),
+    Rule("a place, then a fatal error", r"[^\s:]+:0+: fatal \w+ error$", "critical"),
+    Rule(
+        "a kind of error",
+        r".*\b(?:syntax|processing|pars(?:e|ing)|link(?:er)?) (?P<level>error)\b",
+    ),
+    Rule("a step that failed", r"FAILED: |\S+: .* test failed$", "error"),
+    Rule("Ruby", r".* \((?:\w+::)*[A-Z]\w*(?P<level>Error|Exception)\)$"),
+    Rule(
+        "Go, compilers and linkers",
+        r"(?:vet: )?\S+\.go:0+:0+: |.*: undefined reference to ",
+        "error",
+    ),
+    Rule(
+        "what is going to go",
+        r"(?:PHP )?Deprecated: |(?:\[[^\]]+ @ 0x[0a-f]+\] ){1,2}deprecated ",
+        "warning",
+    ),
     Rule("assert", r".*\b[Aa]ssertion (?:[`'\"(].* )?failed(?=$|[.!:, ])", "critical"),
     Rule("sanitizers", r"==0+==ERROR: \w+Sanitizer", "critical"),
     Rule("sanitizers, threads and memory", r"(?:==0+==)?(?P<level>WARNING): \w+Sanitizer"),
@@ -307,6 +362,7 @@ LETTERED = (
     Rule("tornado, Jupyter, Optuna", rf"\[(?P<level>[DIWEF]) (?:{_MOMENT}|\S+:0+\])"),
     Rule("Ray", rf"(?:\(\w+\) )?\[{_DATE} {_TIME} (?P<level>[DIWEF]) 0+ 0+\]"),
     Rule("a letter, then a moment", rf"(?P<level>[DIWEF]) {_DATE}[ T]{_TIME}"),
+    Rule("COIN-OR", r"(?:Coin|Cbc|Clp|Cgl)0000(?P<level>[IWE]) "),
     Rule("HTSlib", r"\[(?P<level>[DIWE])::\w+"),
     Rule("Ruby, Rails", r"(?P<level>[DIWEF]), \["),
     Rule("X.Org", r"\((?P<level>WW|EE)\) "),

@@ -25,6 +25,8 @@ FORMATS = (*LETTERED, *CRASHES, *WORDED)
 
 #: A level stands near the start; the rest of a long line need not be looked at.
 _LOOK_AT_CHARACTERS = 500
+#: Of a line longer than twice this, the start says it, and the end, which may be drawn over it.
+_ENDS_BYTES = 8 << 20
 #: So many shapes are remembered: a program has tens of them, words in any order have millions.
 _MOST_SHAPES = 1 << 14
 _ONE_DIGIT = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
@@ -34,7 +36,7 @@ _NEGATION = re.compile(r"(?:\b(?:[Nn]o|NO|[Nn]ot|[Ww]ithout|[Zz]ero|any)|(?<![\w
 #: A line in ASCII that a rule fits has one of these in it, in lower case, ...
 _PARTS = (
     *(b"err", b"warn", b"exception", b"***", b"==0", b"): ", b"--", b"sanitizer", b"cuda"),
-    *(b"mpi_", b"bad_a", b"!"),
+    *(b"mpi_", b"bad_a", b"can't", b"couldn't", b".go:", b"!"),
 )
 #: ... or one of these as a word.
 _WORDS = frozenset(
@@ -51,12 +53,16 @@ _WORDS = frozenset(
     such directory denied found space exists refused permitted allocate descriptor exceeded reset
     pipe busy handle files argument core dumped geschrieben wwww eeee lib unrecoverable let op
     message warnmeldungen overfull underfull failure kill severity lvl level report undefined
-    reference exit sigsegv sigabrt sigbus sigfpe sigill sigterm sigkill sigint sigpipe sigtrap
-    sigsys curl errno npm make gmake ninja ucx verb""".split()
+    reference unknown unexpected missing attempt requires must unrecognized unrecognised recognised
+    recognized enough bad deprecated failed syntax processing exit sigsegv sigabrt sigbus sigfpe
+    sigill sigterm sigkill sigint sigpipe sigtrap sigsys curl errno npm make gmake ninja ucx verb
+    parameter goroot sc0000""".split()
 )
+_COIN_OR = (b"coin", b"cbc", b"clp", b"cgl")
 #: ... or, if a rule of `LETTERED` fits, one of these.
 _LETTERS = frozenset(
     [b"d", b"i", b"w", b"e", b"f", b"n", b"v", b"s", b"ww", b"ee"]
+    + [b"%b0000%b" % (name, letter) for name in _COIN_OR for letter in (b"i", b"w", b"e")]
     + [letter + b"0" * n for letter in (b"i", b"w", b"e", b"f") for n in range(3, 9)]
 )
 _SUSPECTS = _WORDS | _LETTERS
@@ -257,9 +263,10 @@ def count_levels(reading: Reading) -> dict[str, int]:
         for batch in reading.lines.batches():
             counts.update(finder.levels(batch.body))
             if batch.begun:
-                counts[finder.level(batch.tail())] += 1
+                counts[finder.level(batch.ends_of_tail(_ENDS_BYTES)[0])] += 1
     else:
-        counts.update(finder.level(row.raw) for row in reading.rows())
+        rows = reading.lines.read(reading.indices, _ENDS_BYTES)
+        counts.update(finder.level(row.raw) for row in rows)
     return {level: counts[level] for level in LEVELS if counts[level]}
 
 

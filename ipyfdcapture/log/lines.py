@@ -183,9 +183,9 @@ class Lines(Strands):
         for nth in indices:
             yield reader.row(nth)
 
-    def reader(self) -> Callable[[int], Row]:
-        """Return what reads the line with an index; neighbours are cheap."""
-        return _Reader(self, None).row
+    def reader(self, most: int | None = None) -> Callable[[int], Row]:
+        """Return what reads the line with an index, as `read` does; neighbours are cheap."""
+        return _Reader(self, most).row
 
     def batches(self, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield the lines ``start`` .. ``stop``, and neighbours, a piece at a time."""

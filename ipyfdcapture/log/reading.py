@@ -89,7 +89,8 @@ class Reading:
 
     def line(self, index: int) -> Line:
         """Return one line."""
-        return next(self.make_lines((index,)))
+        row = next(self.lines.read((index,)))
+        return Line(self.text(row), self.source(row), row.nth + 1, row.time)
 
     def decode(self, raw: bytes) -> str:
         """Return the text of a line, or of a part of one."""

@@ -1,56 +1,159 @@
-"""Measure a log of 10 million lines (1 GB) beside the obvious: ``text.splitlines()`` and a loop.
+"""Measure what a log answers: lines, searches, levels and exports, beside ripgrep and polars.
 
-Run as ``python tests/benchmarks/bench_captured.py [LINES]``. It prints a table; the obvious is
-measured on a tenth of the log and multiplied, because the whole does not fit some machines.
+Run as ``python tests/benchmarks/bench_captured.py [LINES ...]`` (1 and 10 million lines of 100
+bytes if none are named; 100 million take 11 GB of disk). It prints a table, and writes all figures
+to ``bench_captured.json``, or where ``--json`` says. Each is the median of three; of one where it
+takes over five seconds. What reads each line is measured on a million lines, three kinds of logs:
+one source after another, two sources that take turns, and words in any order.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import random
 import re
 import shutil
+import statistics
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from importlib import import_module
+from importlib import import_module, util
+from pathlib import Path
 from typing import Any
 
-from common import describe_run, peak_bytes
+from common import describe_run, peak_bytes, plain_table
 
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.recording.format import ENTRY
 from ipyfdcapture.recording.metadata import Metadata
 from ipyfdcapture.recording.recording import Recording
 
-LINES = 10_000_000
+LINES = (1_000_000, 10_000_000)
+#: So many lines are enough for what reads each of them.
+EACH_LINES = 1_000_000
 #: 655 lines of 100 bytes: what a pipe gives at once.
 CHUNK_LINES = 655
-OBVIOUS_SHARE = 10
+ROUNDS = 3
+ONCE_S = 5.0
+_PACKAGES = ("pandas", "pyarrow", "polars")
+
+Step = tuple[str, Callable[[], Any]]
+#: What each is to reach, in microseconds a line; of searches with an expression, at 100 bytes.
+TARGETS_US = {
+    "for line in logs": 0.6,
+    "save, .jsonl": 1.5,
+    "save, .parquet": 1.5,
+    "save, .html": 1.5,
+    "to_pandas()": 0.8,
+    "pyarrow.table(logs)": 0.9,
+    "levels()": 0.32,
+    "grep, every line matches": 0.1,
+    "grep, a literal in few lines": 0.167,
+    "grep, a literal in each line": 0.345,
+    "grep, bytes, a literal in each line": 0.345,
+    "turns: grep, no line matches": 0.5,
+}
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else LINES
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("lines", type=int, nargs="*", default=LINES)
+    parser.add_argument("--json", type=Path, default=Path("bench_captured.json"))
+    options = parser.parse_args()
+    bench = Bench()
     with tempfile.TemporaryDirectory() as directory:
-        recording = record(directory, count)
-        print(f"{count:,} lines of 100 bytes; {describe_run()}")
-        print(f"{'':44}{'time':>12}{'memory so far':>16}")
-        measure_captured(Captured(recording))
-        recording.close()
-        recording = record(directory, count // OBVIOUS_SHARE)
-        log = Captured(recording)
-        measure_obvious(log)
-        measure_all_lines(log, directory, "")
-        measure_peers(log, directory)
-        recording.close()
-        recording = record(directory, count // OBVIOUS_SHARE, chunk_lines=1)
-        measure_all_lines(Captured(recording), directory, "two sources by turns: ")
-        recording.close()
+        for count in options.lines:
+            with recorded(directory, count) as log:
+                bench.measure(count, whole_log(log))
+        with recorded(directory, EACH_LINES) as log:
+            bench.measure(EACH_LINES, each_line(log, directory, ""))
+            bench.measure(EACH_LINES, peers(log, directory))
+        with recorded(directory, EACH_LINES, chunk_lines=1) as log:
+            bench.measure(EACH_LINES, each_line(log, directory, "turns: "))
+        with recorded(directory, EACH_LINES, words=True) as log:
+            bench.measure(EACH_LINES, [("words: levels()", log.levels)])
+    run = describe_run([name for name in _PACKAGES if util.find_spec(name)])
+    print(run)
+    print(
+        plain_table(("", "lines", "time", "a line", "", "target", "memory so far"), bench.table())
+    )
+    options.json.write_text(json.dumps({"run": run, "results": bench.results}, indent=1) + "\n")
+    print(f"written to {options.json}")
 
 
-def record(directory: str, count: int, chunk_lines: int = CHUNK_LINES) -> Recording:
-    """Write a recording of ``count`` lines; each 50th chunk is stderr, or each second line."""
+class Bench:
+    """Measures steps, and keeps the figures."""
+
+    def __init__(self) -> None:
+        self.results: list[dict[str, Any]] = []
+        self._base = peak_bytes()
+
+    def measure(self, count: int, steps: list[Step]) -> None:
+        for name, step in steps:
+            seconds = list(_rounds(step))
+            self.results.append(
+                {
+                    "name": name,
+                    "lines": count,
+                    "seconds": statistics.median(seconds),
+                    "rounds": seconds,
+                    "target_us_a_line": TARGETS_US.get(name),
+                    "memory_bytes": peak_bytes() - self._base,
+                }
+            )
+            print(".", end="", flush=True)
+
+    def table(self) -> list[tuple[str, ...]]:
+        rows = []
+        for result in self.results:
+            seconds, count = result["seconds"], result["lines"]
+            target = result["target_us_a_line"]
+            rows.append(
+                (
+                    result["name"],
+                    f"{count:,}",
+                    f"{seconds * 1e3:,.1f} ms",
+                    f"{seconds / count * 1e6:.3f} us",
+                    f"{100 * count / seconds / 1e6:,.0f} MB/s",
+                    "" if target is None else f"{target:g} us",
+                    f"{result['memory_bytes'] / 1e6:,.0f} MB",
+                )
+            )
+        return rows
+
+
+def _rounds(step: Callable[[], Any]) -> Iterator[float]:
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        step()
+        seconds = time.perf_counter() - started
+        yield seconds
+        if seconds > ONCE_S:
+            return
+
+
+class recorded:
+    """A log of ``count`` lines of 100 bytes: a context manager, which deletes it."""
+
+    def __init__(
+        self, directory: str, count: int, chunk_lines: int = CHUNK_LINES, words: bool = False
+    ) -> None:
+        self._recording = record(directory, count, chunk_lines, words)
+
+    def __enter__(self) -> Captured:
+        return Captured(self._recording)
+
+    def __exit__(self, *_: object) -> None:
+        self._recording.close()
+
+
+def record(
+    directory: str, count: int, chunk_lines: int = CHUNK_LINES, words: bool = False
+) -> Recording:
+    """Write a recording; each 50th chunk is of stderr, or each second line."""
     turn = 50 if chunk_lines > 1 else 2
     started = time.time_ns()
     metadata = Metadata(
@@ -58,124 +161,118 @@ def record(directory: str, count: int, chunk_lines: int = CHUNK_LINES) -> Record
     )
     recording, data_fd, index_fd = Recording.create(directory, metadata)
     rest = " iteration " + "x" * 78 + "\n"
+    spoken = _words() if words else None
     with open(data_fd, "wb", 1 << 22) as data, open(index_fd, "wb", 1 << 16) as index:
         for first in range(0, count, chunk_lines):
             source = int(first // chunk_lines % turn == turn - 1)
             index.write(ENTRY.pack(started + first * 1000, first * 100, source))
             last = min(first + chunk_lines, count)
-            data.write("".join([f"{i:010d}{rest}" for i in range(first, last)]).encode())
+            if spoken is not None:
+                data.write("".join([next(spoken) for _ in range(first, last)]).encode())
+            else:
+                data.write("".join([f"{i:010d}{rest}" for i in range(first, last)]).encode())
     return recording
 
 
-def measure_captured(log: Captured) -> None:
-    middle = len_of_text(log) // 2
-    base = peak_bytes()
-    steps: list[tuple[str, Callable[[], Any]]] = [
-        ("len(logs), the first time", lambda: len(log)),
+def _words() -> Iterator[str]:
+    """Yield lines of words in any order: no two are alike, which is the worst for `levels`."""
+    chosen = random.Random(1)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["".join(chosen.choices(letters, k=chosen.randint(2, 10))) for _ in range(20_000)]
+    while True:
+        yield " ".join(chosen.choices(words, k=30))[:99] + "\n"
+
+
+def whole_log(log: Captured) -> list[Step]:
+    middle = log.nbytes // 200
+
+    def literal(pattern: Any, **how: Any) -> Callable[[], int]:
+        return lambda: len(log.grep(pattern, **how))
+
+    return [
+        ("len(logs), the first time", lambda: len(Captured(log.recording))),
         ("len(logs), again", lambda: len(log)),
         ("logs[middle]", lambda: log[middle]),
         ("list(logs.head(20))", lambda: list(log.head(20))),
         ("list(logs.tail(20))", lambda: list(log.tail(20))),
-        ("rich view", lambda: log._repr_mimebundle_()),
-        ("grep, no line matches", lambda: len(log.grep("nowhere to be found"))),
-        ("grep, one line matches", lambda: len(log.grep(f"{middle:010d}"))),
-        ("grep, every line matches", lambda: len(log.grep("iteration"))),
-        ("grep, ignore_case", lambda: len(log.grep("NOWHERE", ignore_case=True))),
-        ("grep, expression on bytes", lambda: len(log.grep(re.compile(rb"99999\d")))),
-        ("grep, a literal in few lines", lambda: len(log.grep(re.compile(r"99999\d+ iter")))),
-        ("grep, a literal in each line", lambda: len(log.grep(re.compile(r"iteration x+$")))),
-        ("grep, no literal", lambda: len(log.grep(re.compile(r"\d+[ ]y")))),
+        ("rich view", log._repr_mimebundle_),
+        ("grep, no line matches", literal("nowhere to be found")),
+        ("grep, one line matches", literal(f"{middle:010d}")),
+        ("grep, every line matches", literal("iteration")),
+        ("grep, ignore_case", literal("NOWHERE", ignore_case=True)),
+        ("grep, bytes, a literal in few lines", literal(re.compile(rb"99999\d+ iter"))),
+        ("grep, bytes, a literal in each line", literal(re.compile(rb"iteration x+$"))),
+        ("grep, a literal in few lines", literal(re.compile(r"99999\d+ iter"))),
+        ("grep, a literal in each line", literal(re.compile(r"iteration x+$"))),
+        ("grep, no literal", literal(re.compile(r"\d+[ ]y"))),
+        ("grep, may take for ever", literal(re.compile(r"(\d+)+ i"))),
         ("source('stderr')", lambda: len(log.source("stderr"))),
         ("between(1, 2)", lambda: len(log.between(1, 2))),
-        ("rate()", lambda: log.rate()),
-        ("gaps()", lambda: log.gaps()),
-        ("levels()", lambda: log.levels()),
+        ("rate()", log.rate),
+        ("gaps()", log.gaps),
+        ("levels()", log.levels),
     ]
-    for name, step in steps:
-        measure(name, step, base, log.nbytes)
 
 
-def len_of_text(log: Captured) -> int:
-    return log.nbytes // 100
-
-
-def measure_obvious(log: Captured) -> None:
-    """Measure a tenth, and print ten times that."""
-    base = peak_bytes()
-    lines: list[str] = []
-
-    def split() -> None:
-        lines.extend(log.text.splitlines())
-
-    share = OBVIOUS_SHARE
-    measure("obvious: text.splitlines()", split, base, log.nbytes, share)
-    measure(
-        "obvious: [x for x in lines if ...]",
-        lambda: [line for line in lines if "nowhere to be found" in line],
-        base,
-        log.nbytes,
-        share,
-    )
-
-
-def measure_all_lines(log: Captured, directory: str, name: str) -> None:
-    """Measure what reads each line, a tenth of them, and print ten times that."""
-    base = peak_bytes()
+def each_line(log: Captured, directory: str, kind: str) -> list[Step]:
     path = f"{directory}/saved"
-    steps: list[tuple[str, Callable[[], Any]]] = [
-        ("len(logs)", lambda: len(log)),
+    steps: list[Step] = [
+        ("len(logs)", lambda: len(Captured(log.recording))),
         ("grep, no line matches", lambda: len(log.grep("nowhere to be found"))),
-        ("levels()", lambda: log.levels()),
+        ("levels()", log.levels),
         ("source('stderr')", lambda: len(log.source("stderr"))),
         ("for line in logs", lambda: sum(1 for _ in log)),
+        ("logs.stdout", lambda: log.stdout),
         ("save, .txt", lambda: log.save(f"{path}.txt")),
         ("save, .jsonl", lambda: log.save(f"{path}.jsonl")),
-        ("save, .parquet", lambda: log.save(f"{path}.parquet")),
-        ("to_pandas()", lambda: log.to_pandas()),
-        ("pyarrow.table(logs)", lambda: import_module("pyarrow").table(log)),
+        ("save, .csv", lambda: log.save(f"{path}.csv")),
+        ("save, .html", lambda: log.save(f"{path}.html", viewer=False)),
     ]
-    for step_name, step in steps:
-        measure(name + step_name, step, base, log.nbytes, OBVIOUS_SHARE)
+    if util.find_spec("pyarrow"):
+        steps.append(("save, .parquet", lambda: log.save(f"{path}.parquet")))
+        steps.append(("pyarrow.table(logs)", lambda: import_module("pyarrow").table(log)))
+    if util.find_spec("pandas"):
+        steps.append(("to_pandas()", log.to_pandas))
+    return [(kind + name, step) for name, step in steps]
 
 
-def measure_peers(log: Captured, directory: str) -> None:
-    """Measure ripgrep and polars on the same text."""
+def peers(log: Captured, directory: str) -> list[Step]:
+    """Return the same with Python's own means, ripgrep and polars, on the same text."""
     path = f"{directory}/text.txt"
-    with open(path, "wb") as file:
-        file.write(log.raw)
-    base = peak_bytes()
-    for name, pattern in (("no line", "nowhere to be found"), ("each line", r"iteration x+$")):
-        if shutil.which("rg"):
+    log.copy_to(path)
+    lines = log.text.splitlines()
+    steps: list[Step] = [
+        ("Python, text.splitlines()", lambda: log.text.splitlines()),
+        ("Python, [x for x in lines if ...]", lambda: [x for x in lines if "nowhere" in x]),
+        ("Python, for line in open(path)", lambda: sum(1 for _ in open(path, encoding="utf-8"))),
+    ]
+    if shutil.which("rg"):
+        for name, pattern in (
+            ("no line matches", "nowhere to be found"),
+            ("every line matches", "iteration"),
+            ("a literal in few lines", r"99999\d+ iter"),
+            ("a literal in each line", r"iteration x+$"),
+            ("no literal", r"\d+[ ]y"),
+        ):
             command = ["rg", "-c", pattern, path]
             run = partial(subprocess.run, command, stdout=subprocess.DEVNULL, check=False)
-            measure(f"ripgrep, grep, {name}", run, base, log.nbytes, OBVIOUS_SHARE)
-    polars = import_module("polars")
-    read = partial(polars.read_csv, path, has_header=False, separator="\x01", quote_char=None)
-    measure("polars, read", read, base, log.nbytes, OBVIOUS_SHARE)
-    frame = read()
-    measure(
-        "polars, write .jsonl",
-        lambda: frame.write_ndjson(f"{directory}/p.jsonl"),
-        base,
-        log.nbytes,
-        OBVIOUS_SHARE,
-    )
-    measure(
-        "polars, write .parquet",
-        lambda: frame.write_parquet(f"{directory}/p.parquet"),
-        base,
-        log.nbytes,
-        OBVIOUS_SHARE,
-    )
-
-
-def measure(name: str, step: Callable[[], Any], base: int, nbytes: int, share: int = 1) -> None:
-    started = time.perf_counter()
-    step()
-    seconds = time.perf_counter() - started
-    speed = f"{nbytes / seconds / 1e6:10,.0f} MB/s" if "grep" in name or "[x" in name else ""
-    memory = (peak_bytes() - base) * share / 1e6
-    print(f"{name:44}{seconds * share * 1e3:9,.1f} ms{memory:13,.0f} MB{speed}", flush=True)
+            steps.append((f"ripgrep, {name}", run))
+    if util.find_spec("polars"):
+        polars = import_module("polars")
+        read = partial(polars.read_csv, path, has_header=False, separator="\x01", quote_char=None)
+        frame = read()
+        column = frame.columns[0]
+        steps += [
+            ("polars, read", read),
+            (
+                "polars, a literal in few lines",
+                lambda: frame.filter(polars.col(column).str.contains(r"99999\d+ iter")),
+            ),
+            ("polars, write .jsonl", lambda: frame.write_ndjson(f"{directory}/p.jsonl")),
+            ("polars, write .csv", lambda: frame.write_csv(f"{directory}/p.csv")),
+            ("polars, write .parquet", lambda: frame.write_parquet(f"{directory}/p.parquet")),
+        ]
+    return steps
 
 
 if __name__ == "__main__":
