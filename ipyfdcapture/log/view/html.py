@@ -125,7 +125,9 @@ def _header(summary: Summary, levels: Levels) -> str:
         named = f"<code>{_short(summary.expression, 200)}</code> · "
     elif summary.name:
         named = f"<code>{_short(summary.name, 100)}</code> · "
-    code = f"<br><code>{_short(summary.first_line, 100)}</code>" if summary.first_line else ""
+    code = (
+        f"<div><code>{_short(summary.first_line, 100)}</code></div>" if summary.first_line else ""
+    )
     return (
         f'<div class="fdlog-head"><b>Captured</b> {named}{said} · '
         f'<b class="fdlog-{summary.state.split()[-1]}">{summary.state}</b>{code}</div>'
