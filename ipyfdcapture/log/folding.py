@@ -12,6 +12,9 @@ from .view.ansi import SCREEN, SCREEN_MARK
 from .view.ansi import Row as SeenRow
 from .view.moving_rows import MOST_ROWS, UP, MovingRows
 
+#: Lines are held back for what may go up to them, but no more than this: no terminal shows it.
+MOST_HELD_BYTES = 4 << 20
+
 T = TypeVar("T")
 
 
@@ -72,15 +75,22 @@ def seen_in_the_end(blocks: Iterable[Lines]) -> Iterator[list[str]]:
             since_up = 0
         elif since_up is not None:
             since_up += len(block.contents)
-            if since_up >= MOST_ROWS:
+            if since_up >= MOST_ROWS or _nbytes(held) > MOST_HELD_BYTES:
                 yield _folded(held)
                 held, since_up = [], None
-        while since_up is None and sum(len(each.contents) for each in held[1:]) >= MOST_ROWS:
+        while since_up is None and (
+            sum(len(each.contents) for each in held[1:]) >= MOST_ROWS
+            or _nbytes(held) > MOST_HELD_BYTES
+        ):
             yield held.pop(0).plains
     if since_up is not None:
         yield _folded(held)
     else:
         yield from (block.plains for block in held)
+
+
+def _nbytes(blocks: list[Lines]) -> int:
+    return sum(sum(map(len, block.contents)) for block in blocks)
 
 
 def _folded(blocks: list[Lines]) -> list[str]:

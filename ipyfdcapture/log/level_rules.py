@@ -323,6 +323,14 @@ WORDED = (
         "a kind of error",
         r".*\b(?:syntax|processing|pars(?:e|ing)|link(?:er)?) (?P<level>error)\b",
     ),
+    Rule(
+        "Python, beside the main thread",
+        r"Exception (?:in thread Thread-|ignored in: )|Task exception was never retrieved"
+        r"|--- Logging error ---$",
+        "error",
+    ),
+    Rule("a kind of error, with an exclamation mark", r"(?:\w+: )?\w+ (?P<level>error)!$"),
+    Rule("pytest, an exception", r"E {3,7}(?:\w+\.)*[A-Z]\w*(?P<level>Error|Exception): "),
     Rule("a step that failed", r"FAILED: |\S+: .* test failed$", "error"),
     Rule("Ruby", r".* \((?:\w+::)*[A-Z]\w*(?P<level>Error|Exception)\)$"),
     Rule(

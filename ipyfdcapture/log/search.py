@@ -22,6 +22,7 @@ from .levels import LevelFinder, levels_meant
 from .lines import BLOCK_BYTES, Batch, Lines, Row, content, contents_of, joined
 from .literals import required_literals
 from .seen import Sight, as_seen, is_special
+from .view.ansi import WIDEST_COLUMNS
 
 Pattern = str | bytes | re.Pattern[str] | re.Pattern[bytes]
 
@@ -282,16 +283,19 @@ def _lines_of(text: str) -> list[str]:
 def _longest(body: bytes, enough: int) -> int:
     """Return a length that no line is longer than, as seen: ``enough`` if none is longer than it.
 
-    A line as it is seen is no longer than its bytes, but for escape characters that are spelled.
+    A line as it is seen is no longer than its bytes, but for what is spelled (``\\x1b``) and for
+    moves to the right.
     """
-    most = 4 * enough if b"\x1b" in body or not body.isascii() else enough
+    most = enough
+    if b"\x1b" in body or not body.isascii():
+        most = max(enough // 4 - WIDEST_COLUMNS, 0)
     if len(body) <= most:
         return enough
     start = 0
     while start + most < len(body):
         start = body.rfind(b"\n", start, start + most + 1) + 1
         if not start:
-            return len(body)
+            return max(len(body), enough + 1)
     return enough
 
 

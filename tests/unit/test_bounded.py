@@ -17,6 +17,7 @@ from ipyfdcapture.log import bounded, narrowing, search
 from ipyfdcapture.log.bounded import BoundedSearch
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.cost import UNLIMITED, longest_quick
+from ipyfdcapture.log.seen import Sight
 
 #: Each example starts processes.
 FULL = os.environ.get("IPYFDCAPTURE_FULL") == "1"
@@ -202,3 +203,14 @@ class TestALineInPieces:
         log = make_log([(0, b"error: " + b"x" * 200 + b"\n" + b"#" * 200 + b"\rwarning: x\nok\n")])
         assert numbers(log.grep(level="=error")) == [1]
         assert numbers(log[::-1].grep(level="=warning")) == [2]
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(logs._BYTES | st.binary(max_size=9) | st.just(b"\x1b[1000C|")), st.integers(0, 5000)
+)
+def test_a_line_that_is_taken_for_short_is_short(parts: list[bytes], enough: int) -> None:
+    body = b"".join(parts) + b"\n"
+    for errors in ("replace", "backslashreplace"):
+        longest = max(map(len, Sight("utf-8", errors).seen_body(body).split("\n")))
+        assert search._longest(body, enough) > enough or longest <= enough

@@ -36,7 +36,7 @@ _SGR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")
 CURSOR_SEQUENCE = r"(?:\x1b\[|\x9b)(?:[012]?K|0?J|[0-9]{0,9}[CDG])"
 _CURSOR = re.compile(CURSOR_SEQUENCE)
 #: No terminal is wider: a move beyond this and beyond the text ends at the further of the two.
-_WIDEST_COLUMNS = 1000
+WIDEST_COLUMNS = 1000
 
 #: What a full-screen program draws, from where it takes another screen to where it gives it back:
 #: in a line, it draws all over the place. (It may go on in other lines, which are shown then.)
@@ -164,7 +164,7 @@ class Row:
             self._erase(control[-2:-1])
         else:
             number = int(control.lstrip("\x1b\x9b[")[:-1] or 1)
-            widest = max(len(self._characters), _WIDEST_COLUMNS)
+            widest = max(len(self._characters), WIDEST_COLUMNS)
             steps = {"C": max(number, 1), "D": -max(number, 1)}
             moved = self._cursor + steps.get(control[-1], number - 1 - self._cursor)
             self._cursor = min(max(moved, 0), widest)
