@@ -211,11 +211,4 @@ WRITING = {
         "[x['text'] for x in o.outputs]"
     ),
     "signal handlers": ("import signal\nsignal.getsignal(signal.SIGINT).__name__"),
-    "an alarm": (
-        "import signal\n"
-        "old = signal.signal(signal.SIGALRM, lambda *a: print('alarm'))\n"
-        "signal.setitimer(signal.ITIMER_REAL, 0.01)\n"
-        "signal.pause()\n"
-        "_ = signal.signal(signal.SIGALRM, old)"
-    ),
 }

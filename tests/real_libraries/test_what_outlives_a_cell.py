@@ -121,6 +121,7 @@ def test_a_library_from_a_captured_cell_writes_what_it_would_have_written(
     assert at_first.value("logs.complete")
 
 
+@pytest.mark.timeout(_CELL_LIMIT_S)
 def test_a_search_with_two_jobs_in_three_captured_cells_and_a_plain_one(
     fresh_kernel: Kernel,
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_search_with_two_jobs_in_three_captured_cells_and_a_plain_one(
     assert re.search(r"\d lines? of processes started in cell", plain.shown)
 
 
+@pytest.mark.timeout(_CELL_LIMIT_S)
 def test_workers_of_a_dask_cluster(fresh_kernel: Kernel) -> None:
     need("distributed")
     kernel = fresh_kernel
