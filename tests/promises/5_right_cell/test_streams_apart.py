@@ -113,7 +113,8 @@ class TestADictOfTargets:
                     eventually(lambda n=i: err.getvalue().count("err") > n, "what was written")
         assert err.getvalue() == "err\n" * 3
         assert logs.stdout == "out\n" * 3
-        assert len(news) == 1 and "disk full" in str(news[0].message)
+        told = [str(each.message) for each in news if "live target" in str(each.message)]
+        assert len(told) == 1 and "disk full" in told[0]
 
     def test_labelled_children_go_where_their_streams_go(self) -> None:
         out, err = io.StringIO(), io.StringIO()
@@ -254,7 +255,7 @@ class TestOneThread:
         before = threading.active_count()
         with capture_thread(live=io.StringIO(), on_line=print):
             print("x")
-        assert threading.active_count() == before
+        assert threading.active_count() <= before
 
     def test_it_leaves_children_alone(self) -> None:
         with capture_fd() as outer, capture_thread(live=io.StringIO()) as logs:
