@@ -39,6 +39,7 @@ if SUPPORTED:
     from .capture.children.child import attach, popen
     from .capture.children.group import run_all, run_all_async
     from .capture.handle import Capture, FdCapture
+    from .cluster.ranks import run_ranks
     from .ipython.history import History, history
     from .output.proxy import ThreadStreamProxy
     from .output.thread_streams import (
@@ -74,6 +75,7 @@ __all__ = [
     "popen",
     "run_all",
     "run_all_async",
+    "run_ranks",
     "set_thread_streams",
     "uninstall_thread_streams",
 ]

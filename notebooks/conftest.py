@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+#: What is not run, since it needs a package that is not there.
+collect_ignore = [] if find_spec("distributed") and find_spec("ipyparallel") else ["cluster.ipynb"]
 
 
 class _NotebooksWhole(LoadScopeScheduling):

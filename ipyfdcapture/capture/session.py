@@ -14,6 +14,7 @@ import functools
 import os
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from ..drain.choosing import gather_kept, get_drain
@@ -58,6 +59,9 @@ at_fork(Stage.STATE, in_child=_active.clear)
 #: The recordings of captures that have stopped while processes still write to them.
 kept_logs: weakref.WeakKeyDictionary[Recording, DrainJob] = weakref.WeakKeyDictionary()
 at_fork(Stage.STATE, in_child=kept_logs.clear)
+
+#: Called with each session once it has started: what else belongs into its log is put there.
+on_start: list[Callable[[CaptureSession], object]] = []
 
 
 @atexit.register
@@ -147,6 +151,10 @@ class CaptureSession:
             self._end_follower(follower)
         return follower
 
+    def before_end(self, function: Callable[[], object]) -> None:
+        """Have a function called at the end, while everything still goes to the log."""
+        self._undo.add(AtEnd.FLUSH, function)
+
     @property
     def job(self) -> DrainJob | None:
         """The drain's hold on the recording; None before the start."""
@@ -213,6 +221,8 @@ class CaptureSession:
             follow_descriptor(NAMES.get(fd))
         self._start_followers()
         self._copy_kept()
+        for add_to in on_start:
+            add_to(self)
         cstdio.install_hooks()
         self._undo.add(AtEnd.HOOKS, cstdio.remove_hooks)
         if self.options.display:

@@ -116,7 +116,7 @@ def _past_capture(stream: Any, context: TargetContext) -> Any:
 
 
 def _by_name(name: str) -> MakeTarget:
-    shell = _kernel_shell()
+    shell = kernel_shell()
     if name == "iopub" or (name == "auto" and shell is not None):
         if shell is None:
             raise ValueError('live="iopub" needs a Jupyter kernel; there is none here')
@@ -134,7 +134,7 @@ def _by_name(name: str) -> MakeTarget:
 
 def make_live(context: TargetContext) -> Target:
     """Return a view of the output as it comes, where the user looks, within the flood limits."""
-    if _kernel_shell() is not None:
+    if kernel_shell() is not None:
         return make_target("iopub")(context)
     stdout, stderr = context.dup_original(1), context.dup_original(2)
     if all(os.isatty(fd) for fd in (stdout, stderr) if fd is not None):
@@ -155,7 +155,7 @@ def make_progress(context: TargetContext, keeps_failures: bool = True) -> Target
 
 
 def _screen(context: TargetContext, wraps: bool) -> Screen:
-    shell = _kernel_shell()
+    shell = kernel_shell()
     if shell is not None:
         return IOPubScreen(shell, wraps)
     fd = context.dup_original(1)
@@ -164,7 +164,7 @@ def _screen(context: TargetContext, wraps: bool) -> Screen:
     return TerminalScreen(fd)
 
 
-def _kernel_shell() -> Any:
+def kernel_shell() -> Any:
     """Return the shell of the kernel that we run in, if it is one."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None

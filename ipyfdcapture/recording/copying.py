@@ -17,21 +17,17 @@ from .writer import RecordingWriter
 _GATHER_BYTES = 1 << 20
 
 
-class RecordingBuilder:
-    """Makes a complete recording, chunk by chunk.
-
-    Use it as a context manager: an error within deletes the recording.
+class ChunkAppender:
+    """Appends chunks to the files of a recording without a limit, many at a time.
 
     Parameters
     ----------
-    directory
-        Where to keep it.
-    metadata
-        What is known of it; `recording` has it, and it may be replaced there until the end.
+    data_fd, index_fd
+        Its data and its index, at their ends. They are owned by this object from now on.
     """
 
-    def __init__(self, directory: str, metadata: Metadata) -> None:
-        self.recording, self._data_fd, self._index_fd = Recording.create(directory, metadata)
+    def __init__(self, data_fd: int, index_fd: int) -> None:
+        self._data_fd, self._index_fd = data_fd, index_fd
         self._data = bytearray()
         self._entries = bytearray()
         self._end = 0
@@ -47,18 +43,48 @@ class RecordingBuilder:
         self._data += data
         self._end += len(data)
         if len(self._data) >= _GATHER_BYTES:
-            self._flush()
+            self.flush()
 
     @property
     def end(self) -> int:
         """How many bytes it has by now."""
         return self._end
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what was gathered: an entry before its bytes."""
         write_all(self._index_fd, self._entries)
-        write_all(self._data_fd, self._data)
         self._entries.clear()
+        write_all(self._data_fd, self._data)
         self._data.clear()
+
+    def close(self) -> None:
+        """Close the files; what was gathered since `flush` is lost."""
+        os.close(self._data_fd)
+        os.close(self._index_fd)
+
+
+class RecordingBuilder:
+    """Makes a complete recording, chunk by chunk.
+
+    Use it as a context manager: an error within deletes the recording.
+
+    Parameters
+    ----------
+    directory
+        Where to keep it.
+    metadata
+        What is known of it; `recording` has it, and it may be replaced there until the end.
+    """
+
+    def __init__(self, directory: str, metadata: Metadata) -> None:
+        self.recording, data_fd, index_fd = Recording.create(directory, metadata)
+        self._appender = ChunkAppender(data_fd, index_fd)
+        self.add = self._appender.add
+
+    @property
+    def end(self) -> int:
+        """How many bytes it has by now."""
+        return self._appender.end
 
     def __enter__(self) -> RecordingBuilder:
         return self
@@ -71,13 +97,12 @@ class RecordingBuilder:
     ) -> None:
         try:
             if error is None:
-                self._flush()
+                self._appender.flush()
         except BaseException:
             self.recording.close()
             raise
         finally:
-            os.close(self._data_fd)
-            os.close(self._index_fd)
+            self._appender.close()
             if error is not None:
                 self.recording.close()
 

@@ -11,6 +11,7 @@ uses a magic is run in a kernel, cell by cell; any other is a plain Python progr
 Comments, which a reader does not see, say more of the example below them:
 
 - ``<!-- setup: NAME -->``: ``tests/scripts/examples/NAME.py`` is run first;
+- ``<!-- needs: MODULE -->``: the page is run where that is installed;
 - ``<!-- crashes -->``: the kernel dies of it, and the next example is run in a new one.
 """
 
@@ -28,7 +29,7 @@ _LANGUAGES = ("python", "ipython")
 _OTHERS = ("sh", "text", "toml", "{toctree}", "{eval-rst}")
 
 _FENCE = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_COMMENT = re.compile(r"<!-- (setup: \w+|crashes) -->")
+_COMMENT = re.compile(r"<!-- (setup: \w+|crashes|needs: \w+) -->")
 _VALUE = re.compile(r"^(?P<indent> *)(?P<expression>\S.*?)  # -> (?P<value>.+)$", re.MULTILINE)
 _MAGIC = re.compile(r"^ *(?:[\w, ]+ = )?%{1,2}[a-z]", re.MULTILINE)
 
@@ -45,6 +46,8 @@ class Example:
     #: The code that is run before it.
     setup: str
     crashes: bool
+    #: A module without which the page is not run.
+    needs: str = ""
 
     @property
     def checked_code(self) -> str:
@@ -87,6 +90,7 @@ def examples_of(page: Path, root: Path) -> list[Example]:
                 following[2] if following is not None and has_output else "",
                 "".join(_setup(comment) for comment in comments if comment.startswith("setup")),
                 "crashes" in comments,
+                "".join(comment[7:] for comment in comments if comment.startswith("needs: ")),
             )
         )
     return found

@@ -28,12 +28,19 @@ LOG = [
     (0, b"done\n"),
 ]
 
+#: What parts of the package need, and is not always there.
+ENGINES = ("distributed", "ipyparallel")
+
 
 def modules() -> Iterator[ModuleType]:
     yield ipyfdcapture
     for found in pkgutil.walk_packages(ipyfdcapture.__path__, "ipyfdcapture."):
         if not found.name.endswith("__main__"):
-            yield importlib.import_module(found.name)
+            try:
+                yield importlib.import_module(found.name)
+            except ModuleNotFoundError as error:
+                if error.name not in ENGINES:
+                    raise
 
 
 EXAMPLES = {

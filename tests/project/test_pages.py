@@ -23,6 +23,13 @@ EXAMPLES = {
     for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
     if (examples := examples_of(page, ROOT))
 }
+
+
+def skip_if_something_is_missing(page: str) -> None:
+    for name in {example.needs for example in EXAMPLES[page]} - {""}:
+        pytest.importorskip(name)
+
+
 IN_A_KERNEL = [page for page, found in EXAMPLES.items() if any(one.uses_magic for one in found)]
 AS_A_PROGRAM = [page for page in EXAMPLES if page not in IN_A_KERNEL]
 
@@ -31,6 +38,7 @@ AS_A_PROGRAM = [page for page in EXAMPLES if page not in IN_A_KERNEL]
 def test_the_examples_of_a_notebook_show_what_the_page_says(
     page: str, start_kernel: Callable[..., Kernel]
 ) -> None:
+    skip_if_something_is_missing(page)
     kernel = start_kernel(load=False)
     kernel.ok(_PRELUDE, store_history=False)
     for example in EXAMPLES[page]:
@@ -50,6 +58,7 @@ def test_the_examples_of_a_notebook_show_what_the_page_says(
 def test_the_examples_of_a_program_show_what_the_page_says(
     page: str, buffering: str, tmp_path: Path
 ) -> None:
+    skip_if_something_is_missing(page)
     examples = EXAMPLES[page]
     codes = tmp_path / "examples.json"
     codes.write_text(

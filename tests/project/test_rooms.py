@@ -13,9 +13,15 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "ipyfdcapture"
 #: Each room may import those after it.
-ROOMS = ("ipython", "viewer", "capture", "live", "output", "log", "drain", "recording", "system")
+ROOMS = (
+    *("ipython", "viewer", "cluster", "capture", "live"),
+    *("output", "log", "drain", "recording", "system"),
+)
 #: What any room may import: they import `system` alone.
 ROOT = ("errors", "checks")
+#: What users import beside the package itself, since each needs a package that is not always there:
+#: the functions that they call, and nothing else.
+FACES = ("dask", "ipyparallel")
 
 MODULES = {path.relative_to(PACKAGE).with_suffix("").parts: path for path in PACKAGE.rglob("*.py")}
 Module = tuple[str, ...]
@@ -52,7 +58,7 @@ IMPORTS = {module: imported(module, path) for module, path in MODULES.items()}
 
 def test_the_rooms_are_those_that_are_named() -> None:
     assert {module[0] for module in MODULES if len(module) > 1} == set(ROOMS)
-    assert {module[0] for module in MODULES if len(module) == 1} == {*ROOT, "__init__"}
+    assert {module[0] for module in MODULES if len(module) == 1} == {*ROOT, *FACES, "__init__"}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -71,6 +77,11 @@ def test_a_room_imports_only_what_comes_after_it(room: str) -> None:
 @pytest.mark.parametrize("module", ROOT)
 def test_the_root_s_modules_import_the_system_alone(module: str) -> None:
     assert {other[0] for other in IMPORTS[(module,)]} <= {"system", *ROOT}
+
+
+def test_the_faces_are_imported_by_nobody() -> None:
+    for module, others in IMPORTS.items():
+        assert not {other for other in others if other[0] in FACES}, module
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:

@@ -1,0 +1,31 @@
+"""How far a worker's clock is from ours, as far as questions and answers can tell."""
+
+from __future__ import annotations
+
+
+class ClockOffset:
+    """The difference of two clocks, narrowed by each question and answer.
+
+    An answer's time lies between the question's and the answer's arrival here, so each gives a
+    stretch in which the difference must lie, and all of them together a shorter one. Clocks that
+    may agree are taken to do so: those of one machine do, and machines keep theirs closer to each
+    other than a busy network can measure.
+    """
+
+    def __init__(self) -> None:
+        self._least, self._most = -(1 << 63), 1 << 63
+
+    def note(self, asked: int, answered: int, theirs: int) -> None:
+        """Take the times (ns) of a question and its answer here, and of the answer there."""
+        least, most = theirs - answered, theirs - asked
+        if least > self._most or most < self._least:  # one of the clocks was set, or drifts
+            self._least, self._most = least, most
+            return
+        self._least, self._most = max(self._least, least), min(self._most, most)
+
+    @property
+    def ns(self) -> int:
+        """What to take from a time of theirs to get one of ours."""
+        if self._least <= 0 <= self._most:
+            return 0
+        return (self._least + self._most) // 2

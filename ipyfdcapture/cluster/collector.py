@@ -1,0 +1,496 @@
+"""The client's side: asks all workers, and writes what they have into one recording.
+
+All of it happens in one thread, which waits for answers and for nothing else: a worker that does
+not answer holds up no other. Each worker is asked how far its recording goes (a *mark*), what is
+new is fetched in blocks, and what no other worker can precede any more is written, in order of
+time. Whoever looks at the log sees what is written, and waits for no network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Any
+
+from ..errors import reason
+from ..recording import spool
+from ..recording.copying import ChunkAppender
+from ..recording.metadata import Metadata
+from ..recording.recording import Recording, State
+from ..system.finalizers import Finalizer
+from ..system.threads import WorkThread
+from . import leftovers
+from .feeds import Feed, Member
+from .host import host_id, is_running
+from .merging import merged
+from .names import Names
+from .protocol import VERSION, Answer, Cluster, Request
+from .status import WorkerStatus, status_of
+
+#: How often each worker is asked how far it is ...
+_MARK_S = 0.1
+#: ... and how many are asked in a second: a scheduler passes on thousands.
+_MARKS_PER_S = 200
+#: How often to look which workers there are.
+_MEMBERS_S = 0.5
+#: A worker that has not answered for so long holds up the order of the others' lines no more.
+SILENT_S = 5.0
+#: One that could not serve us is asked again after this.
+_RETRY_S = 2.0
+#: So much of all recordings may wait in memory for its turn.
+_BUFFERED_BYTES = 48 << 20
+_LEAST_BLOCK_BYTES, _MOST_BLOCK_BYTES = 8 << 10, 1 << 20
+#: At the end, workers are told within this time, or learn it from the silence.
+_GOODBYE_S = 1.0
+#: Without news, the thread looks around so often.
+_IDLE_S = 0.1
+
+_Then = Callable[[Answer], None]
+
+
+class Collector:
+    """Fetches from all workers of a cluster, for one log. The `Writing` side of its recording.
+
+    Parameters
+    ----------
+    cluster
+        The way to the workers.
+    session
+        What the workers know this log by.
+    automatic_bytes
+        Fetch no more than this without being asked to. None: everything.
+    """
+
+    def __init__(self, cluster: Cluster, session: str, automatic_bytes: int | None = None) -> None:
+        self._cluster = cluster
+        self._session = session
+        self._automatic_bytes = automatic_bytes
+        self._members: dict[str, Member] = {}
+        self._feeds: dict[str, Feed] = {}
+        self._names = Names()
+        self._news: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._changed = threading.Condition()
+        self._state = State(writing=True)
+        self._owner = os.getpid()
+        self._next_members = 0.0
+        self._is_cluster_gone = False
+        #: What was fetched, and what may be.
+        self._fetched = 0
+        self._allowance = automatic_bytes
+        #: What was written before this is wanted now.
+        self._wanted_until = 0
+        #: How many wait for it.
+        self._fetching = 0
+        self._stopping = False
+        self._is_over = False
+        self._has_failed = False
+        recording, data_fd, index_fd = Recording.create(
+            spool.directory(), Metadata(started=time.time_ns(), process=os.getpid())
+        )
+        self._appender = ChunkAppender(data_fd, index_fd)
+        self._recording = weakref.ref(recording)
+        self._thread = WorkThread(self._run, "ipyfdcapture-cluster")
+        recording.writing = self
+        Finalizer(recording, self.release)
+        #: Handed over once: this object does not keep it.
+        self.recording: Recording | None = recording
+
+    def start(self) -> Recording:
+        """Begin. Returns the recording, which ends this once it is closed or forgotten."""
+        recording, self.recording = self.recording, None
+        assert recording is not None
+        self._thread.start()
+        return recording
+
+    # -- what a recording asks ---------------------------------------------------------------------
+
+    def update(self) -> State:
+        """Tell how things stand, at once: what is fetched is recorded."""
+        return State(self._state.dropped, self._state.dropped_why, writing=not self._is_over)
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait (s) until nothing more can come: all workers are gone, or the log was stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_over, timeout)
+            return self._is_over
+
+    def release(self) -> None:
+        """Fetch nothing more, and have nothing left on any worker."""
+        self._end()
+
+    # -- what a log asks ---------------------------------------------------------------------------
+
+    def fetch(self, timeout: float | None) -> bool:
+        """Have everything here that was written by now; tell whether it is, within ``timeout``."""
+        wanted = time.time_ns()
+        with self._changed:
+            self._wanted_until = max(self._wanted_until, wanted)
+            self._fetching += 1
+            self._news.put(None)
+            try:
+                self._changed.wait_for(lambda: self._is_over or self._has_all(wanted), timeout)
+            finally:
+                self._fetching -= 1
+                if self._automatic_bytes is not None:
+                    self._allowance = self._fetched + self._automatic_bytes
+            return not self._has_failed and self._has_all(wanted) and not self.troubles()
+
+    def meet(self, timeout: float) -> None:
+        """Wait until each worker has answered once, for so many seconds (s) at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_over or self._has_met_all(), timeout)
+
+    def _has_met_all(self) -> bool:
+        members = self._members.values()
+        return bool(members) and all(each.marked_at or not each.is_awaited for each in members)
+
+    def stop(self, timeout: float | None) -> bool:
+        """Fetch everything, and end; tell whether nothing is missing."""
+        has_all = self.fetch(timeout)
+        self._end()
+        return has_all
+
+    def _end(self) -> None:
+        """End within `_GOODBYE_S`, with the workers told."""
+        if self._owner != os.getpid() or self._thread.ident is None:
+            return
+        self._stopping = True
+        self._news.put(None)
+        if not self._thread.is_current():
+            self._thread.wait(2 * _GOODBYE_S)
+
+    def statuses(self) -> list[WorkerStatus]:
+        """Return what is known of each worker."""
+        with self._changed:
+            return status_of(self._feeds.values(), self._members.values())
+
+    def troubles(self) -> list[str]:
+        """Return a line for everything that is missing."""
+        return [line for each in self.statuses() if (line := each.trouble)]
+
+    def ask_all(self, request: Request, timeout: float) -> dict[str, Answer]:
+        """Ask each recording's worker the same; return what was answered in time, by its label."""
+        with self._changed:
+            feeds = [each for each in self._feeds.values() if not each.member.is_gone]
+        futures = {
+            each: self._send(each.member.id, {**request, "incarnation": each.incarnation})
+            for each in feeds
+        }
+        deadline = time.monotonic() + timeout
+        answers: dict[str, Answer] = {}
+        for feed, future in futures.items():
+            try:
+                answers[feed.label] = future.result(max(0.0, deadline - time.monotonic()))
+            except Exception as error:
+                answers[feed.label] = {"error": f"{type(error).__name__}: {error}"}
+        return answers
+
+    def ask_one(self, incarnation: str, request: Request, timeout: float) -> Answer:
+        """Ask the worker of one recording, and wait. Raises `ConnectionError`."""
+        with self._changed:
+            feed = self._feeds[incarnation]
+        try:
+            future = self._send(feed.member.id, {**request, "incarnation": incarnation})
+            answer = future.result(timeout)
+        except Exception as error:
+            raise ConnectionError(f"{feed.label} does not answer: {error}") from error
+        if "error" in answer:
+            raise ConnectionError(f"{feed.label} does not answer: {answer['error']}")
+        return answer
+
+    def _has_all(self, wanted: int) -> bool:
+        """Tell whether what was written before a time (ns) is here, as far as it can be had."""
+        if not self._members and not self._feeds and not self._is_cluster_gone:
+            return False  # nobody has been asked yet
+        if any(each.is_awaited and each.marked_at < wanted for each in self._members.values()):
+            return False
+        return all(each.has_until >= wanted for each in self._feeds.values() if each.can_be_had)
+
+    def _awaited(self) -> Iterable[Feed]:
+        return [each for each in self._feeds.values() if each.is_awaited]
+
+    # -- in the thread -----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                with self._changed:
+                    self._look_for_members()
+                    self._look_for_silence()
+                    for member in self._members.values():
+                        self._mark(member)
+                    for feed in self._feeds.values():
+                        self._read(feed)
+                        self._rescue(feed)
+                    self._write()
+                    self._changed.notify_all()
+                    if self._is_cluster_gone and not any(self._awaited()):
+                        break
+                self._take_news()
+        except BaseException:
+            self._has_failed = True
+            raise
+        finally:
+            with self._changed:
+                for feed in self._feeds.values():
+                    feed.is_over = True
+                    feed.end = feed.fetched if self._stopping else feed.end
+                with contextlib.suppress(OSError):
+                    self._write()
+                self._appender.close()
+                recording = self._recording()
+                if recording is not None:
+                    recording.finish(time.time_ns())
+                self._is_over = True
+                self._changed.notify_all()
+            self._say_goodbye()
+
+    def _take_news(self) -> None:
+        """Wait for an answer, or until it is time for a question; take what has come."""
+        with contextlib.suppress(queue.Empty):
+            wait_s = self._until_next_question()
+            while True:
+                news = self._news.get(timeout=wait_s) if wait_s > 0 else self._news.get_nowait()
+                wait_s = 0.0
+                if news is not None:
+                    with self._changed:
+                        news()
+
+    def _until_next_question(self) -> float:
+        due = min(
+            (each.next_mark for each in self._members.values() if each.asked is None),
+            default=float("inf"),
+        )
+        return min(max(due - time.monotonic(), 0.001), _IDLE_S)
+
+    def _send(self, member: str, request: Request) -> Future[Answer]:
+        return self._cluster.ask(member, {**request, "version": VERSION, "session": self._session})
+
+    def _ask(self, member: Member, request: Request, then: _Then) -> None:
+        """Ask a worker; its answer is taken in this thread."""
+
+        def answered(future: Future[Answer]) -> None:
+            arrived = time.time_ns()
+            try:
+                answer: Any = future.result()
+            except BaseException as error:  # a cancelled one too
+                answer = {"error": f"{type(error).__name__}: {error}", "lost": True}
+            if not isinstance(answer, dict):
+                answer = {"error": "it has no ipyfdcapture"}
+            self._news.put(lambda: then({**answer, "arrived": arrived}))
+
+        try:
+            self._send(member.id, request).add_done_callback(answered)
+        except Exception as error:
+            why = {"error": f"{type(error).__name__}: {error}", "lost": True}
+            self._news.put(lambda: then(why))
+
+    # -- which workers there are -------------------------------------------------------------------
+
+    def _look_for_members(self) -> None:
+        now = time.monotonic()
+        if now < self._next_members or self._is_cluster_gone:
+            return
+        self._next_members = now + _MEMBERS_S
+        try:
+            present = list(self._cluster.members())
+        except ConnectionError:
+            present = []
+            self._is_cluster_gone = True
+        for key in present:
+            if key not in self._members:
+                self._members[key] = Member(key)
+        for key in self._members.keys() - set(present):
+            self._members.pop(key).is_gone = True
+            self._names.release(key)
+
+    def _look_for_silence(self) -> None:
+        now = time.monotonic()
+        for member in self._members.values():
+            since = member.asked if member.failing is None else member.failing
+            member.is_silent = since is not None and now - since > SILENT_S
+
+    # -- marks -------------------------------------------------------------------------------------
+
+    def _mark(self, member: Member) -> None:
+        now = time.monotonic()
+        is_wanted = self._wanted_until > member.marked_at and not member.trouble
+        if member.asked is not None or (now < member.next_mark and not is_wanted):
+            return
+        member.asked = now
+        asked = time.time_ns()
+        self._ask(member, {"do": "mark"}, lambda answer: self._marked(member, asked, answer))
+
+    def _marked(self, member: Member, asked: int, answer: Answer) -> None:
+        now = time.monotonic()
+        member.asked = None
+        interval = max(_MARK_S, len(self._members) / _MARKS_PER_S)
+        if answer.get("lost"):  # it is gone, as the engine will soon say, or cut off
+            member.failing = member.failing or now
+            member.next_mark = now + interval
+            return
+        member.failing = None
+        if "error" in answer:
+            member.next_mark = now + _RETRY_S
+            unknown = answer["error"] == "unknown"
+            member.trouble = "captures nothing for this log" if unknown else answer["error"]
+            return
+        member.trouble = ""
+        member.is_silent = False
+        member.next_mark = now + interval
+        member.host, member.pid = answer["host"], answer["pid"]
+        label = self._names.label(member.id, answer["name"])
+        for each in answer["recordings"]:
+            member.clock.note(asked, answer["arrived"], each["now"])
+            feed = self._feeds.get(each["incarnation"])
+            if feed is None:
+                feed = self._feeds[each["incarnation"]] = Feed(member, label, each)
+            feed.member = member
+            self._add_sources(feed, each["sources"])
+            feed.marked(each, asked)
+        member.marked_at = asked
+
+    def _add_sources(self, feed: Feed, names: list[str]) -> None:
+        recording = self._recording()
+        new = names[len(feed.numbers) :]
+        if recording is None or not new:
+            return
+        first = len(recording.sources)
+        recording.add_sources([f"{feed.label}/{name}" for name in new])
+        feed.numbers += range(first, first + len(new))
+
+    # -- blocks ------------------------------------------------------------------------------------
+
+    @property
+    def _block_bytes(self) -> int:
+        block = _BUFFERED_BYTES // (2 * max(1, len(self._feeds)))
+        return max(_LEAST_BLOCK_BYTES, min(block, _MOST_BLOCK_BYTES))
+
+    def _read(self, feed: Feed) -> None:
+        may_fetch = self._fetching or self._allowance is None or self._fetched < self._allowance
+        feed.is_paused = feed.is_behind and not may_fetch
+        is_there = not (feed.member.is_gone or feed.member.is_silent)
+        if feed.is_reading or not feed.is_behind or feed.is_paused or not is_there:
+            return
+        if feed.stream.memory >= 2 * self._block_bytes:
+            return
+        feed.is_reading = True
+        stop = min(feed.end, feed.fetched + self._block_bytes)
+        request = {
+            "do": "read",
+            "incarnation": feed.incarnation,
+            "start": feed.fetched,
+            "stop": stop,
+        }
+        self._ask(feed.member, request, lambda answer: self._take_block(feed, answer))
+
+    def _take_block(self, feed: Feed, answer: Answer) -> None:
+        feed.is_reading = False
+        if "chunks" in answer and answer["start"] >= feed.fetched:
+            self._fetched += len(answer["data"])
+            feed.take(answer)
+            self._read(feed)
+
+    # -- those that do not answer any more ---------------------------------------------------------
+
+    def _rescue(self, feed: Feed) -> None:
+        """Have the files of a worker that is gone, or stuck, read by another process there."""
+        needs_it = feed.member.is_gone or feed.member.is_silent
+        if not needs_it or not feed.may_have_more or feed.is_reading:
+            return
+        now = time.monotonic()
+        feed.rescued_since = feed.rescued_since or now
+        if now < feed.next_rescue:
+            return
+        request = feed.request_left(self._block_bytes)
+        if feed.member.host == host_id():
+            what = (request["path"], request["kept"], request["pid"], request["start"])
+            self._take_left(feed, leftovers.read_left(*what, request["limit"]))
+            return
+        neighbours = [
+            each
+            for each in self._members.values()
+            if each.host == feed.member.host and not each.is_silent and not each.trouble
+        ]
+        if neighbours:
+            feed.is_reading = True
+            self._ask(neighbours[0], request, lambda answer: self._take_left(feed, answer))
+        else:
+            self._take_left(feed, {"error": "there is nobody else on its machine to read it"})
+
+    def _take_left(self, feed: Feed, answer: Answer) -> None:
+        feed.is_reading = False
+        now = time.monotonic()
+        has_more = "chunks" in answer and len(answer["data"]) > 0
+        if "chunks" in answer:
+            self._fetched += len(answer["data"])
+            feed.take_left(answer)
+        if answer.get("over"):
+            feed.is_over = True
+        feed.next_rescue = now if has_more else now + _MARK_S
+        if answer.get("alive"):
+            feed.rescued_since = now  # cut off from us: it goes on
+            if self._is_cluster_gone and not has_more:
+                feed.is_over = True  # but not for us
+        waited = now - feed.rescued_since
+        if feed.member.is_gone and not feed.is_over and waited > leftovers.MOVED_WITHIN_S:
+            feed.give_up(answer.get("error", "its files are not where they should be"))
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        """Write what no worker can precede any more."""
+        until = min((each.stream.may_give_from for each in self._awaited()), default=1 << 63)
+        streams = [each.stream for each in self._feeds.values() if each.stream.nbytes]
+        if streams:
+            length = 0
+            try:
+                for chunk in merged(streams, until):
+                    length += len(chunk[1])
+                    if self._state.dropped_why is None:
+                        self._appender.add(*chunk)
+                if self._state.dropped_why is None:
+                    self._appender.flush()
+            except OSError as error:
+                self._state.dropped_why = reason(error)
+            if self._state.dropped_why is not None:
+                self._state.dropped += length
+        for feed in self._feeds.values():
+            feed.note_written()
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def _say_goodbye(self) -> None:
+        """Tell the workers that nobody wants more, and remove what others have left."""
+        goodbyes: list[Future[Answer]] = []
+        if not self._is_cluster_gone:
+            for member in self._members.values():
+                with contextlib.suppress(Exception):
+                    goodbyes.append(self._send(member.id, {"do": "end"}))
+        for feed in self._feeds.values():
+            if feed.member.is_gone or self._is_cluster_gone:
+                goodbyes += self._remove_left(feed)
+        deadline = time.monotonic() + _GOODBYE_S
+        for future in goodbyes:
+            with contextlib.suppress(BaseException):
+                future.result(max(0.0, deadline - time.monotonic()))
+        with contextlib.suppress(Exception):
+            self._cluster.close()
+
+    def _remove_left(self, feed: Feed) -> list[Future[Answer]]:
+        if feed.member.host == host_id():
+            leftovers.remove(feed.kept)
+            if is_running(feed.member.pid):
+                leftovers.note_unwanted(feed.kept)
+            return []
+        for member in self._members.values():
+            if member.host == feed.member.host and not self._is_cluster_gone:
+                with contextlib.suppress(Exception):
+                    return [self._send(member.id, {"do": "remove", "kept": feed.kept})]
+        return []

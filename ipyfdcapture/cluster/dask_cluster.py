@@ -1,0 +1,113 @@
+"""The workers of a Dask cluster, by way of its scheduler.
+
+A plugin, which the scheduler gives to every worker, also to those that come later, has a worker
+capture its output, and adds a question to those that it answers. No task is scheduled for it, and
+no event is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Collection
+from concurrent.futures import Future
+from typing import Any
+
+from distributed import Client
+
+from ..errors import CaptureError
+from .dask_plugin import make_plugin
+from .dask_worker import OPERATION
+from .host import process_id
+from .protocol import Answer, Request
+
+#: How often to ask the scheduler which workers it has.
+_LOOK_S = 0.5
+#: An answer that has not come by then does not come.
+_PATIENCE_S = 60.0
+
+
+class DaskCluster:
+    """The way to the workers of one client. See `ipyfdcapture.cluster.protocol.Cluster`."""
+
+    name = "Dask"
+
+    def __init__(self, client: Any, session: str, options: dict[str, Any]) -> None:
+        self._client = client
+        self._plugin = f"ipyfdcapture-{session}"
+        self._members: tuple[str, ...] = ()
+        self._looked = 0.0
+        self._is_looking = False
+        self._lock = threading.Lock()
+        plugin = make_plugin(session, options, process_id())
+        client.register_plugin(plugin)
+
+    def members(self) -> Collection[str]:
+        """See `Cluster`."""
+        if self._client.status in ("closed", "closing", "newly-created"):
+            raise ConnectionError("the client was closed")
+        with self._lock:
+            due = time.monotonic() - self._looked >= _LOOK_S and not self._is_looking
+            self._is_looking = self._is_looking or due
+        if due:
+            self._submit(self._look()).add_done_callback(lambda future: future.exception())
+        return self._members
+
+    async def _look(self) -> None:
+        try:
+            self._members = tuple(await self._client.scheduler.ncores())
+        finally:
+            self._looked, self._is_looking = time.monotonic(), False
+
+    def ask(self, member: str, request: Request) -> Future[Answer]:
+        """See `Cluster`."""
+        return self._submit(self._ask(member, request))
+
+    async def _ask(self, member: str, request: Request) -> Answer:
+        message = {"op": OPERATION, "request": request}
+        # One that is gone by now is left out of the answers: an error would be logged at length.
+        asked = self._client.scheduler.broadcast(msg=message, workers=[member], on_error="ignore")
+        answers = await asyncio.wait_for(asked, _PATIENCE_S)
+        if member not in answers:
+            raise ConnectionError("it is gone")
+        answer: Answer = answers[member]
+        return answer
+
+    def _submit(self, coroutine: Any) -> Future[Any]:
+        loop = self._client.loop.asyncio_loop
+        if loop.is_closed():
+            coroutine.close()
+            raise ConnectionError("the client was closed")
+        return asyncio.run_coroutine_threadsafe(coroutine, loop)
+
+    def close(self) -> None:
+        """See `Cluster`. To be called in a thread that is not Dask's."""
+        if self._client.status == "running":
+            name = self._plugin
+            self._submit(self._client.scheduler.unregister_worker_plugin(name=name)).result(1.0)
+
+
+def check_client(client: Any, tasks: bool) -> Client:
+    """Return a client whose workers can be captured. Raises `ValueError` or `CaptureError`.
+
+    With ``tasks``, its workers must be able to tell the output of one task from another's.
+    """
+    if not isinstance(client, Client):
+        raise ValueError(f"capture_workers takes a dask.distributed.Client, not {client!r}")
+    if client.asynchronous:
+        raise ValueError("capture_workers needs a synchronous Client: Client(asynchronous=False)")
+    if client.status != "running":
+        raise CaptureError(f"the client is {client.status}: there is nothing to capture")
+    if getattr(client.cluster, "processes", None) is False:
+        raise ValueError(
+            "the workers of a LocalCluster(processes=False) are threads of this process: "
+            "use capture_fd or %%capture_fd"
+        )
+    threads = client.nthreads() if tasks else {}
+    if any(count > 1 for count in threads.values()):
+        raise ValueError(
+            f"tasks=True needs workers with one thread: these have up to {max(threads.values())}, "
+            "and native code does not say which of them writes"
+        )
+    return client

@@ -1,0 +1,74 @@
+"""Beginning a log of workers: what fetches, what shows, and what captures of this process get."""
+
+from __future__ import annotations
+
+import fcntl
+from functools import partial
+from typing import Any
+
+from ..live.follower import Follower
+from ..live.iopub import has_kernel
+from ..live.target import Target, TargetContext
+from ..live.targets import kernel_shell, make_target
+from .captured_cells import CapturedCells
+from .collector import Collector
+from .protocol import Cluster
+from .under_cells import UnderCells
+from .workers_log import WorkersLog
+
+#: As for captures in cells, see `ipyfdcapture.capture.options.CaptureOptions`.
+_LIVE_INTERVAL_S = 0.1
+_LIVE_MAX_BYTES = 1_000_000
+_LIVE_MAX_LINES = 1000
+_TAIL_LINES = 20
+#: How long the end of a cell waits for what workers wrote in it: they answer within 20 ms.
+_SETTLE_S = 1.0
+
+
+def begin_log(cluster: Cluster, session: str, live: Any, fetch_bytes: int | None) -> WorkersLog:
+    """Begin to fetch from a cluster, and to show what comes.
+
+    Parameters
+    ----------
+    cluster
+        The way to the workers.
+    session
+        What they know the log by.
+    live
+        Where to show what comes, as for `capture_fd`; None: nowhere.
+    fetch_bytes
+        Fetch no more than this without being asked to. None: everything.
+    """
+    collector = Collector(cluster, session, fetch_bytes)
+    recording = collector.start()
+    cells = CapturedCells(recording, collector.fetch)
+    follower = None
+    if live is not None:
+        target = _target(live, cells)
+        follower = Follower(recording, target, _LIVE_INTERVAL_S, "workers")
+        follower.start()
+        if isinstance(target, UnderCells):
+            target.settle = partial(_settle, collector, follower)
+    return WorkersLog(recording, collector, cells, follower)
+
+
+def _settle(collector: Collector, follower: Follower) -> None:
+    collector.fetch(_SETTLE_S)
+    follower.catch_up(_SETTLE_S)
+
+
+def _target(live: Any, cells: CapturedCells) -> Target:
+    context = TargetContext(
+        frozenset(), _duplicate, _LIVE_MAX_BYTES, _LIVE_MAX_LINES, _TAIL_LINES, "the workers' log"
+    )
+    shell = kernel_shell()
+    if live in ("auto", "iopub") and has_kernel(shell):
+        return UnderCells(shell, context, cells)
+    return make_target(live)(context)
+
+
+def _duplicate(fd: int) -> int | None:
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    except OSError:  # it is closed
+        return None

@@ -1,0 +1,125 @@
+"""What is known of each worker of a log, without fetching anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..log.levels import LEVELS
+from ..log.view.words import size
+from .feeds import Feed, Member
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """One worker, as `WorkersLog.workers` returns it.
+
+    A restarted worker has one entry, for all that it has written under its name.
+    """
+
+    #: What its lines are found by: ``logs.source(name)``.
+    name: str
+    #: ``running``, ``silent`` (it does not answer), ``lost`` (it is gone), or ``failed`` (it cannot
+    #: be captured).
+    state: str
+    #: How often it was restarted since the log began.
+    restarts: int
+    #: What it has written, and how much of that is in the log here.
+    nbytes: int
+    fetched: int
+    #: Lines that were counted so far; while a worker is busy, it counts behind.
+    lines: int
+    last_line: str
+    #: The worst level of a line so far, or None.
+    worst: str | None
+    #: For how long (s) it has written nothing; None: it never wrote.
+    silent_s: float | None
+    #: One line that says what is missing, and why; empty if nothing is.
+    trouble: str
+
+
+class WorkerTable(list[WorkerStatus]):
+    """What `WorkersLog.workers` returns: a list that is shown as a table."""
+
+    def __repr__(self) -> str:
+        head = ("worker", "state", "written", "lines", "worst", "silent", "last line")
+        rows = [head, *map(_row, self)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        return "\n".join([*lines, *(each.trouble for each in self if each.trouble)])
+
+    def _repr_pretty_(self, printer: object, cycle: bool) -> None:
+        printer.text(repr(self))  # type: ignore[attr-defined]
+
+
+def _row(status: WorkerStatus) -> tuple[str, ...]:
+    state = f"{status.state}, restarted" if status.restarts else status.state
+    silent = "" if status.silent_s is None else f"{status.silent_s:.0f} s"
+    last = "".join(c if c.isprintable() else "?" for c in status.last_line)[:60]
+    lines = f"{status.lines:,}"
+    return status.name, state, size(status.nbytes), lines, status.worst or "", silent, last
+
+
+def status_of(feeds: Iterable[Feed], members: Iterable[Member]) -> list[WorkerStatus]:
+    """Return one entry for each worker that has, or had, a recording; then those without."""
+    by_label: dict[str, list[Feed]] = {}
+    for feed in feeds:
+        by_label.setdefault(feed.label, []).append(feed)
+    known = {feed.member for all_of in by_label.values() for feed in all_of}
+    statuses = [_status(label, by_label[label]) for label in sorted(by_label, key=_natural)]
+    for member in members:
+        if member not in known and member.trouble:
+            trouble = f"{member.id} is not captured: {member.trouble}"
+            statuses.append(WorkerStatus(member.id, "failed", 0, 0, 0, 0, "", None, None, trouble))
+    return statuses
+
+
+def _natural(label: str) -> list[tuple[str, int]]:
+    """Return what sorts worker-10 behind worker-9."""
+    return [(word, int(part or 0)) for word, part in re.findall(r"(\D*)(\d*)", label)]
+
+
+def _status(label: str, feeds: list[Feed]) -> WorkerStatus:
+    latest = feeds[-1]
+    summaries = [each.summary for each in feeds if each.summary]
+    worst = [each["worst"] for each in summaries if each["worst"]]
+    own = {each.incarnation for each in feeds}
+    return WorkerStatus(
+        name=label,
+        state=_state(latest),
+        restarts=len(own) - 1,
+        nbytes=sum(each.end for each in feeds),
+        fetched=sum(each.fetched - each.missing for each in feeds),
+        lines=sum(each["lines"] for each in summaries),
+        last_line=summaries[-1]["last_line"] if summaries else "",
+        worst=max(worst, key=LEVELS.index, default=None),
+        silent_s=latest.silent_s,
+        trouble="; ".join(filter(None, map(_trouble, feeds))),
+    )
+
+
+def _state(feed: Feed) -> str:
+    if feed.member.is_gone:
+        return "lost"
+    if feed.member.is_silent:
+        return "silent"
+    return "failed" if feed.member.trouble else "running"
+
+
+def _trouble(feed: Feed) -> str:
+    """Return what is missing of one recording, in one line."""
+    if feed.given_up:
+        return f"what {feed.label} wrote last is missing: {feed.given_up}"
+    if feed.dropped_why:
+        return f"{size(feed.dropped)} of {feed.label} are missing: {feed.dropped_why}"
+    if feed.missing:
+        return f"{size(feed.missing)} of {feed.label} are missing: max_bytes had dropped them"
+    if feed.is_paused and feed.is_behind:
+        left = size(feed.end - feed.fetched)
+        return f"{left} of {feed.label} are not here yet: fetch() has them"
+    if feed.member.is_silent:
+        return f"{feed.label} does not answer: what it writes comes once it does"
+    if feed.member.trouble and not feed.member.is_gone:
+        return f"{feed.label} is not captured: {feed.member.trouble}"
+    return ""

@@ -1,0 +1,327 @@
+"""Output of clusters' workers: real local clusters of Dask and ipyparallel, and simulated ones.
+
+    python tests/benchmarks/bench_cluster.py [--only NAME] [--json FILE]
+
+Each figure stands beside its target. Ratios are of work in turns, in one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+for place in (HERE, HERE.parent, HERE.parent.parent):
+    sys.path.insert(0, str(place))
+
+from common import describe_run, peak_bytes, plain_table  # noqa: E402
+
+Row = tuple[str, str, str]
+LIMIT_S = 600.0
+
+
+# -- what workers run -----------------------------------------------------------------------------
+
+
+def flood(lines: int, held_bytes: int) -> float:
+    """Write native lines, and some bytes while the GIL is held; return the seconds it took."""
+    libc = ctypes.PyDLL(None)
+    started = time.monotonic()
+    for i in range(lines):
+        libc.printf(b"line %d\n", i)
+    if held_bytes:
+        libc.printf(b"%s\n", b"x" * held_bytes)
+    libc.fflush(None)
+    return time.monotonic() - started
+
+
+def bulk(nbytes: int) -> float:
+    """Write so many bytes as large blocks; return the seconds it took."""
+    block = (b"x" * 99 + b"\n") * 10_000
+    started = time.monotonic()
+    for _ in range(nbytes // len(block)):
+        os.write(1, block)
+    return time.monotonic() - started
+
+
+def stamp(_: int) -> float:
+    os.write(1, b"stamp %f\n" % time.time())
+    return 0.0
+
+
+def nothing(number: int) -> int:
+    return number
+
+
+# -- clusters -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def dask_client(workers: int) -> Iterator[Any]:
+    from distributed import Client
+
+    directory = tempfile.mkdtemp()
+    address = os.path.join(directory, "scheduler.json")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path[:3]))}
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": env}
+    python = [sys.executable, "-m"]
+    scheduler = [*python, "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
+    worker = [*python, "distributed.cli.dask_worker", "--nthreads", "1", "--no-dashboard"]
+    started = [subprocess.Popen([*scheduler, "--scheduler-file", address], **quiet)]
+    where = ["--scheduler-file", address, "--local-directory", directory]
+    for i in range(workers):
+        started.append(subprocess.Popen([*worker, *where, "--name", f"worker-{i}"], **quiet))
+    try:
+        while not os.path.exists(address):
+            time.sleep(0.05)
+        with Client(scheduler_file=address) as client:
+            client.wait_for_workers(workers, LIMIT_S)
+            client.run(lambda: sys.path.insert(0, str(HERE)))
+            yield client
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait()
+
+
+@contextmanager
+def engines(number: int) -> Iterator[Any]:
+    import ipyparallel
+
+    os.environ["PYTHONPATH"] = os.pathsep.join(map(str, sys.path[:3]))
+    with ipyparallel.Cluster(n=number, log_level=40) as client:
+        yield client
+
+
+class _Dask:
+    name = "Dask"
+    open = staticmethod(dask_client)
+
+    @staticmethod
+    def capture(client: Any) -> Any:
+        from ipyfdcapture.dask import capture_workers
+
+        return capture_workers(client, live=None, fetch_bytes=None)
+
+    @staticmethod
+    def run(client: Any, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        addresses = list(client.scheduler_info(n_workers=-1)["workers"])
+        futures = [
+            client.submit(function, *arguments, workers=[each], pure=False) for each in addresses
+        ]
+        return list(client.gather(futures))
+
+
+class _IPyParallel:
+    name = "ipyparallel"
+    open = staticmethod(engines)
+
+    @staticmethod
+    def capture(client: Any) -> Any:
+        from ipyfdcapture.ipyparallel import capture_engines
+
+        return capture_engines(client, live=None, fetch_bytes=None)
+
+    @staticmethod
+    def run(client: Any, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+        return list(client[:].apply_async(function, *arguments).get(LIMIT_S))
+
+
+ENGINES: tuple[Any, ...] = (_Dask, _IPyParallel)
+
+
+# -- the rows -------------------------------------------------------------------------------------
+
+
+def complete(engine: Any) -> Iterator[Row]:
+    """3 workers x 100,000 native lines and 2 MiB under the GIL."""
+    lines, held = 100_000, 2 << 20
+    with engine.open(3) as client:
+        logs = engine.capture(client)
+        engine.run(client, nothing, 0)
+        started = time.monotonic()
+        engine.run(client, flood, lines, held)
+        is_all = logs.fetch(LIMIT_S)
+        seconds = time.monotonic() - started
+        expected = "".join(f"line {i}\n" for i in range(lines)) + "x" * held + "\n"
+        names = [each.name for each in logs.workers()]
+        exact = sum(logs.source(name).text == expected for name in names)
+        yield (
+            f"{engine.name}: 3 x 100,000 lines and 2 MiB under the GIL",
+            f"{exact} of 3 exact, {'nothing' if is_all else 'SOMETHING'} missing, {seconds:.1f} s",
+            "3 of 3",
+        )
+        logs.close()
+
+
+def fetch(engine: Any) -> Iterator[Row]:
+    """1 M lines that are there are fetched; then 1 GB, and the client's memory."""
+    with engine.open(3) as client:
+        writer = engine.capture(client)  # has the workers record
+        engine.run(client, flood, 333_334, 0)
+        assert writer.fetch(LIMIT_S)
+        started = time.monotonic()
+        reader = engine.capture(client)
+        while len(reader.workers()) < 3:
+            time.sleep(0.001)
+        marked = time.monotonic()
+        assert reader.fetch(LIMIT_S)
+        now = time.monotonic()
+        assert reader.nbytes == writer.nbytes
+        yield (
+            f"{engine.name}: 1 M lines fetched",
+            f"{now - marked:.2f} s (from nothing {now - started:.2f} s)",
+            "0.6 s",
+        )
+        reader.close()
+        before = peak_bytes()
+        engine.run(client, bulk, 340_000_000)
+        assert writer.fetch(LIMIT_S)
+        grown = (peak_bytes() - before) / 1e6
+        yield f"{engine.name}: client's memory for 1 GB", f"+{grown:.0f} MB", "100 MB"
+        writer.close()
+
+
+def slow_down(engine: Any) -> Iterator[Row]:
+    """Bulk output of workers with and without, in turns."""
+    times: dict[bool, list[float]] = {False: [], True: []}
+    with engine.open(2) as client:
+        for turn in range(10):
+            captured = bool(turn % 2)
+            logs = engine.capture(client) if captured else None
+            engine.run(client, nothing, 0)
+            if logs is not None:
+                logs.fetch(LIMIT_S)
+            times[captured] += engine.run(client, flood, 100_000, 0)
+            if logs is not None:
+                logs.close()
+    without, with_it = (statistics.median(times[captured]) for captured in (False, True))
+    yield f"{engine.name}: 100,000 lines, with / without", f"{with_it / without:.2f}", "1.05"
+
+
+def empty_tasks() -> Iterator[Row]:
+    """2,000 empty Dask tasks with and without the plugin, in turns."""
+    times: dict[bool, list[float]] = {False: [], True: []}
+    with dask_client(2) as client:
+        for turn in range(10):
+            captured = bool(turn % 2)
+            logs = _Dask.capture(client) if captured else None
+            client.gather(client.map(nothing, range(100), pure=False))
+            started = time.monotonic()
+            client.gather(client.map(nothing, range(2000), pure=False))
+            times[captured].append(time.monotonic() - started)
+            if logs is not None:
+                logs.close()
+    ratio = statistics.median(times[True]) / statistics.median(times[False])
+    yield "Dask: 2,000 empty tasks, with / without", f"{ratio:.2f}", "1.05"
+
+
+def latency() -> Iterator[Row]:
+    """From a line on a worker to the client's live target."""
+    import io
+
+    from ipyfdcapture.dask import capture_workers
+
+    class Stamps(io.StringIO):
+        def write(self, text: str) -> int:
+            now = time.time()
+            delays.extend(now - float(word) for word in text.split() if word != "stamp")
+            return len(text)
+
+    delays: list[float] = []
+    with dask_client(3) as client:
+        logs = capture_workers(client, live=Stamps())
+        for _ in range(40):
+            _Dask.run(client, stamp, 0)
+            time.sleep(0.05)
+        logs.fetch(LIMIT_S)
+        time.sleep(0.5)
+        logs.close()
+    yield (
+        "Dask: a line on a worker to the live target",
+        f"{statistics.median(delays):.2f} s",
+        "0.3 s",
+    )
+
+
+def thousand() -> Iterator[Row]:
+    """1,000 workers on disk, clocks shifted: 1 M lines merged."""
+    from helpers.workers import SimulatedCluster, SimulatedWorker
+
+    from ipyfdcapture.cluster.opening import begin_log
+
+    with tempfile.TemporaryDirectory() as directory:
+        start = time.time_ns()
+        workers = []
+        for i in range(1000):
+            shift = (i % 7 - 3) * 3_600_000_000_000
+            worker = SimulatedWorker(f"worker-{i}", Path(directory), shift)
+            for n in range(1000):
+                text = f"step {n} of worker {i}: residual 1e-3\n".encode()
+                worker._appender.add(0, text, start + shift + n * 1_000_000 + i)
+            worker._appender.flush()
+            worker._appender.close()
+            worker._appender = None
+            workers.append(worker)
+        before = peak_bytes()
+        cluster = SimulatedCluster(*workers)
+        started = time.monotonic()
+        processor = time.process_time()
+        logs = begin_log(cluster, "session", None, None)
+        assert logs.fetch(LIMIT_S)
+        seconds, processor = time.monotonic() - started, time.process_time() - processor
+        grown = (peak_bytes() - before) / 1e6
+        assert len(logs) == 1_000_000, (len(logs), logs.dropped, logs.recording.dropped_why)
+        yield (
+            "1,000 simulated workers: 1 M lines merged",
+            f"{seconds:.1f} s ({processor:.1f} s of processor)",
+            "5 s",
+        )
+        yield "the client's memory for that", f"+{grown:.0f} MB", "200 MB"
+        asked = cluster.asked
+        time.sleep(5)
+        yield "questions in a second, idle", f"{(cluster.asked - asked) / 5:.0f}", "200"
+        logs.close()
+
+
+ROWS: dict[str, Callable[[], Iterator[Row]]] = {
+    **{f"complete-{engine.name}": (lambda engine=engine: complete(engine)) for engine in ENGINES},
+    **{f"fetch-{engine.name}": (lambda engine=engine: fetch(engine)) for engine in ENGINES},
+    **{f"slow-{engine.name}": (lambda engine=engine: slow_down(engine)) for engine in ENGINES},
+    "tasks": empty_tasks,
+    "latency": latency,
+    "thousand": thousand,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=ROWS, action="append")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    found: list[Row] = []
+    for name in options.only or ROWS:
+        for row in ROWS[name]():
+            print(*row, sep=" | ", flush=True)
+            found.append(row)
+    print(describe_run(["distributed", "ipyparallel"]))
+    print(plain_table(("work", "measured", "target"), found))
+    if options.json is not None:
+        rows = [dict(zip(("work", "measured", "target"), row, strict=True)) for row in found]
+        options.json.write_text(json.dumps(rows, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""Workers of a real Dask cluster."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("distributed")
+
+from helpers.process import private_env
+from helpers.wait import LIMIT_S, eventually
+from scripts.clusters import tasks
+
+from ipyfdcapture import capture_fd
+from ipyfdcapture.cluster.workers_log import WorkersLog
+from ipyfdcapture.dask import capture_workers
+
+_LINES = 20_000
+
+
+@pytest.fixture(scope="module")
+def _processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A scheduler and two workers of their own, as on a real cluster; the scheduler's address."""
+    directory = tmp_path_factory.mktemp("dask")
+    env = private_env(directory, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
+    address = directory / "address.json"
+    options: dict[str, Any] = {"env": env, "cwd": directory, "stdin": subprocess.DEVNULL}
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    with open(directory / "log", "wb") as log:
+        options |= {"stdout": log, "stderr": log}
+        started = [
+            subprocess.Popen(
+                [*command, "--port", "0", "--no-dashboard", "--scheduler-file", str(address)],
+                **options,
+            )
+        ]
+        for name in ("worker-1", "worker-2"):
+            started.append(_start_worker(name, address, directory, options))
+        try:
+            yield str(address)
+        finally:
+            for process in started:
+                process.terminate()
+            for process in started:
+                process.wait(LIMIT_S)
+
+
+def _start_worker(
+    name: str, address: Path, directory: Path, options: dict[str, Any], *more: str
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "distributed.cli.dask_worker"),
+            *("--scheduler-file", str(address), "--nthreads", "1", "--name", name),
+            *("--no-dashboard", "--local-directory", str(directory), *more),
+        ],
+        **options,
+    )
+
+
+@pytest.fixture
+def client(_processes: str) -> Iterator[Any]:
+    from distributed import Client
+
+    eventually(lambda: os.path.exists(_processes), "the scheduler")
+    with Client(scheduler_file=_processes) as client:
+        client.wait_for_workers(2, LIMIT_S)
+        yield client
+
+
+@pytest.fixture
+def logs(client: Any) -> Iterator[WorkersLog]:
+    log = capture_workers(client, live=None, tasks=True)
+    yield log
+    log.close()
+
+
+def said(log: Any) -> list[str]:
+    """Return the lines of tasks: Dask's own messages go to a worker's stderr, too."""
+    return [line for line in log if " - distributed." not in line]
+
+
+def by_worker(client: Any, function: Any, *arguments: Any) -> dict[str, Any]:
+    """Run a function on each worker, as a task; return what it returned by the worker's name."""
+    names = {
+        address: worker["name"]
+        for address, worker in client.scheduler_info(n_workers=-1)["workers"].items()
+    }
+    futures = {
+        name: client.submit(function, *arguments, workers=[address], pure=False, retries=0)
+        for address, name in names.items()
+    }
+    return {name: future.result(LIMIT_S) for name, future in futures.items()}
+
+
+def test_each_worker_s_output_is_found_by_its_name(client: Any, logs: WorkersLog) -> None:
+    by_worker(client, tasks.say, 7)
+    assert logs.fetch(LIMIT_S)
+    for name in ("worker-1", "worker-2"):
+        lines = logs.source(name)
+        assert sorted(said(lines)) == ["child 7", "error: 7", "native 7", "python 7"]
+        assert {line.source for line in lines} == {f"{name}/stdout", f"{name}/stderr"}
+        assert said(logs.source(f"{name}/stderr")) == ["error: 7"]
+
+
+def test_a_flood_and_code_that_holds_the_gil_are_complete(client: Any, logs: WorkersLog) -> None:
+    by_worker(client, tasks.flood, _LINES, 3)
+    assert logs.fetch(LIMIT_S)
+    expected = "".join(f"3: line {i}\n" for i in range(_LINES)) + "x" * (2 << 20) + "\n"
+    for name in ("worker-1", "worker-2"):
+        assert logs.source(f"{name}/stdout").text == expected
+    assert len(logs.on_workers) >= 2 * (_LINES + 1)
+
+
+def test_each_task_s_output_is_its_own(client: Any, logs: WorkersLog) -> None:
+    futures = client.map(tasks.say_one, range(30), pure=False)
+    client.gather(futures)
+    assert [logs.task(each).text for each in futures] == [f"native {i}\n" for i in range(30)]
+    assert logs.task(futures[3].key)[0].source in ("worker-1/stdout", "worker-2/stdout")
+    with pytest.raises(KeyError, match="no worker knows of a task 'none'"):
+        logs.task("none")
+
+
+def test_a_capture_of_the_client_has_what_workers_write_meanwhile(
+    client: Any, logs: WorkersLog
+) -> None:
+    by_worker(client, tasks.say_one, 1)
+    with capture_fd() as cell:
+        by_worker(client, tasks.say_one, 2)
+    by_worker(client, tasks.say_one, 3)
+    assert sorted((line.source, line) for line in cell if line in said(cell)) == [
+        ("worker-1/stdout", "native 2"),
+        ("worker-2/stdout", "native 2"),
+    ]
+
+
+def test_a_killed_worker_s_last_words_are_in_the_log_and_it_is_captured_again(
+    client: Any, logs: WorkersLog
+) -> None:
+    from distributed import KilledWorker
+
+    address = next(
+        address
+        for address, worker in client.scheduler_info(n_workers=-1)["workers"].items()
+        if worker["name"] == "worker-1"
+    )
+    eventually(lambda: len(logs.workers()) == 2, "both workers")
+    with pytest.raises(KilledWorker):
+        client.submit(tasks.say_and_die, "last words", workers=[address], retries=0).result(LIMIT_S)
+    eventually(lambda: "last words" in logs, "the last words")
+    client.wait_for_workers(2, LIMIT_S)
+
+    def is_back() -> bool:
+        status = next(each for each in logs.workers() if each.name == "worker-1")
+        return status.state == "running" and status.restarts == 1
+
+    eventually(is_back, "the worker to be back")
+    by_worker(client, tasks.say_one, 4)
+    assert logs.fetch(LIMIT_S)
+    assert said(logs.source("worker-1")) == ["last words", "native 4"]
+
+
+def test_a_worker_that_holds_the_gil_holds_up_no_other(
+    client: Any, logs: WorkersLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ipyfdcapture.cluster import collector
+
+    monkeypatch.setattr(collector, "SILENT_S", 0.5)
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    first, second = sorted(workers, key=lambda address: workers[address]["name"])
+    eventually(lambda: len(logs.workers()) == 2, "both workers")
+    stuck = client.submit(tasks.hold_the_gil, 4, workers=[first], pure=False)
+    eventually(lambda: "holding" in logs, "what it wrote before, and while, it was stuck")
+    client.submit(tasks.say_one, 5, workers=[second], pure=False).result(LIMIT_S)
+    eventually(lambda: "native 5" in logs, "the other's line")
+    stuck.result(LIMIT_S)
+    assert eventually(lambda: logs.fetch(LIMIT_S), "an answer of the one that was stuck")
+
+
+def test_two_logs_have_both_all_and_the_last_to_close_leaves_nothing(client: Any) -> None:
+    before = client.run(tasks.state)
+    first = capture_workers(client, live=None)
+    second = capture_workers(client, live=None)
+    by_worker(client, tasks.say_one, 1)
+    assert first.fetch(LIMIT_S) and second.fetch(LIMIT_S)
+    first.close()
+    by_worker(client, tasks.say_one, 2)
+    assert second.fetch(LIMIT_S)
+    assert sorted(said(second)) == ["native 1", "native 1", "native 2", "native 2"]
+    assert client.run(tasks.state) != before
+    second.close()
+    assert eventually(lambda: client.run(tasks.state) == before, "the workers to be as before")
+
+
+def test_a_worker_s_own_log_has_its_output_as_before(client: Any, _processes: str) -> None:
+    own = Path(_processes).parent / "log"
+    logs = capture_workers(client)
+    by_worker(client, tasks.say_one, 1234)
+    eventually(lambda: own.read_bytes().count(b"native 1234\n") == 2, "the lines in the log file")
+    logs.close()
+
+
+def test_a_client_that_comes_back_finds_the_workers_captured_once(_processes: str) -> None:
+    from distributed import Client
+
+    client = Client(scheduler_file=_processes)
+    client.wait_for_workers(2, LIMIT_S)
+    logs = capture_workers(client, live=None)
+    by_worker(client, tasks.say_one, 1)
+    assert logs.fetch(LIMIT_S)
+    client.close()
+    eventually(lambda: logs.complete, "the log to end", timeout=LIMIT_S)
+    assert said(logs) == ["native 1"] * 2
+    with Client(scheduler_file=_processes) as client:
+        again = capture_workers(client, live=None)
+        by_worker(client, tasks.say_one, 2)
+        assert again.fetch(LIMIT_S)
+        assert sorted(said(again))[-2:] == ["native 2", "native 2"]
+        again.close()
+    logs.close()
+
+
+def test_what_cannot_be_captured_is_refused_in_one_line(client: Any) -> None:
+    from distributed import Client, LocalCluster
+
+    with pytest.raises(ValueError, match=r"takes a dask\.distributed\.Client, not 3"):
+        capture_workers(3)
+    with pytest.raises(ValueError, match="live must be"):
+        capture_workers(client, live="nowhere")
+    with pytest.raises(ValueError, match="max_bytes must be a positive number"):
+        capture_workers(client, max_bytes=0)
+    options: dict[str, Any] = {"dashboard_address": None, "n_workers": 1, "threads_per_worker": 2}
+    with (
+        LocalCluster(processes=False, **options) as cluster,
+        Client(cluster) as own,
+        pytest.raises(ValueError, match="are threads of this process: use capture_fd"),
+    ):
+        capture_workers(own)
+
+
+def test_tasks_are_refused_where_a_worker_has_more_threads_than_one(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "nthreads", lambda: {"a": 2, "b": 1})
+    with pytest.raises(ValueError, match="these have up to 2, and native code does not say"):
+        capture_workers(client, tasks=True)
+
+
+def test_a_closed_cluster_ends_the_log() -> None:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        logs = capture_workers(client, live=None)
+        client.gather(client.map(tasks.say_one, range(10)))
+        assert logs.fetch(LIMIT_S)
+    assert logs.wait(LIMIT_S)
+    assert sorted(logs) == sorted(f"native {i}" for i in range(10))
+    logs.close()

@@ -1,0 +1,170 @@
+"""Engines of a real ipyparallel cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ipyparallel")
+
+import ipyparallel as ipp
+from helpers.kernel import Kernel
+from helpers.process import private_env
+from helpers.wait import LIMIT_S, eventually
+from scripts.clusters import tasks
+
+from ipyfdcapture.cluster.workers_log import WorkersLog
+from ipyfdcapture.ipyparallel import capture_engines
+
+_LINES = 20_000
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    directory = tmp_path_factory.mktemp("ipyparallel")
+    env = private_env(directory)
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("IPYTHONDIR", "PYTHONPATH", "HOME"):
+            patched.setenv(name, env[name])
+        cluster = ipp.Cluster(n=2, log_level=40, profile_dir=str(directory / "profile"))
+        cluster.start_cluster_sync()
+        try:
+            yield cluster
+        finally:
+            cluster.stop_cluster_sync()
+
+
+@pytest.fixture
+def client(cluster: Any) -> Iterator[Any]:
+    client = cluster.connect_client_sync()
+    client.wait_for_engines(2, timeout=LIMIT_S)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def logs(client: Any) -> Iterator[WorkersLog]:
+    log = capture_engines(client, live=None)
+    yield log
+    log.close()
+
+
+def test_each_engine_s_output_is_found_by_its_number(client: Any, logs: WorkersLog) -> None:
+    client[:].apply_sync(tasks.say, 7)
+    assert logs.fetch(LIMIT_S), logs.workers()
+    for name in ("engine 0", "engine 1"):
+        lines = logs.source(name)
+        assert sorted(lines) == ["child 7", "error: 7", "native 7", "python 7"]
+        assert {line.source for line in lines} == {f"{name}/stdout", f"{name}/stderr"}
+
+
+def test_a_flood_and_code_that_holds_the_gil_are_complete(client: Any, logs: WorkersLog) -> None:
+    client[:].apply_async(tasks.flood, _LINES, 3).get(LIMIT_S)
+    assert logs.fetch(LIMIT_S), logs.workers()
+    expected = "".join(f"3: line {i}\n" for i in range(_LINES)) + "x" * (2 << 20) + "\n"
+    for name in ("engine 0", "engine 1"):
+        assert logs.source(name).text == expected
+
+
+def test_a_busy_engine_s_output_comes_while_it_computes(client: Any, logs: WorkersLog) -> None:
+    client[:].apply_sync(tasks.say_one, 0)
+    busy = client[0].apply_async(tasks.hold_the_gil, 2)
+    eventually(lambda: "holding" in logs, "what it wrote before it was busy")
+    busy.get(LIMIT_S)
+    assert logs.fetch(LIMIT_S), logs.workers()
+
+
+def test_the_output_of_some_tasks_is_found_by_their_numbers(client: Any, logs: WorkersLog) -> None:
+    results = [client[:].apply_async(tasks.say_one, number) for number in range(10)]
+    for number, result in enumerate(results):
+        result.get(LIMIT_S)
+        part = logs.parts(result.msg_ids)
+        assert sorted(part) == [f"native {number}"] * 2
+        assert {line.source for line in part} == {"engine 0/stdout", "engine 1/stdout"}
+
+
+def test_the_last_to_close_leaves_engines_as_they_were(client: Any) -> None:
+    before = client[:].apply_sync(tasks.state)
+    first = capture_engines(client, live=None)
+    second = capture_engines(client, live=None)
+    assert first.fetch(LIMIT_S) and second.fetch(LIMIT_S)
+    first.close()
+    client[:].apply_sync(tasks.say_one, 2)
+    assert second.fetch(LIMIT_S)
+    assert list(second) == ["native 2", "native 2"]
+    second.close()
+    assert client[:].apply_sync(tasks.state) == before
+
+
+def test_no_client_is_refused_in_one_line() -> None:
+    with pytest.raises(ValueError, match=r"takes an ipyparallel\.Client, not 3"):
+        capture_engines(3)
+
+
+_PX = """
+import os, sys
+import ipyparallel
+client = ipyparallel.Client({url!r})
+client.wait_for_engines(2, timeout=60)
+view = client[:]
+view.block = True
+view.activate()
+%load_ext ipyfdcapture.ipyparallel
+"""
+
+
+@pytest.fixture
+def px(cluster: Any, fresh_kernel: Kernel) -> Kernel:
+    url = os.path.join(
+        cluster.profile_dir, "security", f"ipcontroller-{cluster.cluster_id}-client.json"
+    )
+    fresh_kernel.ok(_PX.format(url=url))
+    return fresh_kernel
+
+
+def test_px_shows_engines_lines_under_its_cell_as_they_come(px: Kernel) -> None:
+    reply = px.ok("%%px\nfrom scripts.clusters import tasks\n_ = tasks.say(5)")
+    shown = reply.shown
+
+    def is_all(messages: list[Any]) -> bool:
+        text = shown + "".join(
+            message["content"].get("text", "")
+            for message in messages
+            if message["parent_header"].get("msg_id") == reply.msg_id
+        )
+        wanted = [f"[engine {n}] {way} 5" for n in (0, 1) for way in ("python", "native", "child")]
+        return all(line in text for line in wanted)
+
+    if not is_all([]):
+        px.until(is_all)
+
+
+def test_px_keeps_what_a_cell_wrote(px: Kernel) -> None:
+    px.ok("%%px --capture first\nfrom scripts.clusters import tasks\n_ = tasks.say_one(1)")
+    px.ok("%%px --capture second\n_ = tasks.say_one(2)")
+    assert px.value("sorted(first)") == ["native 1"] * 2
+    assert px.value("sorted(second)") == ["native 2"] * 2
+    assert px.value("sorted({line.source for line in second})") == [
+        "engine 0/stdout",
+        "engine 1/stdout",
+    ]
+    px.ok("from scripts.clusters.tasks import say_one")
+    px.ok("result = client[:].apply_async(say_one, 3)")
+    px.ok("result.get(60)")
+    assert px.value("sorted(result.captured)") == ["native 3"] * 2
+
+
+def test_px_capture_needs_a_name(px: Kernel) -> None:
+    reply = px.run("%%px --capture\n1")
+    assert reply.error == ("UsageError", "%%px --capture takes the name of a variable, not ''")
+
+
+def test_unloading_takes_everything_away(px: Kernel, tmp_path: Path) -> None:
+    px.ok("%unload_ext ipyfdcapture.ipyparallel")
+    assert px.value("hasattr(ipyparallel.AsyncResult, 'captured')") is False
+    reply = px.ok("%%px\nprint('as before')")
+    assert "as before" in reply.shown and "[stdout:0]" in reply.shown

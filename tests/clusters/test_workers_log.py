@@ -1,0 +1,482 @@
+"""A log of workers that are recordings on disk: merging, clocks, faults; without any engine."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.wait import eventually
+from helpers.workers import SimulatedCluster, SimulatedWorker
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipyfdcapture import capture_fd
+from ipyfdcapture.cluster import collector as collecting
+from ipyfdcapture.cluster.clock import ClockOffset
+from ipyfdcapture.cluster.merging import Stream, merged
+from ipyfdcapture.cluster.names import Names, usable
+from ipyfdcapture.cluster.opening import begin_log
+from ipyfdcapture.cluster.workers_log import WorkersLog
+
+HOUR = 3_600_000_000_000
+LIMIT_S = 30.0
+
+MakeWorker = Callable[..., SimulatedWorker]
+Open = Callable[..., WorkersLog]
+
+
+@pytest.fixture(scope="session")
+def helper() -> None:
+    """Have what the first capture of a process makes for all."""
+    with capture_fd() as logs:
+        assert logs.text == ""
+
+
+@pytest.fixture
+def worker(tmp_path: Path, helper: None, no_leaks: None) -> Iterator[MakeWorker]:
+    made: list[SimulatedWorker] = []
+
+    def make(name: str, **options: Any) -> SimulatedWorker:
+        made.append(SimulatedWorker(name, tmp_path, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def open_log(no_leaks: None) -> Iterator[Open]:
+    opened: list[WorkersLog] = []
+
+    def open_one(cluster: SimulatedCluster, live: Any = None, **options: Any) -> WorkersLog:
+        options.setdefault("fetch_bytes", None)
+        opened.append(begin_log(cluster, "session", live, options["fetch_bytes"]))
+        return opened[-1]
+
+    yield open_one
+    for log in opened:
+        log.close()
+
+
+def test_lines_of_all_workers_are_one_log_in_order_of_time(
+    worker: MakeWorker, open_log: Open
+) -> None:
+    workers = [worker(f"worker-{i}") for i in range(3)]
+    start = time.time_ns()
+    for i in range(300):
+        workers[i * 7 % 3].write(f"line {i}\n", source=i % 2, time_ns=start + i * 1000)
+    logs = open_log(SimulatedCluster(*workers))
+    assert logs.fetch(LIMIT_S)
+    assert list(logs) == [f"line {i}" for i in range(300)]
+    assert list(logs.source("worker-1")) == [f"line {i}" for i in range(300) if i * 7 % 3 == 1]
+    assert logs[1].source == "worker-1/stderr"
+    assert [line.time_ns for line in logs] == [start + i * 1000 for i in range(300)]
+
+
+def test_it_grows_while_workers_write(worker: MakeWorker, open_log: Open) -> None:
+    first, second = worker("a"), worker("b")
+    logs = open_log(SimulatedCluster(first, second))
+    for i in range(20):
+        (first, second)[i % 2].write(f"line {i}\n")
+        assert logs.fetch(LIMIT_S)
+        assert list(logs) == [f"line {n}" for n in range(i + 1)]
+    assert not logs.complete
+
+
+@pytest.mark.parametrize("shift_ns", [HOUR, -HOUR])
+def test_a_clock_that_is_an_hour_off_is_corrected(
+    worker: MakeWorker, open_log: Open, shift_ns: int
+) -> None:
+    right, wrong = worker("right"), worker("wrong", shift_ns=shift_ns)
+    logs = open_log(SimulatedCluster(right, wrong))
+    before = time.time_ns()
+    for i in range(10):
+        (right, wrong)[i % 2].write(f"line {i}\n")
+        time.sleep(0.005)  # further apart than the clocks are told apart
+    assert logs.fetch(LIMIT_S)
+    assert sorted(logs) == sorted(f"line {i}" for i in range(10))
+    assert list(logs) == [f"line {i}" for i in range(10)]
+    assert all(before - 10**9 < line.time_ns < time.time_ns() + 10**9 for line in logs)
+
+
+def test_a_worker_s_own_order_survives_a_clock_that_is_set_back(
+    worker: MakeWorker, open_log: Open
+) -> None:
+    one = worker("one")
+    for i in range(10):
+        one.write(f"line {i}\n", time_ns=time.time_ns() - i * 10**9)
+    logs = open_log(SimulatedCluster(one))
+    assert logs.fetch(LIMIT_S)
+    assert list(logs) == [f"line {i}" for i in range(10)]
+
+
+def test_a_worker_that_does_not_answer_holds_up_no_other(
+    worker: MakeWorker, open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "SILENT_S", 0.3)
+    good, stuck = worker("good"), worker("stuck")
+    stuck.write("before\n")
+    logs = open_log(SimulatedCluster(good, stuck))
+    assert logs.fetch(LIMIT_S)
+    stuck.is_silent = True
+    stuck.write("meanwhile\n")
+    good.write("good\n")
+    eventually(lambda: "good" in logs, "the line of the other")
+    status = {each.name: each for each in logs.workers()}
+    assert status["stuck"].state == "silent"
+    assert "stuck does not answer" in status["stuck"].trouble
+    assert status["good"].trouble == ""
+    # The cluster gives the question up, as engines do, and the worker goes on.
+    logs._collector._members[f"id {stuck.incarnation}"].asked = None
+    stuck.is_silent = False
+    eventually(lambda: "meanwhile" in logs, "the line of the one that was stuck")
+    assert logs.fetch(LIMIT_S)
+    assert sorted(logs) == ["before", "good", "meanwhile"]
+
+
+def test_nothing_that_looks_at_a_log_waits_for_a_worker(worker: MakeWorker, open_log: Open) -> None:
+    stuck = worker("stuck")
+    stuck.is_silent = True
+    logs = open_log(SimulatedCluster(stuck))
+    assert len(logs) == 0 and logs.text == "" and repr(logs)
+    assert list(logs.workers()) == [] and not logs.complete
+    assert not logs.fetch(0.1)
+
+
+def test_the_last_words_of_a_lost_worker_are_read_by_its_neighbour(
+    worker: MakeWorker, open_log: Open
+) -> None:
+    lost, neighbour = worker("lost"), worker("neighbour")
+    cluster = SimulatedCluster(lost, neighbour)
+    logs = open_log(cluster)
+    lost.write("first words\n")
+    assert logs.fetch(LIMIT_S)
+    lost.write("last words\n")
+    lost.die()
+    cluster.remove(lost)
+    assert eventually(lambda: "last words" in logs, "the last words")
+    status = next(each for each in logs.workers() if each.name == "lost")
+    assert (status.state, status.last_line, status.lines) == ("lost", "last words", 2)
+    assert status.trouble == ""
+    logs.close()
+    assert not os.path.exists(lost.kept)
+
+
+def test_a_lost_worker_without_a_neighbour_is_said_to_lack_its_end(
+    worker: MakeWorker, open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting.leftovers, "MOVED_WITHIN_S", 0.2)
+    lost, other = worker("lost", host="its own"), worker("other")
+    cluster = SimulatedCluster(lost, other)
+    logs = open_log(cluster)
+    lost.write("first words\n")
+    assert logs.fetch(LIMIT_S)
+    cluster.remove(lost)
+    other.write("goes on\n")
+    eventually(lambda: "goes on" in logs, "the other's line")
+    assert not logs.fetch(LIMIT_S)
+    trouble = next(each.trouble for each in logs.workers() if each.name == "lost")
+    assert trouble == (
+        "what lost wrote last is missing: there is nobody else on its machine to read it"
+    )
+
+
+def test_a_restarted_worker_keeps_its_name_and_loses_nothing(
+    worker: MakeWorker, open_log: Open
+) -> None:
+    old, neighbour = worker("worker-0"), worker("worker-1")
+    cluster = SimulatedCluster(old, neighbour)
+    logs = open_log(cluster)
+    old.write("one\n" * 1000)
+    assert logs.fetch(LIMIT_S)
+    old.write("two\n")
+    old.die()
+    cluster.remove(old)
+    eventually(lambda: "two" in logs, "the last words")
+    new = worker("worker-0")
+    new.write("three\n")
+    cluster.add(new)
+    eventually(lambda: "three" in logs, "the first words of the new one")
+    assert list(logs.source("worker-0")) == ["one"] * 1000 + ["two", "three"]
+    status = next(each for each in logs.workers() if each.name == "worker-0")
+    assert (status.restarts, status.state, status.lines) == (1, "running", 1002)
+    assert "running, restarted" in repr(logs.workers())
+
+
+def test_two_workers_of_one_name_are_told_apart(worker: MakeWorker, open_log: Open) -> None:
+    first, second = worker("same"), worker("same")
+    first.write("first\n")
+    second.write("second\n")
+    logs = open_log(SimulatedCluster(first, second))
+    assert logs.fetch(LIMIT_S)
+    assert [each.name for each in logs.workers()] == ["same", "same-2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("worker-3", "worker-3"),
+        ("127.0.0.1:4000", "127.0.0.1:4000"),
+        ("stdout", "worker stdout"),
+        ("stderr/x", "worker stderr/x"),
+        ("cell 3", "worker cell 3"),
+        ("", "worker"),
+        ("///", "worker"),
+        ("a\nb\x1b[31m", "a?b?[31m"),
+        ("<script>", "<script>"),
+    ],
+)
+def test_any_name_makes_a_label(name: str, label: str) -> None:
+    assert usable(name) == label
+
+
+def test_a_worker_s_label_is_free_again_once_it_is_gone() -> None:
+    names = Names()
+    assert names.label("1", "w") == "w"
+    assert names.label("2", "w") == "w-2"
+    names.release("1")
+    assert names.label("3", "w") == "w"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": "the client speaks version 1 of the protocol, this worker version 2"},
+        {"error": "unknown", "host": "elsewhere"},
+        None,
+    ],
+)
+def test_a_worker_that_cannot_serve_us_is_named_and_holds_up_no_other(
+    worker: MakeWorker, open_log: Open, answer: Any
+) -> None:
+    good, bad = worker("good"), worker("bad")
+    bad.refuses = answer
+    if answer is None:
+        bad.answer = lambda request: None  # type: ignore[method-assign,assignment,return-value]
+    good.write("good\n")
+    logs = open_log(SimulatedCluster(good, bad))
+    eventually(lambda: len(logs.workers()) == 2, "both workers")
+    assert not logs.fetch(LIMIT_S)
+    assert list(logs) == ["good"]
+    failed = logs.workers()[-1]
+    assert failed.state == "failed"
+    assert failed.trouble.count("\n") == 0 and "is not captured: " in failed.trouble
+
+
+def test_what_a_limit_has_dropped_is_counted(worker: MakeWorker, open_log: Open) -> None:
+    one = worker("one")
+    one.write("kept\n" * 10)
+    logs = open_log(SimulatedCluster(one))
+    assert logs.fetch(LIMIT_S)
+
+    def later(answer: Any = one.answer) -> Any:
+        def read(request: Any) -> Any:
+            found = answer(request)
+            if request["do"] == "read" and request["start"] == 50:
+                found = answer({**request, "start": 70, "stop": request["stop"] + 20})
+            return found
+
+        return read
+
+    one.answer = later()  # type: ignore[method-assign]
+    one.write("gone\n" * 4 + "there\n")
+    eventually(lambda: "there" in logs, "what comes after the gap")
+    assert logs.workers()[0].trouble == "20 B of one are missing: max_bytes had dropped them"
+
+
+def test_no_more_is_fetched_than_was_allowed_until_it_is_asked_for(
+    worker: MakeWorker, open_log: Open
+) -> None:
+    big, small = worker("big"), worker("small")
+    big.write("x" * 99 + "\n")
+    cluster = SimulatedCluster(big, small)
+    logs = open_log(cluster, fetch_bytes=50)
+    eventually(lambda: logs.nbytes == 100, "the first block")
+    big.write(("y" * 99 + "\n") * 100)
+    eventually(lambda: logs.workers()[0].nbytes == 10_100, "a mark")
+    assert logs.nbytes == 100
+    assert "fetch() has them" in logs.workers()[0].trouble
+    assert len(logs.on_workers) == 101
+    assert logs.fetch(LIMIT_S)
+    assert logs.nbytes == 10_100
+
+
+def test_workers_answer_what_would_take_long_to_fetch(worker: MakeWorker, open_log: Open) -> None:
+    workers = [worker(f"w{i}") for i in range(2)]
+    start = time.time_ns()
+    for i in range(100):
+        level = "ERROR: bad" if i % 10 == 0 else "INFO: fine"
+        workers[i % 2].write(f"{level} {i}\n", time_ns=start + i)
+    logs = open_log(SimulatedCluster(*workers), fetch_bytes=1)
+    eventually(lambda: len(logs.workers()) == 2, "both workers")
+    there = logs.on_workers
+    assert len(there) == 100
+    assert there.levels() == {"info": 90, "error": 10}
+    assert list(there.grep(level="error")) == [f"ERROR: bad {i}" for i in range(0, 100, 10)]
+    assert list(there.grep("fine 7", ignore_case=True)) == [
+        line
+        for line in (f"INFO: fine {i}" for i in (7, *range(70, 80)))
+        if not line.endswith(" 70")
+    ]
+    assert list(there.tail(3)) == ["INFO: fine 97", "INFO: fine 98", "INFO: fine 99"]
+    assert there.tail(1)[0].source == "w1/stdout"
+    with pytest.raises(TypeError, match="grep needs a pattern"):
+        there.grep()
+    workers[0].refuses = {"error": "no"}
+    with pytest.raises(ConnectionError, match="w0 does not answer: no"):
+        len(there)
+
+
+def test_closing_tells_every_worker(worker: MakeWorker, open_log: Open) -> None:
+    workers = [worker(f"w{i}") for i in range(3)]
+    cluster = SimulatedCluster(*workers)
+    logs = open_log(cluster)
+    assert logs.fetch(LIMIT_S)
+    logs.close()
+    assert [each.ended for each in workers] == [["end"]] * 3
+    assert cluster.is_closed
+
+
+def test_stopping_keeps_the_log(worker: MakeWorker, open_log: Open) -> None:
+    one = worker("one")
+    logs = open_log(SimulatedCluster(one))
+    one.write("kept\n")
+    assert logs.stop(LIMIT_S)
+    assert one.ended == ["end"]
+    assert logs.complete and logs.wait(0) and list(logs) == ["kept"]
+    assert logs.workers()[0].state == "running"
+
+
+def test_a_cluster_that_is_closed_ends_the_log(worker: MakeWorker, open_log: Open) -> None:
+    one = worker("one", host=collecting.host_id())
+    cluster = SimulatedCluster(one)
+    logs = open_log(cluster)
+    one.write("first\n")
+    assert logs.fetch(LIMIT_S)
+    one.write("last\n")
+    one.die()
+    cluster.is_gone = True
+    assert logs.wait(LIMIT_S)
+    assert logs.complete and list(logs) == ["first", "last"]
+    eventually(lambda: not os.path.exists(one.kept), "what it left to be gone")
+
+
+def test_a_log_that_is_forgotten_ends_by_itself(worker: MakeWorker) -> None:
+    one = worker("one")
+    cluster = SimulatedCluster(one)
+    logs = begin_log(cluster, "session", None, None)
+    assert logs.fetch(LIMIT_S)
+    del logs
+    eventually(lambda: one.ended == ["end"], "the worker to be told")
+
+
+def test_what_comes_is_shown_with_its_worker_s_name(worker: MakeWorker, open_log: Open) -> None:
+    import io
+
+    shown = io.StringIO()
+    one, two = worker("worker-1"), worker("worker-2")
+    logs = open_log(SimulatedCluster(one, two), live=shown)
+    one.write("one\n")
+    two.write("two\n")
+    eventually(lambda: shown.getvalue().count("\n") == 2, "both lines")
+    assert logs.fetch(LIMIT_S)
+    assert sorted(shown.getvalue().splitlines()) == ["one", "two"]
+
+
+def test_a_capture_meanwhile_has_what_workers_write_then(
+    worker: MakeWorker, open_log: Open
+) -> None:
+    one = worker("worker-1")
+    logs = open_log(SimulatedCluster(one))
+    one.write("before\n")
+    assert logs.fetch(LIMIT_S)
+    with capture_fd() as cell:
+        print("own")
+        one.write("meanwhile\n")
+        one.write("seriously\n", source=1)
+    one.write("after\n")
+    assert logs.fetch(LIMIT_S)
+    assert sorted((line.source, line) for line in cell) == [
+        ("stdout", "own"),
+        ("worker-1/stderr", "seriously"),
+        ("worker-1/stdout", "meanwhile"),
+    ]
+    assert cell.complete
+    assert len(logs) == 4
+
+
+def test_a_full_disk_here_is_said_and_stops_nothing(
+    worker: MakeWorker, open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = worker("one")
+    logs = open_log(SimulatedCluster(one))
+    one.write("before\n")
+    assert logs.fetch(LIMIT_S)
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(logs._collector._appender, "flush", full)
+    one.write("after\n")
+    eventually(lambda: logs.dropped, "what could not be kept")
+    monkeypatch.undo()
+    assert logs.dropped == 6 and list(logs) == ["before"]
+    assert logs.recording.dropped_why == "No space left on device"
+
+
+def test_a_thousand_workers_are_merged(worker: MakeWorker, open_log: Open) -> None:
+    start = time.time_ns()
+    workers = [worker(f"w{i}", shift_ns=(i % 3 - 1) * HOUR) for i in range(200)]
+    for i, each in enumerate(workers):
+        for n in range(5):
+            each.write(f"{n} of {i}\n", time_ns=start + each.shift_ns + n * 10**6 + i)
+    logs = open_log(SimulatedCluster(*workers))
+    assert logs.fetch(LIMIT_S)
+    assert sorted(logs) == sorted(f"{n} of {i}" for i in range(200) for n in range(5))
+    assert len(logs.workers()) == 200
+
+
+# -- the parts ------------------------------------------------------------------------------------
+
+_times = st.lists(st.integers(0, 50), max_size=20).map(sorted)
+
+
+@given(st.lists(_times, min_size=1, max_size=5), st.lists(st.integers(0, 60), max_size=6))
+def test_merging_keeps_each_stream_s_order_and_all_bytes(
+    all_times: list[list[int]], steps: list[int]
+) -> None:
+    streams = [Stream() for _ in all_times]
+    expected = []
+    for number, (stream, times) in enumerate(zip(streams, all_times, strict=True)):
+        parts = [f"{number}:{i};".encode() for i in range(len(times))]
+        entries = b"".join(
+            struct.pack("<QQQ", at, len(part), 0) for at, part in zip(times, parts, strict=True)
+        )
+        stream.add(entries, b"".join(parts), 0, [number])
+        expected += [(number, part, at) for part, at in zip(parts, times, strict=True)]
+    found = []
+    for until in [*sorted(steps), 1 << 62]:
+        found += list(merged(streams, until))
+    assert found == sorted(expected, key=lambda chunk: chunk[2])
+    assert all(stream.nbytes == 0 for stream in streams)
+
+
+def test_clocks_that_may_agree_are_taken_to_agree() -> None:
+    clock = ClockOffset()
+    clock.note(1000, 2000, 1200)
+    assert clock.ns == 0
+
+
+def test_a_clock_s_offset_is_narrowed_by_each_answer() -> None:
+    clock = ClockOffset()
+    clock.note(1000, 2000, 101_500)
+    clock.note(3000, 3010, 103_005)
+    assert clock.ns == 100_000
+    clock.note(5000, 5010, 5005)  # it was set
+    assert clock.ns == 0

@@ -1,0 +1,64 @@
+"""What workers of the tests run: imported by them, and by the tests."""
+
+import ctypes
+import os
+import subprocess
+import time
+
+
+def say(number):
+    """Write by all ways."""
+    libc = ctypes.CDLL(None)
+    print("python", number, flush=True)
+    libc.printf(b"native %d\n", number)
+    libc.fflush(None)
+    subprocess.run(["echo", f"child {number}"])
+    os.write(2, b"error: %d\n" % number)
+    return number
+
+
+def say_one(number):
+    """Write one line, from native code."""
+    libc = ctypes.CDLL(None)
+    libc.printf(b"native %d\n", number)
+    libc.fflush(None)
+    return number
+
+
+def flood(lines, number):
+    """Write many lines, and 2 MiB by code that holds the GIL."""
+    libc = ctypes.PyDLL(None)
+    for i in range(lines):
+        libc.printf(b"%d: line %d\n", number, i)
+    libc.printf(b"%s\n", b"x" * (2 << 20))
+    libc.fflush(None)
+    return number
+
+
+def say_and_die(word):
+    os.write(1, word.encode() + b"\n")
+    os.kill(os.getpid(), 9)
+
+
+def hold_the_gil(seconds):
+    """Say so, and let no other thread run."""
+    os.write(1, b"holding\n")
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+    return seconds
+
+
+def leave_a_child(word):
+    """Start a child that writes once this has returned."""
+    subprocess.Popen(["sh", "-c", f"sleep 0.5; echo {word}"])
+
+
+def state():
+    """Return what a capture would leave behind in a worker."""
+    return {
+        "files": [os.readlink(f"/proc/self/fd/{fd}") for fd in (1, 2)],
+        "pid": os.getpid(),
+    }
+
+
+def wait(seconds):
+    time.sleep(seconds)
