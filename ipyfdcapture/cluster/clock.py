@@ -29,3 +29,8 @@ class ClockOffset:
         if self._least <= 0 <= self._most:
             return 0
         return (self._least + self._most) // 2
+
+    @property
+    def uncertainty_ns(self) -> int:
+        """How long the stretch is in which the difference lies."""
+        return self._most - self._least

