@@ -8,7 +8,6 @@ Each figure stands beside its target. Ratios are of work in turns, in one run.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import os
 import statistics
@@ -18,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,9 @@ LIMIT_S = 600.0
 
 def flood(lines: int, held_bytes: int) -> float:
     """Write native lines, and some bytes while the GIL is held; return the seconds it took."""
+    import ctypes  # functions go to the workers without their module
+    import time
+
     libc = ctypes.PyDLL(None)
     started = time.monotonic()
     for i in range(lines):
@@ -48,6 +51,9 @@ def flood(lines: int, held_bytes: int) -> float:
 
 def bulk(nbytes: int) -> float:
     """Write so many bytes as large blocks; return the seconds it took."""
+    import os
+    import time
+
     block = (b"x" * 99 + b"\n") * 10_000
     started = time.monotonic()
     for _ in range(nbytes // len(block)):
@@ -56,6 +62,9 @@ def bulk(nbytes: int) -> float:
 
 
 def stamp(_: int) -> float:
+    import os
+    import time
+
     os.write(1, b"stamp %f\n" % time.time())
     return 0.0
 
@@ -313,6 +322,10 @@ def main() -> None:
     options = parser.parse_args()
     found: list[Row] = []
     for name in options.only or ROWS:
+        needed = "ipyparallel" if name.endswith("ipyparallel") else "distributed"
+        if name != "thousand" and find_spec(needed) is None:
+            print(f"{name}: {needed} is not installed")
+            continue
         for row in ROWS[name]():
             print(*row, sep=" | ", flush=True)
             found.append(row)
