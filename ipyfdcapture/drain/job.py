@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -295,12 +295,12 @@ class DrainJob:
             }
             yield request, fds
 
-    def copy_request(self, copies: Iterable[tuple[int, int]], is_resumed: bool) -> CopyRequest:
+    def copy_request(self, copies: Mapping[tuple[int, int], int], is_resumed: bool) -> CopyRequest:
         """Return the request to record here what comes by sources of other recordings."""
         return {
             "do": "copy",
             "id": self.number,
-            "copies": [(*each, self.copies[each]) for each in copies],
+            "copies": [(*each, number) for each, number in copies.items()],
             "shown": self.is_seen,
             "since": self.copies_since if is_resumed else None,
         }

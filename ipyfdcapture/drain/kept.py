@@ -41,12 +41,13 @@ def copy_kept(link: PumpLink, job: DrainJob, recording: Recording) -> None:
         first = len(recording.sources)
         recording.add_sources([name for _, _, name in found])
         new = {(n, source): first + i for i, (n, source, _) in enumerate(found)}
-        job.copies |= new
         job.copies_since = job.copies_since or time.time_ns()
-        # Waited for: what was in the pipes before belongs to the earlier captures alone.
+        # Waited for: what was in the pipes before belongs to the earlier captures alone. A thread
+        # that takes over amid this is asked as the pump was.
         try:
             answer = link.ask(job.copy_request(new, is_resumed=False))
         except LateAnswerError:  # it is copied once the pump goes on
+            job.copies |= new
             return
         except OSError as error:
             link.notices.add(
@@ -54,6 +55,7 @@ def copy_kept(link: PumpLink, job: DrainJob, recording: Recording) -> None:
                 f"{reason(error)}"
             )
             return
+        job.copies |= new
         for number in answer["gone"]:
             link.released.pop(number, None)
 

@@ -86,7 +86,7 @@ def enqueue_all(
     known = new | {job.number for job in beside}
     for job in (*jobs, *beside):  # before there are pipes: what comes by them is copied
         numbers = known if job.number in new else new
-        copies = [copy for copy in job.copies if copy[0] in numbers]
+        copies = {copy: number for copy, number in job.copies.items() if copy[0] in numbers}
         if copies:
             channel.enqueue(job.copy_request(copies, is_resumed=True))
     for job in jobs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import re
@@ -22,6 +23,7 @@ from helpers.wait import eventually
 
 from ipyfdcapture import capture_fd
 from ipyfdcapture.capture.children.child import popen
+from ipyfdcapture.drain import taking_over
 
 DRAINS = pytest.mark.parametrize("drain", ["process", "thread"])
 
@@ -165,6 +167,35 @@ def test_a_thread_that_takes_over_does_not_go_on_with_what_had_ended() -> None:
             kept.write("after")
             assert first.text == "amid\nafter\n"
     assert second.text == "amid\n"
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_a_killed_helper_had_not_read_is_in_its_own_log_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There were no descriptors to take over with, until the outer capture was to have copies."""
+
+    def no_descriptors_at_first(count: int) -> None:
+        is_watcher = threading.get_ident() != threading.main_thread().ident
+        refused.append(is_watcher)
+        if is_watcher or refused.count(False) == 1:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        look(count)
+
+    refused: list[bool] = []
+    look = taking_over._check_that_there_are
+    with capture_fd(drain="process") as outer:
+        inner = capture_fd(drain="process")
+        logs = inner.start()
+        helper = the_pump(os.getpid())
+        helper.suspend()
+        os.write(1, b"inner\n")
+        monkeypatch.setattr(taking_over, "_check_that_there_are", no_descriptors_at_first)
+        helper.kill()
+        await_end(helper.pid)
+        inner.stop()
+    assert logs.text == "inner\n"
+    assert outer.text == ""
 
 
 def test_what_was_to_be_passed_on_is_not_the_next_captures() -> None:
