@@ -62,6 +62,7 @@ class PythonCapture:
         self._routes: dict[int, Route] = {}
         self._stand_ins: list[_StandInSwap] = []
         self._hooked: list[int] = []
+        self._is_idle = False  # whether it has ended, and its threads and tasks have
         self._mark: CaptureMark | None = None
         self._originals: dict[str, Any] = {}
 
@@ -184,13 +185,20 @@ class PythonCapture:
             _, route = self._routes.popitem()
             remove_route(route)
             follow_descriptor(route.name)  # for one that is left
+        self._unhook()
 
     def _let_go(self) -> None:
         """No thread or task of the capture runs any more."""
         while self._streams:
             self._streams.popitem()[1].end()
-        unhook(self._hooked)
+        self._is_idle = True
+        self._unhook()
         release_hooks()
+
+    def _unhook(self) -> None:
+        """Leave the stream objects alone, once nobody needs them to lead to or past the capture."""
+        if self._is_idle and not self._routes:
+            unhook(self._hooked)
 
 
 def _can_write(stream: Any) -> bool:
