@@ -213,9 +213,9 @@ def test_a_child_whose_lines_cannot_be_given_to_on_line_does_not_stay(
     monkeypatch: pytest.MonkeyPatch, warm: None, no_leaks: None
 ) -> None:
     def fail(*_: object) -> None:
-        raise OSError("no thread")
+        raise RuntimeError("no thread")
 
-    monkeypatch.setattr("ipyfdcapture.capture.children.callbacks.Follower.start", fail)
+    monkeypatch.setattr("ipyfdcapture.live.follower.WorkThread.start", fail)
     with pytest.raises(OSError, match="no thread"):
         popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, on_line=print)
     monkeypatch.undo()

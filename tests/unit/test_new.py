@@ -17,6 +17,7 @@ from helpers.wait import LIMIT_S
 
 from ipyfdcapture import Captured, capture_fd, capture_thread
 from ipyfdcapture.log import unread
+from ipyfdcapture.recording.metadata import Metadata
 
 
 def test_while_it_runs_and_after() -> None:
@@ -127,7 +128,11 @@ def test_an_interrupt_amid_it_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     log = make_log([(0, b"one\n"), (1, b"two\n")])
 
     class Interrupted(unread.RecordingBuilder):
-        def add(self, source: int, data: bytes | memoryview, time: int) -> None:
+        def __init__(self, directory: str, metadata: Metadata) -> None:
+            super().__init__(directory, metadata)
+            self.add = self.interrupt
+
+        def interrupt(self, source: int, data: bytes | memoryview, time: int) -> None:
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patched:

@@ -45,7 +45,7 @@ def model_texts(data: bytes) -> list[str]:
 def mapped() -> Iterator[None]:
     """Nothing is copied: to make a recording of bytes is an error."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copying.RecordingBuilder, "add", None)
+        patch.setattr(copying, "ChunkAppender", None)
         yield
 
 

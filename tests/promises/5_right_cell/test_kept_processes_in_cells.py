@@ -90,10 +90,10 @@ def test_three_captured_cells_and_a_plain_one(fresh_kernel: Kernel, pool: str) -
 def test_it_is_shown_under_the_running_cell_if_that_shows_live(pool_kernel: Kernel) -> None:
     pool_kernel.ok("%%capture_fd -v first --live\npool = make()\nuse()")
     second = pool_kernel.ok("%%capture_fd -v second --live\nuse()")
-    assert second.shown == "worker\n" * 4
+    assert streamed(second.own) == "worker\n" * 4
     assert under_others(second) == ""
     later = pool_kernel.ok("%%capture_fd -v third --live\nprint('own')\nuse()")
-    assert sorted(later.shown.splitlines()) == ["own"] + ["worker"] * 4
+    assert sorted(streamed(later.own).splitlines()) == ["own"] + ["worker"] * 4
     assert under_others(later) == ""
     assert pool_kernel.value("first.text.count('worker')") == 12
 
@@ -123,7 +123,7 @@ def test_every_cell_shows_it_under_the_cell_that_caused_it(pool_kernel: Kernel) 
     pool_kernel.ok("pool = make()\nuse()")
     for _ in range(3):
         reply = pool_kernel.ok("use()")
-        assert reply.shown == "worker\n" * 4
+        assert streamed(reply.own) == "worker\n" * 4
         assert under_others(reply) == ""
 
 
