@@ -7,6 +7,7 @@ and what is older than the earliest of these is due.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate, chain
@@ -17,24 +18,21 @@ from .protocol import CHUNK
 #: The number of its source, its bytes, and its time (ns since the epoch).
 Chunk = tuple[int, bytes, int]
 
+#: So many chunks are put in order at a time. As objects, each takes 200 bytes beside its own.
+_SORTED_CHUNKS = 1 << 16
+
 
 class Stream:
-    """What one recording gives, and what it has yet to give.
+    """What one recording gives, and what it has yet to give."""
 
-    Attributes
-    ----------
-    nbytes
-        How many bytes wait to be written.
-    """
-
-    #: What a chunk takes in memory beside its bytes.
-    _CHUNK_BYTES = 200
+    #: What a chunk takes in memory beside its bytes: what waits is kept in columns.
+    _CHUNK_BYTES = 24
 
     def __init__(self) -> None:
-        self._sources: list[int] = []
-        self._parts: list[bytes] = []
-        self._times: list[int] = []
-        self.nbytes = 0
+        self._sources = array("Q")
+        self._lengths = array("Q")
+        self._times = array("q")
+        self._data = bytearray()
         self._last = 0
         self._may_give_from = 0
 
@@ -57,13 +55,10 @@ class Stream:
             sources.append(numbers[source])
         # Its own order is that of its bytes: a clock that was set back does not change it.
         times = list(accumulate(chain((self._last,), times), max))[1:]
-        stops = list(accumulate(lengths))
-        self._parts += [
-            data[stop - length : stop] for stop, length in zip(stops, lengths, strict=True)
-        ]
-        self._times += times
-        self._sources += sources
-        self.nbytes += len(data)
+        self._times.extend(times)
+        self._lengths.extend(lengths)
+        self._sources.extend(sources)
+        self._data += data
         if times:
             self._last = times[-1]
             self._may_give_from = max(self._may_give_from, self._last)
@@ -75,12 +70,24 @@ class Stream:
     def take(self, until: int) -> list[Chunk]:
         """Return what is due, and forget it."""
         count = bisect_right(self._times, until)
-        due = list(
-            zip(self._sources[:count], self._parts[:count], self._times[:count], strict=True)
-        )
-        del self._sources[:count], self._parts[:count], self._times[:count]
-        self.nbytes -= sum(len(part) for _, part, _ in due)
+        if not count:
+            return []
+        stops = list(accumulate(self._lengths[:count]))
+        data = bytes(self._data[: stops[-1]])
+        parts = map(data.__getitem__, map(slice, chain((0,), stops), stops))
+        due = list(zip(self._sources[:count], parts, self._times[:count], strict=True))
+        del self._sources[:count], self._lengths[:count], self._times[:count]
+        del self._data[: stops[-1]]
         return due
+
+    def time_of(self, number: int) -> int | None:
+        """Return the time (ns) of one of those that wait; None: there are not so many."""
+        return self._times[number] if number < len(self._times) else None
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes wait to be written."""
+        return len(self._data)
 
     @property
     def memory(self) -> int:
@@ -95,10 +102,13 @@ class Stream:
 
 def merged(streams: list[Stream], until: int) -> Iterator[Chunk]:
     """Take what is due of all streams, in order of time."""
-    due = [each.take(until) for each in streams]
-    some = [each for each in due if each]
-    if len(some) == 1:
-        yield from some[0]
-        return
-    # Each is sorted: to sort them all is to merge them, and what is of one time keeps its order.
-    yield from sorted(chain.from_iterable(some), key=itemgetter(2))
+    while waiting := [each for each in streams if each.nbytes]:
+        # None gives more than its share at a time.
+        share = max(1, _SORTED_CHUNKS // len(waiting))
+        ends = (each.time_of(share - 1) for each in waiting)
+        step = min((time for time in ends if time is not None), default=until)
+        due = [each.take(min(step, until)) for each in waiting]
+        # Each is sorted: to sort them all is to merge them; what is of one time keeps its order.
+        yield from sorted(chain.from_iterable(due), key=itemgetter(2))
+        if step >= until:
+            return

@@ -15,6 +15,8 @@ from .format import ENTRY, HEADER, Layout, dropped_bytes
 from .recording import Recording
 
 READ_BYTES = 1 << 20
+#: So many entries of the index are read, and held, at a time.
+_ENTRIES = 256
 
 
 class Chunk(NamedTuple):
@@ -58,7 +60,7 @@ class RecordingTail:
         self._path = recording.path
         self._files: dict[str, Descriptor] = {}
         self._index_offset = HEADER.size
-        # The entry of the chunk in which position lies, and those after it.
+        # The entry of the chunk in which position lies, and some after it.
         self._entries: deque[tuple[int, int, int]] = deque()
         self._layout = Layout(recording.metadata.max_bytes)
 
@@ -109,43 +111,61 @@ class RecordingTail:
         self._files.clear()
 
     def end(self) -> int:
-        """Return how much is recorded, having read the entries of all of it."""
+        """Return how much is recorded."""
         # The sizes first: an entry is written before its bytes.
         data = self._size("data") or 0
         tails = {name: self._size(name) for name in self._layout.tail_files}
-        self._read_entries()
-        last_start = self._entries[-1][1] if self._entries else None
-        return self._layout.end(data, last_start, tails.get)
+        return self._layout.end(data, self._last_start(), tails.get)
+
+    def _last_start(self) -> int | None:
+        """Return where the chunk of the last entry starts."""
+        index = self._index()
+        if index is None:
+            return None
+        count = (os.fstat(index).st_size - HEADER.size) // ENTRY.size
+        if count <= 0:
+            return None
+        last = os.pread(index, ENTRY.size, HEADER.size + (count - 1) * ENTRY.size)
+        return int(ENTRY.unpack(last)[1])
 
     def _entry(self) -> tuple[int, int, int]:
-        while len(self._entries) > 1 and self._entries[1][1] <= self.position:
+        """Return the entry of the chunk in which `position` lies; the one after it is read too."""
+        while True:
+            if len(self._entries) < 2:
+                self._read_entries()
+            if len(self._entries) < 2 or self._entries[1][1] > self.position:
+                return self._entries[0]
             self._entries.popleft()
-        return self._entries[0]
 
     def _read_entries(self) -> None:
+        """Read on in the index."""
         index = self._file("index")
         if index is None:
             return
-        with contextlib.suppress(FileNotFoundError):
-            if os.stat(f"{self._path}.index").st_ino != os.fstat(index).st_ino:
-                # Rewritten without the entries of what is gone: begin anew.
-                self._files.pop("index").close()
-                self._index_offset = HEADER.size
-                self._entries.clear()
-                self._read_entries()
-                return
-        if self._index_offset == HEADER.size:
-            dropped_bytes(index)  # whether it is an index
         if self._entries:
             # The last one may have been written anew: it was still open.
             self._entries.pop()
             self._index_offset -= ENTRY.size
-        while found := os.pread(index, 1024 * ENTRY.size, self._index_offset):
-            found = found[: len(found) - len(found) % ENTRY.size]
-            if not found:
-                break
-            self._entries.extend(ENTRY.iter_unpack(found))
-            self._index_offset += len(found)
+        found = os.pread(index, _ENTRIES * ENTRY.size, self._index_offset)
+        found = found[: len(found) - len(found) % ENTRY.size]
+        self._entries.extend(ENTRY.iter_unpack(found))
+        self._index_offset += len(found)
+
+    def _index(self) -> int | None:
+        """Return the index's descriptor; begin anew with one that was put in its place."""
+        index = self._file("index")
+        if index is None:
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(f"{self._path}.index").st_ino != os.fstat(index).st_ino:
+                # Rewritten without the entries of what is gone.
+                self._files.pop("index").close()
+                self._index_offset = HEADER.size
+                self._entries.clear()
+                index = self._file("index")
+        if index is not None and self._index_offset == HEADER.size:
+            dropped_bytes(index)  # whether it is an index
+        return index
 
     def _read_at(self, position: int, count: int) -> bytes:
         place = self._layout.place(position)

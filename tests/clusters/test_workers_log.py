@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from helpers.wait import eventually
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from ipyfdcapture import capture_fd
 from ipyfdcapture.cluster import collector as collecting
+from ipyfdcapture.cluster import merging
 from ipyfdcapture.cluster.clock import ClockOffset
 from ipyfdcapture.cluster.merging import Stream, merged
 from ipyfdcapture.cluster.names import Names, usable
@@ -443,9 +445,13 @@ def test_a_thousand_workers_are_merged(worker: MakeWorker, open_log: Open) -> No
 _times = st.lists(st.integers(0, 50), max_size=20).map(sorted)
 
 
-@given(st.lists(_times, min_size=1, max_size=5), st.lists(st.integers(0, 60), max_size=6))
+@given(
+    st.lists(_times, min_size=1, max_size=5),
+    st.lists(st.integers(0, 60), max_size=6),
+    st.sampled_from([1, 8, merging._SORTED_CHUNKS]),
+)
 def test_merging_keeps_each_stream_s_order_and_all_bytes(
-    all_times: list[list[int]], steps: list[int]
+    all_times: list[list[int]], steps: list[int], sorted_chunks: int
 ) -> None:
     streams = [Stream() for _ in all_times]
     expected = []
@@ -457,8 +463,9 @@ def test_merging_keeps_each_stream_s_order_and_all_bytes(
         stream.add(entries, b"".join(parts), 0, [number])
         expected += [(number, part, at) for part, at in zip(parts, times, strict=True)]
     found = []
-    for until in [*sorted(steps), 1 << 62]:
-        found += list(merged(streams, until))
+    with mock.patch.object(merging, "_SORTED_CHUNKS", sorted_chunks):
+        for until in [*sorted(steps), 1 << 62]:
+            found += list(merged(streams, until))
     assert found == sorted(expected, key=lambda chunk: chunk[2])
     assert all(stream.nbytes == 0 for stream in streams)
 
