@@ -61,10 +61,14 @@ class Batch:
     begun: bytes
     #: Yields what follows ``begun``, up to the newline: from later pieces, read when asked for.
     rest: Callable[[], Iterator[bytes]]
+    #: The index of the line after its last; None: they have to be counted.
+    following: int | None = None
 
     @property
     def count(self) -> int:
         """How many lines it holds."""
+        if self.following is not None:
+            return self.following - self.first
         return self.body.count(b"\n") + bool(self.begun)
 
     def tail(self) -> bytes:
@@ -197,6 +201,7 @@ class Lines(Strands):
     def batches_in(self, block: int) -> Iterator[Batch]:
         """Yield the lines that start in one block."""
         first = self.index.started[block]
+        following = self.index.started[block + 1] if block + 1 < self._blocks else len(self)
         batch: Batch | None = None
         open_strands = self.index.open[block]
         start = block * BLOCK_BYTES
@@ -211,7 +216,7 @@ class Lines(Strands):
             body_end = data.rfind(b"\n") + 1
             rest = partial(chunks.rest_of_line, strands[-1], stop)
             body = data[skipped:body_end]
-            yield Batch(first, start + skipped, None, body, data[body_end:], rest)
+            yield Batch(first, start + skipped, None, body, data[body_end:], rest, following)
             return
         for strand, begin, end in pieces_of(strands, borders):
             piece = self.part(begin, end)
@@ -230,7 +235,10 @@ class Lines(Strands):
                     first += batch.count
                 body = piece[skipped:body_end]
                 rest = partial(chunks.rest_of_line, strand, end)
-                batch = Batch(first, begin + skipped, self.source_of(strand), body, begun, rest)
+                source = self.source_of(strand)
+                batch = Batch(first, begin + skipped, source, body, begun, rest)
+                if end == stop:
+                    batch.following = following
                 yield batch
 
     def unfinished(self) -> list[int]:

@@ -20,11 +20,13 @@ from ..recording.recording import Snapshot
 
 #: Give mapped pages back after this many reads, so that a scan does not fill the memory.
 READS_BEFORE_RELEASE = 32
-#: The rest of a line is read in parts of this size.
+#: The rest of a line is read in parts of this size, ...
 PART_BYTES = 1 << 16
+#: ... after smaller ones: most lines end soon, and each block of a scan ends in one.
+_FIRST_PART_BYTES = 1 << 10
 
 #: Look for the rest of a line in so many chunks at first, and at most.
-_FIRST_CHUNKS = 64
+_FIRST_CHUNKS = 4
 _MOST_CHUNKS = 1 << 16
 
 
@@ -112,14 +114,17 @@ class ChunkIndex:
 
     def rest_of_line(self, strand: int, position: int) -> Iterator[bytes]:
         """Yield what ``strand`` wrote from ``position`` up to its next newline."""
-        for start, stop in self._pieces(strand, position):
-            for begin in range(start, stop, PART_BYTES):
-                part = self._strands.part(begin, min(begin + PART_BYTES, stop))
+        size = min(_FIRST_PART_BYTES, PART_BYTES)
+        for begin, stop in self._pieces(strand, position):
+            while begin < stop:
+                part = self._strands.part(begin, min(begin + size, stop))
                 newline = part.find(b"\n")
                 if newline >= 0:
                     yield part[: newline + 1]
                     return
                 yield part
+                begin += len(part)
+                size = min(4 * size, PART_BYTES)
 
     def _pieces(self, strand: int, position: int) -> Iterator[tuple[int, int]]:
         snapshot = self._strands.snapshot
