@@ -72,14 +72,23 @@ def test_a_failing_cell_fails_as_it_did(kernel: Kernel, body: str) -> None:
         assert places(captured, 0) == places(plain, 0)
 
 
+#: An expression: the first number of ipykernel's version.
+MAJOR = "__import__('ipykernel').version_info[0]"
+#: What these print ipykernel 6 may show after it has said that the cell has ended.
+LATE_BEFORE_IPYKERNEL_7 = {"a timer", "an executor"}
+
+
 def test_cells_that_write_in_many_ways_give_the_same_messages(start_kernel: StartKernel) -> None:
     """What the documentation lists is all that differs: none of it is in these cells."""
     need("ipywidgets")
     plain, captured = start_kernel("plain"), start_kernel("captured")
     plain.ok("None")
     captured.ok("%capture_fd --every-cell")
+    late = LATE_BEFORE_IPYKERNEL_7 if captured.value(MAJOR) < 7 else set()
     different = {}
     for name, body in WRITING.items():
+        if name in late:
+            continue
         there, here = (
             (reply.status, reply.result, reply.displays, anonymous(reply))
             for reply in (plain.run(body), captured.run(body))
@@ -299,7 +308,7 @@ class Subshell:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        ipykernel = kernel.value("__import__('ipykernel').version_info[0]")
+        ipykernel = kernel.value(MAJOR)
         if ipykernel < 7:
             pytest.skip("ipykernel before 7 has no subshells")
         self.id = self._control("create_subshell_request", {})["subshell_id"]
