@@ -29,7 +29,7 @@ from ..log.view.words import counted, size
 from ..recording.sources import is_stderr
 from .assets import css, page_script
 from .finder import TIMELINE_PARTS
-from .rows import RowWriter
+from .rows import RowWriter, grouped
 from .shown import ascending
 
 #: Of a longer log, the page has `ENDS_BYTES` of either end and what is serious between them.
@@ -214,9 +214,10 @@ def _serious(reading: Reading, numbers: Sequence[int]) -> array[int]:
     found = array("I")
     codes = LevelCodes()
     least = CODES["warning"]
-    for row in reading.lines.read(numbers, RowWriter.LEVEL_BYTES):
-        if codes.of_lines([row.raw[: RowWriter.LEVEL_BYTES].rstrip(b"\r\n")])[0] >= least:
-            found.append(row.nth)
-            if len(found) == MOST_SERIOUS:
-                break
-    return found
+    for rows in grouped(reading.lines.read(numbers, RowWriter.LEVEL_BYTES)):
+        starts = [row.raw[: RowWriter.LEVEL_BYTES].rstrip(b"\r\n") for row in rows]
+        levels = zip(rows, codes.of_lines(starts), strict=True)
+        found.extend(row.nth for row, code in levels if code >= least)
+        if len(found) >= MOST_SERIOUS:
+            break
+    return found[:MOST_SERIOUS]

@@ -9,11 +9,11 @@ of ``[text, flags, foreground, background]``. Colours are numbers: 0 to 15 the n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ..log.levels import LevelCodes
-from ..log.lines import Row, content
+from ..log.lines import BLOCK_BYTES, Row, content
 from ..log.reading import Reading
 from ..log.view.ansi import PLAIN, Colour, Run, Style, plain, runs_of
 from ..log.view.excerpt import row_text
@@ -56,22 +56,23 @@ class RowWriter:
 
     def each(self, numbers: Sequence[int], most: int = CUT_BYTES) -> Iterator[list[Any]]:
         """Yield the same one by one."""
-        for row in self._reading.lines.read(numbers, max(most, _LOOK_BACK_BYTES)):
-            if row.nth != self._following:
-                self._look_back(row.nth)
-            self._following = row.nth + 1
-            yield self._row(row, most)
+        for rows in grouped(self._reading.lines.read(numbers, max(most, _LOOK_BACK_BYTES))):
+            levels = self._levels.of_lines([content(row.raw[: self.LEVEL_BYTES]) for row in rows])
+            for row, level in zip(rows, levels, strict=True):
+                if row.nth != self._following:
+                    self._look_back(row.nth)
+                self._following = row.nth + 1
+                yield self._row(row, level, most)
 
     def texts(self, numbers: Sequence[int], most: int) -> Iterator[str]:
         """Yield lines as text alone, which takes a third of the time."""
         for row in self._reading.lines.read(numbers, most):
             yield plain(row_text(self._reading, row, most)[0])
 
-    def _row(self, row: Row, most: int) -> list[Any]:
+    def _row(self, row: Row, level: int, most: int) -> list[Any]:
         text, left_out = row_text(self._reading, row, most)
         runs, style = runs_of(text, self._styles.get(row.source, PLAIN))
         self._styles[row.source] = style
-        (level,) = self._levels.of_lines([content(row.raw[: self.LEVEL_BYTES])])
         time_us = (row.time - self._reading.started) // 1000
         return [row.nth + 1, row.source, time_us, level, _json_of(runs), left_out]
 
@@ -86,10 +87,24 @@ class RowWriter:
                 self._styles[row.source] = style
 
 
+def grouped(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield rows, many at a time: the levels of many lines take a tenth of the time."""
+    some: list[Row] = []
+    nbytes = 0
+    for row in rows:
+        some.append(row)
+        nbytes += len(row.raw)
+        if nbytes >= BLOCK_BYTES:
+            yield some
+            some, nbytes = [], 0
+    if some:
+        yield some
+
+
 def _json_of(runs: list[Run]) -> str | list[list[Any]]:
     if not runs:
         return ""
-    if len(runs) == 1 and runs[0][1] == PLAIN:
+    if len(runs) == 1 and (runs[0][1] is PLAIN or runs[0][1] == PLAIN):
         return runs[0][0]
     return [[text, _flags(style), _number(style.fg), _number(style.bg)] for text, style in runs]
 
