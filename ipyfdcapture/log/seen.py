@@ -126,7 +126,7 @@ class Sight:
     def is_plain_body(self, body: bytes) -> bool:
         r"""Tell the same as `is_plain` of lines that may end with ``\r\n``, the last as well."""
         if b"\r" not in body:
-            return self.is_plain(body)
+            return self._is_plain(body)
         return self.is_plain(body.replace(b"\r\n", b"\n"))
 
     def is_plain(self, lines: bytes) -> bool:
@@ -137,8 +137,14 @@ class Sight:
         lines
             Any number of them, with a ``\n`` between two.
         """
-        if not self._is_simple or b"\x1b" in lines or b"\b" in lines or b"\r" in lines:
+        return b"\r" not in lines and self._is_plain(lines)
+
+    def _is_plain(self, lines: bytes) -> bool:
+        r"""Tell the same of lines without a ``\r``."""
+        if not self._is_simple or b"\x1b" in lines or b"\b" in lines:
             return False
+        if self.is_utf8 and b"\xc2" not in lines:  # a quarter of the time of `isascii`
+            return True
         return lines.isascii() or self._c1 is None or not re.search(self._c1, lines)
 
     def text(self, line: bytes) -> str:
