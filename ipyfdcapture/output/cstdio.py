@@ -108,17 +108,26 @@ def stdout_marks() -> Sequence[int]:
 
 def flush_stdout() -> None:
     """Flush C's ``stdout``, if something waits in it and no other thread has it locked."""
-    stream = _stdout
-    if not stdout_pending():
-        return
-    if _libc.ftrylockfile(stream):
-        return  # it is in use right now: whoever has it will go on writing
-    try:
-        # The lock is counted by owner, so fflush does not wait for it. Without the GIL, because
-        # the pipe may be full and the drain a thread.
-        _libc.fflush(stream)
-    finally:
-        _libc.funlockfile(stream)
+    if not stdout_pending() or _is_locked():
+        return  # whoever has it will go on writing
+    # Without the GIL: the pipe may be full and the drain a thread. fflush takes the lock and gives
+    # it back itself. Who keeps the lock from one call to the next waits for the GIL with it, and
+    # code that prints while it holds the GIL waits for the lock.
+    _libc.fflush(_stdout)
+
+
+def _make_is_locked() -> Callable[[], bool]:
+    lock, unlock = _libc_with_gil.ftrylockfile, _libc_with_gil.funlockfile
+    unlock.restype = None
+    # No other thread gets the GIL in between: not one instruction of Python's runs in `any`, which
+    # stops at a lock that was not had.
+    on_stdout = operator.methodcaller("__call__", _stdout)
+    calls = (lock, unlock)
+    return lambda: any(map(on_stdout, calls))
+
+
+#: Tells whether another thread has C's ``stdout`` locked.
+_is_locked = _make_is_locked()
 
 
 def buffer_lines() -> Callable[[], object]:
@@ -138,12 +147,9 @@ _is_by_line = getattr(_libc_with_gil, "__flbf", None)  # glibc and musl
 
 
 def _set_buffering(mode: int) -> bool:
-    if _libc.ftrylockfile(_stdout):
+    if _is_locked():
         return False  # whoever has it may wait for us
-    try:
-        _libc.setvbuf(_stdout, None, mode, ctypes.c_size_t(0))
-    finally:
-        _libc.funlockfile(_stdout)
+    _libc.setvbuf(_stdout, None, mode, ctypes.c_size_t(0))
     return True
 
 

@@ -57,3 +57,10 @@ def test_threads_that_look_for_runtimes_and_load_libraries_do_not_stop_each_othe
         "locked_streams/threads_that_look_for_runtimes_and_load_libraries_do_not_stop_each_other"
     )
     assert shown == "through\n"
+
+
+def test_code_that_prints_while_it_holds_the_gil_and_a_flush_do_not_stop_each_other(
+    script: Script,
+) -> None:
+    name = "code_that_prints_while_it_holds_the_gil_and_a_flush_do_not_stop_each_other"
+    assert script(f"locked_streams/{name}") == "whole\n"
