@@ -55,7 +55,7 @@ class Finder:
         self._reading: Reading | None = None
         self._positions: Sequence[int] = range(0)
         self._columns: OrderedDict[Key, Column] = OrderedDict()
-        self._needed: set[Key] = {LEVELS}
+        self._wanted: set[Key] = set()
         self._tasks: dict[int, Key] = {}
         self._spans: dict[int, TakeSpans] = {}
         self._timelines: dict[int, tuple[float, float]] = {}  # by task: start and length, in s
@@ -112,9 +112,15 @@ class Finder:
         for column in self._columns.values():
             column.task = None
 
-    def need(self, keys: set[Key]) -> None:
-        """Learn what must not be forgotten."""
-        self._needed = keys | {LEVELS}
+    def want(self, keys: set[Key]) -> None:
+        """Learn what the user waits for: it goes before the rest, and is not forgotten."""
+        if keys != self._wanted:
+            self._wanted = keys
+            self._tell_wanted()
+
+    def want_too(self, key: Key) -> None:
+        """Learn of one thing more that the user waits for, until `want` is called again."""
+        self.want(self._wanted | {key})
 
     def found(self, key: Key | None) -> Column | None:
         """Return what was found of something, if it was ever asked for."""
@@ -153,7 +159,7 @@ class Finder:
         self._send("timeline", task, start=start, stop=stop, entries=TIMELINE_PARTS)
 
     def _forget_old(self) -> None:
-        spare = [key for key in self._columns if key not in self._needed]
+        spare = [key for key in self._columns if key != LEVELS and key not in self._wanted]
         for key in spare[: max(0, len(self._columns) - MOST_COLUMNS)]:
             task = self._columns.pop(key).task
             if task is not None:
@@ -167,11 +173,15 @@ class Finder:
         if self._started() is None:
             column.error = "no process can be started to look through the log"
             return
-        # Levels that nobody asked for come after what somebody did.
-        task = self._new_task() * (-1 if key == LEVELS else 1)
-        column.task = task
+        column.task = task = self._new_task()
         self._tasks[task] = key
         self._send("scan", task, start=len(column.bytes), again=again, **key.wish())
+        if key in self._wanted:
+            self._tell_wanted()
+
+    def _tell_wanted(self) -> None:
+        tasks = [task for task, key in self._tasks.items() if key in self._wanted]
+        self._send("want", self._new_task(), tasks=tasks)
 
     def _new_task(self) -> int:
         return _task_numbers.next()

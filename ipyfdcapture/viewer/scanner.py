@@ -1,7 +1,9 @@
-"""What the scan process does: it looks through a log, a task at a time, newest wish first.
+"""What the scan process does: it looks through a log, a task at a time, a block at a time.
 
-It maps the files of the recording and answers with masks, a byte a line. A task gives way after
-each block, so that what the user asks next does not wait for the end of the log. An expression has
+It maps the files of the recording and answers with masks, a byte a line. After each block the next
+task is chosen: what the user waits for goes first, and of that the task that is furthest behind.
+So a search does not wait for levels that nobody asked for, and a search among the lines of a filter
+finds its first match when both have got there, not when one of them is done. An expression has
 so long for a line (`LINE_S`); the expression engine itself looks for signals, so even one that
 would take years is stopped.
 """
@@ -58,7 +60,9 @@ class Scanner:
         self._index = LineIndex()
         self._selection: Sequence[int] = range(0)
         self._encoding = ("utf-8", "replace")
-        self._tasks: dict[int, Iterator[None]] = {}
+        self._tasks: dict[int, Iterator[int]] = {}
+        self._looked: dict[int, int] = {}  # lines that each task has behind it
+        self._wanted: frozenset[int] = frozenset()
         self._levels = LevelCodes()
         self._clock = _Clock(wire)
 
@@ -82,21 +86,24 @@ class Scanner:
         if content["do"] == "open":
             self._open(content, message.payload)
         elif content["do"] == "cancel":
-            self._tasks.pop(content["id"], None)
+            self._drop(content["id"])
         elif content["do"] == "scan":
-            self._tasks[content["id"]] = self._scan(content, message.payload)
+            self._tasks[content["id"]] = self._scan(content)
+            self._looked[content["id"]] = content["start"]
+        elif content["do"] == "want":
+            self._wanted = frozenset(content["tasks"])
         elif content["do"] == "spans":
             self._reply(content["id"], spans=self._spans(content))
         elif content["do"] == "timeline":
             self._reply(content["id"], tracks=self._timeline(content))
 
     def _go_on(self) -> None:
-        """Take the newest task one step further; levels, asked for by nobody, come last."""
-        number = max(self._tasks, key=lambda number: (number > 0, number))
+        """Take one task one block further: wanted ones first, the one furthest behind first."""
+        number = min(self._tasks, key=lambda task: (task not in self._wanted, self._looked[task]))
         try:
-            next(self._tasks[number])
+            self._looked[number] = next(self._tasks[number])
         except StopIteration:
-            self._tasks.pop(number, None)
+            self._drop(number)
         except TooManySlowLines as error:
             self._fail(number, str(error))
         except re.error as error:
@@ -105,8 +112,12 @@ class Scanner:
             self._fail(number, f"{type(error).__name__}: {error}")
 
     def _fail(self, number: int, why: str) -> None:
-        self._tasks.pop(number, None)
+        self._drop(number)
         self._reply(number, error=why)
+
+    def _drop(self, number: int) -> None:
+        self._tasks.pop(number, None)
+        self._looked.pop(number, None)
 
     def _reply(self, number: int, payload: bytes | bytearray = b"", **content: Any) -> None:
         self._wire.send({"id": number, **content}, payload)
@@ -116,6 +127,7 @@ class Scanner:
         if content["reset"]:
             self._index = LineIndex()
             self._tasks.clear()
+            self._looked.clear()
         index_bytes = content["blocks"] * 8
         if content["blocks"] > len(self._index.open):
             self._index.started = array("Q", payload[:index_bytes])
@@ -137,14 +149,19 @@ class Scanner:
 
     # -- scans ----------------------------------------------------------------------------------
 
-    def _scan(self, content: dict[str, Any], payload: bytes) -> Iterator[None]:
-        """Send the mask of the lines from ``start`` on, then those of single lines ``again``."""
+    def _scan(self, content: dict[str, Any]) -> Iterator[int]:
+        """Send the mask of the lines from ``start`` on, then those of single lines ``again``.
+
+        Yields, after each block, how many lines are done.
+        """
         lines, selection = self._opened(), self._selection
         sender = _Sender(self, content["id"], content["start"])
         masks = self._masks(content, lines, sender)
-        for piece in _blocks(lines, selection, content["start"], masks):
+        looked = content["start"]
+        for piece in _blocks(lines, selection, looked, masks):
             sender.add(piece)
-            yield
+            looked += len(piece)
+            yield looked
         again = [
             (position, bytes(masks(selection[position], selection[position] + 1)))
             for position in content["again"]

@@ -279,6 +279,8 @@ class Session:
         found = columns.step(conditions, position, request.back, known)
         is_done = column.task is None and self.shown.is_known
         if found is None:
+            if not is_done:
+                self.finder.want_too(key)
             return {"index": None, "is_done": is_done}
         nth = columns.total(conditions, found)
         return {"index": self.shown.index(found), "nth": nth, "is_done": is_done}
@@ -286,9 +288,9 @@ class Session:
     def _marks(self, request: Marks) -> dict[str, Any]:
         count = self.shown.count
         buckets = min(request.buckets, count)
-        indices = [i * count // buckets for i in range(buckets)] if buckets else []
+        indices = [i * count // buckets for i in range(buckets)]
         starts = [next(iter(self.shown.members(index, 1)), 0) for index in indices]
-        stops = [*starts[1:], len(self.shown.positions)]
+        stops = [*starts[1:], len(self.shown.positions)][:buckets]
         serious, search = self.finder.found(LEVELS), self.finder.found(self.shown.search_key)
         levels, matches = [], []
         for start, stop in zip(starts, stops, strict=True):

@@ -72,7 +72,7 @@ class Shown:
         if self.filter.only and before != pattern:
             self.begin_anew()
         else:
-            self._note_needs()
+            self._note_wanted()
 
     def extend(self) -> None:
         """Show what the filter wants of what was found by now."""
@@ -85,36 +85,42 @@ class Shown:
             mask.extend(columns.combined(conditions, start, min(start + columns.SLICE, stop)))
 
     def _show(self) -> None:
-        self._note_needs()
-        self._mask = Mask() if self._conditions() else None
+        self._note_wanted()
+        self._mask = Mask() if self._wanted() else None
         self.extend()
 
-    def _note_needs(self) -> None:
-        """Have what is searched for looked for, and nothing forgotten of what is shown by."""
-        key = self.search_key
-        patterns = (*self.filter.exclude, *self.filter.within)
-        self._finder.need({Key("search", each) for each in patterns} | ({key} if key else set()))
-        if key is not None:
-            self._finder.ask(key)
+    def _note_wanted(self) -> None:
+        """Have what is searched for, and what is shown by, looked for before the rest."""
+        keys = {key for key, _, _ in self._wanted()}
+        if self.search_key is not None:
+            keys.add(self.search_key)
+        self._finder.want(keys)
+        if self.search_key is not None:
+            self._finder.ask(self.search_key)
 
     def _conditions(self) -> list[Condition]:
         """Return what the filter wants, as conditions on columns."""
-        chosen, ask = self.filter, self._finder.ask
-        wanted: list[Condition] = []
+        ask = self._finder.ask
+        return [Condition(ask(key), table, context) for key, table, context in self._wanted()]
+
+    def _wanted(self) -> list[tuple[Key, bytes | None, int]]:
+        """Return what the filter wants: what to look for, and a `Condition`'s table and context."""
+        chosen = self.filter
+        wanted: list[tuple[Key, bytes | None, int]] = []
         if chosen.level is not None:
-            wanted.append(Condition(ask(LEVELS), columns.at_least(chosen.level)))
+            wanted.append((LEVELS, columns.at_least(chosen.level), 0))
         if chosen.sources is not None:
-            wanted.append(Condition(ask(Key("sources", sources=chosen.sources))))
+            wanted.append((Key("sources", sources=chosen.sources), None, 0))
         if chosen.first is not None or chosen.last is not None:
             first = self._moment_us(chosen.first, _FIRST_US)
             last = self._moment_us(chosen.last, _LAST_US)
-            wanted.append(Condition(ask(Key("between", first=first, last=last))))
+            wanted.append((Key("between", first=first, last=last), None, 0))
         for pattern in chosen.exclude:
-            wanted.append(Condition(ask(Key("search", pattern)), columns.OTHERS))
+            wanted.append((Key("search", pattern), columns.OTHERS, 0))
         for pattern in chosen.within:
-            wanted.append(Condition(ask(Key("search", pattern))))
+            wanted.append((Key("search", pattern), None, 0))
         if chosen.only and self.search is not None:
-            wanted.append(Condition(ask(Key("search", self.search)), None, chosen.context))
+            wanted.append((Key("search", self.search), None, chosen.context))
         return wanted
 
     def _moment_us(self, seconds: float | None, default: int) -> int:

@@ -65,6 +65,7 @@ class Waiter:
         self._session = session
         self._thread: WorkThread | None = None
         self._used = self._told = self._looked = 0.0
+        self._has_news = False  # that were not told yet
 
     def wake(self) -> None:
         """Wait from now on, or for some time more. Called with the session's lock."""
@@ -110,9 +111,11 @@ class Waiter:
             session.say_gone(str(error))
             session.is_complete = True
             return
+        self._has_news |= messages != []
         is_due = time.monotonic() - self._told >= STATUS_S
-        if grown or (messages != [] and (is_due or session.finder.is_idle)):
+        if grown or (self._has_news and (is_due or session.finder.is_idle)):
             self._told = time.monotonic()
+            self._has_news = False
             session.tell(grown=grown)
 
     def _look(self) -> bool:

@@ -55,12 +55,12 @@ class Tasks:
 
     def one(self, selector: str) -> Any:
         return self.page.js(
-            "return document.querySelector('.fdv').querySelector(arguments[0])", selector
+            "return document.querySelector('.fdv')?.querySelector(arguments[0])", selector
         )
 
     def text(self, selector: str) -> str:
         script = (
-            "return document.querySelector('.fdv').querySelector(arguments[0])?.textContent ?? ''"
+            "return document.querySelector('.fdv')?.querySelector(arguments[0])?.textContent ?? ''"
         )
         return str(self.page.js(script, selector))
 
@@ -154,12 +154,12 @@ def do_tasks(
         eventually(lambda: "ERROR" in view.caret(), "the error", LIMIT_S)
 
     diverged = timed(diverge)
-    assert str(view.number()) == page.value(CODE["diverge"])
+    assert str(view.number()) == page.value(CODE["diverge"], LIMIT_S)
     print("it began to diverge at:", view.caret())
     came_before = timed(before)
     print("the first error:", view.caret())
     code = {task: CODE[task].format(first=1.0, last=1.5) for task in CODE}
-    in_python = {task: timed(partial(page.value, code[task])) for task in code}
+    in_python = {task: timed(partial(page.value, code[task], LIMIT_S)) for task in code}
     page.run(2)
     eventually(lambda: view.one(".fdv-caret"), "lines", LIMIT_S)
     part = timed(lambda: view.save_between(1.0, 1.5, directory))

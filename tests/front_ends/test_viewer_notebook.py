@@ -245,6 +245,31 @@ view"""
     view.says("line 50,004 ")
 
 
+def test_a_step_that_waits_asks_again_though_no_status_comes(
+    browser: Any, server: NotebookServer
+) -> None:
+    silent = """\
+view = logs.explore()
+send, early = view.widget.send, []
+def send_some(content, buffers=None):
+    if "re" not in content:
+        return
+    if "is_done" in content and not early:
+        early.append(content)
+        content = content | {"index": None, "is_done": False}
+    send(content, buffers)
+view.widget.send = send_some
+view"""
+    server.write("silent.ipynb", [LOAD, LOG, silent])
+    page = NotebookPage(browser, server, "silent.ipynb")
+    for cell in range(3):
+        page.run(cell)
+    view = View(page)
+    view.focus()
+    view.keys("e")
+    view.is_at("error: it diverged")
+
+
 def test_a_kernel_that_is_gone_leaves_what_is_on_the_screen(
     browser: Any, server: NotebookServer
 ) -> None:

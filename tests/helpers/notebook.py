@@ -202,8 +202,8 @@ class NotebookPage:
     def all(self, selector: str) -> list[Any]:
         return list(self.browser.find_elements("css selector", selector))
 
-    def value(self, code: str) -> str:
-        """Return the text of an expression's value in the kernel."""
+    def value(self, code: str, timeout: float = LIMIT_S) -> str:
+        """Return the text of an expression's value in the kernel; it may take ``timeout`` s."""
         script = """
             const done = arguments[arguments.length - 1];
             const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
@@ -211,7 +211,7 @@ class NotebookPage:
                 code: '', silent: true, user_expressions: {value: arguments[0]}});
             future.done.then(reply => done(reply.content.user_expressions.value));
         """
-        self.browser.set_script_timeout(LIMIT_S)
+        self.browser.set_script_timeout(timeout)
         answer = self.browser.execute_async_script(script, code)
         assert answer["status"] == "ok", answer
         return str(answer["data"]["text/plain"])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from helpers import logs
 from helpers.logs import Chunk, make_log
-from helpers.viewer import asked, shared_scan
+from helpers.viewer import NO_FILTER, asked, shared_scan
 from helpers.wait import eventually
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,8 +21,11 @@ from ipyfdcapture import capture_fd
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.levels import LEVELS, level_of
 from ipyfdcapture.viewer import scan, waiting
+from ipyfdcapture.viewer.columns import LEVELS as LEVELS_KEY
+from ipyfdcapture.viewer.finder import Finder
 from ipyfdcapture.viewer.masks import Mask, widened
 from ipyfdcapture.viewer.session import FIRST_ROWS
+from ipyfdcapture.viewer.wire import Message
 
 RUNS = settings(
     deadline=None, max_examples=500 if os.environ.get("IPYFDCAPTURE_FULL") == "1" else 25
@@ -228,6 +231,59 @@ def test_a_step_waits_for_the_filter_as_for_the_search() -> None:
         reply = view.ask("step", what="match", start=-1)
         assert reply["index"] is None
         assert not reply["is_done"]
+
+
+def test_who_steps_to_a_level_waits_for_levels_before_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted: list[list[int]] = []
+    send = Finder._send
+
+    def noted(self: Finder, what: str, number: int, **content: Any) -> None:
+        if what == "want":
+            wanted.append(content["tasks"])
+        send(self, what, number, **content)
+
+    monkeypatch.setattr(Finder, "_send", noted)
+    with asked(make_log([(0, b"a\n"), (0, b"error: b\n")])) as view, view.session.lock:
+        finder = view.session.finder
+        view.ask("search", pattern={"text": "b", "regex": False, "case": True})
+        assert wanted[-1] == [finder.found(view.session.shown.search_key).task]  # type: ignore[union-attr]
+        assert not view.ask("step", what="level", start=-1)["is_done"]
+        assert finder.found(LEVELS_KEY).task in wanted[-1]  # type: ignore[union-attr]
+        view.ask("search", pattern=None)
+        assert wanted[-1] == []
+        view.ask("filter", **(NO_FILTER | {"level": "error"}))
+        assert wanted[-1] == [finder.found(LEVELS_KEY).task]  # type: ignore[union-attr]
+
+
+def test_marks_come_while_a_scan_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[Message] = []
+    take = Finder.take
+
+    def take_half(self: Finder, message: Message) -> None:
+        if "start" in message.content:
+            pieces.append(message)
+            half = message.payload[: len(message.payload) // 2]
+            message = Message(message.content | {"done": False}, half)
+        take(self, message)
+
+    monkeypatch.setattr(Finder, "take", take_half)
+    log = make_log([(0, b"error: a\n"), (0, b"b\n"), (0, b"warning: c\n"), (0, b"d\n")])
+    with asked(log) as view:
+        with view.session.lock:
+            view.ask("filter", **(NO_FILTER | {"level": "warning"}))
+            nothing = view.ask("marks", buckets=9)
+            assert (nothing["levels"], nothing["matches"]) == ([], [])
+        half = view.event(lambda event: event.get("scanned") == 2, "half of the levels")
+        assert (half["shown"], half["filtered"]) == (1, 2)
+        assert view.ask("marks", buckets=9)["levels"] == [LEVELS.index("error") + 1]
+        with view.session.lock:
+            for piece in pieces:
+                take(view.session.finder, piece)
+            view.session.extend_shown()
+        both = [LEVELS.index("error") + 1, LEVELS.index("warning") + 1]
+        assert view.ask("marks", buckets=9)["levels"] == both
 
 
 def test_a_bad_expression_is_stopped_and_told_of() -> None:

@@ -5,6 +5,10 @@ import { button, counted, field, isOn, make, press, setText, toggle } from "./el
 /** @import {Found, Pattern, Row} from "./types" */
 /** @import {Viewer} from "./viewer.js" */
 
+/** A step that waits asks again after this, though it hears nothing: what it waits for may have been
+ * told before it began to wait. */
+const RETRY_MS = 500;
+
 export class Search {
   /** @param {Viewer} viewer */
   constructor(viewer) {
@@ -102,7 +106,10 @@ export class Search {
     const level = viewer.filters.level ?? "error";
     const reply = await viewer.source.ask({ do: "step", what, back, start: from, level });
     if (typeof reply.index !== "number") {
-      if (reply.is_done === false) this.waiting = () => this.step(what, back, from);
+      if (reply.is_done === false) {
+        this.waiting = () => this.step(what, back, from);
+        viewer.later("step", RETRY_MS, () => this.waiting?.());
+      }
       const noun = what === "match" ? "match" : "line of this level";
       viewer.say(this.waiting ? "looking …" : `no ${back ? "earlier" : "further"} ${noun}`);
       return;

@@ -50,6 +50,16 @@ export async function copyLines(viewer, start, stop) {
 
 /** Save all lines that are shown. @param {Viewer} viewer */
 export async function saveLines(viewer) {
+  const ask = () => viewer.source.ask({ do: "info" });
+  let status = await ask();
+  const { lines } = status;
+  // What the filter shows may not be known to its end yet.
+  while (status.filtered < lines && !status.problems.length) {
+    viewer.say("looking …");
+    await new Promise((go) => setTimeout(go, 200));
+    status = await ask();
+  }
+  viewer.take(status);
   const parts = await textOf(viewer, 0, viewer.lines.total, MOST_SAVED);
   const link = /** @type {HTMLAnchorElement} */ (make("a", { download: "log.txt" }));
   link.href = URL.createObjectURL(new Blob(parts, { type: "text/plain" }));

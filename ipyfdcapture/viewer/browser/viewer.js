@@ -15,6 +15,8 @@ import { copyLines, saveLines } from "./taking.js";
 
 /** Characters of a source before each line. */
 const MOST_SOURCE = 24;
+/** Marks are asked for no more often than this. */
+const MARKS_MS = 200;
 
 export class Viewer {
   /** @param {HTMLElement} root @param {Source} source @param {Options} options */
@@ -37,6 +39,8 @@ export class Viewer {
     this.follow = false;
     this.isSeen = true;
     this.frame = 0;
+    /** When marks were asked for last, in ms. */
+    this.marked = -Infinity;
     /** @type {{[name: string]: number}} */
     this.timers = {};
     this.lines = new Lines(source, () => this.redraw());
@@ -167,7 +171,8 @@ export class Viewer {
     this.caret = Math.min(this.caret, Math.max(0, this.lines.total - 1));
     if (this.follow && before?.shown !== status.shown) this.toEnd();
     // While a scan goes on, this is told ten times a second.
-    this.timers.marks ||= setTimeout(() => this.askMarks(), before ? 200 : 0);
+    const rest = this.marked + MARKS_MS - performance.now();
+    this.timers.marks ||= setTimeout(() => this.askMarks(), Math.max(0, rest));
     this.sayStatus();
     this.filters.timeline.take(status.timeline);
     this.redraw();
@@ -191,6 +196,7 @@ export class Viewer {
 
   async askMarks() {
     this.timers.marks = 0;
+    this.marked = performance.now();
     const reply = await this.source.ask({ do: "marks", buckets: this.marks.buckets });
     if (reply.levels && reply.generation === this.lines.generation)
       this.marks.draw(reply.levels, reply.matches);
