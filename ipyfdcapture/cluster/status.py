@@ -69,9 +69,10 @@ def status_of(feeds: Iterable[Feed], members: Iterable[Member]) -> list[WorkerSt
     known = {feed.member for all_of in by_label.values() for feed in all_of}
     statuses = [_status(label, by_label[label]) for label in sorted(by_label, key=_natural)]
     for member in members:
-        if member not in known and member.trouble:
-            trouble = f"{member.id} is not captured: {member.trouble}"
-            statuses.append(WorkerStatus(member.id, "failed", 0, 0, 0, 0, "", None, None, trouble))
+        if member not in known and (member.trouble or member.is_silent):
+            state = "failed" if member.trouble else "silent"
+            trouble = _trouble_of(member, member.id)
+            statuses.append(WorkerStatus(member.id, state, 0, 0, 0, 0, "", None, None, trouble))
     return statuses
 
 
@@ -118,8 +119,10 @@ def _trouble(feed: Feed) -> str:
     if feed.is_paused and feed.is_behind:
         left = size(feed.end - feed.fetched)
         return f"{left} of {feed.label} are not here yet: fetch() has them"
-    if feed.member.is_silent:
-        return f"{feed.label} does not answer: what it writes comes once it does"
-    if feed.member.trouble and not feed.member.is_gone:
-        return f"{feed.label} is not captured: {feed.member.trouble}"
-    return ""
+    return "" if feed.member.is_gone else _trouble_of(feed.member, feed.label)
+
+
+def _trouble_of(member: Member, name: str) -> str:
+    if member.is_silent:
+        return f"{name} does not answer: what it writes comes once it does"
+    return f"{name} is not captured: {member.trouble}" if member.trouble else ""

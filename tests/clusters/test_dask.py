@@ -140,8 +140,9 @@ def test_a_capture_of_the_client_has_what_workers_write_meanwhile(
     ]
 
 
+@pytest.mark.parametrize("aborts", [False, True])
 def test_a_killed_worker_s_last_words_are_in_the_log_and_it_is_captured_again(
-    client: Any, logs: WorkersLog
+    client: Any, logs: WorkersLog, aborts: bool
 ) -> None:
     from distributed import KilledWorker
 
@@ -152,7 +153,9 @@ def test_a_killed_worker_s_last_words_are_in_the_log_and_it_is_captured_again(
     )
     eventually(lambda: len(logs.workers()) == 2, "both workers")
     with pytest.raises(KilledWorker):
-        client.submit(tasks.say_and_die, "last words", workers=[address], retries=0).result(LIMIT_S)
+        client.submit(tasks.say_and_die, "last words", aborts, workers=[address], retries=0).result(
+            LIMIT_S
+        )
     eventually(lambda: "last words" in logs, "the last words")
     client.wait_for_workers(2, LIMIT_S)
 

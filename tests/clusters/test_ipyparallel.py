@@ -118,12 +118,14 @@ view.activate()
 
 
 @pytest.fixture
-def px(cluster: Any, fresh_kernel: Kernel) -> Kernel:
+def px(cluster: Any, fresh_kernel: Kernel) -> Iterator[Kernel]:
     url = os.path.join(
         cluster.profile_dir, "security", f"ipcontroller-{cluster.cluster_id}-client.json"
     )
     fresh_kernel.ok(_PX.format(url=url))
-    return fresh_kernel
+    yield fresh_kernel
+    # A kernel that is killed keeps its engines captured until they miss it.
+    fresh_kernel.run("%unload_ext ipyfdcapture.ipyparallel")
 
 
 def test_px_shows_engines_lines_under_its_cell_as_they_come(px: Kernel) -> None:

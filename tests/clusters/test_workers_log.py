@@ -147,6 +147,46 @@ def test_nothing_that_looks_at_a_log_waits_for_a_worker(worker: MakeWorker, open
     assert not logs.fetch(0.1)
 
 
+def test_a_worker_that_has_never_answered_is_said_to_be_missing(
+    worker: MakeWorker, open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "SILENT_S", 0.2)
+    stuck = worker("stuck")
+    stuck.is_silent = True
+    logs = open_log(SimulatedCluster(stuck))
+    assert not logs.fetch(LIMIT_S)
+    (status,) = logs.workers()
+    assert status.state == "silent"
+    assert status.trouble == (
+        f"id {stuck.incarnation} does not answer: what it writes comes once it does"
+    )
+
+
+def test_a_worker_that_is_restarted_in_the_middle_of_a_fetch_loses_nothing(
+    worker: MakeWorker, open_log: Open
+) -> None:
+    old, neighbour = worker("worker-0"), worker("worker-1")
+    text = "".join(f"line {i}\n" for i in range(400_000))  # more than two blocks
+    old.write(text)
+    new = worker("worker-0")
+    new.write("again\n")
+    cluster = SimulatedCluster(old, neighbour)
+
+    def restart_after_a_block(request: Any) -> None:
+        if request["do"] == "read" and request["start"] > 0 and old in cluster.present.values():
+            old.die()
+            cluster.remove(old)
+            cluster.add(new)
+
+    cluster.on_ask = restart_after_a_block
+    logs = open_log(cluster)
+    eventually(lambda: "again" in logs.tail(1), "the first words of the new one")
+    assert old not in cluster.present.values()
+    assert logs.source("worker-0").text == text + "again\n"
+    status = next(each for each in logs.workers() if each.name == "worker-0")
+    assert (status.restarts, status.state, status.trouble) == (1, "running", "")
+
+
 def test_the_last_words_of_a_lost_worker_are_read_by_its_neighbour(
     worker: MakeWorker, open_log: Open
 ) -> None:
