@@ -26,7 +26,7 @@ FORMATS = (*LETTERED, *CRASHES, *WORDED)
 #: A level stands near the start; the rest of a long line need not be looked at.
 _LOOK_AT_CHARACTERS = 500
 #: Of a line longer than twice this, the start says it, and the end, which may be drawn over it.
-_ENDS_BYTES = 8 << 20
+ENDS_BYTES = 8 << 20
 #: So many shapes are remembered: a program has tens of them, words in any order have millions.
 _MOST_SHAPES = 1 << 14
 _ONE_DIGIT = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
@@ -263,9 +263,9 @@ def count_levels(reading: Reading) -> dict[str, int]:
         for batch in reading.lines.batches():
             counts.update(finder.levels(batch.body))
             if batch.begun:
-                counts[finder.level(batch.ends_of_tail(_ENDS_BYTES)[0])] += 1
+                counts[finder.level(batch.ends_of_tail(ENDS_BYTES)[0])] += 1
     else:
-        rows = reading.lines.read(reading.indices, _ENDS_BYTES)
+        rows = reading.lines.read(reading.indices, ENDS_BYTES)
         counts.update(finder.level(row.raw) for row in rows)
     return {level: counts[level] for level in LEVELS if counts[level]}
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from .bounded import BoundedSearch
 from .cost import UNLIMITED
-from .levels import LevelFinder, levels_meant
+from .levels import ENDS_BYTES, LevelFinder, levels_meant
 from .lines import BLOCK_BYTES, Batch, Lines, Row, content, contents_of, joined
 from .literals import required_literals
 from .seen import Sight, as_seen, is_special
@@ -321,10 +321,10 @@ class _Levels(_Literal):
     def matches_pieces(self, pieces: Callable[[], Iterator[bytes]]) -> bool:
         """Look at the start, which says it, and at the end, which may have been drawn over it."""
         some = pieces()
-        start = next(some, b"")
-        for end in deque(some, 1):
-            start += end
-        return self.matches(start)
+        ends = next(some, b"")[:ENDS_BYTES]
+        for last in deque(some, 1):
+            ends += last[-ENDS_BYTES:]
+        return self.matches(ends)
 
     def find(self, body: bytes) -> Sequence[int]:
         wanted = self._wanted

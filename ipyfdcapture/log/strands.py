@@ -118,6 +118,8 @@ class ChunkIndex:
         for begin, stop in self._pieces(strand, position):
             while begin < stop:
                 part = self._strands.part(begin, min(begin + size, stop))
+                if not part:
+                    return  # a damaged index leads past the data
                 newline = part.find(b"\n")
                 if newline >= 0:
                     yield part[: newline + 1]

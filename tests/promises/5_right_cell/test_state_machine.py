@@ -259,7 +259,9 @@ class Captures(RuleBasedStateMachine):
         text = self.text("writer")
         writer.print(fd, text)
         target = writer.target(fd)
-        if target is None:
+        if (sys.stdout if fd == _OUT else sys.stderr) in self.inside:
+            self.bottom.append(text)  # what stood in for it is gone, and it led nowhere else
+        elif target is None:
             self.expect(fd, text)
         else:
             target.add(fd, text)
