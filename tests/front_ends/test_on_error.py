@@ -107,7 +107,7 @@ def test_without_a_name_it_names_the_latest(kernel: Kernel) -> None:
 def test_an_interrupted_cell_shows_them_too(kernel: Kernel) -> None:
     msg_id = kernel.send(
         "%%capture_fd -v logs\nprint('x')\nimport threading\n"
-        "open('begun', 'w').close()\nthreading.Event().wait()"
+        "open('begun', 'w').close()\nwhile True: threading.Event().wait(0.1)"
     )
     kernel.await_file("begun")
     (kernel.directory / "begun").unlink()
@@ -121,7 +121,7 @@ def test_an_interrupted_cell_shows_them_too(kernel: Kernel) -> None:
 def test_a_view_says_that_the_cell_was_interrupted(kernel: Kernel, option: str) -> None:
     msg_id = kernel.send(
         f"%%capture_fd {option} -v logs\nprint('x')\nimport threading\n"
-        "open('begun', 'w').close()\nthreading.Event().wait()"
+        "open('begun', 'w').close()\nwhile True: threading.Event().wait(0.1)"
     )
     kernel.await_file("begun")
     (kernel.directory / "begun").unlink()

@@ -183,10 +183,10 @@ def test_the_terminal_is_still_a_terminal_afterwards(terminal: Terminal) -> None
 
 SIZES = """\
 import os, signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])  # it waits until it is asked for
 print("begins with", *os.get_terminal_size(1), flush=True)
-signal.signal(signal.SIGWINCH, lambda *_: None)
 while (size := os.get_terminal_size(1)).columns != 77:
-    signal.pause()
+    signal.sigwait([signal.SIGWINCH])
 print("ends with", *size)
 """
 

@@ -1299,7 +1299,7 @@ def test_where_nothing_can_be_redrawn_the_end_state_is_printed_once(python: Pyth
 def test_signals_do_not_end_a_live_view(kernel: Kernel, gate: Gate) -> None:
     msg_id = kernel.send(
         "%%capture_fd --live -v logs\nprint('first')\nimport threading\n"
-        "try:\n    threading.Event().wait()\n"
+        "try:\n    while True: threading.Event().wait(0.1)\n"
         f"except KeyboardInterrupt:\n    print('interrupted')\n{gate.wait}"
     )
     early = kernel.until(has_text("first"))
