@@ -33,6 +33,8 @@ LEFT_OUT = {
         "test_kills_at_random_moments_of_a_flood_lose_nothing": "without splice, what a helper "
         "has read and not yet written dies with it",
         "test_kills_while_large_blocks_are_on_their_way_lose_nothing": "the same",
+        "test_kills_amid_a_flood_lose_nothing": "the same",
+        "test_a_kernel_goes_on_through_the_death_of_its_helper": "the same",
     },
 }
 
@@ -57,7 +59,6 @@ CHOSEN = {
     "promises/2_loses_nothing/test_helper_death.py": [
         "test_the_death_is_told_once_and_the_next_capture_has_a_new_helper",
         "test_a_helper_that_dies_after_the_cell_still_serves_a_child_that_lives_on",
-        "test_a_kernel_goes_on_through_the_death_of_its_helper",
     ],
     "promises/2_loses_nothing/test_kernel_death.py": [
         "test_the_next_kernel_has_the_last_words",
