@@ -14,12 +14,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from .checks import check_flags, check_positive
+from .checks import check_flags
 from .cluster.dask_cluster import DaskCluster, check_client
 from .cluster.host import shown_here
-from .cluster.opening import begin_log
+from .cluster.opening import begin_log, check_options
 from .cluster.workers_log import WorkersLog
-from .live.targets import make_target
 
 __all__ = ["capture_workers"]
 
@@ -74,12 +73,7 @@ def capture_workers(
     """
     checked = check_client(client, tasks)
     check_flags(tasks=tasks)
-    check_positive("max_bytes", max_bytes, of=" of bytes", none=True)
-    check_positive("fetch_bytes", fetch_bytes, of=" of bytes", none=True)
-    if not isinstance(spool_dir, str):
-        raise ValueError(f"spool_dir must be the path of a directory, not {spool_dir!r}")
-    if live is not None:
-        make_target(live)  # whether it can be made
+    check_options(live, max_bytes, fetch_bytes, spool_dir)
     session = uuid.uuid4().hex
     options = {
         "max_bytes": max_bytes,

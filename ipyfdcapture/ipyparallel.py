@@ -10,13 +10,11 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from .checks import check_positive
 from .cluster.host import shown_here
 from .cluster.ipyparallel_cluster import IPyParallelCluster
-from .cluster.opening import begin_log
+from .cluster.opening import begin_log, check_options
 from .cluster.px import PxExtension
 from .cluster.workers_log import WorkersLog
-from .live.targets import make_target
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -69,10 +67,7 @@ def capture_engines(
     """
     if not hasattr(client, "_control_stream"):
         raise ValueError(f"capture_engines takes an ipyparallel.Client, not {client!r}")
-    check_positive("max_bytes", max_bytes, of=" of bytes", none=True)
-    check_positive("fetch_bytes", fetch_bytes, of=" of bytes", none=True)
-    if live is not None:
-        make_target(live)  # whether it can be made
+    check_options(live, max_bytes, fetch_bytes, spool_dir)
     session = uuid.uuid4().hex
     shown = None if live is None else shown_here()
     options = {"max_bytes": max_bytes, "spool_dir": spool_dir, "shown": shown}

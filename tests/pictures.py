@@ -28,6 +28,7 @@ for place in (str(TESTS_DIR), str(TESTS_DIR.parent)):
 
 from helpers.browser import open_browser  # noqa: E402
 from helpers.gate import Gate  # noqa: E402
+from helpers.live_cells import FLOOD, LIVE, OTHER, PROGRESS, TAIL  # noqa: E402
 from helpers.notebook import PATHS, NotebookPage, NotebookServer  # noqa: E402
 from helpers.wait import eventually  # noqa: E402
 
@@ -52,27 +53,6 @@ import subprocess, sys
 from ctypes import CDLL, c_double
 from demo import solve, train
 libc = CDLL(None)"""
-LIVE = """\
-%%capture_fd --live -v logs
-for step in range(3):
-    print("Python: step", step)
-    libc.printf(b"C:      residual %.3f\\n", c_double(1 / (step + 1)))
-print("Python: a warning", file=sys.stderr)
-server = subprocess.Popen("./server")  # goes on after the cell"""
-OTHER = """\
-%%capture_fd --live -v other
-print("another cell, \\x1b[32mrun later\\x1b[0m <b>plain text</b>")
-for percent in range(0, 101, 5):
-    print(f"\\r{'█' * (percent // 5):<20} {percent}%", end="")"""
-FLOOD = """\
-%%capture_fd --live -v flood
-_ = subprocess.run("seq 5000000", shell=True)"""
-TAIL = """\
-%%capture_fd --tail 4 -v build
-_ = subprocess.run("./build")"""
-PROGRESS = """\
-%%capture_fd --progress -v training
-train(epochs=40)"""
 TERMINAL = """\
 %%capture_fd --tty --live -v build
 _ = subprocess.run(["g++", "-Wall", "-c", "mesh.cpp"])

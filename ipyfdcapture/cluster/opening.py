@@ -6,6 +6,7 @@ import fcntl
 from functools import partial
 from typing import Any
 
+from ..checks import check_positive
 from ..live.follower import Follower
 from ..live.iopub import has_kernel
 from ..live.target import Target, TargetContext
@@ -23,6 +24,18 @@ _LIVE_MAX_LINES = 1000
 _TAIL_LINES = 20
 #: How long the end of a cell waits for what workers wrote in it: they answer within 20 ms.
 _SETTLE_S = 1.0
+
+
+def check_options(
+    live: Any, max_bytes: int | None, fetch_bytes: int | None, spool_dir: str
+) -> None:
+    """Raise `ValueError` unless a log of workers can be begun with these."""
+    check_positive("max_bytes", max_bytes, of=" of bytes", none=True)
+    check_positive("fetch_bytes", fetch_bytes, of=" of bytes", none=True)
+    if not isinstance(spool_dir, str):
+        raise ValueError(f"spool_dir must be the path of a directory, not {spool_dir!r}")
+    if live is not None:
+        make_target(live)  # whether it can be made
 
 
 def begin_log(cluster: Cluster, session: str, live: Any, fetch_bytes: int | None) -> WorkersLog:

@@ -24,6 +24,7 @@ from ipyfdcapture.cluster.merging import Stream, merged
 from ipyfdcapture.cluster.names import Names, usable
 from ipyfdcapture.cluster.opening import begin_log
 from ipyfdcapture.cluster.workers_log import WorkersLog
+from ipyfdcapture.ipyparallel import capture_engines
 
 HOUR = 3_600_000_000_000
 LIMIT_S = 30.0
@@ -84,6 +85,24 @@ def test_it_grows_while_workers_write(worker: MakeWorker, open_log: Open) -> Non
     assert not logs.complete
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"live": "nowhere"}, "live"),
+        ({"max_bytes": 0}, "max_bytes must be"),
+        ({"fetch_bytes": -1}, "fetch_bytes must be"),
+        ({"spool_dir": 7}, "spool_dir must be the path of a directory, not 7"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_before_any_worker_is_asked(
+    wrong: dict[str, Any], message: str
+) -> None:
+    client = mock.NonCallableMock()  # of which nothing may be called
+    with pytest.raises(ValueError, match=message):
+        capture_engines(client, **wrong)
+    assert client.method_calls == []
+
+
 @pytest.mark.parametrize("shift_ns", [HOUR, -HOUR])
 def test_a_clock_that_is_an_hour_off_is_corrected(
     worker: MakeWorker, open_log: Open, shift_ns: int
@@ -96,7 +115,9 @@ def test_a_clock_that_is_an_hour_off_is_corrected(
     before = time.time_ns()
     for i in range(10):
         (right, wrong)[i % 2].write(f"line {i}\n")
-        time.sleep(0.005)  # further apart than the clocks are told apart
+        written = time.time_ns()
+        # They are further apart than the clocks are told apart.
+        eventually(lambda at=written: time.time_ns() > at + 5_000_000, "a later moment")  # type: ignore[misc]
     assert logs.fetch(LIMIT_S)
     assert sorted(logs) == sorted(f"line {i}" for i in range(10))
     assert list(logs) == [f"line {i}" for i in range(10)]

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import pytest
 from helpers.browser import CHROMIUM, open_browser
 from helpers.gate import Gate
+from helpers.live_cells import FLOOD, LIVE, OTHER, PROGRESS, TAIL
 from helpers.notebook import NotebookServer
 from helpers.process import REPO_DIR
 from helpers.wait import LIMIT_S, eventually
@@ -27,27 +28,6 @@ import subprocess, sys
 from ctypes import CDLL, c_double
 from demo import train
 libc = CDLL(None)"""
-LIVE = """\
-%%capture_fd --live -v logs
-for step in range(3):
-    print("Python: step", step)
-    libc.printf(b"C:      residual %.3f\\n", c_double(1 / (step + 1)))
-print("Python: a warning", file=sys.stderr)
-server = subprocess.Popen("./server")  # goes on after the cell"""
-OTHER = """\
-%%capture_fd --live -v other
-print("another cell, \\x1b[32mrun later\\x1b[0m <b>plain text</b>")
-for percent in range(0, 101, 5):
-    print(f"\\r{'█' * (percent // 5):<20} {percent}%", end="")"""
-FLOOD = """\
-%%capture_fd --live -v flood
-_ = subprocess.run("seq 5000000", shell=True)"""
-TAIL = """\
-%%capture_fd --tail 4 -v build
-_ = subprocess.run("./build")"""
-PROGRESS = """\
-%%capture_fd --progress -v training
-train(epochs=40)"""
 SMALL = "%config CaptureFd.live_max_bytes = 12\n%config CaptureFd.tail_lines = 3"
 
 #: What the cells run: each goes on when its gate is opened.
