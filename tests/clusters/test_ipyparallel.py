@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -115,6 +116,24 @@ view.block = True
 view.activate()
 %load_ext ipyfdcapture.ipyparallel
 """
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"live": "nowhere"}, "live"),
+        ({"max_bytes": 0}, "max_bytes must be"),
+        ({"fetch_bytes": -1}, "fetch_bytes must be"),
+        ({"spool_dir": 7}, "spool_dir must be the path of a directory, not 7"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_before_any_worker_is_asked(
+    wrong: dict[str, Any], message: str
+) -> None:
+    client = mock.NonCallableMock()
+    with pytest.raises(ValueError, match=message):
+        capture_engines(client, **wrong)
+    assert client.method_calls == []
 
 
 @pytest.fixture

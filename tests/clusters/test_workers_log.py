@@ -24,7 +24,6 @@ from ipyfdcapture.cluster.merging import Stream, merged
 from ipyfdcapture.cluster.names import Names, usable
 from ipyfdcapture.cluster.opening import begin_log
 from ipyfdcapture.cluster.workers_log import WorkersLog
-from ipyfdcapture.ipyparallel import capture_engines
 
 HOUR = 3_600_000_000_000
 LIMIT_S = 30.0
@@ -83,24 +82,6 @@ def test_it_grows_while_workers_write(worker: MakeWorker, open_log: Open) -> Non
         assert logs.fetch(LIMIT_S)
         assert list(logs) == [f"line {n}" for n in range(i + 1)]
     assert not logs.complete
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"live": "nowhere"}, "live"),
-        ({"max_bytes": 0}, "max_bytes must be"),
-        ({"fetch_bytes": -1}, "fetch_bytes must be"),
-        ({"spool_dir": 7}, "spool_dir must be the path of a directory, not 7"),
-    ],
-)
-def test_an_option_that_cannot_be_is_refused_before_any_worker_is_asked(
-    wrong: dict[str, Any], message: str
-) -> None:
-    client = mock.NonCallableMock()  # of which nothing may be called
-    with pytest.raises(ValueError, match=message):
-        capture_engines(client, **wrong)
-    assert client.method_calls == []
 
 
 @pytest.mark.parametrize("shift_ns", [HOUR, -HOUR])
