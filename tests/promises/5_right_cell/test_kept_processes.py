@@ -378,6 +378,7 @@ def test_a_labelled_child_that_is_kept_keeps_its_label() -> None:
 def test_captures_leave_nothing_behind_once_their_processes_have_ended(no_leaks: None) -> None:
     with capture_fd():
         pass
+    gc.collect()
     before = open_fds()
     with capture_fd() as first:
         kept = KeptProcess()

@@ -1141,6 +1141,7 @@ class TestManyAtOnce:
         finished = threading.Event()
         counts: dict[str, int] = {}
         alive: weakref.WeakSet[Any] = weakref.WeakSet()
+        gc.collect()
         fds = len(open_fds())
 
         def bystander(name: str) -> None:
