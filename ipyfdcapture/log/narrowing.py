@@ -14,18 +14,10 @@ from typing import Literal
 from ..recording.sources import without_origin
 from .bounded import LINE_LIMIT_S, BoundedSearch, warn_of_pieces, warn_of_slow
 from .entries import entry_positions
+from .finding import Remarks, find, with_context
 from .lines import Row, joined
 from .reading import Reading
-from .search import (
-    Pattern,
-    Remarks,
-    both,
-    compile_search,
-    find,
-    search_for_level,
-    with_case,
-    with_context,
-)
+from .search import Pattern, both, compile_search, search_for_level, with_case
 from .timing import ranges_between
 
 #: The sources whose text is ``stdout``: with ``merge``, both streams come by one pipe.

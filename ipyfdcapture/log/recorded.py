@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..recording.recording import Recording, Snapshot
+from .finding import find
 from .line import Line
 from .lines import LineIndex, Lines
 from .moments import local_time
 from .narrowing import STDOUT, sources_of_stream
 from .reading import Reading
-from .search import compile_search, find
+from .search import compile_search
 from .seen import is_special
 from .timing import duration
 

@@ -21,9 +21,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from ..log.finding import find
 from ..log.levels import LevelCodes
 from ..log.lines import LineIndex, Lines
-from ..log.search import Search, compile_search, find
+from ..log.search import Search, compile_search
 from ..log.timing import bytes_over_time, ranges_between
 from ..recording.format import ENTRY, ENTRY_WORDS
 from ..recording.mapping import map_content_of, map_file

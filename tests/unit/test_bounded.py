@@ -13,7 +13,7 @@ from helpers.logs import Chunk, make_log, model_lines, model_plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipyfdcapture.log import bounded, narrowing, search
+from ipyfdcapture.log import bounded, finding, narrowing, search
 from ipyfdcapture.log.bounded import BoundedSearch
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.cost import UNLIMITED, longest_quick
@@ -166,7 +166,7 @@ class TestALineInPieces:
     @pytest.fixture(autouse=True, params=[2, 40])
     def small_pieces(self, request: pytest.FixtureRequest) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(search, "PIECE_BYTES", request.param)
+            patch.setattr(finding, "PIECE_BYTES", request.param)
             patch.setattr(search, "OVERLAP_BYTES", 8)
             patch.setattr(search._Expression, "overlap", 8)
             patch.setattr("ipyfdcapture.log.lines.BLOCK_BYTES", 16)
