@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 
 from ..system.descriptors import Descriptor
-from ..system.processes import descendants, file_of, program_of, waits_to_read
-from ..system.terminals import Size, set_size, size_of
+from ..system.processes import descendants, program_of, waits_to_read
+from ..system.terminals import set_size, size_of
 from ..system.threads import WorkThread
 
 #: How often to look at the size: people who drag a window see it follow.
@@ -84,22 +84,17 @@ class TerminalWatch:
                 self._look_for_who_waits()
 
     def _follow_size(self) -> None:
-        size = None
-        if self._followed is not None and self._followed.is_ours():
-            size = size_of(self._followed)
-        if size is not None and size != self._size:
-            self._size = size
-            self._resize(size)
-
-    def _resize(self, size: Size) -> None:
+        followed = self._followed
+        size = size_of(followed) if followed is not None and followed.is_ours() else None
+        if followed is None or size is None or size == self._size:
+            return
+        self._size = size
         for terminal in self._terminals:
             if terminal.is_ours():
                 set_size(terminal, size)
-        for pid in descendants(os.getpid()):
-            # The signal that they have had came before their terminal had its new size.
-            if self._names & {file_of(pid, 1), file_of(pid, 2)}:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGWINCH)
+        # The signal came before the terminals had their new size, and programs ask for it then: so
+        # whom the user's terminal has told is told again. Who has no handler does not notice.
+        os.killpg(os.tcgetpgrp(followed), signal.SIGWINCH)
 
     def _look_for_who_waits(self) -> None:
         now = time.monotonic()

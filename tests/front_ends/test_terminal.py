@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 
 import pytest
 from helpers.fixtures import StartTerminal
-from helpers.process import LOAD, await_end, pumps, the_pump
+from helpers.process import LOAD, TELLS_WHO_WAITS, await_end, pumps, the_pump
 from helpers.terminal import Terminal
 from helpers.wait import eventually
 
@@ -211,7 +210,7 @@ def test_a_terminal_of_a_capture_is_as_large_as_that_of_the_user(terminal: Termi
     assert terminal.value("same") == "True"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells who waits")
+@pytest.mark.skipif(not TELLS_WHO_WAITS, reason="only Linux tells who waits")
 def test_one_line_says_which_program_waits_for_the_user(terminal: Terminal) -> None:
     terminal.run("import subprocess")
     terminal.send(

@@ -18,6 +18,8 @@ from .wait import LIMIT_S, eventually
 TESTS_DIR = Path(__file__).resolve().parent.parent
 REPO_DIR = TESTS_DIR.parent
 LOAD = "%load_ext ipyfdcapture"
+#: Whether the system tells which process waits to read from what.
+TELLS_WHO_WAITS = os.path.exists("/proc/self/syscall")
 _HELPER = os.path.join("drain", "__main__.py")
 
 

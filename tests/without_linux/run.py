@@ -39,7 +39,7 @@ LEFT_OUT = {
 }
 
 #: Some of the promises that ask something of the system, with both drains: `logs.wait`, `complete`,
-#: killed helpers, dying kernels and late children among them.
+#: killed helpers, dying kernels, late children and terminals among them.
 CHOSEN = {
     "unit/test_polling.py": [],
     "promises/1_never_hangs/test_held_gil.py": [
@@ -84,6 +84,16 @@ CHOSEN = {
     ],
     "promises/2_loses_nothing/test_limits.py": [
         "test_recordings_are_private_whatever_the_umask",
+    ],
+    "promises/2_loses_nothing/test_terminal_drain.py": [
+        "test_a_flood_of_both_streams_is_whole[process]",
+        "test_a_child_that_outlives_its_capture_goes_on",
+    ],
+    "promises/3_restores/test_terminal_restore.py": [
+        "test_with_terminals[everything_is_as_it_was-process]",
+    ],
+    "front_ends/test_terminal.py": [
+        "test_a_terminal_of_a_capture_is_as_large_as_that_of_the_user",
     ],
 }
 
