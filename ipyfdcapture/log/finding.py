@@ -111,12 +111,12 @@ def _find_in_range(
         body = _part(batch.body, skipped, stop)
         found, slow = (search.find(body), search.slow) if body else ((), ())
         if batch.begun and batch.first < selection.stop:
-            tail = _Tail(batch, search)
+            cut = _CutLine(batch, search)
             # To count the lines takes longer than most searches.
-            if tail.is_noted and (last := batch.count - 1) + batch.first in selection:
-                found = [*found, last - skipped] if tail.matches else found
-                slow = [*slow, last - skipped] if tail.is_slow else slow
-                remarks.in_pieces += [batch.first + last] if tail.in_pieces else []
+            if cut.is_noted and (last := batch.count - 1) + batch.first in selection:
+                found = [*found, last - skipped] if cut.matches else found
+                slow = [*slow, last - skipped] if cut.is_slow else slow
+                remarks.in_pieces += [batch.first + last] if cut.in_pieces else []
         if sources is not None and batch.source is None and (found or slow):
             origins = lines.origins(batch)[0]
             found = [i for i in found if origins[skipped + i] in sources]
@@ -127,12 +127,12 @@ def _find_in_range(
             yield _moved(found, first - selection.start)
 
 
-class _Tail:
+class _CutLine:
     """What is found in the line in the middle of which a piece of the log ends."""
 
     def __init__(self, batch: Batch, search: Search) -> None:
         def pieces() -> Iterator[bytes]:
-            return map(content, batch.pieces_of_tail(PIECE_BYTES, search.overlap))
+            return map(content, batch.pieces_of_cut_line(PIECE_BYTES, search.overlap))
 
         some = pieces()
         first = next(some)

@@ -263,7 +263,7 @@ def count_levels(reading: Reading) -> dict[str, int]:
         for batch in reading.lines.batches():
             counts.update(finder.levels(batch.body))
             if batch.begun:
-                counts[finder.level(batch.ends_of_tail(ENDS_BYTES)[0])] += 1
+                counts[finder.level(batch.ends_of_cut_line(ENDS_BYTES)[0])] += 1
     else:
         rows = reading.lines.read(reading.indices, ENDS_BYTES)
         counts.update(finder.level(row.raw) for row in rows)

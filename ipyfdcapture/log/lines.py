@@ -71,11 +71,11 @@ class Batch:
             return self.following - self.first
         return self.body.count(b"\n") + bool(self.begun)
 
-    def tail(self) -> bytes:
+    def cut_line(self) -> bytes:
         """Return the line in the middle of which the piece ends, all of it, or b""."""
-        return b"".join(self._tail_parts())
+        return b"".join(self._cut_line_parts())
 
-    def ends_of_tail(self, most: int) -> tuple[bytes, int]:
+    def ends_of_cut_line(self, most: int) -> tuple[bytes, int]:
         """Return the same line without its middle if it is long.
 
         Returns up to ``most`` bytes of its start and of its end, and how many bytes are left out
@@ -84,7 +84,7 @@ class Batch:
         start = b""
         rest: deque[bytes] = deque()
         length = held = 0
-        for part in self._tail_parts():
+        for part in self._cut_line_parts():
             length += len(part)
             more = part[: most - len(start)]
             start += more
@@ -95,7 +95,7 @@ class Batch:
         end = b"".join(rest)[-most:]
         return start + end, length - len(start) - len(end)
 
-    def pieces_of_tail(self, size: int, overlap: int) -> Iterator[bytes]:
+    def pieces_of_cut_line(self, size: int, overlap: int) -> Iterator[bytes]:
         """Yield the same line piece by piece: as one if it is no longer than about ``size``.
 
         Each begins ``overlap`` bytes or a few less before the end of the one before. No character
@@ -103,7 +103,7 @@ class Batch:
         """
         piece = bytearray()
         is_first = True
-        for part in self._tail_parts():
+        for part in self._cut_line_parts():
             if len(piece) >= max(size, 2 * overlap):
                 end = _cut_before(piece, len(piece))
                 yield bytes(piece[:end])
@@ -113,7 +113,7 @@ class Batch:
         if piece or is_first:
             yield bytes(piece)
 
-    def _tail_parts(self) -> Iterator[bytes]:
+    def _cut_line_parts(self) -> Iterator[bytes]:
         if self.begun:
             yield self.begun
             yield from self.rest()
@@ -128,7 +128,7 @@ class Batch:
         r"""Return the lines without their line ends, be they ``\n`` or ``\r\n``."""
         lines = contents_of(self.body)
         if self.begun:
-            lines.append(content(self.tail()))
+            lines.append(content(self.cut_line()))
         return lines
 
 
@@ -360,9 +360,9 @@ class _Reader:
         if i < len(self._contents):
             raw = self._contents[i] + b"\n"
         elif self._most is None:
-            raw = self._batch.tail()
+            raw = self._batch.cut_line()
         else:
-            raw, left_out = self._batch.ends_of_tail(self._most)
+            raw, left_out = self._batch.ends_of_cut_line(self._most)
         return Row(nth, raw, self._sources[i], self._times[i], left_out)
 
     def _turn_to(self, nth: int) -> None:

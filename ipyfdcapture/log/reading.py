@@ -174,9 +174,9 @@ class Reading:
             contents = contents_of(batch.body)
             is_ended = True
             if batch.begun and batch.first + len(contents) in indices:
-                tail = batch.tail()
-                is_ended = tail.endswith(b"\n")
-                contents.append(content(tail))
+                cut = batch.cut_line()
+                is_ended = cut.endswith(b"\n")
+                contents.append(content(cut))
             sources, times = self.lines.origins(batch)
             first = max(indices.start - batch.first, 0)
             stop = min(indices.stop - batch.first, len(contents))

@@ -642,7 +642,7 @@ class TestManyUnfinishedLines:
         if read == "rows":
             assert len(list(lines.read(range(self.CHILDREN)))) == self.CHILDREN
         elif read == "batches":
-            assert b"\r19\r19" in [batch.tail() for batch in lines.batches()][-1]
+            assert b"\r19\r19" in [batch.cut_line() for batch in lines.batches()][-1]
         else:
             assert joined(lines.ranges_by_source({3})) == range(3, 4)
         assert sources.looked_at <= 3 * self.CHILDREN * self.UPDATES

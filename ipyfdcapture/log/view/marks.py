@@ -66,7 +66,7 @@ def _lines_of(reading: Reading) -> Iterator[tuple[int, list[bytes]]]:
         for batch in reading.lines.batches():
             lines = batch.whole_lines()
             if batch.begun:
-                lines.append(batch.ends_of_tail(ENDS_BYTES)[0].removesuffix(b"\n"))
+                lines.append(batch.ends_of_cut_line(ENDS_BYTES)[0].removesuffix(b"\n"))
             yield batch.first, lines
         return
     rows = reading.lines.read(reading.indices, ENDS_BYTES)
