@@ -75,13 +75,19 @@ class IPyParallelCluster:
         asked = client._send(
             client._control_stream, REQUEST, content=request, ident=member.encode()
         )
+        # The client ties each future to itself, in a circle that only the collector of garbage
+        # undoes. What the circle holds must be small: no reply, and no future that has an answer.
+        waiting = [answer]
 
         def done(future: Future[Any]) -> None:
+            taken = waiting.pop()
             try:
                 message = future.result()
-                answer.set_result(unpacked(message["content"], message.get("buffers", [])))
+                found = unpacked(message["content"], message.get("buffers", []))
+                message.clear()
+                taken.set_result(found)
             except Exception as error:
-                answer.set_exception(error)
+                taken.set_exception(error)
 
         asked.add_done_callback(done)
 

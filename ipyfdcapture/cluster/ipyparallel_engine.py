@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import inspect
 import logging
-import os
 from collections.abc import Callable
 from typing import Any
 
+from ..output.late import open_late_output
 from .protocol import Answer
 from .service import service
 
@@ -41,8 +41,9 @@ def _keep_own_messages_out(log: Any) -> None:
     while logger is not None:
         for handler in getattr(logger, "handlers", ()):
             if type(handler) is logging.StreamHandler:
-                stream = open(os.dup(2), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115
-                handler.setStream(stream)
+                fd = open_late_output(2)
+                if fd is not None:
+                    handler.setStream(open(fd, "w", buffering=1, errors="backslashreplace"))  # noqa: SIM115
         logger = getattr(logger, "parent", None) if logger.propagate else None
 
 

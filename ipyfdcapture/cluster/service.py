@@ -18,9 +18,13 @@ from typing import Any
 
 from ..capture.flushing import flush_all
 from ..capture.handle import Capture
-from ..capture.options import CaptureOptions, live_targets
+from ..capture.options import CaptureOptions
 from ..capture.session import CaptureSession
+from ..live.target import TargetContext
+from ..live.targets import LiveTarget
+from ..live.terminal import TerminalStream
 from ..log.captured import Captured
+from ..output.late import open_late_output
 from ..recording.recording import Recording
 from ..recording.tail_reader import RecordingTail
 from ..system.forking import Stage, at_fork
@@ -186,7 +190,7 @@ class Service:
             CaptureSession(
                 CaptureOptions(
                     descriptors=(1, 2),
-                    live=() if is_shown else live_targets("terminal"),
+                    live=() if is_shown else (LiveTarget("its own log", _own_log),),
                     max_bytes=options.get("max_bytes"),
                     spool_dir=spool_dir,
                     crash_dir=kept,
@@ -350,6 +354,14 @@ class Service:
         if todo == "query":
             return queries.answer(one.captured, request)
         raise ValueError(f"no such request: {todo!r}")
+
+
+def _own_log(context: TargetContext) -> TerminalStream:
+    """Return what writes where this process's output goes without us.
+
+    Past ipykernel's pipe, in an engine that has one: that sends all to the client a second time.
+    """
+    return TerminalStream(open_late_output(1), open_late_output(2))
 
 
 def _is_shown(shown: Any) -> bool:

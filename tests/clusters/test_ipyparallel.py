@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import psutil
 import pytest
 
 pytest.importorskip("ipyparallel")
@@ -77,6 +79,36 @@ def test_a_busy_engine_s_output_comes_while_it_computes(client: Any, logs: Worke
     eventually(lambda: "holding" in logs, "what it wrote before it was busy")
     busy.get(LIMIT_S)
     assert logs.fetch(LIMIT_S), logs.workers()
+
+
+def test_what_is_fetched_takes_no_memory_here(client: Any, logs: WorkersLog) -> None:
+    client[:].apply_sync(tasks.say_one, 0)
+    assert logs.fetch(LIMIT_S), logs.workers()
+    gc.collect()
+    gc.disable()  # what is in a circle stays: however seldom the collector runs, it is nothing
+    try:
+        before = psutil.Process().memory_info().rss
+        client[:].apply_sync(tasks.write_bulk, 100_000_000)
+        assert logs.fetch(LIMIT_S), logs.workers()
+        grown = psutil.Process().memory_info().rss - before
+    finally:
+        gc.enable()
+    assert logs.nbytes > 200_000_000
+    assert grown < 100_000_000
+    # Nor does the engine send it by its own way.
+    sent = [each["stdout"] for each in client.metadata.values() if isinstance(each, dict)]
+    assert not any(sent)
+
+
+def test_an_engine_s_own_log_has_its_output_as_before(
+    cluster: Any, client: Any, logs: WorkersLog
+) -> None:
+    (engines,) = cluster.engines.values()
+    own = Path(engines.launchers["0"].output_file)
+    result = client[:].apply_async(tasks.say_one, 4321)
+    result.get(LIMIT_S)
+    eventually(lambda: b"native 4321\n" in own.read_bytes(), "the line in the log file")
+    assert result.stdout == ["", ""]
 
 
 def test_the_output_of_some_tasks_is_found_by_their_numbers(client: Any, logs: WorkersLog) -> None:

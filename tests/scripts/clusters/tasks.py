@@ -35,6 +35,13 @@ def flood(lines, number):
     return number
 
 
+def write_bulk(nbytes):
+    """Write so many bytes in large blocks."""
+    block = (b"x" * 99 + b"\n") * 10_000
+    for _ in range(nbytes // len(block)):
+        os.write(1, block)
+
+
 def say_and_die(word, aborts):
     """Write, and be killed, or call ``abort`` as a library does that has found its data broken."""
     os.write(1, word.encode() + b"\n")
