@@ -7,7 +7,7 @@ import re
 
 import pytest
 from helpers.fixtures import StartTerminal
-from helpers.process import LOAD, TELLS_WHO_WAITS, await_end, pumps, the_pump
+from helpers.process import LOAD, TELLS_WHO_WAITS, TESTS_DIR, await_end, pumps, the_pump
 from helpers.terminal import Terminal
 from helpers.wait import eventually
 
@@ -223,3 +223,18 @@ def test_one_line_says_which_program_waits_for_the_user(terminal: Terminal) -> N
     terminal.type("yes")
     terminal.finish()
     assert terminal.value("logs.text") == repr("Sure?\nyes\n")
+
+
+def test_a_program_asks_for_a_password_on_the_terminal_of_the_user(terminal: Terminal) -> None:
+    """As it would uncaptured: there, without an echo, and nothing of it is in the log."""
+    program = str(TESTS_DIR / "scripts" / "terminals" / "asks_for_a_password.py")
+    terminal.run("import subprocess, sys")
+    for drain in ("process", "thread"):
+        terminal.send(
+            f"%%capture_fd --tty --drain {drain} -v logs\n"
+            f"_ = subprocess.run([sys.executable, {program!r}])"
+        )
+        terminal.expect(r"\[asks\] password: ")
+        terminal.type("secret")
+        assert "secret" not in terminal.finish()
+        assert terminal.value("logs.text") == repr("6 characters, True\n")

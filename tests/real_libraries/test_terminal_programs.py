@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -80,6 +83,24 @@ def test_a_compiler_writes_in_colours(kernel: Kernel, drain: str, tmp_path: Path
     assert "\x1b[" in shown and "error:" in shown
     assert kernel.value("logs.levels()")["error"] == 1
     assert "undeclared" in kernel.value("str(logs.grep(level='error')[0])")
+
+
+def test_cargo_writes_in_colours(kernel: Kernel, drain: str, tmp_path: Path) -> None:
+    need_program("cargo")
+    # The kernel has another home, where rustup finds no toolchain.
+    rustup = os.environ.get("RUSTUP_HOME", os.path.expanduser("~/.rustup"))
+    cargo = ["env", f"RUSTUP_HOME={rustup}", "cargo"]
+    if subprocess.run(
+        [*cargo, "--version"], cwd=tmp_path, check=False, capture_output=True
+    ).returncode:
+        pytest.skip("cargo has no toolchain")
+    (tmp_path / "Cargo.toml").write_text('[package]\nname = "bad"\nversion = "1.0.0"\n')
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "main.rs").write_text("fn main() { undeclared }\n")
+    manifest = f"--manifest-path={tmp_path}/Cargo.toml"
+    shown = run(kernel, drain, *cargo, "check", "--offline", manifest)
+    assert re.search(r"\x1b\[[0-9;]*m *(Check|Compil)ing\x1b\[", shown)
+    assert kernel.value("logs.grep('cannot find value').plain").startswith("error[E0425]: ")
 
 
 def test_ls_writes_in_colours(kernel: Kernel, drain: str) -> None:
@@ -183,6 +204,20 @@ def test_one_line_says_who_waits_for_a_key(kernel: Kernel, drain: str) -> None:
     assert kernel.value("logs.text") == "Continue?\n"
 
 
+def test_a_program_that_wants_a_password_says_that_it_cannot_ask(
+    kernel: Kernel, drain: str, tmp_path: Path
+) -> None:
+    program = str(TESTS_DIR / "scripts" / "terminals" / "asks_for_a_password.py")
+    assert "a terminal is required" in run(kernel, drain, sys.executable, program)
+    need_program("ssh-keygen")
+    key = str(tmp_path / "key")
+    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-f", key]
+    subprocess.run(words, stdin=subprocess.DEVNULL, check=True)
+    # It asks as ssh does.
+    shown = run(kernel, drain, "ssh-keygen", "-y", "-f", key)
+    assert "passphrase" in shown and "ssh-ed25519" not in shown
+
+
 def test_ssh_says_that_it_cannot_ask(kernel: Kernel, drain: str) -> None:
     need_program("ssh")
     shown = run(kernel, drain, "ssh", "-o", "ConnectTimeout=3", "-p", "1", "nobody@127.0.0.1")
@@ -194,12 +229,12 @@ def test_a_child_in_a_background_group_is_not_stopped(kernel: Kernel, drain: str
         "import os, subprocess, sys\n"
         'child = \'import os, termios; os.write(1, b"a"); '
         "termios.tcsetattr(1, termios.TCSANOW, termios.tcgetattr(1)); "
-        'os.write(2, b"b"); print("end")\'\n'
+        'os.write(2, b"b"); print("end", os.read(2, 1))\'\n'
         "subprocess.run([sys.executable, '-c', child], preexec_fn=os.setpgrp, timeout=60)\n"
         "subprocess.run([sys.executable, '-c', child], start_new_session=True, timeout=20)"
     )
     capture(kernel, drain, code)
-    assert kernel.value("(logs.stdout, logs.stderr)") == ("aend\naend\n", "bb")
+    assert kernel.value("(logs.stdout, logs.stderr)") == (2 * "aend b'q'\n", "bb")
 
 
 def test_labelled_children_have_terminals_of_their_own(kernel: Kernel, drain: str) -> None:
