@@ -37,7 +37,7 @@ from ..recording import spool
 from ..recording.recording import Recording
 from ..recording.tail_reader import end_of
 from ..system.descriptors import Descriptor
-from ..system.forking import Stage, at_fork
+from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.interrupts import deferred_interrupts
 from ..system.pipes import open_pipe
 from ..system.terminals import Size, open_terminal
@@ -46,13 +46,14 @@ from .flushing import flush_all, flush_for_a_look
 from .new_recording import create_recording
 from .options import NAMES, CaptureOptions
 from .terminal_watch import TerminalWatch
-from .terminals import choose_size, set_variables, users_terminal
+from .terminals import choose_size, set_variables
 from .undo import AtEnd, UndoList
 
 #: Asked of the system for each pipe: on bulk output four times as fast as the usual 64 KiB.
 PIPE_BYTES = 1 << 20
 
 _serials = Counter()
+_watch_lock = fork_safe_lock()
 _active: list[CaptureSession] = []
 at_fork(Stage.STATE, in_child=_active.clear)
 
@@ -105,6 +106,7 @@ class CaptureSession:
         self._patience = GRACE_S
         self._limit: float | None = None
         self._size: Size | None = None  # of its terminals, if it has some
+        self._watch: TerminalWatch | None = None
 
     @property
     def captured(self) -> Captured:
@@ -230,10 +232,11 @@ class CaptureSession:
             self._undo.add(AtEnd.DISPLAYS, capture_displays(self._outputs, is_live))
         self._undo.add(AtEnd.FLUSH, flush_all)
         if self._size is not None:
-            followed = None if self.options.tty_size else users_terminal(self.dup_original)
-            self._undo.add(AtEnd.TERMINAL, set_variables(self._size, followed is not None))
+            watch = self.watch_terminals()
+            self._undo.add(AtEnd.TERMINAL, set_variables(self._size, watch.may_change))
             self._undo.add(AtEnd.TERMINAL, cstdio.buffer_lines())
-            self._watch_terminals(followed)
+            for fd in NAMES.keys() & self._redirections.keys():
+                watch.add(self._redirections[fd].write_end, os.ttyname(fd))
 
     def _start_recording(self, closed: ClosedStandardDescriptors) -> None:
         """Have pipes that nothing leads to yet drained into a new recording."""
@@ -286,17 +289,23 @@ class CaptureSession:
         self._size = self._size or choose_size(self.options.tty_size, fd)
         return open_terminal(self._size)
 
-    def _watch_terminals(self, followed: Descriptor | None) -> None:
-        # Not by way of this object, as for `follow`.
-        dup_base = functools.partial(_dup_original, self._redirections)
-        watch = TerminalWatch(
-            [each.write_end for fd, each in self._redirections.items() if fd in NAMES],
-            followed,
-            any(follower.is_seen for follower in self._followers),
-            functools.partial(router.outside, self.serial, dup_base),
-        )
-        self._undo.add(AtEnd.TERMINAL, watch.stop)
-        self._context.copy().run(watch.start)
+    def watch_terminals(self) -> TerminalWatch:
+        """Return what watches the terminals of this capture, and of children that go to its log."""
+        with _watch_lock:
+            if self._watch is None:
+                # Not by way of this object, as for `follow`.
+                dup_base = functools.partial(_dup_original, self._redirections)
+                self._watch = TerminalWatch(
+                    self.options.tty_size,
+                    dup_base,
+                    any(follower.is_seen for follower in self._followers),
+                    functools.partial(router.outside, self.serial, dup_base),
+                    self._context,
+                )
+                self._undo.add(AtEnd.TERMINAL, self._watch.stop)
+            if self._is_ending:  # in another thread, which may have passed over it
+                self._watch.stop()
+            return self._watch
 
     def _close_write_ends(self) -> None:
         while self._write_ends:

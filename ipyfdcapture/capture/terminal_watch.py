@@ -1,4 +1,4 @@
-"""What happens at the terminals of a capture while it runs: their size, and who waits for a key.
+"""What happens at terminals that are captured: their size, and who waits for a key there.
 
 A thread looks now and then. A handler for SIGWINCH would not do: there may be one of the user's, it
 runs in the main thread alone, and not while native code runs there.
@@ -7,17 +7,22 @@ runs in the main thread alone, and not while native code runs there.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from ..system.descriptors import Descriptor
+from ..system.forking import fork_safe_lock
+from ..system.polling import is_closed
 from ..system.processes import descendants, program_of, waits_to_read
-from ..system.terminals import set_size, size_of
+from ..system.terminals import USUAL_SIZE, Size, set_size, size_of
 from ..system.threads import WorkThread
+from .terminals import users_terminal
 
 #: How often to look at the size: people who drag a window see it follow.
 _LOOK_S = 0.25
@@ -27,74 +32,128 @@ _PATIENCE_S = 2.0
 _END_S = 2.0
 
 
+class _Watched(NamedTuple):
+    """A terminal: one of its ends, and the name of the end that programs have."""
+
+    end: Descriptor
+    name: str
+
+
 class TerminalWatch:
     """Follows the size of the user's terminal, and says in one line who waits for a key.
 
+    A thread runs as long as there are terminals to watch.
+
     Parameters
     ----------
-    terminals
-        Descriptors of the capture's terminals.
-    followed
-        The terminal whose size they are to have, which this closes at the end. None: theirs stays.
+    size
+        The columns and rows of all terminals. None: they are as large as the user's.
+    dup_original
+        Returns a new descriptor for what a descriptor was before the capture; None if it is not
+        captured.
     is_seen
         Whether the user sees what programs write, so that they can answer on their own terminal.
     outside
         What is printed within it goes past the capture.
+    context
+        The context that the thread runs in.
     """
 
     def __init__(
         self,
-        terminals: list[Descriptor],
-        followed: Descriptor | None,
+        size: tuple[int, int] | None,
+        dup_original: Callable[[int], int | None],
         is_seen: bool,
         outside: Callable[[], contextlib.AbstractContextManager[None]],
+        context: contextvars.Context,
     ) -> None:
-        self._terminals = terminals
-        self._names = {os.ttyname(terminal) for terminal in terminals}
-        self._followed = followed
-        self._size = None if followed is None else size_of(followed)
+        self._fixed_size = None if size is None else Size(*size)
+        self._dup_original = dup_original
+        #: Whether the size follows that of the user's terminal.
+        self.may_change = size is None and self._users_size() is not None
+        self._size = self.size
         self._is_seen = is_seen
         self._outside = outside
+        self._context = context
+        self._watched: list[_Watched] = []
         self._waiting_since: dict[int, float] = {}  # by process
         self._told: set[int] = set()
+        self._lock = fork_safe_lock()
+        self._thread: WorkThread | None = None
         self._end = threading.Event()
         self._owner = os.getpid()
-        self._thread = WorkThread(self._run, "ipyfdcapture-terminals")
 
-    def start(self) -> None:
-        """Begin. Where no thread can be started, nothing is watched."""
-        with contextlib.suppress(RuntimeError):
-            self._thread.start()
+    @property
+    def size(self) -> Size:
+        """The size that a terminal is to have now."""
+        return self._fixed_size or self._users_size() or USUAL_SIZE
+
+    def _users_size(self) -> Size | None:
+        with self._users_terminal() as terminal:
+            return None if terminal is None else size_of(terminal)
+
+    @contextlib.contextmanager
+    def _users_terminal(self) -> Iterator[Descriptor | None]:
+        terminal = users_terminal(self._dup_original)
+        try:
+            yield terminal
+        finally:
+            if terminal is not None:
+                terminal.close()
+
+    def add(self, end: Descriptor, name: str) -> None:
+        """Watch a terminal until nobody has it open, or `end` is closed.
+
+        Where no thread can be started, nothing is watched.
+        """
+        with self._lock, contextlib.suppress(RuntimeError):
+            self._watched.append(_Watched(end, name))
+            if self._thread is None and not self._end.is_set():
+                self._thread = WorkThread(self._run, "ipyfdcapture-terminals")
+                self._context.copy().run(self._thread.start)
+        if self.may_change:  # it may have changed since the terminal was opened
+            _resize(end, self.size)
 
     def stop(self) -> None:
-        """End, before the terminals are closed."""
+        """End, before the terminals are closed. Idempotent."""
         self._end.set()
-        if self._owner == os.getpid() and self._thread.is_alive():
-            self._thread.wait(_END_S)
-        if self._followed is not None:
-            self._followed.close()
+        thread = self._thread
+        if self._owner == os.getpid() and thread is not None and thread.is_alive():
+            thread.wait(_END_S)
 
     def _run(self) -> None:
         next_look = time.monotonic()
         while not self._end.wait(_LOOK_S):
-            with contextlib.suppress(OSError):  # the terminal has gone
-                self._follow_size()
+            if self.may_change:
+                with contextlib.suppress(OSError):  # the terminal has gone
+                    self._follow_size()
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + _PATIENCE_S / 2
+                if not self._has_some():
+                    break
                 self._look_for_who_waits()
 
+    def _has_some(self) -> bool:
+        """Forget the terminals that have gone; tell whether one is left."""
+        with self._lock:
+            self._watched = [
+                each for each in self._watched if each.end.is_ours() and not is_closed(each.end)
+            ]
+            if not self._watched:
+                self._thread = None
+            return bool(self._watched)
+
     def _follow_size(self) -> None:
-        followed = self._followed
-        size = size_of(followed) if followed is not None and followed.is_ours() else None
-        if followed is None or size is None or size == self._size:
-            return
-        self._size = size
-        for terminal in self._terminals:
-            if terminal.is_ours():
-                set_size(terminal, size)
-        # The signal came before the terminals had their new size, and programs ask for it then: so
-        # whom the user's terminal has told is told again. Who has no handler does not notice.
-        os.killpg(os.tcgetpgrp(followed), signal.SIGWINCH)
+        with self._users_terminal() as terminal:
+            size = None if terminal is None else size_of(terminal)
+            if terminal is None or size is None or size == self._size:
+                return
+            self._size = size
+            for each in self._watched[:]:
+                _resize(each.end, size)
+            # The signal came before the terminals had their new size, and programs ask for it
+            # then: so whom the user's terminal told is told again. Others do not notice.
+            os.killpg(os.tcgetpgrp(terminal), signal.SIGWINCH)
 
     def _look_for_who_waits(self) -> None:
         now = time.monotonic()
@@ -111,7 +170,7 @@ class TerminalWatch:
 
     def _needs_help(self, file: str) -> bool:
         """Tell whether who reads a file waits for what the user cannot know of, or cannot give."""
-        if file in self._names:
+        if self._is_watched(file):
             return True
         # What asks ``/dev/tty`` itself is seen there.
         return (
@@ -120,10 +179,13 @@ class TerminalWatch:
             and (file != "/dev/tty")
         )
 
+    def _is_watched(self, file: str) -> bool:
+        return any(file == each.name for each in self._watched[:])
+
     def _tell(self, pid: int, file: str) -> None:
         what = (
-            "a key, and nobody can press one there: interrupt it, or run it without --tty"
-            if file in self._names
+            "a key, and nobody can press one there: interrupt it, or run it without tty"
+            if self._is_watched(file)
             else "you to type something; --live shows what it says"
         )
         with contextlib.suppress(Exception), self._outside():  # a stream of the user's may fail
@@ -132,3 +194,9 @@ class TerminalWatch:
                 file=sys.stderr,
                 flush=True,
             )
+
+
+def _resize(end: Descriptor, size: Size) -> None:
+    with contextlib.suppress(OSError):  # it has gone
+        if end.is_ours():
+            set_size(end, size)

@@ -38,6 +38,11 @@ class Pipe:
     def __post_init__(self) -> None:
         self._fds = [Descriptor(fd) for fd in (self.read_end, self.original) if fd is not None]
 
+    @property
+    def descriptor(self) -> Descriptor:
+        """The read end, which knows whether it is still open."""
+        return self._fds[0]
+
     def is_nearly_full(self) -> bool:
         """Tell whether who writes to it may be waiting."""
         try:

@@ -181,10 +181,10 @@ def test_the_terminal_is_still_a_terminal_afterwards(terminal: Terminal) -> None
 
 
 SIZES = """\
-import os, signal, time
+import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])  # it waits until it is asked for
 print("begins with", *os.get_terminal_size(1), flush=True)
-while (size := os.get_terminal_size(1)).columns != 77:
+while (size := os.get_terminal_size(1)).columns != int(sys.argv[1]):
     signal.sigwait([signal.SIGWINCH])
 print("ends with", *size)
 """
@@ -196,7 +196,7 @@ def test_a_terminal_of_a_capture_is_as_large_as_that_of_the_user(terminal: Termi
     terminal.run("import os, subprocess, sys")
     terminal.run("size = [os.environ.get(name) for name in ('COLUMNS', 'LINES')]")
     terminal.send(
-        "%%capture_fd --tty --live -v logs\n_ = subprocess.run([sys.executable, 'sizes.py'])"
+        "%%capture_fd --tty --live -v logs\n_ = subprocess.run([sys.executable, 'sizes.py', '77'])"
     )
     terminal.expect("begins with 200 50")
     terminal.resize(77, 33)
@@ -208,6 +208,25 @@ def test_a_terminal_of_a_capture_is_as_large_as_that_of_the_user(terminal: Termi
         "same = size == [os.environ.get(name) for name in ('COLUMNS', 'LINES')]"
     )
     assert terminal.value("same") == "True"
+
+
+def test_a_terminal_of_a_labelled_child_is_as_large_as_that_of_the_user(
+    terminal: Terminal,
+) -> None:
+    """In a capture, whether that has terminals of its own or not, and without one."""
+    (terminal.directory / "sizes.py").write_text(SIZES)
+    terminal.run("import sys; from ipyfdcapture import popen, run_all")
+    terminal.run("child = [sys.executable, 'sizes.py']")
+    terminal.send("%%capture_fd --live logs\n_ = popen([*child, '77'], label='a', tty=True).wait()")
+    terminal.expect(r"\[a\] begins with 200 50")
+    terminal.resize(77, 33)
+    terminal.expect(r"\[a\] ends with 77 33")
+    terminal.finish()
+    terminal.send("_ = run_all([[*child, '90']], tty=True, on_line=print)")
+    terminal.expect("begins with 77 33")
+    terminal.resize(90, 20)
+    terminal.expect("ends with 90 20")
+    terminal.finish()
 
 
 @pytest.mark.skipif(not TELLS_WHO_WAITS, reason="only Linux tells who waits")

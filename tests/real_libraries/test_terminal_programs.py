@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.kernel import Kernel
+from helpers.kernel import Kernel, Message
 from helpers.process import TELLS_WHO_WAITS, TESTS_DIR
 from helpers.real import need
-from helpers.shown import has_text
 
 pytestmark = pytest.mark.parametrize("drain", ["process", "thread"])
 
@@ -192,16 +191,25 @@ def test_a_prompt_gets_no_answer_and_does_not_wait(
 @pytest.mark.skipif(not TELLS_WHO_WAITS, reason="only Linux tells who waits")
 def test_one_line_says_who_waits_for_a_key(kernel: Kernel, drain: str) -> None:
     """Whoever reads from the terminal itself, as from descriptor 2, gets no end of file."""
-    kernel.ok("import subprocess")
+    kernel.ok("import subprocess; from ipyfdcapture import popen")
     msg_id = kernel.send(
         f"%%capture_fd --tty --drain {drain} -v logs\n"
-        "subprocess.run(['sh', '-c', 'echo Continue?; read answer <&2'])"
+        "words = ['sh', '-c', 'echo Continue?; read answer <&2']\n"
+        "child = popen(words, label='child', tty=True)\n"
+        "subprocess.run(words)"
     )
-    kernel.until(has_text("waits for a key, and nobody can press one there"))
+    line = "waits for a key, and nobody can press one there"
+    kernel.until(lambda messages: sum(count_of(line, message) for message in messages) == 2)
     kernel.interrupt()
     reply = kernel.finish(msg_id)
     assert reply.error[0] == "KeyboardInterrupt"
-    assert kernel.value("logs.text") == "Continue?\n"
+    kernel.ok("child.kill(); _ = child.wait()")
+    assert kernel.value("logs.source('stdout').text") == "Continue?\n"
+    assert kernel.value("logs.source('child').text") == "Continue?\n"
+
+
+def count_of(text: str, message: Message) -> int:
+    return str(message["content"].get("text", "")).count(text)
 
 
 def test_a_program_that_wants_a_password_says_that_it_cannot_ask(

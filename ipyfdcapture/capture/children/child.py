@@ -20,7 +20,7 @@ from ...log.captured import Captured
 from ...system.interrupts import deferred_interrupts
 from ...system.pipes import enlarge, open_pipe
 from ...system.terminals import open_terminal
-from ..terminals import choose_size, variables
+from ..terminals import variables
 from .callbacks import OnLine
 from .child_log import ChildLog, current_log
 from .labels import NAMES, WORD, check_label, labels_of, program_name
@@ -182,11 +182,13 @@ def start_child(
     """Start a program whose output goes to ``log``, see `popen`."""
     if label is None:
         label = labels_of(log.captured.recording).take(program_name(args))
-    size = choose_size(None, 1) if tty else None
-    if size is not None:
+    watch = log.watch_terminals() if tty else None
+    if watch is not None:
         environment = os.environ if options.get("env") is None else options["env"]
-        options = {**options, "env": {**environment, **variables(size, environment)}}
+        added = variables(watch.size, environment, watch.may_change)
+        options = {**options, "env": {**environment, **added}}
     read_ends: dict[str, int] = {}
+    terminals: list[str] = []
     with (
         deferred_interrupts(),  # a child whose pipes nobody empties would hang
         contextlib.ExitStack() as ours,
@@ -194,21 +196,26 @@ def start_child(
     ):
         for name in NAMES:
             if options.get(name) is None:
-                ends = open_terminal(size) if size is not None else open_pipe(PIPE_BYTES)
+                ends = open_terminal(watch.size) if watch else open_pipe(PIPE_BYTES)
                 read_ends[name], write_end = ends
                 ours.callback(os.close, read_ends[name])
                 theirs.callback(os.close, write_end)
+                if watch:
+                    terminals.append(os.ttyname(write_end))
                 options = {**options, name: write_end}
         child = Child(args, **options)
         ours.pop_all()
         child.label = label
         try:
-            log.add(label, read_ends, on_line)
+            pipes = log.add(label, read_ends, on_line)
         except BaseException:
             with child:
                 child.kill()  # nobody would empty its pipes
             raise
         child._log = log
+        if watch:
+            for pipe, terminal in zip(pipes, terminals, strict=True):
+                watch.add(pipe.descriptor, terminal)
         log.nothing_more_to_start()
     return child
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import os
 import time
 
@@ -12,9 +14,11 @@ from ...log.captured import Captured
 from ...recording import spool
 from ...recording.metadata import Metadata
 from ...recording.recording import Recording
+from ...system.descriptors import duplicate
 from ...system.forking import fork_safe_lock
 from ...system.interrupts import deferred_interrupts
 from ..session import CaptureSession, current_capture
+from ..terminal_watch import TerminalWatch
 from .callbacks import Callbacks, OnLine, callbacks_of
 from .labels import labels_of
 
@@ -66,6 +70,7 @@ class ChildLog:
         self._of_one = capture is None and not of_a_group
         self._sources: set[int] = set()
         self._callbacks: Callbacks | None = None
+        self._watch: TerminalWatch | None = None  # if it is no capture's
 
     def __enter__(self) -> ChildLog:
         return self
@@ -74,7 +79,7 @@ class ChildLog:
         if self._reservation is not None:
             self._reservation.close()
 
-    def add(self, label: str, read_ends: dict[str, int], on_line: OnLine | None) -> None:
+    def add(self, label: str, read_ends: dict[str, int], on_line: OnLine | None) -> list[Pipe]:
         """Have pipes emptied into it, by their names; takes them over, also if it fails."""
         recording = self.captured.recording
         sources = [f"{label}/{name}" for name in read_ends]
@@ -98,6 +103,18 @@ class ChildLog:
             ]
             self._sources.update(pipe.source for pipe in pipes)
             self._job.add(pipes)
+        return pipes
+
+    def watch_terminals(self) -> TerminalWatch:
+        """Return what watches the terminals of children that are added."""
+        if self._capture is not None:
+            return self._capture.watch_terminals()
+        with _lock:
+            if self._watch is None:
+                self._watch = TerminalWatch(
+                    None, _duplicate, True, contextlib.nullcontext, contextvars.copy_context()
+                )
+            return self._watch
 
     def _get_callbacks(self) -> Callbacks:
         if self._capture is None:
@@ -121,10 +138,16 @@ class ChildLog:
         """One child has ended."""
         if self._of_one:
             self.captured.recording.finish(time.time_ns())
+            self._stop_watch()
+
+    def _stop_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
 
     def end_group(self) -> None:
         """All children of a group have ended."""
         recording = self.captured.recording
+        self._stop_watch()
         with deferred_interrupts():
             if self._capture is None:
                 recording.finish(time.time_ns())
@@ -135,5 +158,13 @@ class ChildLog:
 
     def give_up(self) -> None:
         """A group has failed: delete the log, unless it is a capture's."""
+        self._stop_watch()
         if self._capture is None:
             self.captured.close()
+
+
+def _duplicate(fd: int) -> int | None:
+    try:
+        return duplicate(fd)
+    except OSError:  # it is closed
+        return None
