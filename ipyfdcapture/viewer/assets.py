@@ -17,11 +17,14 @@ _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 _LINE_COMMENT = re.compile(r"^[ \t]*//.*\n", re.MULTILINE)
 _BLOCK_COMMENT = re.compile(r"/\*\*(?:[^*]|\*(?!/))*\*/[ \t]*\n?")
 _INDENT = re.compile(r"^[ \t\n]+", re.MULTILINE)
-#: A string or a template, which stays as it is; or signs, with spaces that they do not need.
+#: A string, a template or an expression, which stays as it is; or signs, with spaces that they do
+#: not need. A division has a space on either side.
 _SIGNS = re.compile(
-    r"""("(?:[^"\\\n]|\\.)*"|`[^`]*`)| ?([=(){}\[\],;:?<>&|*!]+|[-+]=?(?= [^-+])) ?"""
+    r"""("(?:[^"\\\n]|\\.)*"|`[^`]*`|/(?![ /*])(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/)"""
+    r"| ?([=(){}\[\],;:?<>&|*!]+|[-+]=?(?= [^-+])|[/%](?= )) ?"
 )
-_LINE_END = re.compile(r"([,;(\[{])\n")
+#: A line's end that means nothing: each statement ends with its own sign.
+_LINE_END = re.compile(r"(?<=[,;()\[{}=>&|?:])\n|\n(?=[)\]}.?:&|])")
 
 
 @functools.cache
@@ -60,15 +63,12 @@ def _joined(main: str) -> str:
     text = "".join(map(_read, names(main)))
     for pattern in (_IMPORT, _EXPORT, _LINE_COMMENT, _BLOCK_COMMENT, _INDENT):
         text = pattern.sub("", text)
-    return _LINE_END.sub(r"\1", "\n".join(map(_squeezed, text.split("\n"))))
+    return _LINE_END.sub("", _squeezed(text))
 
 
-def _squeezed(line: str) -> str:
-    """Return a line of code without spaces around signs; what has a slash may be an expression."""
-    strings = "".join(match[1] or "" for match in _SIGNS.finditer(line))
-    if line.count("/") > strings.count("/"):
-        return line
-    return _SIGNS.sub(lambda match: match[1] or match[2], line)
+def _squeezed(code: str) -> str:
+    """Return code without spaces around signs."""
+    return _SIGNS.sub(lambda match: match[1] or match[2], code)
 
 
 def _read(name: str) -> str:

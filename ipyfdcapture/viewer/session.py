@@ -320,8 +320,11 @@ class Session:
             nth = max(0, request.number - 1)
         elif request.seconds is not None:
             nth = self._line_at(request.seconds)
-        index = self.shown.index(bisect_left(self.shown.positions, nth))
-        return {"index": min(index, max(0, self.shown.count - 1))}
+        position = bisect_left(self.shown.positions, nth)
+        if position >= self.shown.known and not self.shown.is_known:
+            return {"index": None, "is_done": False}
+        index = self.shown.index(position)
+        return {"index": min(index, max(0, self.shown.count - 1)), "is_done": True}
 
     def _line_at(self, seconds: float) -> int:
         """Return the first line from a moment on; where the clock was set back, one of them."""

@@ -138,6 +138,9 @@ def test_by_keyboard_alone_and_without_the_notebook_s_shortcuts(
     view.says("line 40,000 ")
     page.value("view.goto(logs.grep('the end')[0].number)")
     view.is_at("<b onclick=alert(1)>the end</b>")
+    view.focus()
+    view.keys(":", "33333", Keys.ENTER)
+    view.is_at("line 33332 of a solver")
     assert page.js("return window.heard") == []
     assert violations(browser, ".fdv") == []
 

@@ -227,10 +227,26 @@ def test_a_step_waits_for_the_filter_as_for_the_search() -> None:
         view.search("b")
         view.filter(sources=[1])
         assert view.ask("step", what="match", start=-1)["index"] == 0
-        view.session.shown._mask = Mask()  # the filter has looked at nothing yet
-        reply = view.ask("step", what="match", start=-1)
+        with view.session.lock:
+            view.session.shown._mask = Mask()  # the filter has looked at nothing yet
+            reply = view.ask("step", what="match", start=-1)
         assert reply["index"] is None
         assert not reply["is_done"]
+
+
+def test_who_goes_to_a_line_waits_until_the_filter_gets_there() -> None:
+    log = log_of([(0, b"a"), (1, b"b"), (0, b"c"), (1, b"d")])
+    with asked(log) as view:
+        view.filter(sources=[1])
+        assert view.ask("locate", number=3) == {"re": 1, "index": 1, "is_done": True}
+        assert view.ask("locate", number=99) == {"re": 1, "index": 1, "is_done": True}
+        with view.session.lock:
+            view.session.shown._mask = mask = Mask()
+            mask.extend(b"\0\1")
+            assert view.ask("locate", number=2) == {"re": 1, "index": 0, "is_done": True}
+            for beyond in ({"number": 3}, {"number": 99}, {"seconds": 1e9}):
+                reply = view.ask("locate", **beyond)
+                assert reply == {"re": 1, "index": None, "is_done": False}
 
 
 def test_who_steps_to_a_level_waits_for_levels_before_the_rest(

@@ -21,7 +21,7 @@ export function make(tag, attributes = {}, ...children) {
 export function button(label, title, press) {
   const made = make("button", { type: "button", title }, label);
   if (!/[a-z]/.test(label)) made.setAttribute("aria-label", title);
-  made.addEventListener("click", press);
+  made.onclick = press;
   return made;
 }
 
@@ -48,7 +48,7 @@ export function isOn(made) {
 /** @param {string} label @param {{[name: string]: string}} attributes @param {() => void} changed */
 export function field(label, attributes, changed) {
   const made = make("input", { "aria-label": label, placeholder: label, ...attributes });
-  made.addEventListener("input", changed);
+  made.oninput = changed;
   return /** @type {HTMLInputElement} */ (made);
 }
 
@@ -56,7 +56,7 @@ export function field(label, attributes, changed) {
 export function choice(label, entries, changed) {
   const options = entries.map((entry) => make("option", {}, entry));
   const made = make("select", { "aria-label": label, title: label }, ...options);
-  made.addEventListener("change", changed);
+  made.onchange = changed;
   return /** @type {HTMLSelectElement} */ (made);
 }
 

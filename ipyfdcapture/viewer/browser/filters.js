@@ -26,12 +26,12 @@ export class Filters {
     this.exclude = field("exclude", { type: "search" }, typed);
     this.levels = choice("least level", ["all levels", ...LEVELS.slice(1)], changed);
     this.list = make("div", { class: "fdv-sources" });
-    this.list.addEventListener("change", ({ target }) => {
+    this.list.onchange = ({ target }) => {
       const [all, ...boxes] = this.boxes;
       if (target === all) for (const box of boxes) box.checked = all.checked;
       else all.checked = boxes.every((box) => box.checked);
       typed();
-    });
+    };
     this.sources = make("details", {}, make("summary", {}, "sources"), this.list);
     const moment = { inputmode: "decimal", size: "6" };
     this.from = field("from s", moment, typed);

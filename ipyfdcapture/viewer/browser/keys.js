@@ -14,6 +14,7 @@ const KEYS = [
   ["n N", "next, previous match", (viewer, back) => viewer.search.step("match", back)],
   ["e E", "next, previous error", (viewer, back) => viewer.search.step("level", back)],
   ["g G", "first, last line"],
+  [":", "line by its number", (viewer) => viewer.number.select()],
   ["j k ↓ ↑", "line down, up"],
   ["Shift", "with these: mark lines"],
   ["Ctrl A", "mark all"],

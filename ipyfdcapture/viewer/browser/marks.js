@@ -7,10 +7,10 @@ export class Marks {
   constructor(height, goto) {
     this.buckets = Math.min(400, Math.max(1, Math.floor(height / 3)));
     this.element = make("div", { class: "fdv-marks", "aria-hidden": "true" });
-    this.element.addEventListener("click", (event) => {
+    this.element.onclick = (event) => {
       const box = this.element.getBoundingClientRect();
       goto((event.clientY - box.top) / box.height);
-    });
+    };
   }
 
   /** @param {number[]} levels the worst of each part @param {boolean[]} matches */

@@ -9,7 +9,7 @@ if (root) {
   const look = () => {
     root.dataset.dark = String(dark.matches);
   };
-  dark.addEventListener("change", look);
+  dark.onchange = look;
   look();
   new Viewer(root, new LocalSource(), {
     height: Math.max(240, innerHeight - 230),

@@ -32,7 +32,7 @@ export function cellsOf(row, spans, more, showWhole) {
   if (row[5] > 0) {
     const button = make("button", { type: "button", class: "fdv-more", tabindex: "-1" });
     button.textContent = `… ${counted(row[5])} bytes more`;
-    button.addEventListener("click", showWhole);
+    button.onclick = showWhole;
     text.append(button);
   }
   return [...cells, text];

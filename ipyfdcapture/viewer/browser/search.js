@@ -5,10 +5,6 @@ import { button, counted, field, isOn, make, press, setText, toggle } from "./el
 /** @import {Found, Pattern, Row} from "./types" */
 /** @import {Viewer} from "./viewer.js" */
 
-/** A step that waits asks again after this, though it hears nothing: what it waits for may have been
- * told before it began to wait. */
-const RETRY_MS = 500;
-
 export class Search {
   /** @param {Viewer} viewer */
   constructor(viewer) {
@@ -17,17 +13,15 @@ export class Search {
     this.pattern = null;
     /** Which match we are at; -1: none. */
     this.nth = -1;
-    /** A step that waits for the scan to get there. @type {null | (() => void)} */
-    this.waiting = null;
     const changed = () => this.start();
     this.field = field("search", { type: "search", class: "fdv-search" }, () =>
       viewer.later("search", 250, changed),
     );
-    this.field.addEventListener("keydown", (event) => {
+    this.field.onkeydown = (event) => {
       if (event.key !== "Enter") return;
       event.preventDefault();
       this.step("match", event.shiftKey);
-    });
+    };
     this.regex = toggle(".*", "expression", changed);
     this.case = toggle("Aa", "match case", changed);
     this.count = make("span", { class: "fdv-count", role: "status" });
@@ -62,7 +56,7 @@ export class Search {
   use(pattern) {
     this.pattern = pattern;
     this.nth = -1;
-    this.waiting = null;
+    this.viewer.waiting = null;
     this.viewer.redrawAll();
   }
 
@@ -100,18 +94,15 @@ export class Search {
     // What was typed just now counts.
     if (what === "match") await this.start();
     if (what === "match" && !this.pattern) return;
-    this.waiting = null;
+    viewer.waiting = null;
     // The line that we are at may be the first match.
     const from = start ?? viewer.caret - (what === "match" && this.nth < 0 && !back ? 1 : 0);
     const level = viewer.filters.level ?? "error";
     const reply = await viewer.source.ask({ do: "step", what, back, start: from, level });
     if (typeof reply.index !== "number") {
-      if (reply.is_done === false) {
-        this.waiting = () => this.step(what, back, from);
-        viewer.later("step", RETRY_MS, () => this.waiting?.());
-      }
       const noun = what === "match" ? "match" : "line of this level";
-      viewer.say(this.waiting ? "looking …" : `no ${back ? "earlier" : "further"} ${noun}`);
+      if (reply.is_done === false) viewer.wait(() => this.step(what, back, from));
+      else viewer.say(`no ${back ? "earlier" : "further"} ${noun}`);
       return;
     }
     viewer.say("");

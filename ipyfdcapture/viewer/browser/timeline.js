@@ -54,14 +54,14 @@ export class Timeline {
       const box = this.element.getBoundingClientRect();
       return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
     };
-    this.element.addEventListener("pointerdown", (event) => {
+    this.element.onpointerdown = (event) => {
       from = at(event);
       this.element.setPointerCapture(event.pointerId);
-    });
-    this.element.addEventListener("pointermove", (event) => {
+    };
+    this.element.onpointermove = (event) => {
       if (from >= 0) this.draw(from, at(event));
-    });
-    this.element.addEventListener("pointerup", (event) => {
+    };
+    this.element.onpointerup = (event) => {
       const [start, stop] = [from, at(event)].sort((a, b) => a - b);
       const data = this.data;
       from = -1;
@@ -72,10 +72,10 @@ export class Timeline {
         this.show(null, null);
         this.goto(seconds[0]);
       }
-    });
-    this.element.addEventListener("pointercancel", () => {
+    };
+    this.element.onpointercancel = () => {
       from = -1;
-    });
+    };
   }
 
   /** Show what is chosen, in seconds; null where it is open. @param {number | null} first @param {number | null} last */

@@ -1,7 +1,7 @@
 // The viewer: how things stand with a log, where the reader is, and what is drawn of it. Lines come
 // from a source, which asks the kernel (comm.js) or holds the log itself (local.js).
 
-import { button, choice, counted, isOn, make, setText, toggle } from "./elements.js";
+import { button, choice, counted, field, isOn, make, setText, toggle } from "./elements.js";
 import { Filters } from "./filters.js";
 import { helpOfKeys, pressed } from "./keys.js";
 import { Lines } from "./lines.js";
@@ -17,6 +17,9 @@ import { copyLines, saveLines } from "./taking.js";
 const MOST_SOURCE = 24;
 /** Marks are asked for no more often than this. */
 const MARKS_MS = 200;
+/** What waits asks again after this, though it hears nothing: what it waits for may have been told
+ * before it began to wait. */
+const RETRY_MS = 500;
 
 export class Viewer {
   /** @param {HTMLElement} root @param {Source} source @param {Options} options */
@@ -43,6 +46,8 @@ export class Viewer {
     this.marked = -Infinity;
     /** @type {{[name: string]: number}} */
     this.timers = {};
+    /** A move that waits for a scan to get there. @type {null | (() => void)} */
+    this.waiting = null;
     this.lines = new Lines(source, () => this.redraw());
     this.search = new Search(this);
     this.filters = new Filters(this);
@@ -52,6 +57,9 @@ export class Viewer {
     );
     const times = ["no times", "elapsed", "clock", "since last"];
     this.times = choice("times", times, () => this.redrawAll());
+    this.number = field("line", { inputmode: "decimal", title: "go to a line (:)" }, () =>
+      this.later("number", 300, () => this.toNumber()),
+    );
     this.wrapToggle = toggle("wrap", "wrap long lines (w)", () => this.setWrap());
     this.followToggle = toggle("follow", "follow what is new (f)", () => this.setFollow());
     this.help = helpOfKeys();
@@ -75,11 +83,11 @@ export class Viewer {
       button("?", "keys", () => this.help.toggleAttribute("hidden")),
       filters.chips,
     ];
-    const ofLines = [...filters.ofLines, this.times, this.wrapToggle, this.followToggle];
+    const ofLines = [this.number, this.times, this.wrapToggle, this.followToggle];
     this.root.classList.add("fdv", "fdv-waiting");
     this.root.append(
       make("div", { class: "fdv-bar" }, ...search.elements, ...filters.ofMatches),
-      make("div", { class: "fdv-bar" }, ...ofLines, ...buttons),
+      make("div", { class: "fdv-bar" }, ...filters.ofLines, ...ofLines, ...buttons),
       this.help,
       filters.timeline.element,
       make("div", { class: "fdv-main" }, this.screen.grid, this.marks.element),
@@ -89,31 +97,31 @@ export class Viewer {
 
   watch() {
     const { grid, rows, scroll } = this.screen;
-    grid.addEventListener("scroll", () => {
+    grid.onscroll = () => {
       const moved = this.isSeen && scroll.scrolled();
       if (!moved) return;
       if (moved < 0) this.stopFollowing();
       this.redraw();
-    });
+    };
     const passive = { passive: true };
     grid.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.stopFollowing(), passive);
     grid.addEventListener("touchmove", () => this.stopFollowing(), passive);
-    this.root.addEventListener("keydown", (event) => {
+    this.root.onkeydown = (event) => {
       if (event.target === grid) pressed(this, event);
-      else if (event.key === "Escape") {
+      else if (event.key === "Escape" || (event.key === "Enter" && event.target === this.number)) {
         // Or a search field would be emptied.
         event.preventDefault();
         grid.focus();
       }
       event.stopPropagation();
-    });
-    rows.addEventListener("click", (event) => {
+    };
+    rows.onclick = (event) => {
       if (event.target instanceof HTMLButtonElement) return;
       // Text is being marked.
       if (!event.shiftKey && String(getSelection())) return;
       const index = this.screen.indexOf(event.target);
       if (index >= 0) this.goto(index, false, event.shiftKey);
-    });
+    };
     // What a notebook takes out of the page and puts back has lost its place: ours is kept.
     const seen = new IntersectionObserver((entries) => {
       this.isSeen = entries[entries.length - 1].isIntersecting;
@@ -176,7 +184,7 @@ export class Viewer {
     this.sayStatus();
     this.filters.timeline.take(status.timeline);
     this.redraw();
-    this.search.waiting?.();
+    this.waiting?.();
   }
 
   /** Take what does not change, but for sources that come up. @param {Status} status */
@@ -271,6 +279,8 @@ export class Viewer {
   /** @param {number} index @param {boolean} [centre] @param {boolean} [extend] */
   goto(index, centre = false, extend = false) {
     const { scroll } = this.screen;
+    if (this.waiting) this.say("");
+    this.waiting = null;
     this.caret = Math.max(0, Math.min(index, this.lines.total - 1));
     if (!extend) this.anchor = this.caret;
     if (!this.screen.shows(this.caret)) {
@@ -307,7 +317,23 @@ export class Viewer {
   /** Go to a line, or to a moment. @param {{number: number} | {seconds: number}} where */
   async locate(where) {
     const reply = await this.source.ask({ do: "locate", ...where });
-    if (typeof reply.index === "number") this.goto(reply.index, true);
+    if (reply.is_done === false) this.wait(() => this.locate(where));
+    else if (typeof reply.index === "number") this.goto(reply.index, true);
+  }
+
+  /** Go to the line whose number was typed, as it is or with commas. */
+  toNumber() {
+    const { value } = this.number;
+    const number = Number(value.replaceAll(",", ""));
+    if (number >= 1) this.locate({ number: Math.floor(number) });
+    else this.say(value && `there is no line ${value}`);
+  }
+
+  /** Move once a scan got further, unless the reader moves first. @param {() => void} move */
+  wait(move) {
+    this.waiting = move;
+    this.later("wait", RETRY_MS, () => this.waiting?.());
+    this.say("looking …");
   }
 
   setFollow() {

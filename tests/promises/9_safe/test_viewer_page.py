@@ -118,6 +118,27 @@ def test_a_page_searches_filters_and_goes_anywhere_by_keyboard(
     assert browser.get_log("browser") == []
 
 
+def test_a_line_is_reached_by_its_number(browser: Any, tmp_path: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    big_log().save(tmp_path / "x.html")
+    view = SavedPage(browser, tmp_path / "x.html")
+    view.focus()
+    view.keys(":", "12,345", Keys.ENTER)
+    view.says("line 12,345 ")
+    assert view.js("return document.activeElement.role") == "grid"
+    number = view.one("[title^='go to a line']")
+    number.click()
+    view.keys(Keys.CONTROL + "a", "777")
+    view.says("line 777 ")
+    view.keys("x")
+    view.says("there is no line 777x")
+    view.one("[aria-label='least level'] option:nth-child(6)").click()
+    view.says("20 of 20,000 shown")
+    number.send_keys(Keys.CONTROL + "a", "1002")
+    view.says("line 1,701 ")  # the next that is shown
+
+
 def test_a_page_takes_the_browser_s_expressions(browser: Any, tmp_path: Path) -> None:
     big_log().save(tmp_path / "x.html")
     view = SavedPage(browser, tmp_path / "x.html")
