@@ -51,8 +51,17 @@ export class CommSource {
     return new Promise((answer) => {
       const request = { ...message, id, view: this.view };
       this.waiting.set(id, { message: request, answer, since: now, sent: now });
-      this.model.send(request);
+      this.send(request);
     });
+  }
+
+  /** @param {Request} message */
+  send(message) {
+    try {
+      this.model.send(message);
+    } catch {
+      // The kernel is gone: no answer comes, which `repeat` tells.
+    }
   }
 
   /** @param {any} content */
@@ -111,7 +120,7 @@ export class CommSource {
       longest = Math.max(longest, now - request.since);
       if (now - request.sent < REPEAT_MS) continue;
       request.sent = now;
-      this.model.send(request.message);
+      this.send(request.message);
     }
     let note = "";
     if (longest > SILENT_MS) note = "the kernel does not answer: what is here stays";
@@ -123,6 +132,6 @@ export class CommSource {
   close() {
     clearInterval(this.timer);
     this.model.off("msg:custom", this.receive);
-    this.model.send({ do: "bye", id: ++this.last, view: this.view });
+    this.send({ do: "bye", id: ++this.last, view: this.view });
   }
 }

@@ -137,7 +137,7 @@ export class Viewer {
     for (const observer of this.observers ?? []) observer.disconnect();
     for (const timer of Object.values(this.timers)) clearTimeout(timer);
     this.source.close();
-    this.root.replaceChildren();
+    this.root.remove();
   }
 
   /**
