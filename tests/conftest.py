@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -88,6 +89,13 @@ def _remove(directory: str) -> None:
     import shutil
 
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def pytest_collection_finish() -> None:
+    # What the tests and their modules are made of lives as long as the session. Each look for leaks
+    # collects garbage, and would go through all of it (0.2 s of the processor, 0.005 s without).
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
