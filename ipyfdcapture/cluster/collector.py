@@ -174,21 +174,22 @@ class Collector:
         """Return a line for everything that is missing."""
         return [line for each in self.statuses() if (line := each.trouble)]
 
-    def ask_all(self, request: Request, timeout: float) -> dict[str, Answer]:
-        """Ask each recording's worker the same; return what was answered in time, by its label."""
+    def ask_all(self, request: Request, timeout: float) -> list[tuple[str, Answer]]:
+        """Ask for each recording the same; return labels and what was answered in time."""
         with self._changed:
             feeds = [each for each in self._feeds.values() if not each.member.is_gone]
-        futures = {
-            each: self._send(each.member.id, {**request, "incarnation": each.incarnation})
+        asked = [
+            (each, self._send(each.member.id, {**request, "incarnation": each.incarnation}))
             for each in feeds
-        }
+        ]
         deadline = time.monotonic() + timeout
-        answers: dict[str, Answer] = {}
-        for feed, future in futures.items():
+        answers: list[tuple[str, Answer]] = []
+        for feed, future in asked:
             try:
-                answers[feed.label] = future.result(max(0.0, deadline - time.monotonic()))
+                answer = future.result(max(0.0, deadline - time.monotonic()))
             except Exception as error:
-                answers[feed.label] = {"error": f"{type(error).__name__}: {error}"}
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            answers.append((feed.label, answer))
         return answers
 
     def ask_one(self, incarnation: str, request: Request, timeout: float) -> Answer:

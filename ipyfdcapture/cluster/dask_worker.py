@@ -22,7 +22,7 @@ def attach(worker: Any, session: str, options: dict[str, Any], client_process: s
         return
     worker.handlers[OPERATION] = _answer
     try:
-        service.begin(session, worker_name(worker), options)
+        service.begin(session, worker_name(worker), options, worker.loop.add_callback)
     except Exception as error:
         worker.handlers[OPERATION] = functools.partial(_refuse, str(error))
 

@@ -68,6 +68,8 @@ class Feed:
         self.dropped = 0
         self.dropped_why: str | None = None
         self.summary: Summary | None = None
+        #: When its worker stopped since it did not hear from us (ns, by our clock); 0: it did not.
+        self.lapsed = 0
         self.is_reading = False
         #: Whether it is left where it is until somebody asks for it.
         self.is_paused = False
@@ -111,6 +113,8 @@ class Feed:
         self.dropped, self.dropped_why = mark["dropped"], mark["dropped_why"]
         self.summary = mark["summary"]
         self.is_over = mark["over"]
+        if mark.get("lapsed"):
+            self.lapsed = mark["lapsed"] - self.member.clock.ns
         self.rescued_since = 0.0
         self._promise()
 

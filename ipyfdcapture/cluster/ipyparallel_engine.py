@@ -32,7 +32,9 @@ def install(session: str, options: dict[str, Any]) -> None:
         for name in _TASKS:
             kernel.shell_handlers[name] = _noting_parts(kernel.shell_handlers[name])
         _keep_own_messages_out(kernel.log)
-    service.begin(session, f"engine {kernel.engine_id}", options)
+    loop = getattr(getattr(kernel, "control_thread", None), "io_loop", None)
+    run_where_heard = None if loop is None else loop.add_callback
+    service.begin(session, f"engine {kernel.engine_id}", options, run_where_heard)
 
 
 def _keep_own_messages_out(log: Any) -> None:

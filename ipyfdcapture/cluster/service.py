@@ -1,19 +1,21 @@
 """A worker's side: its output is captured for as long as somebody wants it, and can be asked for.
 
-One capture serves all clients of a worker. It ends when the last has closed its log, or has not
-been heard of for `LEASE_S`. Answers keep no state that a client relies on: it says from which
-position it wants to read, and may ask again.
+One capture serves all clients of a worker. It ends when the last has closed its log. When none has
+been heard for `LEASE_S`, it stops, and begins again once one of them asks: a client that was killed
+leaves workers as they were, and one that was cut off finds all that was recorded. Answers keep no
+state that a client relies on: it says from which position it wants to read, and may ask again.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..capture.flushing import flush_all
@@ -33,9 +35,13 @@ from .host import host_id, standard_files
 from .protocol import MAX_READ_BYTES, VERSION, Answer, Request
 from .summary import RunningSummary
 
-#: A client that has not asked for so long is gone: a laptop that slept through the night comes
-#: back to a worker that wrote to its own log meanwhile.
-LEASE_S = 3600.0
+#: A client asks ten times a second. Without a word for so long, it was killed or is cut off.
+LEASE_S = 120.0
+#: A laptop that slept comes back within this time, or finds nothing.
+RETURN_S = 3600.0
+#: How often to look. A look counts once the questions that came before it were answered: a worker
+#: that is too busy to hear its clients does not take them for silent.
+LOOK_S = 15.0
 #: So many parts (tasks) are remembered.
 _MOST_PARTS = 100_000
 
@@ -67,6 +73,8 @@ class ServedRecording:
         self.incarnation = incarnation
         self.kept = kept
         self.recording: Recording = captured.recording
+        #: When it ended because no client was heard, in ns since the epoch; 0: it did not.
+        self.lapsed = 0
         self._summary = RunningSummary(captured)
         #: A reader for each client, where that stopped reading: an index is read once.
         self._tails: dict[str, RecordingTail] = {}
@@ -89,6 +97,7 @@ class ServedRecording:
                 "dropped": self.recording.dropped,
                 "dropped_why": self.recording.dropped_why,
                 "over": not state.writing and self.recording.metadata.ended is not None,
+                "lapsed": self.lapsed,
                 "summary": self._summary.update(end),
             }
 
@@ -127,12 +136,36 @@ class ServedRecording:
                 self._tails.popitem()[1].close()
 
 
+#: Runs a function in the loop in which a worker hears questions.
+RunWhereHeard = Callable[[Callable[[], None]], object]
+
+
+def _run_here(function: Callable[[], None]) -> None:
+    function()
+
+
 @dataclass
 class _Client:
     """Somebody who wants this worker's output."""
 
     options: dict[str, Any]
-    heard: float = field(default_factory=time.monotonic)
+    #: The recordings that had ended before it came: those of clients that were silent.
+    not_its_own: set[str]
+    #: How many looks have passed since it was heard.
+    unheard: int = 0
+
+    def is_silent(self, limit_s: float) -> bool:
+        """Tell whether it has not been heard for so long (s)."""
+        return self.unheard * LOOK_S >= limit_s
+
+
+@dataclass
+class _Part:
+    """From where to where a part of a recording goes. None: its end is not known."""
+
+    served: ServedRecording
+    start: int
+    stop: int | None = None
 
 
 class Service:
@@ -147,12 +180,18 @@ class Service:
         self._served: dict[str, ServedRecording] = {}
         self._own: ServedRecording | None = None
         self._timer: threading.Timer | None = None
-        #: From where to where each part of the recording goes.
-        self._parts: dict[str, list[int]] = {}
+        self._run_where_heard: RunWhereHeard = _run_here
+        self._parts: dict[str, _Part] = {}
 
     # -- from the first client to the last --------------------------------------------------------
 
-    def begin(self, session: str, name: str, options: dict[str, Any]) -> None:
+    def begin(
+        self,
+        session: str,
+        name: str,
+        options: dict[str, Any],
+        run_where_heard: RunWhereHeard | None = None,
+    ) -> None:
         """Capture this process's output for one more client.
 
         Parameters
@@ -164,6 +203,8 @@ class Service:
         options
             ``max_bytes``, ``spool_dir``, and ``shown``: what the client shows by itself, as a
             `host_id` and the files that its standard output leads to.
+        run_where_heard
+            Runs a function in the loop that hears questions, after those that wait there.
 
         Raises
         ------
@@ -172,7 +213,9 @@ class Service:
         """
         with self._lock:
             self._name = name
-            self._clients[session] = _Client(options)
+            lapsed = {each.incarnation for each in self._served.values() if each.lapsed}
+            self._clients[session] = _Client(options, lapsed)
+            self._run_where_heard = run_where_heard or _run_here
             self._plan_look()
             if self._capture is None:
                 try:
@@ -208,8 +251,13 @@ class Service:
             self._clients.pop(session, None)
             for served in self._served.values():
                 served.forget(session)
-            if not self._clients:
-                self._stop(keep=False)
+            self._end_if_unheard()
+
+    def _end_if_unheard(self) -> None:
+        if not self._clients:
+            self._stop(keep=False)
+        elif all(each.is_silent(LEASE_S) for each in self._clients.values()):
+            self._pause()
 
     def end_all(self) -> None:
         """This worker ends: leave what it has recorded to whoever comes for it."""
@@ -230,6 +278,7 @@ class Service:
         if capture is not None:
             capture.stop()
         self._own = None
+        self._parts.clear()
         while self._served:
             _, served = self._served.popitem()
             served.close()
@@ -241,34 +290,50 @@ class Service:
                 pass  # no room: it is lost with this process
             served.captured.close()
 
+    def _pause(self) -> None:
+        """Stop the capture, and keep what it has recorded for a client that comes back."""
+        capture, self._capture = self._capture, None
+        own, self._own = self._own, None
+        if capture is not None and own is not None:
+            own.lapsed = time.time_ns()
+            capture.stop()
+
     def _plan_look(self) -> None:
         if self._timer is None:
-            self._timer = threading.Timer(LEASE_S / 2, self._end_leases)
-            self._timer.daemon = True
-            self._timer.start()
+            timer = self._timer = threading.Timer(LOOK_S, lambda: self._look_where_heard(timer))
+            timer.daemon = True
+            timer.start()
 
-    def _end_leases(self) -> None:
-        """End for clients that have not been heard of."""
+    def _look_where_heard(self, timer: threading.Timer) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: this process ends
+            self._run_where_heard(lambda: self._look_if_due(timer))
+
+    def _look_if_due(self, timer: threading.Timer) -> None:
         with self._lock:
-            self._timer = None
-            oldest = time.monotonic() - LEASE_S
+            if self._timer is timer:  # else nobody is waited for, or another is due
+                self._timer = None
+                self.look()
+
+    def look(self) -> None:
+        """Count the clients that were not heard since the last look, and give up the silent."""
+        with self._lock:
             for session, client in list(self._clients.items()):
-                if client.heard < oldest:
+                client.unheard += 1
+                if client.is_silent(RETURN_S):
                     self.end(session)
+            self._end_if_unheard()
             if self._clients:
                 self._plan_look()
 
-    # -- more than the worker's own recording ---------------------------------------------------
+    def _hear(self, client: _Client) -> None:
+        """A client has asked: capture again, if it had been given up."""
+        client.unheard = 0
+        if self._capture is None:
+            with self._lock:
+                if self._capture is None and self._clients:
+                    self._start(client.options)
 
-    def serve(self, captured: Captured) -> str:
-        """Have clients able to ask for one more log; return its incarnation."""
-        with self._lock:
-            assert self._own is not None
-            base = os.path.dirname(os.path.dirname(self._own.kept))
-            incarnation = uuid.uuid4().hex
-            kept = leftovers.directory(base, incarnation)
-            self._served[incarnation] = ServedRecording(captured, incarnation, kept)
-            return incarnation
+    # -- parts ------------------------------------------------------------------------------------
 
     @property
     def is_wanted(self) -> bool:
@@ -277,38 +342,36 @@ class Service:
 
     def begin_part(self, key: str) -> None:
         """What is written from now on, up to `end_part`, is found by a word."""
-        position = self._position()
+        flush_all()
         with self._lock:
+            own = self._own
+            if own is None:
+                return
+            part = _Part(own, own.end())
             self._parts.pop(key, None)  # it is run again: the newest counts
-            self._parts[key] = [position, -1]
+            self._parts[key] = part
             while len(self._parts) > _MOST_PARTS:
                 self._parts.pop(next(iter(self._parts)))
 
     def end_part(self, key: str) -> None:
         """The part ends here."""
-        position = self._position()
-        with self._lock:
-            if key in self._parts:
-                self._parts[key][1] = position
-
-    def _position(self) -> int:
-        """Return where the recording ends, with all that was written by now."""
         flush_all()
-        own = self._own
-        return 0 if own is None else own.end()
+        with self._lock:
+            part = self._parts.get(key)
+            if part is not None:
+                part.stop = part.served.end()
 
     def _part(self, key: str) -> Answer:
         with self._lock:
-            if key not in self._parts or self._own is None:
+            part = self._parts.get(key)
+            if part is None or part.served.incarnation not in self._served:
                 return {}
-            start, stop = self._parts[key]
-            if stop < 0:  # it still runs, or has just ended
-                stop = self._own.end()
             return {
-                "incarnation": self._own.incarnation,
-                "start": start,
-                "stop": stop,
-                "sources": list(self._own.recording.sources),
+                "incarnation": part.served.incarnation,
+                "start": part.start,
+                # It still runs, or has just ended.
+                "stop": part.served.end() if part.stop is None else part.stop,
+                "sources": list(part.served.recording.sources),
             }
 
     # -- answers ----------------------------------------------------------------------------------
@@ -336,10 +399,14 @@ class Service:
         client = self._clients.get(session)
         if client is None:
             return {"error": "unknown", "host": host_id()}
-        client.heard = time.monotonic()
+        self._hear(client)
         if todo == "mark":
             with self._lock:
-                served = list(self._served.values())
+                served = [
+                    each
+                    for incarnation, each in self._served.items()
+                    if incarnation not in client.not_its_own
+                ]
             return {
                 "name": self._name,
                 "host": host_id(),

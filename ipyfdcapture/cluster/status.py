@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from ..log.levels import LEVELS
 from ..log.view.words import size
@@ -85,11 +86,12 @@ def _status(label: str, feeds: list[Feed]) -> WorkerStatus:
     latest = feeds[-1]
     summaries = [each.summary for each in feeds if each.summary]
     worst = [each["worst"] for each in summaries if each["worst"]]
-    own = {each.incarnation for each in feeds}
+    # A worker that had given us up began another recording, and was not restarted.
+    own = [each for each in feeds if not each.lapsed]
     return WorkerStatus(
         name=label,
         state=_state(latest),
-        restarts=len(own) - 1,
+        restarts=max(0, len(own) - 1),
         nbytes=sum(each.end for each in feeds),
         fetched=sum(each.fetched - each.missing for each in feeds),
         lines=sum(each["lines"] for each in summaries),
@@ -112,6 +114,9 @@ def _trouble(feed: Feed) -> str:
     """Return what is missing of one recording, in one line."""
     if feed.given_up:
         return f"what {feed.label} wrote last is missing: {feed.given_up}"
+    if feed.lapsed:
+        when = datetime.fromtimestamp(feed.lapsed / 1e9).strftime("%H:%M:%S")
+        return f"what {feed.label} wrote after {when} is missing until it heard from us again"
     if feed.dropped_why:
         return f"{size(feed.dropped)} of {feed.label} are missing: {feed.dropped_why}"
     if feed.missing:

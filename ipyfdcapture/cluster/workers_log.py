@@ -157,9 +157,11 @@ class WorkersLog(Captured):
         is_known = False
         for key in keys:
             answers = self._collector.ask_all({"do": "part", "key": key}, _ANSWER_S)
-            for label, part in answers.items():
-                if not part.get("incarnation"):
-                    continue
+            # A worker with two recordings answers twice.
+            found = {
+                part["incarnation"]: (label, part) for label, part in answers if "start" in part
+            }
+            for label, part in found.values():
                 is_known = True
                 first = len(sources)
                 sources += [f"{label}/{name}" for name in part["sources"]]
@@ -195,12 +197,12 @@ class OnWorkers:
         self._collector = collector
 
     def __len__(self) -> int:
-        return sum(answer["count"] for answer in self._ask({"what": "len"}).values())
+        return sum(answer["count"] for _, answer in self._ask({"what": "len"}))
 
     def levels(self) -> dict[str, int]:
         """Count the lines that say how serious they are, as `Captured.levels` does."""
         counts = dict.fromkeys(LEVELS, 0)
-        for answer in self._ask({"what": "levels"}).values():
+        for _, answer in self._ask({"what": "levels"}):
             for level, count in answer["levels"].items():
                 counts[level] += count
         return {level: count for level, count in counts.items() if count}
@@ -241,10 +243,10 @@ class OnWorkers:
         """
         return self._lines({"what": "tail", "n": n}).tail(n)
 
-    def _ask(self, request: dict[str, Any]) -> dict[str, Answer]:
+    def _ask(self, request: dict[str, Any]) -> list[tuple[str, Answer]]:
         self._collector.meet(_ANSWER_S)
         answers = self._collector.ask_all({"do": "query", **request}, _ANSWER_S)
-        for label, answer in answers.items():
+        for label, answer in answers:
             if "error" in answer:
                 raise ConnectionError(f"{label} does not answer: {answer['error']}")
         return answers
@@ -253,7 +255,7 @@ class OnWorkers:
         sources: list[str] = []
         chunks: list[_Chunk] = []
         left_out = 0
-        for label, answer in self._ask(request).items():
+        for label, answer in self._ask(request):
             first = len(sources)
             sources += [f"{label}/{name}" for name in answer["sources"]]
             left_out += answer["left_out"]

@@ -13,11 +13,13 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from helpers.clients import client_to_be_killed
 from helpers.process import private_env
 from helpers.wait import LIMIT_S, eventually
 from scripts.clusters import tasks
 
 from ipyfdcapture import capture_fd
+from ipyfdcapture.cluster import service
 from ipyfdcapture.cluster.workers_log import WorkersLog
 from ipyfdcapture.dask import capture_workers
 
@@ -227,6 +229,19 @@ def test_a_client_that_comes_back_finds_the_workers_captured_once(_processes: st
         assert sorted(said(again))[-2:] == ["native 2", "native 2"]
         again.close()
     logs.close()
+
+
+def test_workers_are_as_before_soon_after_a_client_was_killed(
+    client: Any, _processes: str, tmp_path: Path
+) -> None:
+    client.run(tasks.set_lease, 3.0, 0.25)
+    # Clients of tests before this one may have gone without a word.
+    eventually(lambda: not any(client.run(tasks.is_captured).values()), "nobody to capture")
+    before = client.run(tasks.state)
+    with client_to_be_killed("dask", _processes, tmp_path):
+        assert client.run(tasks.state) != before
+    eventually(lambda: client.run(tasks.state) == before, "the workers to be as before")
+    client.run(tasks.set_lease, service.LEASE_S, service.LOOK_S)
 
 
 def test_what_cannot_be_captured_is_refused_in_one_line(client: Any) -> None:

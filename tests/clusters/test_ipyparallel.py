@@ -15,11 +15,13 @@ import pytest
 pytest.importorskip("ipyparallel")
 
 import ipyparallel as ipp
+from helpers.clients import client_to_be_killed
 from helpers.kernel import Kernel
 from helpers.process import private_env
 from helpers.wait import LIMIT_S, eventually
 from scripts.clusters import tasks
 
+from ipyfdcapture.cluster import service
 from ipyfdcapture.cluster.workers_log import WorkersLog
 from ipyfdcapture.ipyparallel import capture_engines
 
@@ -39,6 +41,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             yield cluster
         finally:
             cluster.stop_cluster_sync()
+
+
+def _connection_file(cluster: Any) -> str:
+    return os.path.join(
+        cluster.profile_dir, "security", f"ipcontroller-{cluster.cluster_id}-client.json"
+    )
 
 
 @pytest.fixture
@@ -133,6 +141,32 @@ def test_the_last_to_close_leaves_engines_as_they_were(client: Any) -> None:
     assert client[:].apply_sync(tasks.state) == before
 
 
+@pytest.fixture
+def short_lease(client: Any) -> Iterator[None]:
+    client[:].apply_sync(tasks.set_lease, 3.0, 0.25)
+    yield
+    client[:].apply_sync(tasks.set_lease, service.LEASE_S, service.LOOK_S)
+
+
+def test_engines_are_as_before_soon_after_a_client_was_killed(
+    cluster: Any, client: Any, short_lease: None, tmp_path: Path
+) -> None:
+    before = client[:].apply_sync(tasks.state)
+    with client_to_be_killed("ipyparallel", _connection_file(cluster), tmp_path):
+        assert client[:].apply_sync(tasks.state) != before
+    eventually(lambda: client[:].apply_sync(tasks.state) == before, "the engines to be as before")
+
+
+def test_an_engine_that_was_too_busy_to_hear_us_does_not_give_us_up(
+    client: Any, logs: WorkersLog, short_lease: None
+) -> None:
+    client[0].apply_async(tasks.hold_the_gil, 5).get(LIMIT_S)
+    client[:].apply_sync(tasks.say_one, 1)
+    assert eventually(lambda: logs.fetch(LIMIT_S), "all of both"), logs.workers()
+    assert list(logs.source("engine 0")) == ["holding", "native 1"]
+    assert all(each.restarts == 0 and not each.trouble for each in logs.workers())
+
+
 def test_no_client_is_refused_in_one_line() -> None:
     with pytest.raises(ValueError, match=r"takes an ipyparallel\.Client, not 3"):
         capture_engines(3)
@@ -170,10 +204,7 @@ def test_an_option_that_cannot_be_is_refused_before_any_worker_is_asked(
 
 @pytest.fixture
 def px(cluster: Any, fresh_kernel: Kernel) -> Iterator[Kernel]:
-    url = os.path.join(
-        cluster.profile_dir, "security", f"ipcontroller-{cluster.cluster_id}-client.json"
-    )
-    fresh_kernel.ok(_PX.format(url=url))
+    fresh_kernel.ok(_PX.format(url=_connection_file(cluster)))
     yield fresh_kernel
     # A kernel that is killed keeps its engines captured until they miss it.
     fresh_kernel.run("%unload_ext ipyfdcapture.ipyparallel")

@@ -11,6 +11,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from helpers.fixtures import Script
 from helpers.wait import eventually
 from helpers.workers import SimulatedCluster, SimulatedWorker
 from hypothesis import given
@@ -480,6 +481,10 @@ def test_a_thousand_workers_are_merged(worker: MakeWorker, open_log: Open) -> No
     assert logs.fetch(LIMIT_S)
     assert sorted(logs) == sorted(f"{n} of {i}" for i in range(200) for n in range(5))
     assert len(logs.workers()) == 200
+
+
+def test_a_worker_is_given_up_by_silent_clients_and_found_again(script: Script) -> None:
+    assert "end\n" in script("clusters/a_client_that_goes_and_comes_back")
 
 
 # -- the parts ------------------------------------------------------------------------------------

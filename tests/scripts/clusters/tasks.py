@@ -72,3 +72,17 @@ def state():
 
 def wait(seconds):
     time.sleep(seconds)
+
+
+def set_lease(lease_s, look_s):
+    """Have a worker give clients up after so long (s)."""
+    from ipyfdcapture.cluster import service
+
+    service.LEASE_S, service.LOOK_S = lease_s, look_s
+
+
+def is_captured():
+    """Tell whether a worker is captured for any client."""
+    from ipyfdcapture.cluster import service
+
+    return service.service.is_wanted
