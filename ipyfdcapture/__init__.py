@@ -7,6 +7,7 @@ Anywhere: ``with capture_fd() as logs: ...``.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -25,22 +26,21 @@ _WHAT_WORKS = "open_log() and saved logs work here"
 #: Whether this platform has descriptors that can be captured.
 SUPPORTED = _WHY_NOT is None
 
-from .errors import CaptureError  # noqa: E402
-from .log.captured import Captured  # noqa: E402
-from .log.line import Line  # noqa: E402
-from .log.opening import open_log  # noqa: E402
-from .log.pickling import restore as _restore  # noqa: E402, F401  # pickles name it
 from .viewer import install as _install_viewer  # noqa: E402
 
 _install_viewer()
 
-if SUPPORTED:
+if TYPE_CHECKING:
     from .capture.api import capture_fd, capture_thread, forward_to_logging
     from .capture.children.child import attach, popen
     from .capture.children.group import run_all, run_all_async
     from .capture.handle import Capture, FdCapture
     from .cluster.ranks import run_ranks
+    from .errors import CaptureError
     from .ipython.history import History, history
+    from .log.captured import Captured
+    from .log.line import Line
+    from .log.opening import open_log
     from .output.proxy import ThreadStreamProxy
     from .output.thread_streams import (
         clear_thread_streams,
@@ -48,13 +48,6 @@ if SUPPORTED:
         set_thread_streams,
         uninstall_thread_streams,
     )
-elif not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        if name in __all__:
-            raise ImportError(f"{name}: {_WHY_NOT}; {_WHAT_WORKS}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
 
 __all__ = [
     "Capture",
@@ -79,6 +72,43 @@ __all__ = [
     "set_thread_streams",
     "uninstall_thread_streams",
 ]
+
+#: Where the public names are. They are imported when they are first asked for, since ``%load_ext``
+#: and most programs need few of them. Pickles of logs name `_restore`.
+_NAMES_IN = {
+    ".capture.api": ("capture_fd", "capture_thread", "forward_to_logging"),
+    ".capture.children.child": ("attach", "popen"),
+    ".capture.children.group": ("run_all", "run_all_async"),
+    ".capture.handle": ("Capture", "FdCapture"),
+    ".cluster.ranks": ("run_ranks",),
+    ".errors": ("CaptureError",),
+    ".ipython.history": ("History", "history"),
+    ".log.captured": ("Captured",),
+    ".log.line": ("Line",),
+    ".log.opening": ("open_log",),
+    ".log.restoring": ("_restore",),
+    ".output.proxy": ("ThreadStreamProxy",),
+    ".output.thread_streams": (
+        "clear_thread_streams",
+        "install_thread_streams",
+        "set_thread_streams",
+        "uninstall_thread_streams",
+    ),
+}
+_MODULES = {name: module for module, names in _NAMES_IN.items() for name in names}
+#: What works where nothing can be captured.
+_WORKS_ANYWHERE = {"Captured", "CaptureError", "Line", "open_log", "_restore"}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        module = _MODULES.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if not SUPPORTED and name not in _WORKS_ANYWHERE:
+            raise ImportError(f"{name}: {_WHY_NOT}; {_WHAT_WORKS}")
+        found = globals()[name] = getattr(import_module(module, __name__), name)
+        return found
 
 
 def __dir__() -> list[str]:

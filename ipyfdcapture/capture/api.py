@@ -6,13 +6,9 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..checks import check_flags, check_max_bytes
-from ..live.callback import LoggerTarget
-from ..live.targets import LiveTarget
-from ..log.captured import Captured
-from ..log.line import Line
 from ..output.own_streams import Streams, in_context, own_streams
 from ..output.proxy import NAMES
 from ..output.thread_streams import hold_installation, release_installation
@@ -20,7 +16,10 @@ from ..system.interrupts import deferred_interrupts
 from .handle import Capture
 from .options import CaptureOptions, descriptors_of, live_targets
 from .session import CaptureSession
-from .thread_sink import Sink, follow_sink
+
+if TYPE_CHECKING:
+    from ..log.captured import Captured
+    from ..log.line import Line
 
 
 def capture_fd(
@@ -173,6 +172,9 @@ def forward_to_logging(
     if not isinstance(logger, logging.Logger):
         raise ValueError(f"logger must be a logging.Logger, not {logger!r}")
     check_flags(levels=levels)
+    from ..live.callback import LoggerTarget
+    from ..live.targets import LiveTarget
+
     options = CaptureOptions(
         descriptors=descriptors_of(stdout, stderr),
         python=python,
@@ -236,6 +238,9 @@ def capture_thread(
     >>> logs.stdout
     'hello\\n'
     """
+    from ..log.captured import Captured
+    from .thread_sink import Sink, follow_sink
+
     check_max_bytes(max_bytes)
     check_flags(stdout=stdout, stderr=stderr)
     captured = [name for name, on in (("stdout", stdout), ("stderr", stderr)) if on]

@@ -6,16 +6,18 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from ..checks import check_descriptor, check_encoding, check_flags, check_function, check_seconds
-from ..live.callback import LineTarget
-from ..live.targets import LiveTarget
-from ..log.captured import Captured
-from ..log.line import Line
 from ..system.finalizers import Finalizer
 from ..system.interrupts import deferred_interrupts
 from .options import CaptureOptions
 from .session import CaptureSession
+
+if TYPE_CHECKING:
+    from ..live.targets import LiveTarget
+    from ..log.captured import Captured
+    from ..log.line import Line
 
 #: How long (s) `FdCapture.stop` waits for the callback.
 _STOP_S = 2.0
@@ -204,7 +206,12 @@ class FdCapture(_Handle):
         check_encoding(encoding, errors)
         check_flags(python=python)
         self.fd = fd
-        live = (LiveTarget("callback", lambda context: LineTarget(callback)),) if callback else ()
+        live: tuple[LiveTarget, ...] = ()
+        if callback is not None:
+            from ..live import targets
+            from ..live.callback import LineTarget
+
+            live = (targets.LiveTarget("callback", lambda context: LineTarget(callback)),)
         self._options = CaptureOptions(
             descriptors=(fd,),
             python=python,

@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..checks import (
     check_encoding,
@@ -19,12 +19,13 @@ from ..checks import (
     check_terminal_size,
     checked_fds,
 )
-from ..drain.choosing import KINDS
-from ..live.callback import FileTarget, LineTarget
-from ..live.targets import LiveTarget, live_targets_of
-from ..log.captured import Captured
-from ..log.line import Line
+from ..drain.host import KINDS
 from ..recording.metadata import Metadata
+
+if TYPE_CHECKING:
+    from ..live.targets import LiveTarget
+    from ..log.captured import Captured
+    from ..log.line import Line
 
 NAMES = {1: "stdout", 2: "stderr"}
 MERGED = "stdout+stderr"
@@ -149,6 +150,11 @@ def live_targets(
     check_function("on_line", on_line)
     if file is not None and not isinstance(file, (str, bytes, os.PathLike)):
         raise ValueError(f"file must be a path, not {file!r} (for a stream: live)")
+    if live is None and on_line is None and file is None:
+        return ()
+    from ..live.callback import FileTarget, LineTarget
+    from ..live.targets import LiveTarget, live_targets_of
+
     targets = live_targets_of(live)
     if on_line is not None:
         targets.append(LiveTarget("on_line", lambda context: LineTarget(on_line)))

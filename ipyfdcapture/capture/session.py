@@ -13,24 +13,18 @@ import fcntl
 import functools
 import os
 import time
-import weakref
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..drain.choosing import gather_kept, get_drain
 from ..drain.drain import Drain
 from ..drain.job import DrainJob, Pipe
 from ..errors import CaptureError, reason
-from ..live.display_order import keep_order
-from ..live.follower import GRACE_S, Follower
-from ..live.target import Target, TargetContext
 from ..log.captured import Captured
 from ..output import cstdio, router
-from ..output.displays import capture_displays
 from ..output.foreign import attribute_of, error_handler_of
 from ..output.late import open_late_output
 from ..output.redirect import ClosedStandardDescriptors, Redirection
-from ..output.runtimes.loaded import tie_iostreams
 from ..output.streams import PythonCapture, follow_descriptor, pin_to_pipe
 from ..output.writing import plain_stream
 from ..recording import spool
@@ -40,14 +34,18 @@ from ..system.descriptors import Descriptor
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.interrupts import deferred_interrupts
 from ..system.pipes import open_pipe
-from ..system.terminals import Size, open_terminal
 from ..system.threads import Counter
 from .flushing import flush_all, flush_for_a_look
+from .kept_logs import kept_logs
 from .new_recording import create_recording
 from .options import NAMES, CaptureOptions
-from .terminal_watch import TerminalWatch
-from .terminals import choose_size, set_variables
 from .undo import AtEnd, UndoList
+
+if TYPE_CHECKING:  # imported where a capture has such: most have none
+    from ..live.follower import Follower
+    from ..live.target import Target
+    from ..system.terminals import Size
+    from .terminal_watch import TerminalWatch
 
 #: Asked of the system for each pipe: on bulk output four times as fast as the usual 64 KiB.
 PIPE_BYTES = 1 << 20
@@ -56,10 +54,6 @@ _serials = Counter()
 _watch_lock = fork_safe_lock()
 _active: list[CaptureSession] = []
 at_fork(Stage.STATE, in_child=_active.clear)
-
-#: The recordings of captures that have stopped while processes still write to them.
-kept_logs: weakref.WeakKeyDictionary[Recording, DrainJob] = weakref.WeakKeyDictionary()
-at_fork(Stage.STATE, in_child=kept_logs.clear)
 
 #: Called with each session once it has started: what else belongs into its log is put there.
 on_start: list[Callable[[CaptureSession], object]] = []
@@ -103,7 +97,6 @@ class CaptureSession:
         self.serial = 0
         self._context = contextvars.Context()  # of whoever started it
         self._begins_at = 0  # what comes before was copied from another log
-        self._patience = GRACE_S
         self._limit: float | None = None
         self._size: Size | None = None  # of its terminals, if it has some
         self._watch: TerminalWatch | None = None
@@ -127,6 +120,9 @@ class CaptureSession:
 
     def follow(self, name: str, target: Target) -> Follower:
         """Show what is captured on one more target, from the beginning of the capture on."""
+        from ..live.follower import Follower
+        from ..output.runtimes.loaded import tie_iostreams
+
         recording = self.captured.recording
         if not self._followers:
             self._undo.add(AtEnd.IOSTREAMS, tie_iostreams())
@@ -228,15 +224,13 @@ class CaptureSession:
         cstdio.install_hooks()
         self._undo.add(AtEnd.HOOKS, cstdio.remove_hooks)
         if self.options.display:
+            from ..output.displays import capture_displays
+
             is_live = any(follower.is_seen for follower in self._followers)
             self._undo.add(AtEnd.DISPLAYS, capture_displays(self._outputs, is_live))
         self._undo.add(AtEnd.FLUSH, flush_all)
         if self._size is not None:
-            watch = self.watch_terminals()
-            self._undo.add(AtEnd.TERMINAL, set_variables(self._size, watch.may_change))
-            self._undo.add(AtEnd.TERMINAL, cstdio.buffer_lines())
-            for fd in NAMES.keys() & self._redirections.keys():
-                watch.add(self._redirections[fd].write_end, os.ttyname(fd))
+            self._begin_terminals(self._size)
 
     def _start_recording(self, closed: ClosedStandardDescriptors) -> None:
         """Have pipes that nothing leads to yet drained into a new recording."""
@@ -286,11 +280,16 @@ class CaptureSession:
         """Open what a descriptor is to lead to: a pipe or, with ``tty``, a terminal."""
         if not self.options.tty or fd not in NAMES:
             return open_pipe(PIPE_BYTES)
+        from ..system.terminals import open_terminal
+        from .terminals import choose_size
+
         self._size = self._size or choose_size(self.options.tty_size, fd)
         return open_terminal(self._size)
 
     def watch_terminals(self) -> TerminalWatch:
         """Return what watches the terminals of this capture, and of children that go to its log."""
+        from .terminal_watch import TerminalWatch
+
         with _watch_lock:
             if self._watch is None:
                 # Not by way of this object, as for `follow`.
@@ -306,6 +305,15 @@ class CaptureSession:
             if self._is_ending:  # in another thread, which may have passed over it
                 self._watch.stop()
             return self._watch
+
+    def _begin_terminals(self, size: Size) -> None:
+        from .terminals import set_variables
+
+        watch = self.watch_terminals()
+        self._undo.add(AtEnd.TERMINAL, set_variables(size, watch.may_change))
+        self._undo.add(AtEnd.TERMINAL, cstdio.buffer_lines())
+        for fd in NAMES.keys() & self._redirections.keys():
+            watch.add(self._redirections[fd].write_end, os.ttyname(fd))
 
     def _close_write_ends(self) -> None:
         while self._write_ends:
@@ -366,6 +374,18 @@ class CaptureSession:
 
     def _start_followers(self) -> None:
         options = self.options
+        if options.live:
+            self._start_targets(options)
+        if any(follower.is_seen for follower in self._followers):
+            from ..live.display_order import keep_order
+
+            self._undo.add(AtEnd.DISPLAY_ORDER, keep_order(self))
+        elif self._python is not None:
+            self._python.pass_by_records()
+
+    def _start_targets(self, options: CaptureOptions) -> None:
+        from ..live.target import TargetContext
+
         context = TargetContext(
             frozenset(options.descriptors),
             self.dup_original,
@@ -381,10 +401,6 @@ class CaptureSession:
             except BaseException:
                 target.close()
                 raise
-        if any(follower.is_seen for follower in self._followers):
-            self._undo.add(AtEnd.DISPLAY_ORDER, keep_order(self))
-        elif self._python is not None:
-            self._python.pass_by_records()
 
     def dup_original(self, fd: int) -> int | None:
         """Return a new descriptor for what ``fd`` was before; None if closed or not captured."""
@@ -451,7 +467,7 @@ class CaptureSession:
             Whether that error was an interrupt.
         """
         captured = self.captured
-        self._patience, self._limit = GRACE_S if limit is None else limit, limit
+        self._limit = limit
         with deferred_interrupts():
             self._is_ending = True
             if not self._stopped:
@@ -497,7 +513,10 @@ class CaptureSession:
 
     def _end_follower(self, follower: Follower) -> None:
         try:
-            follower.capture_ended(self._patience, self._limit)
+            if self._limit is None:
+                follower.capture_ended()
+            else:
+                follower.capture_ended(self._limit, self._limit)
         finally:
             if not self.options.live_after_end:
                 follower.abandon()

@@ -10,13 +10,12 @@ from collections.abc import Callable
 
 from ..errors import CaptureError, reason
 from ..system.forking import Stage, at_fork, fork_safe_lock
+from . import ahead
 from .channel import LateAnswerError
 from .drain import Drain
-from .host import Host, ProcessHost, ThreadHost
+from .host import KINDS, Host, ThreadHost
 
-KINDS = ("auto", "process", "thread")
-
-_HOSTS: dict[str, Callable[[], Host]] = {"process": ProcessHost, "thread": ThreadHost}
+_HOSTS: dict[str, Callable[[], Host]] = {"process": ahead.take, "thread": ThreadHost}
 #: The drain of each kind that new captures use.
 _drains: dict[str, Drain] = {}
 #: Those that captures may still use.
@@ -37,7 +36,7 @@ _helpers_work = False
 _warned_of_fallback = False
 
 
-def get_drain(kind: str, wait: bool = True) -> Drain:
+def get_drain(kind: str) -> Drain:
     """Return the drain for ``kind``: ``"auto"``, ``"process"`` or ``"thread"``.
 
     Parameters
@@ -45,8 +44,6 @@ def get_drain(kind: str, wait: bool = True) -> Drain:
     kind
         ``"auto"`` is the helper process or, with a warning, a thread where there can be none.
         The warning waits in ``notices`` until the drain's next capture is over.
-    wait
-        Whether to wait until the helper has said that it is there.
 
     Raises
     ------
@@ -59,23 +56,23 @@ def get_drain(kind: str, wait: bool = True) -> Drain:
         raise ValueError(f"drain must be one of {', '.join(KINDS)}, not {kind!r}")
     with _lock:
         if kind == "auto":
-            return _helper_or_thread(wait)
+            return _helper_or_thread()
         try:
-            return _existing_or_new(kind, wait)
+            return _existing_or_new(kind)
         except OSError as error:
             raise CaptureError(f'drain="{kind}" is not possible here: {reason(error)}') from error
 
 
-def _helper_or_thread(wait: bool) -> Drain:
+def _helper_or_thread() -> Drain:
     global _warned_of_fallback
     try:
-        return _existing_or_new("process", wait)
+        return _existing_or_new("process")
     except LateAnswerError as error:  # the user has interrupted
         raise CaptureError(reason(error)) from error
     except OSError as error:
         why = reason(error)
     try:
-        drain = _existing_or_new("thread", wait)
+        drain = _existing_or_new("thread")
     except (OSError, RuntimeError) as error:
         raise CaptureError(f"neither a helper process nor a thread can be had: {error}") from error
     if not _warned_of_fallback:
@@ -87,9 +84,9 @@ def _helper_or_thread(wait: bool) -> Drain:
     return drain
 
 
-def _existing_or_new(kind: str, wait: bool) -> Drain:
+def _existing_or_new(kind: str) -> Drain:
     drain = _drains.get(kind)
-    if drain is not None and drain.is_usable and _is_there(drain, wait):
+    if drain is not None and drain.is_usable and _is_there(drain):
         return drain
     if drain is not None:
         drain.retire()
@@ -97,20 +94,18 @@ def _existing_or_new(kind: str, wait: bool) -> Drain:
         raise _no_helper
     drain = _drains[kind] = Drain(_HOSTS[kind]())
     _all_drains.add(drain)
-    if wait:
-        _greet(drain)
+    _greet(drain)
     return drain
 
 
-def _is_there(drain: Drain, wait: bool) -> bool:
+def _is_there(drain: Drain) -> bool:
     """Tell whether a drain serves; one that was killed before it said hello is no fault."""
-    if wait:
-        try:
-            _greet(drain)
-        except ChildProcessError:
-            if not _helpers_work:
-                raise
-            return False
+    try:
+        _greet(drain)
+    except ChildProcessError:
+        if not _helpers_work:
+            raise
+        return False
     return True
 
 

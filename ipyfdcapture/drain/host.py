@@ -9,15 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..system.descriptors import Socket
 from ..system.pipes import out_of_the_way
 from ..system.polling import is_closed
 from ..system.threads import WorkThread
 from .__main__ import ORPHAN
-from .pump import Pump
 
+if TYPE_CHECKING:
+    from .pump import Pump
+
+#: Where pipes may be emptied; "auto": in a helper process, where one can be had.
+KINDS = ("auto", "process", "thread")
 #: The program that the helper process runs, by its path.
 _HELPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 
@@ -170,10 +174,12 @@ class ThreadHost:
     outlives_us = False
 
     def __init__(self) -> None:
+        from .pump import Pump  # the helper has its own
+
         _check_for_threads("gevent.monkey", "threading", "is_module_patched")
         _check_for_threads("eventlet.patcher", "thread", "is_monkey_patched")
         self.control, theirs = _control_pair()
-        self._pump = Pump(theirs, theirs.is_ours)
+        self._pump: Pump = Pump(theirs, theirs.is_ours)
         self._thread = WorkThread(self._pump.run, name="ipyfdcapture-drain")
         try:
             self._thread.start()

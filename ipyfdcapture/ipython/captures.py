@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
-from ..capture.options import CaptureOptions, descriptors_of, live_targets
-from ..capture.session import CaptureSession
 from ..errors import CaptureError
-from ..live.targets import LiveTarget, make_live, make_progress, make_tail
-from ..log.captured import Captured
 from ..recording import crashes
 from .config import CaptureFd
-from .options import LATEST, MAGIC, MagicOptions
+from .names import LATEST, MAGIC
 
+# What captures is imported when the first capture is made: ``%load_ext`` does not wait for it.
 if TYPE_CHECKING:
+    from ..capture.session import CaptureSession
+    from ..log.captured import Captured
     from ..viewer.widget import LogView
+    from .options import MagicOptions
 
 #: The height of the lines of a viewer that a magic shows, in pixels.
 VIEW_HEIGHT = 300
@@ -63,6 +63,9 @@ class Captures:
         may_stand_in
             Whether another object may stand in ``sys`` for one that leads elsewhere.
         """
+        from ..capture.options import CaptureOptions, descriptors_of, live_targets
+        from ..capture.session import CaptureSession
+
         config = self.config
         number, first_line = cell
         append_to = self._log_to_append_to(options) if options.append else None
@@ -76,8 +79,12 @@ class Captures:
                     is_live = True
             live = live_targets(file=options.file)
             if is_live:
+                from ..live.targets import LiveTarget, make_live
+
                 live = (LiveTarget("live", make_live), *live)
             if options.tail is not None or options.progress:
+                from ..live.targets import LiveTarget, make_progress, make_tail
+
                 make = make_progress if options.progress else make_tail
                 keeps = (options.on_error or config.on_error) == "show"
                 live += (LiveTarget("view", partial(make, keeps_failures=keeps)),)
@@ -123,6 +130,8 @@ class Captures:
             view.show_under_cell(self.shell)
 
     def _log_to_append_to(self, options: MagicOptions) -> Captured | None:
+        from ..log.captured import Captured
+
         name = options.log_name
         log: Any = self.shell.user_ns.get(name)
         if log is None:

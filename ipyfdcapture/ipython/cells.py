@@ -9,50 +9,67 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from ..capture.session import CaptureSession
-from ..log.captured import Captured
-from ..output.own_streams import Streams
 from ..output.router import begin_cell, end_cell
 from ..system.interrupts import deferred_interrupts
 from .captures import start
-from .kept_output import KeptOutput
-from .on_error import Failure
-from .prompts import let_prompts_through
 from .shell_output import ShellOutput
 
+if TYPE_CHECKING:
+    from ..capture.session import CaptureSession
+    from ..log.captured import Captured
+    from .kept_output import KeptOutput
+    from .on_error import Failure
 
-@dataclass
+
 class CellCapture:
-    """A capture that runs until the end of its cell."""
+    """A capture that runs until the end of its cell.
 
-    capture: CaptureSession
-    #: Called with the log, and whether the cell failed, when the capture has ended.
-    on_end: Callable[[Captured, bool], None]
-    #: Undoes `let_prompts_through`.
-    end_prompts: Callable[[], None]
+    Parameters
+    ----------
+    capture
+        The capture.
+    on_end
+        Called with the log, and whether the cell failed, when the capture has ended.
+    end_prompts
+        Undoes `let_prompts_through`.
+    """
+
+    def __init__(
+        self,
+        capture: CaptureSession,
+        on_end: Callable[[Captured, bool], None],
+        end_prompts: Callable[[], None],
+    ) -> None:
+        self.capture = capture
+        self.on_end = on_end
+        self.end_prompts = end_prompts
 
 
-@dataclass
 class Cell:
-    """A cell that is running in one thread."""
+    """A cell that is running in one thread.
 
-    #: IPython's ``ExecutionInfo``; None for a silent cell.
-    info: Any = None
-    #: The frame of the shell's own function that runs it.
-    frame: Any = None
-    captures: list[CellCapture] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    #: What kept processes had written when it began; None for a cell within a cell.
-    kept: KeptOutput | None = None
-    #: Captured statements of the cell that are running.
-    statements: list[CaptureSession] = field(default_factory=list)
-    #: Says who gets what it prints if it has no capture.
-    mark: Streams = field(default_factory=begin_cell)
+    Parameters
+    ----------
+    frame
+        The frame of the shell's own function that runs it.
+    """
+
+    def __init__(self, frame: Any = None) -> None:
+        self.frame = frame
+        #: IPython's ``ExecutionInfo``; None for a silent cell.
+        self.info: Any = None
+        self.captures: list[CellCapture] = []
+        self.failures: list[Failure] = []
+        #: What kept processes had written when it began; None for a cell within a cell.
+        self.kept: KeptOutput | None = None
+        #: Captured statements of the cell that are running.
+        self.statements: list[CaptureSession] = []
+        #: Says who gets what it prints if it has no capture.
+        self.mark = begin_cell()
 
 
 class _Here(threading.local):
@@ -90,6 +107,8 @@ class Cells:
         self, cell: Cell, capture: CaptureSession, on_end: Callable[[Captured, bool], None]
     ) -> None:
         """Start a capture that ends with its cell. Raises `UsageError`."""
+        from .prompts import let_prompts_through
+
         with deferred_interrupts():  # a capture that is active is always known
             start(capture)
             cell.captures.append(CellCapture(capture, on_end, let_prompts_through(capture)))

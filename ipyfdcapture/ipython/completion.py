@@ -15,10 +15,8 @@ from typing import Any
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 from IPython.core.interactiveshell import InteractiveShell
 
-from ..log.captured import Captured
-from .options import MAGIC, PARSER, split_statement
+from .names import MAGIC
 
-_ACTIONS = {option: action for action in PARSER._actions for option in action.option_strings}
 #: A line of a magic up to the cursor: the magic, what stands between, the word at the cursor.
 _LINE = re.compile(rf"(?:[^%'\"#]*=)?\s*(?P<magic>%%?){MAGIC}\s(?P<between>.*?)(?P<word>\S*)")
 
@@ -60,10 +58,12 @@ def _candidates(
     shell: InteractiveShell, is_cell: bool, between: str, word: str
 ) -> tuple[str, list[str]]:
     """Return what sort of thing may stand there, as front ends show it, and all that may."""
+    from .options import OPTIONS, split_statement
+
     if not is_cell and split_statement(between)[1]:
         return "", []  # the statement has begun
     option = (between.split() or [""])[-1]
-    action = _ACTIONS.get(option)
+    action = OPTIONS.get(option)
     if option in ("-v", "--var"):
         return "log", _logs(shell)
     if option == "--file":
@@ -72,10 +72,12 @@ def _candidates(
     if action is not None and action.choices is not None:
         return "value", [str(choice) for choice in action.choices]
     if word.startswith("-"):
-        return "option", sorted(option for option in _ACTIONS if option.startswith("--"))
+        return "option", sorted(option for option in OPTIONS if option.startswith("--"))
     return "log", _logs(shell) if is_cell else []
 
 
 def _logs(shell: InteractiveShell) -> list[str]:
+    from ..log.captured import Captured
+
     names = (name for name, value in shell.user_ns.items() if isinstance(value, Captured))
     return sorted(name for name in names if not name.startswith("_")) or ["logs"]

@@ -12,8 +12,8 @@ from traitlets import Bool, Enum, Float, Integer, TraitError, TraitType, Unicode
 from traitlets.config import Configurable
 
 from ..checks import check_encoding, check_terminal_size
-from ..drain.choosing import KINDS
-from .options import SIZE_HELP, parse_size
+from ..drain.host import KINDS
+from .sizes import SIZE_HELP, parse_size
 
 
 class Size(TraitType[Any, Any]):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import warnings
+from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
-from ..log.captured import Captured
 from .captures import Captures
 from .cells import Cell, Cells, cell_number, identity_of
-from .history import history
-from .options import MAGIC, MagicOptions
+from .names import MAGIC
 
-_OPTIONS = MagicOptions(live=True)
+if TYPE_CHECKING:
+    from ..log.captured import Captured
+
 #: A cell that only switches this.
 _SWITCH = re.compile(rf"\s*(?:%{MAGIC}\s+--(?:off|every-cell)\s*(?:#.*)?\s*)+")
 
@@ -28,6 +29,9 @@ class EveryCell:
 
     def begin(self, cell: Cell) -> None:
         """Begin the capture of a cell. A cell that cannot be captured runs all the same."""
+        from .history import history
+        from .options import MagicOptions
+
         captures = self._captures
         number = cell_number(captures.shell, cell.info.store_history)
         while number in self._numbers:  # before IPython 9, cells that run at once have the same
@@ -44,7 +48,7 @@ class EveryCell:
 
         try:
             capture = captures.make(
-                _OPTIONS,
+                MagicOptions(live=True),
                 identity_of(cell, captures.shell),
                 f"ipyfdcapture.history[{number}]",
                 may_stand_in=False,

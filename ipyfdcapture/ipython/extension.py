@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import TraitError
 
-from ..drain.choosing import get_drain
-from ..drain.drain import Drain
+from ..drain import ahead
 from ..errors import CaptureError
 from ..recording import crashes
 from ..system.replacing import around
@@ -23,10 +22,12 @@ from .every_cell import EveryCell
 from .kept_output import KeptOutput
 from .left_behind import LeftBehind
 from .magics import CaptureFdMagics
-from .on_error import show_failures
-from .options import MAGIC
+from .names import MAGIC
 from .tracebacks import without_our_frames
 from .transform import CellTransformer
+
+if TYPE_CHECKING:
+    from ..drain.drain import Drain
 
 _extensions: dict[int, CaptureFdExtension] = {}  # by the id of their shell
 
@@ -84,9 +85,19 @@ class CaptureFdExtension:
     def warm_up(self) -> None:
         """Start the helper, so that no capture waits for it, and announce crashed kernels."""
         config = self.config
-        with contextlib.suppress(CaptureError):
-            _show_notices(get_drain(config.drain, wait=False))
+        if config.drain != "thread":
+            try:
+                ahead.start()
+            except OSError:
+                self._announce_fallback()
         self._left_behind.search()
+
+    def _announce_fallback(self) -> None:
+        """Say what takes the place of the helper, which cannot be started."""
+        from ..drain.choosing import get_drain
+
+        with contextlib.suppress(CaptureError):
+            _show_notices(get_drain(self.config.drain))
 
     def _add_magics(self) -> None:
         for kind, function in (
@@ -118,7 +129,7 @@ class CaptureFdExtension:
             return
         cell.info = info
         if len(self._cells.running) == 1:
-            cell.kept = KeptOutput.at_present()
+            cell.kept = KeptOutput()
         if self.config.every_cell and len(self._cells.running) == 1:
             self._every_cell.begin(cell)
 
@@ -141,7 +152,10 @@ class CaptureFdExtension:
                 )
             finally:  # a warning may be an error
                 if cell is not None:
-                    show_failures(cell.failures, self.config)
+                    if cell.failures:
+                        from .on_error import show_failures
+
+                        show_failures(cell.failures, self.config)
                     if cell.kept is not None:
                         cell.kept.show_what_came(self.shell)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import threading
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from ..log.captured import Captured
-from ..log.view.ansi import plain
 from ..log.view.words import size, time_span
 
+if TYPE_CHECKING:
+    from ..log.captured import Captured
 
-class History(Mapping[int, Captured]):
+
+class History(Mapping[int, "Captured"]):
     """Captured logs by the number of their cell, the oldest first.
 
     Once all together hold more than ``max_bytes``, the oldest go.
@@ -75,6 +76,8 @@ class History(Mapping[int, Captured]):
         return len(self._logs)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        import html
+
         rows = [_row(number, self._logs[number]) for number in self]
         head = "".join(f'<th style="text-align:left">{column}</th>' for column in _COLUMNS)
         body = "".join(
@@ -97,6 +100,8 @@ def _row(number: int, log: Captured) -> tuple[str, ...]:
     """Return what the table shows of a log, a text a column."""
     if log.recording.closed:
         return (f"[{number}]", "closed", "", "", "", "")
+    from ..log.view.ansi import plain
+
     first_line = plain(log.recording.metadata.first_line or "")
     worst = next(reversed(log.levels()), "")
     counts = (f"{len(log):,}", size(log.nbytes), worst, time_span(log.duration))

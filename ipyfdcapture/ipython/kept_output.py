@@ -8,47 +8,38 @@ from __future__ import annotations
 
 import time
 import weakref
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from ..capture.session import kept_logs
-from ..drain.job import DrainJob
-from ..log.captured import Captured
-from ..log.view.words import counted
-from ..recording.recording import Recording
-from ..recording.shown import ShownElsewhere
-from ..recording.tail_reader import RecordingTail, end_of
-from .history import history
-from .options import LATEST
+from ..capture.kept_logs import kept_logs
+from .names import LATEST
+
+if TYPE_CHECKING:
+    from ..drain.job import DrainJob
+    from ..recording.recording import Recording
 
 #: Lines are counted in so much of what came, so that a flood does not hold up the end of a cell:
 #: 30 ms.
 _COUNTED_BYTES = 64 << 20
 
 
-@dataclass
 class KeptOutput:
     """What was in the logs of earlier cells, to which processes still write, when a cell began."""
 
-    began: int = field(default_factory=time.time_ns)
-    #: Where they ended then.
-    ends: weakref.WeakKeyDictionary[Recording, int] = field(
-        default_factory=weakref.WeakKeyDictionary
-    )
-
-    @classmethod
-    def at_present(cls) -> KeptOutput:
-        """Look where those logs end."""
-        kept = cls()
+    def __init__(self) -> None:
+        self._began = time.time_ns()
+        #: Where they ended then.
+        self._ends: weakref.WeakKeyDictionary[Recording, int] = weakref.WeakKeyDictionary()
         for recording, job in list(kept_logs.items()):
             if not job.is_seen and recording.writing is not None:
-                kept.ends[recording] = end_of(recording)
-        return kept
+                from ..recording.tail_reader import end_of
+
+                self._ends[recording] = end_of(recording)
 
     def show_what_came(self, shell: InteractiveShell) -> None:
         """Print a line for each log that has more now, unless a cell has shown it."""
-        for recording, position in list(self.ends.items()):
+        for recording, position in list(self._ends.items()):
             job = kept_logs.get(recording)
             if job is None or recording.closed:
                 continue
@@ -60,6 +51,8 @@ class KeptOutput:
                 print(f"{amount} of processes started in {_place(recording)} {verb} in {names}")
 
     def _names(self, shell: InteractiveShell, recording: Recording, job: DrainJob) -> str:
+        from ..log.captured import Captured
+
         logs = {
             name: each for name, each in list(shell.user_ns.items()) if isinstance(each, Captured)
         }
@@ -68,7 +61,7 @@ class KeptOutput:
         names += [
             _best([name for name, each in logs.items() if each.recording is its])
             for its in {each.recording for each in logs.values()}
-            if its.metadata.started >= self.began
+            if its.metadata.started >= self._began
             and any(source.startswith(f"{job.origin}/") for source in its.sources)
         ]
         return " and ".join(f"`{name}`" for name in names if name) or "a log that has no name"
@@ -76,6 +69,10 @@ class KeptOutput:
 
 def _amount_of(recording: Recording, position: int, late_sources: set[int]) -> str:
     """Return how much came from a position on that no cell has shown; empty for nothing."""
+    from ..log.view.words import counted
+    from ..recording.shown import ShownElsewhere
+    from ..recording.tail_reader import RecordingTail
+
     lines = size = 0
     last = b"\n"
     shown = ShownElsewhere(recording.path)
@@ -114,5 +111,7 @@ def _best(names: list[str]) -> str:
 
 
 def _name_in_history(recording: Recording) -> str:
+    from .history import history
+
     numbers = [n for n, log in history.items() if log.recording is recording]
     return f"ipyfdcapture.history[{numbers[0]}]" if numbers else ""

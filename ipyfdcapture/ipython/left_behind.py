@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..recording import crashes
 from ..system.threads import WorkThread
 from .config import CaptureFd
-from .recover import announcement
+from .names import MAGIC
 
 #: How long `%load_ext` waits for what lies there. A recording on another file system is copied,
 #: and a file system may not answer at all: that goes on while the user works.
@@ -58,3 +58,15 @@ class LeftBehind:
             self._message = announcement(self._notebook, config.spool_dir)
         except Exception as error:  # it must not keep anybody from working
             self._message = f"ipyfdcapture: cannot look for what crashed kernels left: {error}"
+
+
+def announcement(notebook: str, spool_dir: str) -> str | None:
+    """Return one line that says that crashed kernels of this notebook have left something."""
+    paths = crashes.find(notebook, spool_dir)
+    if not paths:
+        return None
+    many = f"{len(paths)} recordings" if len(paths) > 1 else "a recording"
+    return (
+        f"ipyfdcapture: {many} of a kernel that crashed here: "
+        f"%{MAGIC} --recover lists, %{MAGIC} --recover -v logs loads the newest"
+    )

@@ -10,31 +10,38 @@ import contextlib
 import keyword
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.error import UsageError
 from IPython.core.magic import no_var_expand
 
-from ..log.captured import Captured
 from .captures import Captures
 from .cells import Cells, identity_of
-from .on_error import Failure
-from .options import (
-    HELP,
-    MAGIC,
-    MagicOptions,
-    check_body,
-    check_statement,
-    option_meant,
-    parse_options,
-    split_statement,
-    split_words,
-)
-from .recover import recover
-from .scope import Scope
-from .statement import run_captured
+from .names import ABOUT, MAGIC
+
+# What reads a line is imported when there is one: ``%load_ext`` does not wait for it.
+if TYPE_CHECKING:
+    from ..log.captured import Captured
+    from .options import MagicOptions
+    from .scope import Scope
 
 _LINE_MAGIC_ONLY = ("recover", "every_cell", "off")
+
+
+_Magic = TypeVar("_Magic", bound=Callable[..., Any])
+
+
+def _explained(magic: _Magic) -> _Magic:
+    """Give a magic what ``?`` shows: its options too, which are read only then."""
+    magic.__doc__ = ABOUT
+    magic.getdoc = _help  # type: ignore[attr-defined]  # IPython asks for it in place of `__doc__`
+    return magic
+
+
+def _help() -> str:
+    from .options import HELP
+
+    return HELP
 
 
 class CaptureFdMagics:
@@ -44,8 +51,12 @@ class CaptureFdMagics:
         self._captures = captures
         self._cells = cells
 
+    @_explained
     @no_var_expand  # the statement is the user's own: ``{x}`` and ``$x`` mean what they say there
     def line_magic(self, line: str) -> Any:
+        from .options import HELP, check_statement, parse_options, split_statement, split_words
+        from .scope import Scope
+
         scope = Scope.of_caller(self._captures.shell)
         text, statement = split_statement(line)
         words = split_words(scope.expand(text))
@@ -64,6 +75,9 @@ class CaptureFdMagics:
         """Refuse a name on its own: that of a log, or one that is not known."""
         if not statement.isidentifier() or keyword.iskeyword(statement):
             return
+        from ..log.captured import Captured
+        from .options import option_meant
+
         option = option_meant(f"--{statement}")
         if option is not None and not any(statement in names for names in scope.own_names):
             raise UsageError(f"%{MAGIC} {statement} runs nothing: did you mean %{MAGIC} {option}?")
@@ -75,8 +89,12 @@ class CaptureFdMagics:
             f"on its first line? For a statement: %{MAGIC} -v {statement} STATEMENT"
         )
 
+    @_explained
     @no_var_expand  # as it is done for the line magic
     def cell_magic(self, line: str, cell: str) -> Any:
+        from .options import HELP, check_body, parse_options, split_words
+        from .scope import Scope
+
         scope = Scope.of_caller(self._captures.shell)
         options = parse_options(split_words(scope.expand(line)))
         if options.help:
@@ -84,10 +102,11 @@ class CaptureFdMagics:
         check_body(is_empty=not cell.strip())
         return self._run(options, scope.compile(cell, is_line=False))
 
-    line_magic.__doc__ = cell_magic.__doc__ = HELP
-
     def begin_cell(self, line: str, is_empty: bool) -> None:
         """Begin the capture of the cell that is running. Raises `UsageError`."""
+        from .on_error import Failure
+        from .options import HELP, check_body, parse_options, split_words
+
         cell = self._cells.innermost
         if cell is None:
             raise UsageError(f"%%{MAGIC} is for a cell")
@@ -112,6 +131,9 @@ class CaptureFdMagics:
         self._captures.show(capture, options)
 
     def _run(self, options: MagicOptions, run: Callable[[], Any]) -> Any:
+        from .on_error import Failure
+        from .statement import run_captured
+
         cell = self._cells.innermost
 
         def on_end(captured: Captured, error: BaseException | None) -> None:
@@ -125,6 +147,8 @@ class CaptureFdMagics:
         return run_captured(capture, run, cell, on_end, show)
 
     def _recover(self, options: MagicOptions) -> None:
+        from .recover import recover
+
         captures = self._captures
         captured = recover(options, captures.notebook, captures.config.spool_dir)
         if captured is not None:

@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..log.captured import Captured
-from ..log.view.ansi import PLAIN, Style, runs_of, to_terminal
-from ..log.view.excerpt import ENDS_BYTES, row_text
 from ..log.view.words import counted
 from ..output.foreign import flush_quietly
 from ..recording.sources import is_stderr
 from .config import CaptureFd
-from .options import MagicOptions
+
+if TYPE_CHECKING:
+    from ..log.captured import Captured
+    from .options import MagicOptions
 
 #: So much of one line is shown.
 _LINE_BYTES = 2000
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """A captured cell or statement that failed."""
 
     captured: Captured
@@ -44,6 +43,9 @@ def show_failures(failures: Iterable[Failure], config: CaptureFd) -> None:
 
 def show_last_lines(log: Captured, count: int, name: str) -> None:
     """Write the last lines to ``sys.stdout`` and ``sys.stderr``, below a line that says so."""
+    from ..log.view.ansi import PLAIN, Style, runs_of, to_terminal
+    from ..log.view.excerpt import ENDS_BYTES, row_text
+
     last = log.tail(count)
     total = len(log)
     if not total:

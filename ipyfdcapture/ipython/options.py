@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import ast
 import builtins
-import difflib
 import keyword
 import os
 import re
@@ -22,12 +21,9 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 from IPython.utils.text import DollarFormatter
 
-from ..drain.choosing import KINDS
-
-#: The name of both magics.
-MAGIC = "capture_fd"
-#: The variable that always holds the latest log.
-LATEST = "_logs"
+from ..drain.host import KINDS
+from .names import ABOUT, LATEST, MAGIC
+from .sizes import SIZE_HELP, parse_size
 
 
 @dataclass(frozen=True)
@@ -68,34 +64,6 @@ class MagicOptions:
         return self.name or LATEST
 
 
-# -- sizes ----------------------------------------------------------------------------------------
-
-SIZE_HELP = "a number of bytes above 0, such as 65536, 64K, 100M, 1.5G or 10MB"
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?B)?", re.IGNORECASE)
-_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
-
-
-def parse_size(text: str | int) -> int:
-    """Return a size in bytes. Raises `ValueError` that says what is accepted.
-
-    ``64K`` and ``64KiB`` are 65536. ``10MB`` is ten million, as in the sizes that views show.
-
-    Examples
-    --------
-    >>> parse_size("64K"), parse_size("1.5G"), parse_size("10MB")
-    (65536, 1610612736, 10000000)
-    """
-    match = _SIZE.fullmatch(str(text).strip())
-    size = 0
-    if match:
-        number, prefix, suffix = match[1], match[2].upper(), (match[3] or "").upper()
-        unit: int = (1000 if suffix == "B" else 1024) ** _POWERS[prefix]
-        size = int(number) * unit if number.isdecimal() else round(float(number) * unit)
-    if size < 1:
-        raise ValueError(f"{text!r} is not a size: give {SIZE_HELP}")
-    return size
-
-
 # -- the parser -----------------------------------------------------------------------------------
 
 
@@ -111,7 +79,7 @@ class _Parser(MagicArgumentParser):
             without = "ignored explicit argument "
             what = about["what"].replace(without, "it takes no value, such as ")
             if what == "expected one argument":
-                what += f": {_OPTIONS[about['option'].split('/')[0]].metavar}"
+                what += f": {OPTIONS[about['option'].split('/')[0]].metavar}"
             raise UsageError(f"{about['option']}: {what}")
         found, _, extra = message.partition("unrecognized arguments: ")
         if extra and not found and not extra.startswith("-"):
@@ -212,24 +180,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
 PARSER = _make_parser()
 
-HELP = f"""Capture what a cell or a statement writes to file descriptors 1 and 2.
-
-It captures the output of Python, of C, C++, Fortran, CUDA, Go and Rust code, and of child
-processes, in the order in which it is written, into a variable::
-
-    %%{MAGIC} [options] [NAME]
-    code
-
-    %{MAGIC} [options] STATEMENT
-    value = %{MAGIC} [options] EXPRESSION
-
-The cell behaves as if it were not captured: results, displays, errors, ``await`` and line numbers
-are its own. NAME is a `Captured`: a sequence of lines, with ``stdout``, ``stderr``, ``text``,
-``grep()``, ``tail()`` and more; without a NAME it is `{LATEST}`.
-
-Set defaults with ``%config CaptureFd``.
-
-{PARSER.format_help()}"""
+HELP = f"{ABOUT}\n{PARSER.format_help()}"
 
 
 _VIEWS = ("live", "tail", "progress", "explore")
@@ -310,7 +261,7 @@ def expand(text: str, names: Mapping[str, Any]) -> str:
 
 # -- words ----------------------------------------------------------------------------------------
 
-_OPTIONS = {option: action for action in PARSER._actions for option in action.option_strings}
+OPTIONS = {option: action for action in PARSER._actions for option in action.option_strings}
 #: What an editor makes of two hyphens, or of one.
 _DASHES = re.compile("^[-\u2010-\u2015\u2212]+")
 _NUMBER = re.compile(r"[-+]?\d[\w.]*")
@@ -397,18 +348,20 @@ def option_meant(word: str) -> str | None:
         return None
     name = word[dashes.end() :].partition("=")[0]
     option = dashes[0] + name
-    if option in _OPTIONS:
+    if option in OPTIONS:
         return option
     if dashes[0] == "-" and name.startswith("v"):
-        return f"--{name}" if f"--{name}" in _OPTIONS else None  # -vlogs
+        return f"--{name}" if f"--{name}" in OPTIONS else None  # -vlogs
     if len(name) == 1 and name not in _OTHER_WORDS:
-        return f"-{name}" if f"-{name}" in _OPTIONS and dashes[0] != "--" else None
+        return f"-{name}" if f"-{name}" in OPTIONS and dashes[0] != "--" else None
     plain = "--" + name.lower().replace("_", "-")
-    if plain in _OPTIONS:
+    if plain in OPTIONS:
         return plain
     if name.lower() in _OTHER_WORDS:
         return _OTHER_WORDS[name.lower()]
-    close = difflib.get_close_matches(plain, _OPTIONS, n=1, cutoff=0.75)
+    import difflib  # for slips alone
+
+    close = difflib.get_close_matches(plain, OPTIONS, n=1, cutoff=0.75)
     return close[0] if close else None
 
 
@@ -418,7 +371,7 @@ def option_meant(word: str) -> str | None:
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\{[^{}]*\}|\\.|[^\s"'\\])+\s*""")
 _TAKES_VALUE = {
     option: action.nargs is None and action.metavar is not None
-    for option, action in _OPTIONS.items()
+    for option, action in OPTIONS.items()
 }
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from ..capture.flushing import flush_all
 from ..capture.session import CaptureSession
-from ..log.view.replay import replay
 from ..output.router import outside
 from ..system.replacing import around
 
@@ -56,6 +55,8 @@ class _Prompts:
             self._thread = None
 
     def _show_what_leads_here(self) -> None:
+        from ..log.view.replay import replay
+
         flush_all()
         log = self._capture.captured
         total = len(log)

@@ -10,7 +10,7 @@ from ..errors import CaptureError
 from ..log.captured import Captured
 from ..log.view.ansi import plain
 from ..recording import crashes
-from .options import MAGIC, MagicOptions
+from .options import MagicOptions
 
 #: The last words of a log are looked for in so many bytes at its end, and cut to so many
 #: characters.
@@ -44,18 +44,6 @@ def _position(given: str | None, count: int) -> int:
     if not given.isdecimal() or not 1 <= int(given) <= count:
         raise UsageError(f"--recover {given}: give a number from 1 to {count}")
     return int(given)
-
-
-def announcement(notebook: str, spool_dir: str) -> str | None:
-    """Return one line that says that crashed kernels of this notebook have left something."""
-    paths = crashes.find(notebook, spool_dir)
-    if not paths:
-        return None
-    many = f"{len(paths)} recordings" if len(paths) > 1 else "a recording"
-    return (
-        f"ipyfdcapture: {many} of a kernel that crashed here: "
-        f"%{MAGIC} --recover lists, %{MAGIC} --recover -v logs loads the newest"
-    )
 
 
 def describe(path: str) -> str:

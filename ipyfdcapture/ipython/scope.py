@@ -23,7 +23,8 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
 from .cells import cell_number
-from .options import MAGIC, expand
+from .names import MAGIC
+from .options import expand
 
 #: Code of a function's own, that sees what the function sees.
 _COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")

@@ -24,7 +24,7 @@ from IPython.core.inputtransformer2 import TransformerManager, leading_indent
 from IPython.core.inputtransformer2 import cell_magic as ipython_cell_magic
 from IPython.core.interactiveshell import InteractiveShell
 
-from .options import MAGIC, expand
+from .names import MAGIC
 
 #: The built-in that a ``%%capture_fd`` line is turned into a call of.
 BEGIN = "__capture_fd__"
@@ -107,6 +107,8 @@ def begin_cell(line: str, is_empty: bool = False, slip: str = "") -> None:
         raise UsageError(f"%%{MAGIC}: the extension is not loaded: %load_ext ipyfdcapture")
     if slip:
         raise UsageError(f"{slip}: did you mean %%{MAGIC}? It is the first line of its cell")
+    from .options import expand
+
     frame = sys._getframe(1)
     _show_as_typed(frame.f_code.co_filename, frame.f_lineno, line)
     begin(expand(line, {**shell.user_ns, **frame.f_locals}), is_empty)

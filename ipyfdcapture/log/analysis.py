@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from . import columns
-from .extraction import extract
-from .levels import count_levels
-from .line import Gap
-from .narrowing import checked_count
 from .recorded import RecordedLines
-from .timing import Rate, gaps, rate
 
-# `.difference` and `.tables` take a third of the time of all of this room, and few logs need them:
-# imported by the methods that do.
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # see `.captured`
+    import re
+
     from .columns import Table
     from .difference import Diff
+    from .line import Gap
+    from .timing import Rate
 
 
 class AnalysedLines(RecordedLines):
@@ -37,6 +32,8 @@ class AnalysedLines(RecordedLines):
         >>> logs.levels()
         {'warning': 1}
         """
+        from .levels import count_levels
+
         return count_levels(self._read())
 
     def rate(self, interval: float | None = None) -> list[Rate]:
@@ -66,6 +63,8 @@ class AnalysedLines(RecordedLines):
         0:00:03 3 37
         0:00:06 0 0
         """
+        from .timing import rate
+
         return rate(self._read(), interval)
 
     def gaps(self, n: int = 5) -> list[Gap]:
@@ -95,6 +94,9 @@ class AnalysedLines(RecordedLines):
         >>> longest.seconds, longest.before, longest.after
         (2.0, 'iteration 1: loss 0.5', 'iteration 2: loss 0.25')
         """
+        from .narrowing import checked_count
+        from .timing import gaps
+
         return gaps(self._read(), checked_count(n))
 
     def extract(
@@ -147,7 +149,10 @@ class AnalysedLines(RecordedLines):
         >>> [(row["i"], row["loss"], row["number"]) for row in rows]
         [(1, 0.5, 2), (2, 0.25, 4)]
         """
-        kind = columns.checked_kind(to)
+        from .columns import checked_kind
+        from .extraction import extract
+
+        kind = checked_kind(to)
         _check_limit(line_limit)
         return self._frame(extract(self._read(), pattern, line_limit), kind, plot)
 
@@ -183,9 +188,10 @@ class AnalysedLines(RecordedLines):
         >>> [(row["round"], row["train-rmse"]) for row in rows]
         [(0, 0.24), (1, 0.2)]
         """
+        from .columns import checked_kind
         from .tables import find_tables, table_named
 
-        kind = columns.checked_kind(to)
+        kind = checked_kind(to)
         return self._frame(table_named(find_tables(self._read()), name), kind, plot)
 
     def diff(self, other: RecordedLines, ignore: str | tuple[str, ...] | list[str] = ()) -> Diff:
@@ -228,11 +234,13 @@ class AnalysedLines(RecordedLines):
         return difference(self._read(), other._read(), ignore)
 
     def _frame(self, table: Table, kind: str, plot: bool) -> Any:
+        from .columns import frame
+
         if plot:
             from .plot import plot as draw
 
             draw(table, self.recording.metadata.started)
-        return columns.frame(table, kind)
+        return frame(table, kind)
 
 
 def _check_limit(seconds: object) -> None:

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from . import narrowing
 from .line import Line
 from .moments import Moment, microseconds_of
-from .narrowing import checked_count
 from .pickling import Chunk, parts_of, pickled, recording_of, restore
-from .reading import Reading
-from .search import Pattern
 from .shown import ShownLines
-from .unread import Unread
 from .view import words
-from .view.marks import compiled
 from .view.words import counted
 from .viewing import View, installed
+
+# What reads logs takes longer to import than all that captures one, and many a log is never read:
+# the methods import it.
+if TYPE_CHECKING:
+    from .reading import Reading
+    from .search import Pattern
+    from .unread import Unread
 
 
 class Captured(ShownLines, Sequence[Line]):
@@ -159,6 +160,8 @@ class Captured(ShownLines, Sequence[Line]):
         >>> list(logs.head(2))
         ['solver 1.0', 'iteration 1: loss 0.5']
         """
+        from .narrowing import checked_count
+
         return self[: checked_count(n)]
 
     def tail(self, n: int = 10) -> Captured:
@@ -179,6 +182,8 @@ class Captured(ShownLines, Sequence[Line]):
         >>> list(logs.tail(2))
         ['12 cells', 'done']
         """
+        from .narrowing import checked_count
+
         reading = self._read()
         first = max(0, len(reading.indices) - checked_count(n))
         return self._narrowed(reading.indices[first:], reading, words.called("tail", n))
@@ -228,6 +233,9 @@ class Captured(ShownLines, Sequence[Line]):
         >>> list(logs.grep(level="warning", context=1))
         ['iteration 1: loss 0.5', 'warning: small step', 'iteration 2: loss 0.25']
         """
+        from . import narrowing
+        from .view.marks import compiled
+
         reading = self._read()
         near = narrowing.checked_context(context)
         found = narrowing.matching(reading, pattern, ignore_case, source, near, level)
@@ -260,6 +268,8 @@ class Captured(ShownLines, Sequence[Line]):
         >>> list(logs.source("mesh"))
         ['12 cells']
         """
+        from . import narrowing
+
         reading = self._read()
         wanted = narrowing.sources_named(reading, name)
         found = narrowing.of_sources(reading, wanted)
@@ -278,6 +288,8 @@ class Captured(ShownLines, Sequence[Line]):
         >>> list(logs.of_sources([1, 2]))
         ['warning: small step', '12 cells']
         """
+        from . import narrowing
+
         reading = self._read()
         found = narrowing.of_sources(reading, set(numbers))
         return self._narrowed(found, reading, words.called("of_sources", numbers))
@@ -303,6 +315,8 @@ class Captured(ShownLines, Sequence[Line]):
         >>> list(logs.between(logs[4].time))
         ['12 cells', 'done']
         """
+        from . import narrowing
+
         first = 0 if start is None else microseconds_of(start, self.started)
         last = 1 << 63 if end is None else microseconds_of(end, self.started)
         reading = self._read()
@@ -336,6 +350,8 @@ class Captured(ShownLines, Sequence[Line]):
             raise ValueError(
                 "a narrower view gets nothing new: ask the log, and narrow what is new"
             )
+        from .unread import Unread
+
         if self._unread is None:
             self._unread = Unread(self.recording)
         return Captured(*self._unread.take(self._outputs))

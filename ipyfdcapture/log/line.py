@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from .moments import local_time
 from .pickling import pickled, restore
-from .seen import as_seen
 
 
 class Line(str):
@@ -88,6 +87,8 @@ class Line(str):
         >>> logs[1].plain
         'iteration 1: loss 0.5'
         """
+        from .seen import as_seen
+
         return as_seen(self)
 
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..recording import spool
-from ..recording.copying import record_bytes
-from ..recording.metadata import Metadata
-from ..recording.recording import Recording, Snapshot
+if TYPE_CHECKING:
+    from ..recording.recording import Recording, Snapshot
 
 #: The number of its source, the bytes, and when they were read: ns since the epoch.
 Chunk = tuple[int, bytes, int]
@@ -58,4 +56,8 @@ def parts_of(recording: Recording, snapshot: Snapshot) -> tuple[list[Chunk], dic
 
 def recording_of(chunks: list[Chunk], metadata: dict[str, Any]) -> Recording:
     """Make a complete recording of what `parts_of` returned."""
+    from ..recording import spool
+    from ..recording.copying import record_bytes
+    from ..recording.metadata import Metadata
+
     return record_bytes(spool.directory(), chunks, Metadata.from_dict(metadata))

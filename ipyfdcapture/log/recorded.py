@@ -5,18 +5,15 @@ from __future__ import annotations
 import copy
 import datetime
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..recording.recording import Recording, Snapshot
-from .finding import find
-from .line import Line
-from .lines import LineIndex, Lines
 from .moments import local_time
-from .narrowing import STDOUT, sources_of_stream
-from .reading import Reading
-from .search import compile_search
-from .seen import is_special
-from .timing import duration
+
+if TYPE_CHECKING:  # see `.captured`
+    from ..recording.recording import Recording, Snapshot
+    from .line import Line
+    from .lines import LineIndex, Lines
+    from .reading import Reading
 
 
 class RecordedLines:
@@ -30,7 +27,7 @@ class RecordedLines:
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
-        self._index = LineIndex()
+        self._index: LineIndex | None = None  # made when it is first read
         self._selection: Sequence[int] | None = None  # None: all, including what is yet to come
         self._pinned: Snapshot | None = None
 
@@ -45,6 +42,8 @@ class RecordedLines:
         >>> logs.grep("iteration").stdout
         'iteration 1: loss 0.5\niteration 2: loss 0.25\n'
         """
+        from .narrowing import STDOUT, sources_of_stream
+
         reading = self._read()
         return "".join(reading.text_parts(sources_of_stream(reading, STDOUT)))
 
@@ -57,6 +56,8 @@ class RecordedLines:
         >>> logs.stderr
         'warning: small step\n'
         """
+        from .narrowing import sources_of_stream
+
         reading = self._read()
         return "".join(reading.text_parts(sources_of_stream(reading, ("stderr",))))
 
@@ -116,6 +117,10 @@ class RecordedLines:
 
     def __contains__(self, text: object) -> bool:
         """Tell whether text occurs in the log as it is seen, or bytes in what was written."""
+        from .finding import find
+        from .search import compile_search
+        from .seen import is_special
+
         if isinstance(text, str) and "\n" in text:
             return text in (self.text if is_special(text) else self.plain)
         if isinstance(text, bytes) and b"\n" in text:
@@ -163,6 +168,8 @@ class RecordedLines:
         >>> logs.duration
         6.0
         """
+        from .timing import duration
+
         return duration(self.recording.metadata.started, self._ended)
 
     @property
@@ -256,6 +263,8 @@ class RecordedLines:
         return self._pinned if self._pinned is not None else self.recording.snapshot()
 
     def _read(self) -> Reading:
+        from .reading import Reading
+
         lines = self._lines()
         whole = self._selection is None
         indices = range(len(lines)) if self._selection is None else self._selection
@@ -265,6 +274,10 @@ class RecordedLines:
         )
 
     def _lines(self) -> Lines:
+        from .lines import LineIndex, Lines
+
+        if self._index is None:
+            self._index = LineIndex()
         if self._pinned is not None:
             return Lines(self._pinned, self._index)
         # Over the limit, what follows the gap moves on with everything written.

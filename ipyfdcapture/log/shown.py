@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from ..recording.recording import Recording
-from . import export
 from .analysis import AnalysedLines
-from .reading import Reading
-from .search import Pattern
-from .view.replay import replay
-from .view.summary import Summary, summarize
 from .viewing import installed
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # see `.captured`
     import pandas
     from IPython.utils.capture import RichOutput
+
+    from ..recording.recording import Recording
+    from .reading import Reading
+    from .search import Pattern
+    from .view.summary import Summary
 
 
 class ShownLines(AnalysedLines):
@@ -71,6 +70,8 @@ class ShownLines(AnalysedLines):
         iteration 1: loss 0.5
         iteration 2: loss 0.25
         """
+        from .view.replay import replay
+
         replay(self._read(), raw)
         for output in self.outputs:
             output.display()
@@ -135,6 +136,8 @@ class ShownLines(AnalysedLines):
         >>> pathlib.Path("run.txt").read_text().splitlines()[-1]
         'done'
         """
+        from . import export
+
         reading = self._read()
         page = installed().page if viewer else None
         export.save(reading, self._summary(reading), path, page)
@@ -154,10 +157,14 @@ class ShownLines(AnalysedLines):
         >>> frame.loc[frame.source == "stderr", ["number", "text"]].values.tolist()
         [[3, 'warning: small step']]
         """
+        from . import export
+
         return export.to_pandas(self._read())
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Give the lines to pyarrow, duckdb or pandas, a batch at a time."""
+        from . import export
+
         return export.arrow_reader(self._read()).__arrow_c_stream__(requested_schema)
 
     def copy_to(self, path: str | os.PathLike[str]) -> None:
@@ -211,6 +218,8 @@ class ShownLines(AnalysedLines):
         return self.recording.metadata.name or "captured"
 
     def _summary(self, reading: Reading) -> Summary:
+        from .view.summary import summarize
+
         return summarize(
             self.recording, reading, len(self._outputs), self._narrowed_by, self._marks
         )

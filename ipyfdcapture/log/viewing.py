@@ -7,10 +7,11 @@ Imports run down the list of rooms, so a log cannot import what shows it. `Captu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .reading import Reading
-from .view.summary import Summary
+if TYPE_CHECKING:
+    from .reading import Reading
+    from .view.summary import Summary
 
 Log_co = TypeVar("Log_co", covariant=True)
 

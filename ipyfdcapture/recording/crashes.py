@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import CaptureError
 from . import spool
 from .files import mark_crashed, move_recording, recording_files, remove_tree
-from .format import OtherVersionError
-from .recording import Recording
-from .salvage import read_metadata
+
+# Few kernels crash: what reads recordings is imported where there is one.
+if TYPE_CHECKING:
+    from .recording import Recording
 
 
 def notebook_key() -> str:
@@ -64,6 +64,8 @@ def _connection_file() -> str | None:
 
 def directory(key: str) -> str:
     """Return where recordings of crashed kernels of the notebook ``key`` are kept."""
+    import hashlib
+
     name = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return os.path.join(_root(), name)
 
@@ -87,7 +89,7 @@ def find(key: str, spool_dir: str = "") -> list[str]:
     What lies in spools that nobody uses any more is moved to its place on the way.
     """
     _collect_orphans(key, spool_dir)
-    return [each.path for each in _kept_in(directory(key))]
+    return [each.path for each in _kept_of(key)]
 
 
 def find_all(key: str, spool_dir: str = "") -> list[str]:
@@ -111,7 +113,7 @@ def prune(key: str, keep: int, days: float, max_bytes: int | None, spool_dir: st
     """
     _collect_orphans(key, spool_dir)
     oldest = (time.time() - days * 86400) * 1e9
-    for each in _kept_in(directory(key))[keep:]:
+    for each in _kept_of(key)[keep:]:
         delete(each.path)
     total = 0
     for each in _kept():
@@ -136,6 +138,11 @@ def _kept() -> list[_Kept]:
     for name in _names_in(_root()):
         found += _kept_in(os.path.join(_root(), name))
     return sorted(found, reverse=True)
+
+
+def _kept_of(key: str) -> list[_Kept]:
+    """Return the recordings of one notebook, the newest first."""
+    return _kept_in(directory(key)) if os.path.isdir(_root()) else []
 
 
 def _kept_in(folder: str) -> list[_Kept]:
@@ -170,6 +177,8 @@ def load(path: str, spool_dir: str = "") -> Recording:
 
     Raises `CaptureError`, and leaves it where it is, if it cannot be read.
     """
+    from .recording import Recording
+
     with opened(path) as recording:
         recording.snapshot()  # it can be read
     target = move_recording(path, spool.directory(spool_dir))
@@ -182,6 +191,8 @@ def opened(path: str) -> Iterator[Recording]:
 
     Raises `CaptureError` if it cannot be read, now or in the block.
     """
+    from .recording import Recording
+
     try:
         recording = Recording.open(path)
         try:
@@ -216,6 +227,9 @@ def _adopt(orphan: Path, key: str) -> None:
     Whose a recording is may be lost with its metadata: it is then of the notebook ``key``, which
     has found it.
     """
+    from .format import OtherVersionError
+    from .salvage import read_metadata
+
     for file in orphan.glob("*.json"):
         path = str(file)[: -len(".json")]
         if not os.path.exists(path + ".data"):

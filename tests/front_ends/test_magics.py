@@ -155,6 +155,33 @@ def test_importing_the_package_imports_nothing_heavy(python: Python) -> None:
         assert heavy not in loaded
 
 
+#: What ``%load_ext`` loads of the package, by room. All else waits for the first capture, or for a
+#: look at a log: who adds to this has users wait for it in every notebook.
+LOADED = {
+    "capture": "kept_logs",
+    "": "checks errors",
+    "drain": "__main__ ahead host",
+    "ipython": (
+        "captures cells completion config every_cell extension kept_output left_behind magics "
+        "names shell_output sizes tracebacks transform"
+    ),
+    "log": "viewing",
+    "output": "foreign own_streams router",
+    "recording": "crashes files spool",
+    "system": "calling descriptors forking interrupts pipes polling replacing threads",
+    "viewer": "",
+}
+
+
+def test_loading_the_extension_loads_no_more_than_it_needs(script: Script) -> None:
+    loaded = set(script("magics/modules_that_loading_the_extension_loads").split())
+    expected = {"ipyfdcapture"}
+    for room, names in LOADED.items():
+        package = "ipyfdcapture" + (f".{room}" if room else "")
+        expected |= {package, *(f"{package}.{name}" for name in names.split())}
+    assert loaded == expected
+
+
 def test_loading_the_extension_imports_nothing_heavy(script: Script) -> None:
     loaded = script("magics/loading_the_extension_imports_nothing_heavy").split()
     assert "ipyfdcapture.ipython.extension" in loaded

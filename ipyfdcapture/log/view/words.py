@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from .ansi import plain
-
 #: So much of the arguments of a call is shown.
 _MAX_ARGUMENTS = 60
 
@@ -50,6 +48,8 @@ def called(name: str, *arguments: object, **options: object) -> str:
     while said and said[-1] == "None":
         said.pop()
     said += [f"{option}={value!r}" for option, value in options.items() if value]
+    from .ansi import plain
+
     text = plain(", ".join(said))
     if len(text) > _MAX_ARGUMENTS:
         text = text[: _MAX_ARGUMENTS - 1] + "…"
@@ -66,6 +66,8 @@ def sliced(key: object) -> str:
 
 def short_name(source: str, limit: int) -> str:
     """Return the name of a source, its label cut so that all takes at most ``limit`` characters."""
+    from .ansi import plain
+
     name = plain(source)
     if len(name) <= limit:
         return name

@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ipyfdcapture import CaptureError
-from ipyfdcapture.ipython.recover import announcement, describe
+from ipyfdcapture.ipython.left_behind import announcement
+from ipyfdcapture.ipython.recover import describe
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.recording import crashes, spool
 from ipyfdcapture.recording.files import recording_files
