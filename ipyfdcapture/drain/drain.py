@@ -148,7 +148,7 @@ class Drain:
             for fd in files:
                 os.close(fd)
         recording.writing = job
-        Finalizer(recording, job.release)
+        job.finalizer = Finalizer(recording, job.release)
         return job
 
     def add(self, job: DrainJob, pipes: Sequence[Pipe]) -> None:

@@ -12,6 +12,7 @@ from ..recording.recording import Recording, State
 from ..recording.sources import streams_of
 from ..recording.writer import CHUNK_BYTES
 from ..system.descriptors import Descriptor
+from ..system.finalizers import Finalizer
 from ..system.pipes import capacity, open_pipe, waiting_bytes
 from ..system.polling import at_end, wait_until_closed
 from ..system.waker import Waker
@@ -134,6 +135,8 @@ class DrainJob:
     #: Has what waits in buffers of this process written, before somebody looks.
     before_look: Callable[[], object] | None = None
     owner: int = field(default_factory=os.getpid)
+    #: Releases it once nobody holds the recording.
+    finalizer: Finalizer | None = None
 
     # -- what a recording asks ------------------------------------------------------------------
 

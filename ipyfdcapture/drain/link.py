@@ -211,6 +211,8 @@ class PumpLink:
         with deferred_interrupts():
             self.jobs.pop(job.number, None)
             job.close_pipes()
+            if job.finalizer is not None:
+                job.finalizer.detach()  # there is nothing to release
 
     # -- when the pump dies ---------------------------------------------------------------------
 

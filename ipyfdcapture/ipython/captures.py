@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
-from ..errors import CaptureError
+from ..errors import CaptureError, reason
 from ..recording import crashes
 from .config import CaptureFd
 from .names import LATEST, MAGIC
@@ -116,6 +116,8 @@ class Captures:
             )
         except ValueError as error:
             raise UsageError(str(error)) from None
+        except OSError as error:  # what shows output live could not be imported
+            raise UsageError(f"cannot capture: {reason(error)}") from error
         return CaptureSession(chosen)
 
     def show(self, capture: CaptureSession, options: MagicOptions) -> None:

@@ -10,6 +10,7 @@ from IPython.core.error import UsageError
 
 from .captures import Captures
 from .cells import Cell, Cells, cell_number, identity_of
+from .first_use import load
 from .names import MAGIC
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ class EveryCell:
 
     def begin(self, cell: Cell) -> None:
         """Begin the capture of a cell. A cell that cannot be captured runs all the same."""
-        from .history import history
-        from .options import MagicOptions
-
         captures = self._captures
         number = cell_number(captures.shell, cell.info.store_history)
         while number in self._numbers:  # before IPython 9, cells that run at once have the same
@@ -47,6 +45,10 @@ class EveryCell:
             history.add(number, captured)
 
         try:
+            load()
+            from .history import history
+            from .options import MagicOptions
+
             capture = captures.make(
                 MagicOptions(live=True),
                 identity_of(cell, captures.shell),

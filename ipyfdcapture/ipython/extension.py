@@ -19,6 +19,7 @@ from .cells import Cells
 from .completion import install_completion
 from .config import CaptureFd
 from .every_cell import EveryCell
+from .first_use import load_when_idle
 from .kept_output import KeptOutput
 from .left_behind import LeftBehind
 from .magics import CaptureFdMagics
@@ -83,7 +84,7 @@ class CaptureFdExtension:
         self._undo.close()
 
     def warm_up(self) -> None:
-        """Start the helper, so that no capture waits for it, and announce crashed kernels."""
+        """Start what captures would wait for, and announce crashed kernels."""
         config = self.config
         if config.drain != "thread":
             try:
@@ -91,6 +92,7 @@ class CaptureFdExtension:
             except OSError:
                 self._announce_fallback()
         self._left_behind.search()
+        load_when_idle()
 
     def _announce_fallback(self) -> None:
         """Say what takes the place of the helper, which cannot be started."""

@@ -17,9 +17,10 @@ from IPython.core.magic import no_var_expand
 
 from .captures import Captures
 from .cells import Cells, identity_of
+from .first_use import load
 from .names import ABOUT, MAGIC
 
-# What reads a line is imported when there is one: ``%load_ext`` does not wait for it.
+# What the methods import is there once `load` has returned.
 if TYPE_CHECKING:
     from ..log.captured import Captured
     from .options import MagicOptions
@@ -54,6 +55,7 @@ class CaptureFdMagics:
     @_explained
     @no_var_expand  # the statement is the user's own: ``{x}`` and ``$x`` mean what they say there
     def line_magic(self, line: str) -> Any:
+        load()
         from .options import HELP, check_statement, parse_options, split_statement, split_words
         from .scope import Scope
 
@@ -92,6 +94,7 @@ class CaptureFdMagics:
     @_explained
     @no_var_expand  # as it is done for the line magic
     def cell_magic(self, line: str, cell: str) -> Any:
+        load()
         from .options import HELP, check_body, parse_options, split_words
         from .scope import Scope
 
@@ -104,6 +107,7 @@ class CaptureFdMagics:
 
     def begin_cell(self, line: str, is_empty: bool) -> None:
         """Begin the capture of the cell that is running. Raises `UsageError`."""
+        load()
         from .on_error import Failure
         from .options import HELP, check_body, parse_options, split_words
 

@@ -253,9 +253,9 @@ def test_bad_input_is_one_line(kernel: Kernel, line: str, said: str) -> None:
 
 def test_a_cell_that_cannot_be_captured_runs_all_the_same(fresh_kernel: Kernel) -> None:
     fresh_kernel.ok(
-        "from ipyfdcapture.ipython import captures\n"
+        "from ipyfdcapture.capture import options\n"
         "def refuse(**options): raise ValueError('not today')\n"
-        "captures.CaptureOptions = refuse\n"
+        "options.CaptureOptions = refuse\n"
         "%capture_fd --every-cell"
     )
     reply = fresh_kernel.ok("print('it ran')")

@@ -162,8 +162,8 @@ LOADED = {
     "": "checks errors",
     "drain": "__main__ ahead host",
     "ipython": (
-        "captures cells completion config every_cell extension kept_output left_behind magics "
-        "names shell_output sizes tracebacks transform"
+        "captures cells completion config every_cell extension first_use kept_output "
+        "left_behind magics names shell_output sizes tracebacks transform"
     ),
     "log": "viewing",
     "output": "foreign own_streams router",
@@ -180,6 +180,11 @@ def test_loading_the_extension_loads_no_more_than_it_needs(script: Script) -> No
         package = "ipyfdcapture" + (f".{room}" if room else "")
         expected |= {package, *(f"{package}.{name}" for name in names.split())}
     assert loaded == expected
+
+
+def test_a_kernel_loads_the_rest_before_the_next_cell(fresh_kernel: Kernel) -> None:
+    loaded = "'ipyfdcapture.capture.session' in __import__('sys').modules"
+    assert fresh_kernel.value(loaded) is True
 
 
 def test_loading_the_extension_imports_nothing_heavy(script: Script) -> None:
