@@ -22,6 +22,7 @@ from ..capture.flushing import flush_all
 from ..capture.handle import Capture
 from ..capture.options import CaptureOptions
 from ..capture.session import CaptureSession
+from ..errors import CaptureError
 from ..live.target import TargetContext
 from ..live.targets import LiveTarget
 from ..live.terminal import TerminalStream
@@ -79,6 +80,7 @@ class ServedRecording:
         #: A reader for each client, where that stopped reading: an index is read once.
         self._tails: dict[str, RecordingTail] = {}
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def mark(self) -> Answer:
         """Return how far it goes: what was written before ``now`` ends at ``end`` or before."""
@@ -114,6 +116,8 @@ class ServedRecording:
             return leftovers.read_chunks(self._tail(session, start), limit)
 
     def _tail(self, session: str, start: int | None) -> RecordingTail:
+        if self._is_closed:  # a question that came late opens no files
+            raise CaptureError("this recording is closed")
         tail = self._tails.get(session)
         if tail is None or (start is not None and tail.position != start):
             if tail is not None:
@@ -131,6 +135,7 @@ class ServedRecording:
     def close(self) -> None:
         """Close the files that were opened to read it."""
         with self._lock:
+            self._is_closed = True
             self._summary.close()
             while self._tails:
                 self._tails.popitem()[1].close()

@@ -17,7 +17,7 @@ from helpers.workers import SimulatedCluster, SimulatedWorker
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipyfdcapture import capture_fd
+from ipyfdcapture import CaptureError, capture_fd
 from ipyfdcapture.cluster import collector as collecting
 from ipyfdcapture.cluster import merging
 from ipyfdcapture.cluster.clock import ClockOffset
@@ -450,6 +450,20 @@ def test_a_capture_meanwhile_has_what_workers_write_then(
     ]
     assert cell.complete
     assert len(logs) == 4
+
+
+def test_a_question_that_comes_late_opens_no_files(worker: MakeWorker) -> None:
+    one = worker("one")
+    one.write("line\n")
+    one.served.mark()
+    one.served.close()
+    requests: list[Any] = [
+        {"do": "mark"},
+        {"do": "read", "session": "a", "start": 0, "stop": 9},
+    ]
+    for request in requests:
+        with pytest.raises(CaptureError, match="this recording is closed"):
+            one.answer(request)
 
 
 def test_a_full_disk_here_is_said_and_stops_nothing(
