@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
+from typing import Any
+
+_select: Any = select  # what it has differs from system to system
+
+#: How long the end of a process is waited for that has closed all its files. On macOS these go
+#: first, and its end is told some milliseconds later.
+_END_S = 3.0
 
 
 class Owner:
@@ -28,6 +36,45 @@ class Owner:
         if self.end is not None:
             os.close(self.end)
             self.end = None
+
+
+class KqueueOwner(Owner):
+    """The same with a kqueue, which is told what happens to the process, whatever its number."""
+
+    def __init__(self, process: int | None) -> None:
+        self.end: int | None = None
+        self._kqueue = None
+        self._has_ended = False
+        if process is None:
+            return
+        try:
+            self._kqueue = _select.kqueue()
+            self._kqueue.control([_end_or_exec(process)], 0)
+            self.end = self._kqueue.fileno()
+        except OSError:  # it has ended, or a sandbox refuses it
+            self.close()
+
+    def has_ended(self) -> bool:
+        """Tell whether it has. A program that takes its place by ``exec`` is another one."""
+        if self._kqueue is not None and not self._has_ended:
+            self._has_ended = bool(self._kqueue.control(None, 1, _END_S))  # told once
+        return self._kqueue is None or self._has_ended
+
+    def close(self) -> None:
+        """Close its descriptor."""
+        if self._kqueue is not None:
+            self._kqueue.close()
+        self._kqueue = self.end = None
+
+
+def _end_or_exec(process: int) -> Any:
+    notes = _select.KQ_NOTE_EXIT | _select.KQ_NOTE_EXEC
+    return _select.kevent(process, _select.KQ_FILTER_PROC, _select.KQ_EV_ADD, notes)
+
+
+def open_owner(process: int | None) -> Owner:
+    """Return the owner, watched as this system allows it."""
+    return (KqueueOwner if hasattr(select, "kqueue") else Owner)(process)
 
 
 def _end_of(process: int | None) -> int | None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from ..recording.files import hold_lock, mark_crashed, move_recording, remove_tree
 from ..recording.writer import RecordingWriter
 from .emptying import Copy, Emptier, PumpedPipe, PumpedRecording
-from .owner import Owner
+from .owner import open_owner
 from .protocol import (
     VERSION,
     AddRequest,
@@ -55,7 +55,7 @@ class Pump:
         self._control: socket.socket | None = control
         self._control_fd = control.fileno()
         self._is_ours = is_ours
-        self._owner = Owner(owner)
+        self._owner = open_owner(owner)
         self._is_peaceful = False
         self._requests = Requests(control)
         self._emptier = Emptier(self._control_fd)

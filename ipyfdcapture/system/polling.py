@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from .descriptors import Descriptor
 from .pipes import waiting_bytes
 
 
@@ -54,12 +55,18 @@ _select: Any = select  # what it has differs from system to system
 
 
 class KqueueWaiter(PollWaiter):
-    """The same with a kqueue."""
+    """The same with a kqueue.
+
+    That is a descriptor as well: a program that closes all that there are closes it too, and its
+    number may be another file's then.
+    """
 
     def __init__(self, closed: Iterable[int] = (), readable: Iterable[int] = ()) -> None:
         self._closed = frozenset(map(int, closed))
         self._gone: set[int] = set()
         self._kqueue = _open_kqueue()
+        self._descriptor = Descriptor(self._kqueue.fileno())
+        self._watched: list[Descriptor] = []
         try:
             for fd in readable:
                 self._add(fd, 0)
@@ -74,12 +81,14 @@ class KqueueWaiter(PollWaiter):
         if fd == self._kqueue.fileno():  # it was closed, and its number free
             self._gone.add(fd)
             return
+        self._watched.append(Descriptor(fd))
         event = _select.kevent(fd, _select.KQ_FILTER_READ, _select.KQ_EV_ADD | flags)
         try:
             self._kqueue.control([event], 0)
         except OSError as error:
             if error.errno != errno.EBADF:
                 raise
+            self._watched.pop()
             self._gone.add(fd)  # as poll has it
 
     def wait(self, timeout_s: float | None = None) -> set[int]:
@@ -93,16 +102,37 @@ class KqueueWaiter(PollWaiter):
 
     def _ready(self, timeout_s: float | None) -> set[int]:
         ready = set()
-        for event in self._kqueue.control(None, 64, timeout_s):
+        # A kqueue forgets what is closed; poll calls that gone.
+        self._gone.update(fd for fd in self._watched if not fd.is_ours())
+        for event in self._events(0 if self._gone else timeout_s):
             if event.ident not in self._closed:
                 ready.add(event.ident)
             elif event.flags & _select.KQ_EV_EOF:
                 self._gone.add(event.ident)  # told once
         return ready | self._gone
 
+    def _events(self, timeout_s: float | None) -> Any:
+        # Who closed all that it watches has closed it too: another kqueue would look the same.
+        if self._descriptor.is_ours() and any(fd.is_ours() for fd in self._watched):
+            try:
+                return self._kqueue.control(None, 64, timeout_s)
+            except OSError as error:
+                if error.errno != errno.EBADF:  # closed while we waited
+                    raise
+        self._gone.update(self._watched)
+        return ()
+
     def close(self) -> None:
         """Release what the system keeps for it."""
-        self._kqueue.close()
+        if self._descriptor.is_ours():
+            self._kqueue.close()
+        else:
+            _not_ours.append(self._kqueue)
+
+
+#: Kqueues that somebody else has closed. They would close whatever has their number now, also when
+#: they are collected: so they never are.
+_not_ours: list[Any] = []
 
 
 def _open_kqueue() -> Any:

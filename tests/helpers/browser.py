@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .tools import tool_environment
+
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
@@ -34,10 +36,8 @@ def open_browser(profile: Path, *arguments: str) -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for argument in (*ARGUMENTS, f"--user-data-dir={profile}", *arguments):
         options.add_argument(argument)
-    driver = shutil.which("chromedriver")
-    browser = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(driver) if driver else None
-    )
+    service = webdriver.ChromeService(shutil.which("chromedriver"), env=tool_environment())
+    browser = webdriver.Chrome(options=options, service=service)
     try:
         yield browser
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from helpers.process import REPO_DIR
+from helpers.tools import tool_environment
 
 TOOLS = REPO_DIR / "tests/javascript"
 MODULES = TOOLS / "node_modules"
@@ -26,7 +27,12 @@ def tool(name: str) -> Path:
 def run_tool(name: str, *arguments: str) -> None:
     """Run a program of npm's that must find nothing."""
     done = subprocess.run(
-        [tool(name), *arguments], cwd=TOOLS, capture_output=True, text=True, check=False
+        [tool(name), *arguments],
+        cwd=TOOLS,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=tool_environment(),
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from .tools import tool_environment
+
 _SCRIPTS = sysconfig.get_path("scripts")
 _SOURCES = Path(__file__).resolve().parent.parent / "native"
 
@@ -112,7 +114,8 @@ def importing(module: str) -> str:
 
 def _environment() -> dict[str, str]:
     """Return an environment in which the tools that came with this Python are found."""
-    return {**os.environ, "PATH": os.pathsep.join([_SCRIPTS, os.environ.get("PATH", "")])}
+    env = tool_environment()
+    return {**env, "PATH": os.pathsep.join([_SCRIPTS, env.get("PATH", "")])}
 
 
 def _find(tool: str, source: str) -> str:

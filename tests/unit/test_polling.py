@@ -120,3 +120,8 @@ def test_a_limit_below_zero_does_not_wait(
 def test_it_takes_none_of_the_numbers_0_1_and_2(script: Script) -> None:
     """They were closed, and are to be captured or opened by somebody else."""
     assert script("restore/a_waiter_leaves_the_lowest_numbers_free") == "end\n"
+
+
+def test_one_whose_descriptors_were_closed_tells_so_and_leaves_others_alone(script: Script) -> None:
+    name = "restore/a_waiter_whose_descriptors_were_closed_leaves_others_alone"
+    assert script(name) == "end\n"

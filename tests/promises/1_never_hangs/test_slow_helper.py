@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from helpers.fixtures import Script
 from helpers.native import Native
+from helpers.tools import tool_environment
 
 
 @pytest.mark.parametrize("live", ["", "auto"])
@@ -70,15 +72,20 @@ def mounted(tmp_path: Path) -> Iterator[Path]:
     with open(image, "wb") as file:
         file.truncate(32 << 20)
     try:
-        subprocess.run(["mkfs.ext4", "-q", str(image)], check=True, capture_output=True)
-        subprocess.run(["mount", "-o", "loop", image, place], check=True, capture_output=True)
+        _run("mkfs.ext4", "-q", image)
+        _run("mount", "-o", "loop", image, place)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no file system can be mounted here: {error}")
     try:
         yield place
     finally:
-        subprocess.run(["fsfreeze", "-u", place], capture_output=True, check=False)
-        subprocess.run(["umount", "-l", place], check=True)
+        with contextlib.suppress(subprocess.CalledProcessError):  # it is not frozen any more
+            _run("fsfreeze", "-u", place)
+        _run("umount", "-l", place)
+
+
+def _run(*command: str | Path) -> None:
+    subprocess.run(command, check=True, capture_output=True, env=tool_environment())
 
 
 @pytest.mark.parametrize("size", [1000, 3 << 20])

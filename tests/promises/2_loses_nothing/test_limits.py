@@ -14,6 +14,7 @@ from helpers import sandbox
 from helpers.fixtures import Python, Script, StartKernel
 from helpers.kernel import Kernel, Reply
 from helpers.process import pumps
+from helpers.tools import tool_environment
 from helpers.wait import eventually
 
 DRAINS = pytest.mark.parametrize("drain", ["process", "thread"])
@@ -180,11 +181,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(place)]
     try:
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(command, check=True, capture_output=True, env=tool_environment())
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("a file system cannot be mounted here")
     yield place
-    subprocess.run(["umount", "-l", str(place)], check=False)
+    subprocess.run(["umount", "-l", str(place)], check=True, env=tool_environment())
 
 
 def test_a_limited_log_can_be_read_where_its_halves_have_no_room_beside_them(

@@ -15,6 +15,7 @@ import pytest
 from helpers.browser import ARGUMENTS, CHROMIUM, open_browser
 from helpers.canary import Canary, hostile_log
 from helpers.notebook import NotebookServer
+from helpers.tools import tool_environment
 from helpers.wait import eventually
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
@@ -53,7 +54,9 @@ def browse(url: str) -> str:
     assert CHROMIUM is not None
     with tempfile.TemporaryDirectory() as profile:
         command = [CHROMIUM, *ARGUMENTS, f"--user-data-dir={profile}", "--dump-dom", url]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, env=tool_environment()
+        )
     return done.stdout
 
 
