@@ -25,6 +25,9 @@ KINDS = ("auto", "process", "thread")
 #: The program that the helper process runs, by its path.
 _HELPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 
+#: How many bytes of requests wait for a helper that is stopped. On Linux it is so by itself; macOS
+#: begins with 8 KiB, which ten children fill.
+_CONTROL_BYTES = 200 << 10
 #: How long to wait for the pump's thread to see that it is no longer needed.
 _THREAD_END_S = 5.0
 #: How long to wait for the shell that starts the helper (it ends at once).
@@ -58,6 +61,10 @@ class Host(Protocol):
 def _control_pair() -> tuple[Socket, Socket]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
+        if ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) < _CONTROL_BYTES:
+            with contextlib.suppress(OSError):  # over a limit: the usual size will do
+                ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _CONTROL_BYTES)
+                theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CONTROL_BYTES)
         return _out_of_the_way(ours), _out_of_the_way(theirs)
 
 

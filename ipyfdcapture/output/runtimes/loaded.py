@@ -112,7 +112,7 @@ class _Ties:
         try:
             tied = ctypes.addressof(ctypes.c_char.in_dll(library, _TIED)) + 2 * _WORD
             get, set_ = library[_GET_BUFFER], library[_SET_BUFFER]
-            files = {name: ctypes.c_void_p.in_dll(_libc, name) for name in ("stdout", "stderr")}
+            files = {name: _file(name) for name in ("stdout", "stderr")}
         except (ValueError, AttributeError):  # not libstdc++ as we know it
             return
         get.restype = ctypes.c_void_p
@@ -139,6 +139,14 @@ class _Ties:
             get, set_, ios, ours, before = self._before.pop()
             if get(ios) == ours:
                 set_(ios, before)
+
+
+def _file(name: str) -> ctypes.c_void_p:
+    """Return C's ``stdout`` or ``stderr``. Raises `ValueError` if it has neither of its names."""
+    try:
+        return ctypes.c_void_p.in_dll(_libc, name)
+    except ValueError:
+        return ctypes.c_void_p.in_dll(_libc, f"__{name}p")  # macOS and the BSDs
 
 
 def _class_of(instance: int) -> bytes | None:

@@ -11,7 +11,7 @@ from ipyfdcapture import capture_fd
 options: dict[str, Any] = {"merge": {"merge": True}, "no python": {"python": False}}.get(
     sys.argv[1], {}
 )
-errors, written, texts = [], {}, []
+errors, written, taken = [], {}, []
 ended = threading.Event()
 
 
@@ -45,14 +45,21 @@ for _ in range(int(sys.argv[2])):
         if sys.argv[1] == "nested":
             with capture_fd() as inner:
                 threading.Event().wait(0.001)
-            texts.append(inner.text)
+            taken.append((inner, inner.text))
         threading.Event().wait(0.001)
-    texts.append(logs.text)
+    taken.append((logs, logs.text))
 ended.set()
 for thread in threads:
     thread.join()
 sys.stdout.flush()
 sys.stderr.flush()
+# What waited in a full pipe as the capture ended comes later: of each thread one write.
+texts = []
+for log, at_the_end in taken:
+    assert log.wait(60)
+    texts.append(log.text)
+    later = texts[-1].removeprefix(at_the_end)
+    assert at_the_end + later == texts[-1] and later.count("<") <= len(ways), later
 everything = "".join(texts) + open("script.out").read() + open("script.err").read()
 found = re.findall(r"<(\w+) (\d+)>", everything)
 expected = {(name, str(i + 1)) for name, number in written.items() for i in range(number)}
