@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import array
 import contextlib
+import mmap
 import os
 import tempfile
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from ..system.descriptors import open_private
 from .files import append_metadata
 from .format import ENTRY_WORDS, Layout, dropped_bytes, new_header
+from .mapping import Content, map_content
 
 _COPY_BYTES = 1 << 20
 
 
 class Joined(NamedTuple):
-    """Both halves of a recording in one file."""
+    """Both halves of a recording as one."""
 
-    #: The open file, and how long it is.
-    file: Any
-    size: int
+    content: Content
+    #: The file that it is mapped from; None if it is in memory alone.
+    file_name: str | None
     #: Its index.
     entries: array.array[int]
     #: Where bytes are missing in it, and how many are missing between the halves.
@@ -37,7 +40,7 @@ def join(
     files: contextlib.ExitStack,
     in_memory: bool = False,
 ) -> Joined:
-    """Copy both halves into a new file, which goes with ``files`` unless it is moved.
+    """Copy both halves into a new file, which goes with ``files`` unless it is renamed.
 
     Parameters
     ----------
@@ -48,7 +51,7 @@ def join(
     files
         What closes the new file.
     in_memory
-        Make the file in memory (Linux) instead of beside the recording.
+        Copy them into memory instead: there is no room beside the recording.
 
     Raises
     ------
@@ -58,21 +61,19 @@ def join(
         If the new file cannot be written.
     """
     head, tail_start = layout.first_half, layout.tail_start(end)
-    if in_memory:
-        file = files.enter_context(os.fdopen(os.memfd_create("joined"), "w+b", 0))
-    else:
-        file = _new_file(os.path.dirname(path), files)
+    size = head + end - tail_start
+    place_of_both = _Memory(size) if in_memory else _NewFile(os.path.dirname(path), files)
     position, target = 0, 0
     while position < end:
         place = layout.place(position)
         count = min(place.room, end - position)
         with open(f"{path}.{place.file}", "rb") as part:
-            _copy(part.fileno(), place.offset, file.fileno(), target, count)
+            _copy(part.fileno(), place.offset, place_of_both.put, target, count)
         target += count
         position = max(position + count, tail_start)
     return Joined(
-        file,
-        target,
+        place_of_both.content(size),
+        place_of_both.name,
         _entries_around_gap(entries, head, tail_start, end),
         _gaps_around(gaps, head, tail_start),
         tail_start - head,
@@ -84,6 +85,7 @@ def replace_parts(path: str, joined: Joined) -> None:
 
     Raises `OSError`, with the parts as they were, if there is no room.
     """
+    assert joined.file_name is not None
     header = new_header(*dropped_bytes(path + ".index"))
     new = open_private(path + ".index.new", os.O_WRONLY | os.O_TRUNC)
     with os.fdopen(new, "wb") as index:
@@ -92,18 +94,44 @@ def replace_parts(path: str, joined: Joined) -> None:
     with contextlib.suppress(FileNotFoundError):  # the capture ended in peace
         changes = {"gaps": joined.gaps, "dropped_at_gap": joined.dropped_at_gap}
         append_metadata(path + ".json", changes)
-    os.rename(joined.file.name, path + ".data")
+    os.rename(joined.file_name, path + ".data")
     os.rename(path + ".index.new", path + ".index")
     for suffix in (".tail0", ".tail1"):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path + suffix)
 
 
-def _new_file(directory: str, files: contextlib.ExitStack) -> Any:
-    file = tempfile.NamedTemporaryFile(dir=directory, delete=False)  # noqa: SIM115
-    files.enter_context(file)
-    files.callback(_unlink, file.name)
-    return file
+class _NewFile:
+    """A file beside the recording, which goes with ``files`` unless it is renamed."""
+
+    def __init__(self, directory: str, files: contextlib.ExitStack) -> None:
+        file = tempfile.NamedTemporaryFile(dir=directory, delete=False)  # noqa: SIM115
+        files.enter_context(file)
+        files.callback(_unlink, file.name)
+        self._fd = file.fileno()
+        self.name: str | None = file.name
+
+    def put(self, chunk: bytes, position: int) -> int:
+        return os.pwrite(self._fd, chunk, position)  # less, on a disk that is nearly full
+
+    def content(self, size: int) -> Content:
+        return map_content(self._fd, size)
+
+
+class _Memory:
+    """The same in memory that goes with its last reader."""
+
+    name = None
+
+    def __init__(self, size: int) -> None:
+        self._memory = mmap.mmap(-1, size)
+
+    def put(self, chunk: bytes, position: int) -> int:
+        self._memory[position : position + len(chunk)] = chunk
+        return len(chunk)
+
+    def content(self, size: int) -> Content:
+        return memoryview(self._memory)[:size].toreadonly()
 
 
 def _unlink(path: str) -> None:
@@ -111,12 +139,14 @@ def _unlink(path: str) -> None:
         os.unlink(path)
 
 
-def _copy(source: int, offset: int, target: int, target_offset: int, count: int) -> None:
+def _copy(
+    source: int, offset: int, put: Callable[[bytes, int], int], target_offset: int, count: int
+) -> None:
     while count:
         chunk = os.pread(source, min(count, _COPY_BYTES), offset)
         if not chunk:
             raise EOFError("the recording is shorter than its index says")
-        copied = os.pwrite(target, chunk, target_offset)  # less, on a disk that is nearly full
+        copied = put(chunk, target_offset)
         offset += copied
         target_offset += copied
         count -= copied

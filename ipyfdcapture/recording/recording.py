@@ -23,7 +23,7 @@ from ..system.pipes import out_of_the_way
 from .files import append_metadata, recording_files, write_all
 from .format import ENTRY_WORDS, Layout, new_header
 from .halves import join, replace_parts
-from .mapping import Content, map_content, map_content_of, map_entries
+from .mapping import Content, map_content_of, map_entries
 from .metadata import Metadata, added_sources
 from .salvage import check_for_holes, read_dropped, read_metadata, sound_entries
 
@@ -373,12 +373,11 @@ class Recording:
                             self.metadata, gaps=joined.gaps, dropped_at_gap=joined.dropped_at_gap
                         )
             except OSError as error:
-                if error.errno not in _FULL or not hasattr(os, "memfd_create"):
+                if error.errno not in _FULL:
                     raise
                 joined = join(*what, files, in_memory=True)
-            view = map_content(joined.file.fileno(), joined.size)
         entries = memoryview(joined.entries.tobytes()).cast("Q")
-        return self._build(view, entries, joined.gaps, joined.dropped_at_gap)
+        return self._build(joined.content, entries, joined.gaps, joined.dropped_at_gap)
 
     def _build(
         self,
