@@ -32,6 +32,7 @@ from helpers.native import Native  # noqa: E402
 from helpers.process import check_python, check_script  # noqa: E402
 from helpers.terminal import Terminal  # noqa: E402
 from helpers.wait import LIMIT_S  # noqa: E402
+from helpers.without_linux import why_left_out  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 # No test measures time to pass or fail: one example may take long on a machine under load.
@@ -100,6 +101,9 @@ def pytest_collection_finish() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        file = item.path.relative_to(TESTS_DIR).as_posix() if TESTS_DIR in item.path.parents else ""
+        if why := why_left_out(file, item.name.partition("[")[0]):
+            item.add_marker(pytest.mark.skip(reason=why))
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(_TEST_LIMIT_S * (20 if FULL else 1)))
 

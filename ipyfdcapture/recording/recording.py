@@ -230,7 +230,7 @@ class Recording:
         self.update()
         snapshot = self._latest()
         if snapshot is None:
-            with _joining:
+            with self._kept_apart():
                 snapshot = self._read()
             if self.writing is None:
                 self._latest = weakref.ref(snapshot)
@@ -240,7 +240,7 @@ class Recording:
         """Return how long the data of a snapshot would be, without the work of making one."""
         self.update()
         self._check_open()
-        with _joining:
+        with self._kept_apart():
             if self._is_joined:
                 return self._data_bytes()
             data = self._data_bytes()
@@ -253,7 +253,7 @@ class Recording:
         """Return the last ``count`` bytes, without the work of a snapshot."""
         self.update()
         self._check_open()
-        with _joining:
+        with self._kept_apart():
             data = self._data_bytes()
             stop = data if self._is_joined else self._end(data, self._entries())
             layout = Layout(None) if self._is_joined else self._layout
@@ -273,7 +273,7 @@ class Recording:
     @property
     def dropped(self) -> int:
         """How many bytes were not kept, because of the limit or of a fault."""
-        with _joining:
+        with self._kept_apart():
             at_gap = self.metadata.dropped_at_gap or 0
             before = self.metadata.dropped_before
             return self.state.dropped + before + at_gap + self._over_limit()
@@ -311,6 +311,10 @@ class Recording:
         if self.metadata.max_bytes is None or self.closed or self._is_joined:
             return 0
         return self._layout.over_limit(self._end(self._data_bytes(), self._entries()))
+
+    def _kept_apart(self) -> contextlib.AbstractContextManager[object]:
+        """Keep others from putting the halves together meanwhile, if there may be two."""
+        return contextlib.nullcontext() if self.metadata.max_bytes is None else _joining
 
     @property
     def _layout(self) -> Layout:

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+from .holes import assert_kept
+
 #: Reads lines such as ``1 text``, writes the text and a line end to that descriptor, and says that
 #: it has done so on its last one.
 _WRITER = """
@@ -82,8 +84,9 @@ class Flood:
 
 
 def assert_contiguous(raw: bytes) -> None:
-    """Check that it is a piece of what a `Flood` writes, with nothing missing or doubled."""
+    """Check that it is a piece of what a `Flood` writes, with nothing doubled, and nothing missing
+    that a helper that was killed once must not lose."""
     whole = raw[raw.find(b"\n") + 1 : raw.rfind(b"\n") + 1]
-    numbers = list(map(int, whole.split()))
-    assert numbers, raw[:100]
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    lines = whole.split()
+    assert lines, raw[:100]
+    assert_kept(whole, b"".join(b"%09d\n" % n for n in range(int(lines[0]), int(lines[-1]) + 1)))

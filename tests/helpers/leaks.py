@@ -10,6 +10,7 @@ import logging
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -43,7 +44,9 @@ def fd_target(fd: int) -> str:
     if os.path.isdir("/proc/self/fd"):
         return os.readlink(f"/proc/self/fd/{fd}")
     status = os.fstat(fd)
-    return f"{status.st_dev}:{status.st_ino}"
+    kinds = {stat.S_IFSOCK: "socket", stat.S_IFIFO: "pipe"}
+    kind = kinds.get(stat.S_IFMT(status.st_mode), "file")
+    return f"{kind}:[{status.st_dev}:{status.st_ino}]"
 
 
 def _files_in(directory: str | None) -> list[str]:

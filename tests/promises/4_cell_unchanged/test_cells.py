@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from helpers.cells import FAILING, WELL_BEHAVED, places
 from helpers.fixtures import StartKernel
+from helpers.gate import Gate
 from helpers.kernel import Kernel, Reply
 from helpers.wait import eventually
 
@@ -78,9 +79,10 @@ def test_the_traceback_names_no_file_of_ours(kernel: Kernel) -> None:
     assert not re.search(r"ipyfdcapture/\w+\.py", reply.traceback), reply.traceback
 
 
-def test_a_failing_cell_stops_what_was_queued_after_it(kernel: Kernel) -> None:
-    first = kernel.send("%%capture_fd logs\n1/0", stop_on_error=True)
+def test_a_failing_cell_stops_what_was_queued_after_it(kernel: Kernel, gate: Gate) -> None:
+    first = kernel.send(f"%%capture_fd logs\n{gate.wait}\n1/0", stop_on_error=True)
     second = kernel.send("ran = True")
+    gate.open()
     assert kernel.finish(first).status == "error"
     assert kernel.finish(second).status in ("aborted", "error")
     eventually(lambda: kernel.run("").status == "ok", "the end of what ipykernel throws away")

@@ -1,0 +1,111 @@
+"""Which tests run without what Linux alone has: for each change, and which never."""
+
+from __future__ import annotations
+
+import os
+
+#: Some of each promise that ask something of the system, with both drains: `logs.wait`, `complete`,
+#: killed helpers, dying kernels and late children among them. By file; none: all of its tests.
+CHOSEN = {
+    "unit/test_polling.py": [],
+    "unit/test_owner.py": [],
+    "promises/1_never_hangs/test_held_gil.py": [
+        "test_a_flood_with_the_gil_held_ends_and_is_whole",
+    ],
+    "promises/1_never_hangs/test_survivors.py": [
+        "test_the_end_of_a_cell_does_not_wait_for_a_child_that_lives_on",
+        "test_late_output_is_recorded_in_the_capture_that_started_the_child",
+        "test_waiting_has_a_limit",
+        "test_a_daemon_that_closes_its_streams_makes_the_log_complete",
+        "test_a_server_outlives_its_kernel_and_is_never_killed_by_a_broken_pipe",
+    ],
+    "promises/1_never_hangs/test_environments.py": [
+        "test_a_capture_keeps_its_promises[no_new_privs-auto]",
+        "test_a_capture_keeps_its_promises[no_new_privs-thread]",
+    ],
+    "promises/1_never_hangs/test_slow_helper.py": [
+        "test_children_that_start_while_the_helper_is_stopped_lose_nothing",
+    ],
+    "promises/2_loses_nothing/test_helper_death.py": [
+        "test_the_death_is_told_once_and_the_next_capture_has_a_new_helper",
+        "test_a_helper_that_dies_after_the_cell_still_serves_a_child_that_lives_on",
+        "test_kills_amid_a_flood_lose_nothing[terminals-10]",
+    ],
+    "promises/2_loses_nothing/test_kernel_death.py": [
+        "test_the_next_kernel_has_the_last_words",
+        "test_what_a_child_writes_after_the_crash_is_not_lost",
+        "test_a_crash_in_the_thread_drain_tells_no_lies",
+    ],
+    "promises/2_loses_nothing/test_native.py": [
+        "test_in_a_plain_process_too[C++ iostreams, untied-process]",
+        "test_in_a_plain_process_too[C++ iostreams, untied-thread]",
+    ],
+    "promises/2_loses_nothing/test_limits.py": [
+        "test_a_limited_log_can_be_read_where_its_halves_have_no_room_beside_them",
+        "test_recordings_are_private_whatever_the_umask",
+    ],
+    "promises/3_restores/test_restore.py": [
+        "test_a_capture_may_be_stopped_by_another_thread",
+        "test_a_drain_started_without_descriptors_leaves_their_numbers_free",
+        "test_a_released_capture_leaves_nothing_on_disk",
+    ],
+    "promises/3_restores/test_terminal_restore.py": [
+        "test_with_terminals",
+    ],
+    "promises/4_cell_unchanged/test_cells.py": [
+        "test_a_captured_cell_fails_as_it_fails_uncaptured",
+        "test_the_stream_objects_of_ipykernel_are_back_after_each_cell",
+    ],
+    "promises/4_cell_unchanged/test_fork.py": [
+        "test_a_process_that_closed_all_descriptors_captures_again_and_keeps_its_files",
+        "test_a_capture_whose_descriptors_were_closed_keeps_what_came_before",
+    ],
+    "promises/5_right_cell/test_many_threads.py": [],
+    "promises/5_right_cell/test_kept_processes.py": [
+        "test_what_a_kept_process_writes_is_in_both_logs",
+        "test_a_new_helper_goes_on_with_what_a_thread_took_over",
+    ],
+    "promises/6_no_flood/test_live.py": [
+        "test_output_is_shown_while_the_cell_still_runs",
+        "test_a_flood_costs_the_browser_a_megabyte",
+        "TestInPython::test_what_comes_after_a_pause_is_shown_at_once_and_the_rest_at_the_next_look",
+    ],
+    "promises/7_memory/test_memory.py": [
+        "test_memory_does_not_grow_with_what_is_captured",
+        "test_the_helpers_memory_stays_flat",
+    ],
+    "promises/8_order/test_order.py": [
+        "test_a_character_across_any_two_writes_is_whole",
+        "test_a_child_that_opens_dev_stdout_is_captured",
+        "test_random_bytes_come_back_byte_for_byte",
+    ],
+    "promises/9_safe/test_view.py": [
+        "TestSafety::test_a_hostile_line_is_text",
+    ],
+}
+
+#: By file: the tests, and why they cannot hold without ``splice``.
+NEED_SPLICE = {
+    "promises/3_restores/test_restore.py": {
+        "test_a_signal_handler_may_read_the_log_that_is_being_read": "the end of a capture waits "
+        "for the answer of the drain, so that a look at its log awaits none",
+        "test_an_interrupt_as_an_answer_of_the_drain_is_taken_leaves_the_log_readable": "the same",
+    },
+}
+#: Those that hold on macOS, and cannot where it is simulated (``tests/without_linux/run.py``).
+NEED_A_MAC = {
+    "promises/1_never_hangs/test_slow_helper.py": {
+        "test_a_forked_child_that_ends_the_capture_restores": "two processes print at once, and "
+        "where C's stdout does not tell what waits in it, each print is two writes. On macOS it "
+        "does, in a layout that cannot be had on Linux",
+    },
+}
+#: Set by ``tests/without_linux/run.py``.
+SIMULATED = "IPYFDCAPTURE_TESTS_WITHOUT_LINUX"
+
+
+def why_left_out(file: str, test: str) -> str | None:
+    """Return why a test is not run here; None if it is. ``file``: its path below ``tests``."""
+    lists = [] if hasattr(os, "splice") else [NEED_SPLICE]
+    lists += [NEED_A_MAC] if SIMULATED in os.environ else []
+    return next((each[file][test] for each in lists if test in each.get(file, ())), None)
