@@ -113,9 +113,15 @@ class Finder:
             column.task = None
 
     def want(self, keys: set[Key]) -> None:
-        """Learn what the user waits for: it goes before the rest, and is not forgotten."""
+        """Learn what the user waits for: it goes before the rest, and is not forgotten.
+
+        What the user no longer waits for is given up, such as a search for half of a word.
+        """
         if keys != self._wanted:
-            self._wanted = keys
+            left, self._wanted = self._wanted - keys, keys
+            for key in left - {LEVELS}:
+                if key in self._columns and self._columns[key].task is not None:
+                    self._drop(key)
             self._tell_wanted()
 
     def want_too(self, key: Key) -> None:
@@ -161,10 +167,13 @@ class Finder:
     def _forget_old(self) -> None:
         spare = [key for key in self._columns if key != LEVELS and key not in self._wanted]
         for key in spare[: max(0, len(self._columns) - MOST_COLUMNS)]:
-            task = self._columns.pop(key).task
-            if task is not None:
-                self._tasks.pop(task, None)
-                self._send("cancel", task)
+            self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        task = self._columns.pop(key).task
+        if task is not None:
+            self._tasks.pop(task, None)
+            self._send("cancel", task)
 
     def _go_on(self, key: Key, column: Column, again: list[int]) -> None:
         """Have lines looked through that are new, and some again."""

@@ -61,8 +61,8 @@ class Scanner:
         self._index = LineIndex()
         self._selection: Sequence[int] = range(0)
         self._encoding = ("utf-8", "replace")
-        self._tasks: dict[int, Iterator[int]] = {}
-        self._looked: dict[int, int] = {}  # lines that each task has behind it
+        self._tasks: dict[int, Iterator[None]] = {}
+        self._spent: dict[int, float] = {}  # seconds that each task has had
         self._wanted: frozenset[int] = frozenset()
         self._levels = LevelCodes()
         self._clock = _Clock(wire)
@@ -90,7 +90,7 @@ class Scanner:
             self._drop(content["id"])
         elif content["do"] == "scan":
             self._tasks[content["id"]] = self._scan(content)
-            self._looked[content["id"]] = content["start"]
+            self._spent[content["id"]] = 0.0
         elif content["do"] == "want":
             self._wanted = frozenset(content["tasks"])
         elif content["do"] == "spans":
@@ -99,10 +99,16 @@ class Scanner:
             self._reply(content["id"], tracks=self._timeline(content))
 
     def _go_on(self) -> None:
-        """Take one task one block further: wanted ones first, the one furthest behind first."""
-        number = min(self._tasks, key=lambda task: (task not in self._wanted, self._looked[task]))
+        """Take one task one block further.
+
+        Wanted ones go first; among those, the one that has had the least time: a filter by source,
+        which takes a moment, does not wait for an expression that takes a minute.
+        """
+        number = min(self._tasks, key=lambda task: (task not in self._wanted, self._spent[task]))
+        started = time.monotonic()
         try:
-            self._looked[number] = next(self._tasks[number])
+            next(self._tasks[number])
+            self._spent[number] += time.monotonic() - started
         except StopIteration:
             self._drop(number)
         except TooManySlowLines as error:
@@ -118,7 +124,7 @@ class Scanner:
 
     def _drop(self, number: int) -> None:
         self._tasks.pop(number, None)
-        self._looked.pop(number, None)
+        self._spent.pop(number, None)
 
     def _reply(self, number: int, payload: bytes | bytearray = b"", **content: Any) -> None:
         self._wire.send({"id": number, **content}, payload)
@@ -128,7 +134,7 @@ class Scanner:
         if content["reset"]:
             self._index = LineIndex()
             self._tasks.clear()
-            self._looked.clear()
+            self._spent.clear()
         index_bytes = content["blocks"] * 8
         if content["blocks"] > len(self._index.open):
             self._index.started = array("Q", payload[:index_bytes])
@@ -150,19 +156,17 @@ class Scanner:
 
     # -- scans ----------------------------------------------------------------------------------
 
-    def _scan(self, content: dict[str, Any]) -> Iterator[int]:
+    def _scan(self, content: dict[str, Any]) -> Iterator[None]:
         """Send the mask of the lines from ``start`` on, then those of single lines ``again``.
 
-        Yields, after each block, how many lines are done.
+        Yields after each block.
         """
         lines, selection = self._opened(), self._selection
         sender = _Sender(self, content["id"], content["start"])
         masks = self._masks(content, lines, sender)
-        looked = content["start"]
-        for piece in _blocks(lines, selection, looked, masks):
+        for piece in _blocks(lines, selection, content["start"], masks):
             sender.add(piece)
-            looked += len(piece)
-            yield looked
+            yield
         again = [
             (position, bytes(masks(selection[position], selection[position] + 1)))
             for position in content["again"]

@@ -300,12 +300,12 @@ class Session:
 
     def _worst(self, column: Column | None, start: int, stop: int) -> int:
         """Return the code of the worst shown level from warnings on; 0: there is none."""
-        for level in ("critical", "error", "warning"):
-            code = CODES[level]
-            has_any = column is not None and column.counts[code] > 0
-            if has_any and self._have(column, start, stop, columns.exactly(code)):
-                return code
-        return 0
+        if not self._have(column, start, stop, columns.at_least("warning")):
+            return 0
+        for level in ("critical", "error"):
+            if self._have(column, start, stop, columns.exactly(CODES[level])):
+                return CODES[level]
+        return CODES["warning"]
 
     def _have(self, column: Column | None, start: int, stop: int, table: bytes | None) -> bool:
         if column is None or not column.count:

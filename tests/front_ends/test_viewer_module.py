@@ -63,6 +63,7 @@ HOST = """
             if (reply) setTimeout(() => this.tell({...reply, re: content.id, view: content.view}));
         },
     };
+    window.tellStatus = (view) => model.tell({...status({}), view});
     window.draw = async () => {
         const el = document.body.appendChild(document.createElement('div'));
         return {el, end: await viewer.render({model, el, experimental: {}})};
@@ -138,6 +139,26 @@ def test_two_views_of_a_model_are_apart_and_leave_nothing_behind(host: Host) -> 
     assert host.js("return intervals.size") == 0
     assert host.js("return document.head.querySelectorAll('style, link, script').length") == 0
     assert host.js("return problems") == []
+
+
+def test_marks_that_do_not_come_are_not_asked_for_again_and_again(host: Host) -> None:
+    host.draw()
+    host.await_lines([THREE])
+    # The kernel of this page never answers what marks are asked for.
+    asked = "return new Set(model.heard.filter((m) => m.do === 'marks').map((m) => m.id)).size"
+    eventually(lambda: host.js(asked) == 1, "the first marks asked for")
+    told = """
+        const [{view}] = model.heard;
+        let count = 20;
+        const tell = () => {
+            tellStatus(view);
+            if (--count) requestAnimationFrame(tell);
+            else arguments[0]();
+        };
+        tell();
+    """
+    host.browser.execute_async_script(told)
+    assert host.js(asked) == 1
 
 
 def test_it_sets_nothing_of_the_page_s(host: Host) -> None:

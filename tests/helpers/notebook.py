@@ -16,7 +16,7 @@ from helpers.wait import LIMIT_S, eventually
 #: Names another Python for the kernels, such as one with the oldest ipykernel.
 KERNEL_PYTHON = "IPYFDCAPTURE_KERNEL_PYTHON"
 #: Where each front end shows the file ``work/NAME``.
-PATHS = {"jupyterlab": "doc/tree/", "notebook": "notebooks/"}
+PATHS = {"jupyterlab": "doc/tree/", "notebook": "notebooks/", "nbclassic": "notebooks/"}
 
 
 class NotebookServer:
@@ -73,6 +73,11 @@ class NotebookServer:
             place = home / f"jupyter_config_dir/lab/user-settings/{scope}{extension}"
             place.mkdir(parents=True, exist_ok=True)
             (place / f"{plugin}.jupyterlab-settings").write_text(json.dumps(values))
+        # Where ipyparallel is installed, its part of the front end opens a dialogue: the server has
+        # none of its own.
+        config = home / "jupyter_config_dir/labconfig/page_config.json"
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text(json.dumps({"disabledExtensions": {"ipyparallel-labextension": True}}))
         options = {
             "IdentityProvider.token": "",
             "ServerApp.port": "0",
@@ -105,6 +110,10 @@ class NotebookServer:
                 return False
             return True
         return False
+
+    def notebook_url(self, name: str) -> str:
+        """Return where the front end shows a notebook."""
+        return f"{self.url}{PATHS[self.app]}{name}"
 
     def write(
         self, name: str, cells: list[str], outputs: dict[int, list[Any]] | None = None
@@ -139,7 +148,7 @@ class NotebookPage:
 
     def __init__(self, browser: Any, server: NotebookServer, name: str) -> None:
         self.browser = browser
-        browser.get(server.url + PATHS[server.app] + name)
+        browser.get(server.notebook_url(name))
         self.await_idle()
 
     def js(self, script: str, *arguments: Any) -> Any:

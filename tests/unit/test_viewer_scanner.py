@@ -14,6 +14,7 @@ from helpers.wait import LIMIT_S
 
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.lines import BLOCK_BYTES
+from ipyfdcapture.viewer import scanner as scanner_module
 from ipyfdcapture.viewer.scan import Scan
 from ipyfdcapture.viewer.scanner import Scanner
 from ipyfdcapture.viewer.wire import Wire
@@ -91,7 +92,7 @@ def test_what_the_user_waits_for_is_looked_through_side_by_side(
 ) -> None:
     kernel, scanner = asking
     opened(kernel, log)
-    steps: list[tuple[int, int]] = []
+    steps: list[tuple[float, float]] = []
     for number, kind in ((2, LEVELS), (3, SOURCES), (4, SEARCH)):
         kernel.scan(number, kind)
     kernel.ask("want", 9, tasks=[3, 4])
@@ -100,10 +101,33 @@ def test_what_the_user_waits_for_is_looked_through_side_by_side(
     def noted() -> None:
         go_on()
         if 3 in scanner._tasks and 4 in scanner._tasks:
-            steps.append((scanner._looked[3], scanner._looked[4]))
+            steps.append((scanner._spent[3], scanner._spent[4]))
 
     scanner._go_on = noted  # type: ignore[method-assign]
     assert order_of_ends(kernel, scanner, 3)[2] == 2
-    blocks = sorted({looked for pair in steps for looked in pair})
-    assert len(blocks) > 4
-    assert all(abs(blocks.index(one) - blocks.index(other)) <= 1 for one, other in steps)
+    assert len(steps) > 4
+    both = list(zip(steps, [(0.0, 0.0), *steps], strict=False))
+    longest = max(now[i] - before[i] for now, before in both for i in (0, 1))
+    assert all(abs(one - other) <= longest for one, other in steps)
+
+
+def test_what_takes_a_moment_does_not_wait_for_what_takes_a_minute(
+    asking: tuple[Asking, Scanner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, scanner = asking
+    now = 0.0
+    blocks = {3: 0, 4: 0}
+
+    def work(number: int, seconds: float) -> Iterator[None]:
+        nonlocal now
+        for _ in range(100):
+            now += seconds
+            blocks[number] += 1
+            yield
+
+    monkeypatch.setattr(scanner_module.time, "monotonic", lambda: now)
+    scanner._tasks = {3: work(3, 0.25), 4: work(4, 10.0)}
+    scanner._spent = {3: 0.0, 4: 0.0}
+    while 3 in scanner._tasks:
+        scanner._go_on()
+    assert blocks == {3: 100, 4: 3}

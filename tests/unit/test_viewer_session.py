@@ -22,6 +22,7 @@ from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.levels import LEVELS, level_of
 from ipyfdcapture.viewer import scan, waiting
 from ipyfdcapture.viewer.columns import LEVELS as LEVELS_KEY
+from ipyfdcapture.viewer.columns import Key
 from ipyfdcapture.viewer.finder import Finder
 from ipyfdcapture.viewer.masks import Mask, widened
 from ipyfdcapture.viewer.session import FIRST_ROWS
@@ -271,6 +272,25 @@ def test_who_steps_to_a_level_waits_for_levels_before_the_rest(
         assert wanted[-1] == []
         view.ask("filter", **(NO_FILTER | {"level": "error"}))
         assert wanted[-1] == [finder.found(LEVELS_KEY).task]  # type: ignore[union-attr]
+
+
+def test_a_search_that_nobody_waits_for_is_given_up() -> None:
+    log = make_log([(0, b"a\n"), (1, b"b\n")])
+    with asked(log) as view, view.session.lock:
+        finder = view.session.finder
+
+        def search(text: str) -> Key:
+            view.ask("search", pattern={"text": text, "regex": False, "case": True})
+            key = view.session.shown.search_key
+            assert key is not None
+            return key
+
+        half, whole = search("b"), search("bb")
+        assert finder.found(half) is None
+        assert set(finder._tasks.values()) == {LEVELS_KEY, whole}
+        view.ask("filter", **(NO_FILTER | {"within": [vars(whole.pattern)]}))
+        view.ask("search", pattern=None)
+        assert finder.found(whole) is not None
 
 
 def test_marks_come_while_a_scan_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,9 @@ export class CommSource {
     const request = this.waiting.get(content.re);
     if (!request) return;
     if (content.later) {
+      // The kernel is there: no one need be told that it is waited for.
       request.sent = performance.now();
+      request.since = Infinity;
       return;
     }
     this.waiting.delete(content.re);

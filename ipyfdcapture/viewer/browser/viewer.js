@@ -15,7 +15,7 @@ import { copyLines, saveLines } from "./taking.js";
 
 /** Characters of a source before each line. */
 const MOST_SOURCE = 24;
-/** Marks are asked for no more often than this. */
+/** The least time between marks. */
 const MARKS_MS = 200;
 /** What waits asks again after this, though it hears nothing: what it waits for may have been told
  * before it began to wait. */
@@ -42,8 +42,8 @@ export class Viewer {
     this.follow = false;
     this.isSeen = true;
     this.frame = 0;
-    /** When marks were asked for last, in ms. */
-    this.marked = -Infinity;
+    /** Whether marks are older than the last status, and whether they are being asked for. */
+    this.isStale = this.isAsking = false;
     /** @type {{[name: string]: number}} */
     this.timers = {};
     /** A move that waits for a scan to get there. @type {null | (() => void)} */
@@ -136,6 +136,7 @@ export class Viewer {
   close() {
     for (const observer of this.observers ?? []) observer.disconnect();
     for (const timer of Object.values(this.timers)) clearTimeout(timer);
+    this.isStale = false;
     this.source.close();
     this.root.remove();
   }
@@ -178,9 +179,7 @@ export class Viewer {
     this.lines.take(status);
     this.caret = Math.min(this.caret, Math.max(0, this.lines.total - 1));
     if (this.follow && before?.shown !== status.shown) this.toEnd();
-    // While a scan goes on, this is told ten times a second.
-    const rest = this.marked + MARKS_MS - performance.now();
-    this.timers.marks ||= setTimeout(() => this.askMarks(), Math.max(0, rest));
+    this.askMarks();
     this.sayStatus();
     this.filters.timeline.take(status.timeline);
     this.redraw();
@@ -202,12 +201,20 @@ export class Viewer {
     if (status.level) this.filters.levels.value = status.level;
   }
 
+  /** Have marks as of the last status. While a scan goes on, one comes ten times a second: the next
+   * marks are asked for once these are here, so that what the reader asks for need not wait. */
   async askMarks() {
-    this.timers.marks = 0;
-    this.marked = performance.now();
-    const reply = await this.source.ask({ do: "marks", buckets: this.marks.buckets });
-    if (reply.levels && reply.generation === this.lines.generation)
-      this.marks.draw(reply.levels, reply.matches);
+    this.isStale = true;
+    if (this.isAsking) return;
+    this.isAsking = true;
+    while (this.isStale) {
+      this.isStale = false;
+      const reply = await this.source.ask({ do: "marks", buckets: this.marks.buckets });
+      if (reply.levels && reply.generation === this.lines.generation)
+        this.marks.draw(reply.levels, reply.matches);
+      await new Promise((go) => setTimeout(go, MARKS_MS));
+    }
+    this.isAsking = false;
   }
 
   sayStatus() {
