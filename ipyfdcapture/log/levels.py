@@ -7,13 +7,16 @@ all digits are one: programs have few shapes, and each is looked at once.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections import Counter
+from itertools import repeat
+from operator import contains, or_
 
 from . import level_rules
 from .level_rules import CRASHES, LETTERED, WORDED, WORDS, Rule
-from .lines import content
+from .lines import content, grouped
 from .reading import Reading
 from .seen import Sight
 
@@ -66,10 +69,10 @@ _LETTERS = frozenset(
     + [letter + b"0" * n for letter in (b"i", b"w", b"e", b"f") for n in range(3, 9)]
 )
 _SUSPECTS = _WORDS | _LETTERS
-#: What makes all but letters and digits a space, and letters lower case.
-_AS_WORDS = bytes(ord(chr(i).lower()) if chr(i).isalnum() else 32 for i in range(128)) + bytes(
-    range(128, 256)
-)
+#: What makes all but letters, digits and ends of lines a space, and letters lower case.
+_AS_WORDS = bytes(
+    ord(chr(i).lower()) if chr(i).isalnum() or chr(i) == "\n" else 32 for i in range(128)
+) + bytes(range(128, 256))
 
 
 def level_of(line: bytes) -> str | None:
@@ -118,10 +121,9 @@ class LevelFinder:
         if not (self._sight.is_plain(body) and (body.isascii() or self._sight.is_utf8)):
             body = self._sight.seen_body(body).encode("utf-8", "replace")
         body = body.translate(_ONE_DIGIT)
-        self._known.are_of(body)
         shapes = body.split(b"\n")
         shapes.pop()
-        return list(map(self._known.__getitem__, shapes))
+        return self._known.levels(shapes)
 
 
 #: What stands for each level, and for none, where levels of lines are held as bytes.
@@ -140,46 +142,76 @@ class LevelCodes:
         return bytes(map(CODES.__getitem__, levels))
 
 
-class _Shapes(dict[bytes, "str | None"]):
-    """The levels of shapes of lines: those that were met lately are remembered."""
+class _Shapes:
+    """The levels of shapes of lines: those that come again are remembered."""
 
-    _body = b""
-    _parts: list[bytes] | None = None
-    _is_ascii = False
+    def __init__(self) -> None:
+        self._known: dict[bytes, str | None] = {}
 
-    def are_of(self, body: bytes) -> None:
-        """Take the shapes, which each end with a newline, that are asked for next."""
-        self._body = body
-        self._parts = None
+    def levels(self, shapes: list[bytes]) -> list[str | None]:
+        """Return the level of each shape."""
+        known = self._known
+        with contextlib.suppress(KeyError):
+            return list(map(known.__getitem__, shapes))
+        new = [shape for shape in dict.fromkeys(shapes) if shape not in known]
+        found = dict(zip(new, _levels_of(new), strict=True))
+        levels = [found[shape] if shape in found else known[shape] for shape in shapes]
+        if len(shapes) == 1 or 2 * len(new) < len(shapes):  # words in any order never come again
+            self._remember(found)
+        return levels
 
-    def __missing__(self, shape: bytes) -> str | None:
-        looked_at = shape if len(shape) <= _LOOK_AT_CHARACTERS else shape[: 4 * _LOOK_AT_CHARACTERS]
-        level = None
-        # Most lines of prose have nothing of the kind: to try the rules takes ten times as long.
-        words = looked_at.translate(_AS_WORDS).split()
-        is_suspect = not _SUSPECTS.isdisjoint(words)
-        has_words = self._has_part(shape) or (is_suspect and not _WORDS.isdisjoint(words))
-        if has_words or is_suspect:
-            text = looked_at.decode("utf-8", "replace")
-            level = _level_of_shape(text[:_LOOK_AT_CHARACTERS], _patterns(has_words))
-        if len(shape) <= _LOOK_AT_CHARACTERS:
-            if len(self) >= _MOST_SHAPES:
-                self.clear()
-            self[shape] = level
-        return level
+    def _remember(self, found: dict[bytes, str | None]) -> None:
+        if len(self._known) + len(found) > _MOST_SHAPES:
+            self._known.clear()
+        self._known |= {
+            shape: level for shape, level in found.items() if len(shape) <= _LOOK_AT_CHARACTERS
+        }
 
-    def _has_part(self, shape: bytes) -> bool:
-        """Tell whether a shape has one of `_PARTS`, or characters beyond ASCII."""
-        if self._parts is None:  # of many lines most have none of them
-            lower = self._body.lower()
-            self._parts = [part for part in _PARTS if part in lower]
-            self._is_ascii = self._body.isascii()
-        if not self._is_ascii and not shape.isascii():
-            return True
-        if not self._parts:
-            return False
-        shape = shape.lower()
-        return any(part in shape for part in self._parts)
+
+def _levels_of(shapes: list[bytes]) -> list[str | None]:
+    """Return the level of each shape by the rules.
+
+    Most lines of prose have nothing that could fit: to find them, all are looked at together, in a
+    tenth of the time that the rules would take.
+    """
+    looked_at = shapes
+    if max(map(len, shapes)) > _LOOK_AT_CHARACTERS:
+        looked_at = [
+            shape if len(shape) <= _LOOK_AT_CHARACTERS else shape[: 4 * _LOOK_AT_CHARACTERS]
+            for shape in shapes
+        ]
+    words = b"\n".join(looked_at).translate(_AS_WORDS).split(b"\n")
+    are_harmless = map(_SUSPECTS.isdisjoint, map(bytes.split, words))
+    levels: list[str | None] = [None] * len(shapes)
+    for i, (has_part, is_harmless) in enumerate(
+        zip(_have_parts(shapes), are_harmless, strict=True)
+    ):
+        if has_part or not is_harmless:
+            has_words = has_part or not _WORDS.isdisjoint(words[i].split())
+            text = looked_at[i].decode("utf-8", "replace")
+            levels[i] = _level_of_shape(text[:_LOOK_AT_CHARACTERS], _patterns(has_words))
+    return levels
+
+
+def _have_parts(shapes: list[bytes]) -> list[bool]:
+    """Tell of each shape whether it has one of `_PARTS`, or characters beyond ASCII."""
+    body = b"\n".join(shapes)
+    found = [False] * len(shapes)
+    if not body.isascii():
+        found = [not is_ascii for is_ascii in map(bytes.isascii, shapes)]
+    lower = body.lower()
+    lines = lower.split(b"\n")
+    for part in _PARTS:
+        # Of many lines most have none of them, which a single sign tells soonest.
+        if _sign_in(part) in lower and part in lower:
+            found = list(map(or_, found, map(contains, lines, repeat(part))))
+    return found
+
+
+@functools.cache
+def _sign_in(part: bytes) -> bytes:
+    """Return the first character that is neither a letter nor a digit; nothing if there is none."""
+    return next((bytes([byte]) for byte in part if not chr(byte).isalnum()), b"")
 
 
 def _level_of_shape(shape: str, rules: list[re.Pattern[str]]) -> str | None:
@@ -266,7 +298,8 @@ def count_levels(reading: Reading) -> dict[str, int]:
                 counts[finder.level(batch.ends_of_cut_line(ENDS_BYTES)[0])] += 1
     else:
         rows = reading.lines.read(reading.indices, ENDS_BYTES)
-        counts.update(finder.level(row.raw) for row in rows)
+        for some in grouped(rows):
+            counts.update(finder.levels(b"".join([content(row.raw) + b"\n" for row in some])))
     return {level: counts[level] for level in LEVELS if counts[level]}
 
 

@@ -395,6 +395,20 @@ def _cut_before(data: bytearray, position: int) -> int:
     return position
 
 
+def grouped(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield rows, many at a time: to find their levels together takes a tenth of the time."""
+    some: list[Row] = []
+    nbytes = 0
+    for row in rows:
+        some.append(row)
+        nbytes += len(row.raw)
+        if nbytes >= BLOCK_BYTES:
+            yield some
+            some, nbytes = [], 0
+    if some:
+        yield some
+
+
 def content(raw: bytes) -> bytes:
     r"""Return a line without its line end, ``\n`` or ``\r\n``; a ``\r`` alone is no line end."""
     return raw[:-2] if raw.endswith(b"\r\n") else raw.removesuffix(b"\n")

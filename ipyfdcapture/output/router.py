@@ -85,10 +85,20 @@ class Route:
 active: dict[str, tuple[Route, ...]] = {"stdout": (), "stderr": ()}
 
 
+#: By their numbers, those marks whose contexts pass by captures with what they write to a
+#: descriptor. ``os.write`` asks it first: most of the time there is none.
+passing: set[int] = set()
+
+
+def _captures_nothing(fd: int) -> int | None:
+    return None
+
+
 class Outside(Streams):
     """In a context: captures from a serial number on get nothing from here."""
 
     __slots__ = ("dup_base", "limit")
+    _discard = passing.discard  # here, where it still is when the interpreter ends
 
     def __init__(
         self, limit: int, outer: Streams | None, dup_base: Callable[[int], int | None]
@@ -98,6 +108,11 @@ class Outside(Streams):
         self.limit = limit
         #: Returns a new descriptor for what a captured one was before; None if it is not captured.
         self.dup_base = dup_base
+        if dup_base is not _captures_nothing:
+            passing.add(id(self))
+
+    def __del__(self) -> None:
+        self._discard(id(self))
 
     @property
     def is_over(self) -> bool:
@@ -267,7 +282,9 @@ def remove_route(route: Route) -> None:
 
 
 @contextlib.contextmanager
-def outside(serial: int, dup_base: Callable[[int], int | None] = lambda fd: None) -> Iterator[None]:
+def outside(
+    serial: int, dup_base: Callable[[int], int | None] = _captures_nothing
+) -> Iterator[None]:
     """Have what is written here pass by captures from number ``serial`` on.
 
     For callbacks of a capture, and for what a shell shows of its own. What they write goes to older

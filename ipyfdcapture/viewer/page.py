@@ -20,6 +20,7 @@ from html import escape
 from typing import IO, Any
 
 from ..log.levels import CODES, LevelCodes
+from ..log.lines import grouped
 from ..log.reading import Reading
 from ..log.timing import bytes_over_time, time_range
 from ..log.view import html
@@ -29,7 +30,7 @@ from ..log.view.words import counted, size
 from ..recording.sources import is_stderr
 from .assets import css, page_script
 from .finder import TIMELINE_PARTS
-from .rows import RowWriter, grouped
+from .rows import RowWriter
 from .shown import ascending
 
 #: Of a longer log, the page has `ENDS_BYTES` of either end and what is serious between them.

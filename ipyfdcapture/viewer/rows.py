@@ -9,11 +9,11 @@ of ``[text, flags, foreground, background]``. Colours are numbers: 0 to 15 the n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..log.levels import LevelCodes
-from ..log.lines import BLOCK_BYTES, Row, content
+from ..log.lines import Row, content, grouped
 from ..log.reading import Reading
 from ..log.view.ansi import PLAIN, Colour, Run, Style, plain, runs_of
 from ..log.view.excerpt import row_text
@@ -85,20 +85,6 @@ class RowWriter:
                 text, _ = row_text(self._reading, row, _LOOK_BACK_BYTES)
                 _, style = runs_of(text, self._styles.get(row.source, PLAIN))
                 self._styles[row.source] = style
-
-
-def grouped(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Yield rows, many at a time: the levels of many lines take a tenth of the time."""
-    some: list[Row] = []
-    nbytes = 0
-    for row in rows:
-        some.append(row)
-        nbytes += len(row.raw)
-        if nbytes >= BLOCK_BYTES:
-            yield some
-            some, nbytes = [], 0
-    if some:
-        yield some
 
 
 def _json_of(runs: list[Run]) -> str | list[list[Any]]:
