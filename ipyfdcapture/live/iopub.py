@@ -7,6 +7,8 @@ import html
 import uuid
 from typing import Any
 
+from ..log.view.ansi import plain
+
 #: A line that is too long for the window ends there; it takes no second row. The rest makes it look
 #: as plain text does in JupyterLab, which shows HTML in another size and further to the left.
 _ONE_ROW_A_LINE = (
@@ -56,7 +58,8 @@ class IOPubScreen:
         text = "\n".join(lines)
         data = {"text/plain": text}
         if not self._wraps:
-            data["text/html"] = f'<pre style="{_ONE_ROW_A_LINE}">{html.escape(text)}</pre>'
+            rows = html.escape("\n".join(map(plain, lines)))
+            data["text/html"] = f'<pre style="{_ONE_ROW_A_LINE}">{rows}</pre>'
         if final and not self._is_final and self._display_id:
             self._display({})
             self._display_id = ""

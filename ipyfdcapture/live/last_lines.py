@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
-from ..log.view.ansi import plain
+from ..log.view.ansi import PLAIN, Style, runs_of, style_after
 from ..recording.recording import Recording
 from ..recording.sources import label_of
-from .text import SourceTexts, whole_sequences
+from .text import SourceTexts, shown_row, whole_sequences
 
 #: A view that shows the last lines needs no more of what is new at one look: to read and count all
 #: of a flood would slow it down.
@@ -21,6 +22,15 @@ _LINE_CHARACTERS = 2048
 _UTF8_CONTINUATIONS = bytes(range(0x80, 0xC0))
 
 
+class _Line(NamedTuple):
+    """A line, finished or not."""
+
+    source: int
+    #: In which it begins.
+    style: Style
+    text: str
+
+
 class LastLines:
     """The last lines of all sources, as a view shows them.
 
@@ -32,8 +42,8 @@ class LastLines:
         self._recording = recording
         self._count = count
         self._texts = texts
-        self._lines: deque[tuple[int, str]] = deque(maxlen=count)
-        self._open: dict[int, str] = {}  # the unfinished line of each source
+        self._lines: deque[_Line] = deque(maxlen=count)
+        self._open: dict[int, _Line] = {}  # the unfinished line of each source, if only its style
         self._cut: set[int] = set()  # sources whose unfinished line has lost its start
         self._after_gap: set[int] = set()  # sources of which nothing came since
 
@@ -48,13 +58,17 @@ class LastLines:
 
     def take_text(self, source: int, text: str) -> None:
         """The same for what is decoded."""
-        *complete, rest = (self._open.pop(source, "") + text).split("\n")
+        _, style, opened = self._open.pop(source, _Line(source, PLAIN, ""))
+        *complete, rest = (opened + text).split("\n")
+        last = complete[-self._count :]
         if complete and source in self._cut:
             self._cut.discard(source)
-            complete.pop(0)
-        self._lines.extend((source, _beginning_of(line)) for line in complete[-self._count :])
-        if rest:
-            self._open[source] = _beginning_of(rest)
+            last = complete[1:][-self._count :]
+        style = style_after("\n".join(complete[: len(complete) - len(last)]), style)
+        for line in last:
+            self._lines.append(_beginning_of(_Line(source, style, line)))
+            style = style_after(line, style)
+        self._open[source] = _beginning_of(_Line(source, style, rest))
 
     def _begin_inside(self, source: int, data: bytes) -> bytes:
         """Return data without a piece of a line, a character or an escape sequence at its start."""
@@ -78,26 +92,22 @@ class LastLines:
         self._after_gap.update(range(len(self._recording.sources)))
 
     def rows(self) -> list[str]:
-        """Return the lines as rows of plain text."""
-        lines = [*self._lines, *self._open.items()]
-        return [self._row(source, line) for source, line in lines[-self._count :]]
+        """Return the lines as rows of harmless text in their colours."""
+        lines = [*self._lines, *(line for line in self._open.values() if line.text)]
+        return [self._row(line) for line in lines[-self._count :]]
 
-    def _row(self, source: int, line: str) -> str:
-        label = label_of(self._recording.sources[source])
-        return _shortened((f"[{label}] " if label else "") + plain(line))
-
-
-def _beginning_of(line: str) -> str:
-    """Return what is enough of a line, finished or not, to know what is seen of it."""
-    body = line.rstrip("\r")
-    line = line[body.rfind("\r") + 1 :]
-    if len(line) <= _LINE_CHARACTERS:
-        return line
-    # Longer than that: whatever else comes of it changes nothing.
-    return whole_sequences(line[:_LINE_CHARACTERS]).ljust(_LINE_CHARACTERS + 1, "…")
+    def _row(self, line: _Line) -> str:
+        label = label_of(self._recording.sources[line.source])
+        mark = [(f"[{label}] ", PLAIN)] if label else []
+        return shown_row(mark + runs_of(line.text, line.style)[0], _ROW_CHARACTERS)
 
 
-def _shortened(line: str) -> str:
-    if len(line) <= _ROW_CHARACTERS:
-        return line
-    return whole_sequences(line[: _ROW_CHARACTERS - 1]) + "…"
+def _beginning_of(line: _Line) -> _Line:
+    """Return what is enough of a line to know what is seen of it."""
+    start = line.text.rstrip("\r").rfind("\r") + 1
+    style = style_after(line.text[:start], line.style)
+    text = line.text[start:]
+    if len(text) > _LINE_CHARACTERS:
+        # Whatever else comes of it changes nothing.
+        text = whole_sequences(text[:_LINE_CHARACTERS]).ljust(_LINE_CHARACTERS + 1, "…")
+    return _Line(line.source, style, text)

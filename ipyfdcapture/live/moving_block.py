@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
-from ..log.view.ansi import Row, cut, to_terminal
+from ..log.view.ansi import Row
 from ..log.view.moving_rows import UP_TEXT, MovingRows
 from .target import StreamScreen
+from .text import shown_row
 
 #: So many rows stay in reach; those above them stay as they are. More bars fit on no screen.
 _REACH_ROWS = 50
@@ -70,4 +71,4 @@ class MovingBlock:
 
 
 def _shown(row: Row) -> str:
-    return to_terminal(cut(row.runs(), 0, _ROW_CHARACTERS))
+    return shown_row(row.runs(), _ROW_CHARACTERS)

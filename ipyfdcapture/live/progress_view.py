@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..log.view.ansi import plain
 from ..log.view.words import size
 from .in_place_view import InPlaceView
 
@@ -25,4 +26,4 @@ class ProgressView(InPlaceView):
         return [self._line(self.summary(" · ", " · "))]
 
     def _line(self, *parts: str) -> str:
-        return " · ".join([*parts, *self.last_rows()[-1:]])
+        return " · ".join([*parts, *map(plain, self.last_rows()[-1:])])

@@ -7,12 +7,16 @@ import os
 import unicodedata
 from collections.abc import Callable
 
+from ..log.view.ansi import Run, plain, runs_of, to_terminal
 from ..log.view.words import size
 from ..recording.recording import Recording
 from ..recording.sources import is_stderr, label_of
 from ..recording.tail_reader import Chunk
 from ..system.descriptors import Descriptor
 from ..system.polling import wait_until_writable
+
+#: Where a tab leads to: the next multiple of it.
+_TAB_COLUMNS = 8
 
 
 class TerminalStream:
@@ -87,7 +91,7 @@ class TerminalScreen:
 
     def __init__(self, fd: int) -> None:
         self._fd = Descriptor(fd)
-        self._can_redraw = os.isatty(fd)
+        self._is_terminal = self._can_redraw = os.isatty(fd)
         self._drawn = 0
 
     def draw(self, lines: list[str], final: bool) -> None:
@@ -97,7 +101,9 @@ class TerminalScreen:
         if self._can_redraw:
             # A line that wraps, or one that has left the screen, could not be drawn over.
             columns, rows = _size_of(self._fd)
-            lines = [_beginning(line.expandtabs(), columns - 1) for line in lines[1 - rows :]]
+            lines = [_fitting(line, columns - 1) for line in lines[1 - rows :]]
+        elif not self._is_terminal:
+            lines = list(map(plain, lines))
         back = f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
         text = "".join(line + "\n" for line in lines)
         write_all(self._fd, (back + text).encode("utf-8", "replace"))
@@ -126,14 +132,20 @@ def _size_of(terminal: int) -> tuple[int, int]:
     return columns or 80, rows or 24
 
 
-def _beginning(line: str, columns: int) -> str:
-    """Return as much of a line as fits in so many columns."""
-    left = columns
-    for position, character in enumerate(line):
-        left -= _columns_of(character)
-        if left < 0:
-            return line[:position]
-    return line
+def _fitting(line: str, columns: int) -> str:
+    """Return as much of a line as fits in so many columns, with its colours and without tabs."""
+    fitting: list[Run] = []
+    at = 0
+    for text, style in runs_of(line)[0]:
+        shown = ""
+        for character in text:
+            spaces = _TAB_COLUMNS - at % _TAB_COLUMNS
+            at += spaces if character == "\t" else _columns_of(character)
+            if at > columns:
+                return to_terminal([*fitting, (shown, style)])
+            shown += " " * spaces if character == "\t" else character
+        fitting.append((shown, style))
+    return to_terminal(fitting)
 
 
 def _columns_of(character: str) -> int:

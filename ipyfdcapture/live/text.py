@@ -6,7 +6,15 @@ import re
 
 from ..log.decoding import SourceDecoders
 from ..log.line import Line
-from ..log.view.ansi import SCREEN_BEGINS, SCREEN_ENDS, SCREEN_MARK
+from ..log.view.ansi import (
+    PLAIN,
+    SCREEN_BEGINS,
+    SCREEN_ENDS,
+    SCREEN_MARK,
+    Run,
+    cut,
+    to_terminal,
+)
 from ..recording.recording import Recording
 from ..recording.tail_reader import Chunk
 
@@ -102,6 +110,21 @@ def whole_sequences(text: str) -> str:
     """Return the text without the beginning of an escape sequence at its end."""
     cut = _UNFINISHED.search(text, max(0, len(text) - _LONGEST_SEQUENCE))
     return text[: cut.start()] if cut else text
+
+
+#: A row takes at most so many characters with its colours: each character may have one of its own.
+_ROW_CHARACTERS = 1500
+
+
+def shown_row(runs: list[Run], max_characters: int) -> str:
+    """Return the start of a row for a place where all rows are drawn again and again.
+
+    It keeps its colours, unless they take more than the text.
+    """
+    if sum(len(text) for text, _ in runs) > max_characters:
+        runs = [*cut(runs, 0, max_characters - 1), ("…", PLAIN)]
+    row = to_terminal(runs)
+    return row if len(row) <= _ROW_CHARACTERS else "".join(text for text, _ in runs)
 
 
 def collapse_redraws(text: str) -> str:

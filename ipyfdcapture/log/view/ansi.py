@@ -114,6 +114,14 @@ def follow(row: Row, token: re.Match[str], style: Style) -> Style:
     return style
 
 
+def style_after(text: str, style: Style = PLAIN) -> Style:
+    """Return the style in which text leaves what follows it."""
+    last_reset = max(text.rfind("\x1b[0m"), text.rfind("\x1b[m"), 0)
+    for sgr in _SGR.finditer(text, last_reset):
+        style = restyled(style, sgr[1])
+    return style
+
+
 def plain(text: str) -> str:
     """Return one line as harmless text without styles."""
     return "".join(part for part, _ in runs_of(text)[0])

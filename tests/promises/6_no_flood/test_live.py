@@ -466,7 +466,7 @@ def test_a_line_that_never_ends_is_cut_between_characters_and_sequences(
     )
     start, _, end = flood_parts(reply)
     assert re.fullmatch("(\x1b\\[38;5;196m\u20ac\x1b\\[0m)*(\x1b\\[38;5;196m)?\u20ac?", start)
-    assert re.fullmatch("\u20ac+…?\n", end)
+    assert re.fullmatch("\x1b\\[38;2;255;0;0m\u20ac+…?\x1b\\[0m\n", end)
     assert "\ufffd" not in start + end
 
 
@@ -631,6 +631,19 @@ def test_tail_shows_the_last_lines_in_place_and_folds(kernel: Kernel, gate: Gate
     assert kernel.value("len(logs)") == 11
 
 
+def test_tail_keeps_the_colours_and_progress_shows_none(kernel: Kernel) -> None:
+    code = "print('\\x1b[31mred\\x1b[0m line')\nraise ValueError"
+    reply = kernel.run(f"%%capture_fd --tail 3 logs\n{code}")
+    assert drawn(reply.own)[-1].startswith("\x1b[31mred\x1b[0m line\nfailed after")
+    reply = kernel.run(f"%%capture_fd --progress logs\n{code}")
+    # Of a failure the last lines stay, as text and as HTML.
+    (data,) = (data for data in reply.displays if "failed" in data.get("text/plain", ""))
+    assert data["text/plain"].startswith("\x1b[31mred\x1b[0m line\nfailed after")
+    assert ">red line\nfailed after" in data["text/html"]
+    reply = kernel.run(f"%%capture_fd --progress logs\n{code.partition('raise')[0]}")
+    assert re.fullmatch(r"finished in .* · all in logs · red line", drawn(reply.own)[-1])
+
+
 def test_progress_is_one_line_in_place(kernel: Kernel, gate: Gate) -> None:
     reply, _early = run_to_gate(
         kernel,
@@ -661,21 +674,26 @@ def test_a_bar_without_a_line_end_is_seen(kernel: Kernel, gate: Gate, option: st
     assert "1 line" in drawn(reply.own)[-1]
 
 
-@pytest.mark.parametrize("option", ["--tail 2", "--progress"])
-def test_the_last_lines_are_plain_text(kernel: Kernel, gate: Gate, option: str) -> None:
+@pytest.mark.parametrize(
+    ("option", "red"), [("--tail 2", "\x1b[31mred\x1b[0m"), ("--progress", "red")]
+)
+def test_the_last_lines_are_text_and_colours_alone(
+    kernel: Kernel, gate: Gate, option: str, red: str
+) -> None:
     reply, _ = run_to_gate(
         kernel,
         gate,
         f"%%capture_fd {option} -v logs\n"
         f"print('\\x1b[31mred\\x1b[0m <b>bold</b>\\x07\\x1b]0;title\\x07')\n{gate.wait}",
-        has_drawn(r"red <b>bold</b>\\x07$"),
+        has_drawn(rf"{re.escape(red)} <b>bold</b>\\x07$"),
     )
     for data in reply.displays:
         # Progress is markup, in which nothing of the text is: it takes one row at any width.
         markup = data.pop("text/html", "<pre></pre>") if option == "--progress" else ""
-        assert "<b>" not in markup and markup.count("<") in (0, 2)
+        assert "<b>" not in markup and markup.count("<") in (0, 2) and "\x1b" not in markup
         assert list(data) == ["text/plain"]
-    assert not any("title" in state or "\x1b" in state for state in drawn(reply.own))
+    assert not any("title" in state for state in drawn(reply.own))
+    assert not any("\x1b" in state.replace(red, "") for state in drawn(reply.own))
 
 
 @pytest.mark.parametrize("option", ["--tail 2", "--progress"])
@@ -1234,12 +1252,13 @@ def test_in_the_terminal_a_bar_may_move_for_long(terminal: Terminal) -> None:
 def test_the_terminal_shows_the_last_lines_and_folds_them(terminal: Terminal) -> None:
     gate = Gate(terminal.directory)
     terminal.send(
-        f"%%capture_fd --tail 2 -v logs\nfor i in range(9): print('line', i)\n{gate.wait}"
+        f"%%capture_fd --tail 2 -v logs\nfor i in range(8): print('line', i)\n"
+        f"print('\\x1b[32mline 8\\x1b[0m')\n{gate.wait}"
     )
-    terminal.expect("line 8")
+    terminal.expect(r"\x1b\[32mline 8\x1b\[0m")
     gate.open()
     shown = terminal.finish()
-    assert re.search(r"line 8\s+finished in \d+\.\d s: 9 lines, 63 B, all in logs", shown), shown
+    assert re.search(r"line 8\s+finished in \d+\.\d s: 9 lines, 72 B, all in logs", shown), shown
     assert "line 0" not in shown
 
 

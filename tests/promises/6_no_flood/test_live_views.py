@@ -20,12 +20,14 @@ from hypothesis import strategies as st
 from ipyfdcapture.live import stream_view
 from ipyfdcapture.live.follower import Follower
 from ipyfdcapture.live.last_lines import LastLines
+from ipyfdcapture.live.moving_block import MovingBlock
 from ipyfdcapture.live.progress_view import ProgressView
 from ipyfdcapture.live.stream_view import StreamView
 from ipyfdcapture.live.tail_view import TailView
 from ipyfdcapture.live.target import Target
 from ipyfdcapture.live.terminal import TerminalScreen
 from ipyfdcapture.live.text import SourceTexts
+from ipyfdcapture.log.view.ansi import PLAIN, plain, style_after
 from ipyfdcapture.recording.metadata import Metadata
 from ipyfdcapture.recording.recording import Recording, State
 from ipyfdcapture.recording.tail_reader import Chunk
@@ -56,6 +58,9 @@ class Screen:
 
     def write(self, stderr: bool, text: str) -> None:
         self.written[stderr] += text
+
+    def beside(self) -> Screen:
+        return self
 
     def draw(self, lines: list[str], final: bool) -> None:
         self.states.append(lines)
@@ -223,7 +228,37 @@ def test_of_a_line_that_never_ends_there_are_no_broken_pieces(make_growing: Make
         for more in (b"", b"\xe2\x82", b"\xac and more"):
             last.take(0, more)
             (row,) = last.rows()
-            assert re.fullmatch("\u20ac{100,499}\u2026+", row)
+            assert re.fullmatch("\u20ac{100,499}\u2026+", plain(row))
+
+
+def test_the_last_lines_keep_their_colours(make_growing: MakeGrowing) -> None:
+    growing = make_growing()
+    last = LastLines(growing.recording, 3, SourceTexts(growing.recording))
+    red, green, end = "\x1b[31m", "\x1b[32m", "\x1b[0m"
+    last.take(0, f"{red}begins\nis left out\ngoes on\nends{end} here\n{green}10%\r20".encode())
+    assert last.rows() == [f"{red}goes on{end}", f"{red}ends{end} here", f"{green}20{end}"]
+    last.take(0, b"%\nstill\n")
+    last.take(2, b"\x1b[1mbold\n")
+    assert last.rows() == [f"{green}20%{end}", f"{green}still{end}", "[child] \x1b[1mbold" + end]
+    last.skip()  # nobody knows what colour it has now
+    last.take(0, b"\nplain\n")
+    assert last.rows() == ["plain"]
+
+
+def test_rows_in_many_colours_are_bounded(make_growing: MakeGrowing) -> None:
+    """They are drawn again and again. A colour for each character would take twenty times as long
+    as the text."""
+    growing = make_growing()
+    last = LastLines(growing.recording, 3, SourceTexts(growing.recording))
+    rainbow = "".join(f"\x1b[38;2;1;2;{n % 256}m#" for n in range(600))
+    last.take(0, rainbow.encode())
+    (row,) = last.rows()
+    assert re.fullmatch("#{100,499}\u2026+", row)
+    screen = Screen()
+    block = MovingBlock(screen)
+    block.take(rainbow * 2)
+    block.draw()
+    assert screen.states == [["#" * 999 + "\u2026"]]
 
 
 # -- views --------------------------------------------------------------------------------------
@@ -519,6 +554,7 @@ LONG_LINES = {
     "mixed": "a\u6f22" * 30,
     "tabs": "\ta\tb\tc\td",
     "an emoji": "\N{SNAKE}" * 30,
+    "colours": "\x1b[31mred\x1b[0m\t\x1b[1;44mon blue and \u6f22\x1b[0m" * 9,
 }
 
 
@@ -536,5 +572,7 @@ def test_what_is_drawn_fits_so_that_it_can_be_drawn_over(
         found += os.read(shown, 1 << 16)
     rows = found.decode().split("\r\n")
     assert len(rows) == 4 + 1 + 1  # with a row left for the cursor
-    assert all(17 <= wcwidth.wcswidth(row) <= 19 for row in rows[:4])
+    assert all(17 <= wcwidth.wcswidth(plain(row)) <= 19 for row in rows[:4])
+    assert all(style_after(row) == PLAIN for row in rows[:4])
+    assert all(("\x1b[31mred" in row) == ("red" in line) for row in rows[:4])
     assert rows[4:] == ["\x1b[4F\x1b[Jthe end", ""]
