@@ -18,7 +18,7 @@ _REACH_ROWS = 50
 #: Of a row so many characters are shown. No terminal is wider.
 _ROW_CHARACTERS = 1000
 #: With this a program hides the cursor, mostly before the first of its bars.
-_HIDES_CURSOR = re.compile(r"\x1b\[\?25l")
+_HIDES_CURSOR = re.compile(r"\r*\x1b\[\?25l")
 
 
 def first_frame_of(text: str) -> int | None:

@@ -11,6 +11,7 @@ from ..recording.sources import is_stderr, label_of
 from ..recording.tail_reader import Chunk, by_source
 from .last_lines import TAIL_BYTES, LastLines
 from .moving_block import MovingBlock, draws_over, first_frame_of
+from .moving_lines import MovingLines, in_place
 from .pace import MESSAGES_PER_S, Pace
 from .target import StreamScreen
 from .text import LineAssembler, ShownTexts, collapse_redraws, whole_sequences
@@ -58,6 +59,8 @@ class StreamView:
         """See `Target`."""
         self._recording = recording
         self._texts = ShownTexts(recording)
+        self._moving = MovingLines()
+        self._open_stream: bool | None = None  # whose last line goes on: stderr's, stdout's
         self._lines = LineAssembler(recording)  # of labelled children
 
     def show(self, chunks: list[Chunk]) -> None:
@@ -71,7 +74,7 @@ class StreamView:
             label = label_of(self._recording.sources[source])
             if label:
                 lines = self._lines.take(Chunk(source, 0, data))
-                self._add(source, "".join(f"[{label}] {line}\n" for line in lines))
+                self._add(source, "".join(f"[{label}] {in_place(line)}\n" for line in lines))
             else:
                 self._add_rows(source, self._texts.take(source, data))
 
@@ -85,18 +88,18 @@ class StreamView:
         if self._block is None:
             start = first_frame_of(text)
             if start is not None:
-                self._add(source, text[:start])
+                self._add(source, self._moving.take(source, text[:start]))
                 text = text[start:]
             elif draws_over(text):
                 text = self._take_back(source) + text
             else:
-                return self._add(source, text)
+                return self._add(source, self._moving.take(source, text))
             self.catch_up()
             self._block = MovingBlock(self._screen.beside())
             self.tail_bytes = TAIL_BYTES  # to draw more over than that takes too long
             self._block_source = source
         elif source != self._block_source:
-            return self._add(source, text)
+            return self._add(source, self._moving.take(source, text))
         above = self._block.take(text)
         self._left -= _bytes_in(above)
         self._lines_left -= above.count("\n")
@@ -107,14 +110,21 @@ class StreamView:
         return None
 
     def _take_back(self, source: int) -> str:
-        """Return what a source wrote last and was not shown yet: it may be drawn over."""
+        """Return what a source wrote last: it may be drawn over.
+
+        That is what was not shown yet, or else a line without an end, which is erased there.
+        """
         stderr = is_stderr(self._recording.sources[source])
-        if not self._pending or self._pending[-1][0] != stderr:
-            return ""
-        text = "".join(self._pending.pop()[1])
-        self._left += _bytes_in(text)
-        self._lines_left += text.count("\n")
-        return text
+        line, erasure = self._moving.take_back(source)
+        text = ""
+        if self._pending and self._pending[-1][0] == stderr:
+            text = "".join(self._pending.pop()[1])
+            self._left += _bytes_in(text)
+            self._lines_left += text.count("\n")
+        if self._open_stream != stderr or self._pending or "\n" in text:
+            return text
+        self._pending.append((stderr, [erasure]))
+        return line
 
     def _end_block(self) -> None:
         block, self._block = self._block, None
@@ -186,7 +196,9 @@ class StreamView:
 
     def _send(self, stderr: bool, parts: list[str]) -> None:
         self._pace.note()
-        self._screen.write(stderr, "".join(parts))
+        text = "".join(parts)
+        self._open_stream = None if text.endswith("\n") else stderr
+        self._screen.write(stderr, text)
 
     def _draw_counts(self, final: bool) -> None:
         rows = self._last.rows() if self._last is not None and self._capture_ended else []
@@ -201,6 +213,7 @@ class StreamView:
             self._group()
         while self._pending:
             self._send(*self._pending.pop(0))
+        self._open_stream = None
         if self._block is not None and self._block.is_news:
             self._pace.note()
             self._block.draw()
@@ -232,7 +245,7 @@ class StreamView:
             if rest:
                 self._pending.append((is_stderr(sources[source]), [rest]))
         for line in self._lines.finish():
-            text = f"[{label_of(line.source)}] {line}\n"
+            text = f"[{label_of(line.source)}] {in_place(line)}\n"
             self._pending.append((is_stderr(line.source), [text]))
 
     def close(self) -> None:

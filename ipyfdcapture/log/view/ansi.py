@@ -293,6 +293,12 @@ def to_terminal(runs: list[Run]) -> str:
     return "".join(parts)
 
 
+def sgr_of(style: Style) -> str:
+    """Return the sequence that begins a style, whatever was before it."""
+    codes = _sgr_codes(style)
+    return f"\x1b[0;{codes}m" if codes else "\x1b[0m"
+
+
 def _sgr_codes(style: Style) -> str:
     if style == PLAIN:
         return ""

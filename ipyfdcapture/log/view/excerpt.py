@@ -5,14 +5,18 @@ Of lines that are drawn over by others, as bars of several lines are, it shows t
 
 from __future__ import annotations
 
+import re
+
 from ..folding import Fold
 from ..lines import Row, content
 from ..reading import Reading
-from .ansi import to_terminal
+from .ansi import CURSOR_SEQUENCE, runs_of, to_terminal
 from .moving_rows import UP
 
 #: So much is read of the start and of the end of a long line: no view shows more.
 ENDS_BYTES = 8 << 10
+#: What moves the cursor in a line, but for the carriage return.
+MOVE = re.compile(f"\b|{CURSOR_SEQUENCE}".encode("latin-1"))
 #: Of a log of at most so many lines all are read, to show no more of its bars than their end.
 _FOLDED_LINES = 5000
 
@@ -25,11 +29,11 @@ def excerpt(reading: Reading, head: int, tail: int) -> tuple[list[Row], int, lis
         return _folded(reading, list(lines.read(indices, ENDS_BYTES))), 0, []
     first, last = indices[:head], indices[len(indices) - tail :]
     last_rows = list(lines.read(last, ENDS_BYTES))
-    if _goes_up(last_rows) and len(indices) <= _FOLDED_LINES:
+    first_rows = list(lines.read(first, ENDS_BYTES))
+    if _goes_up(first_rows + last_rows) and len(indices) <= _FOLDED_LINES:
         all_rows = _folded(reading, list(lines.read(indices, ENDS_BYTES)))
         if len(all_rows) <= head + tail:
             return all_rows, 0, []
-    first_rows = list(lines.read(first, ENDS_BYTES))
     return _folded(reading, first_rows), left_out, _folded(reading, last_rows)
 
 
@@ -56,13 +60,18 @@ def _goes_up(rows: list[Row]) -> bool:
 def row_text(reading: Reading, row: Row, max_bytes: int) -> tuple[str, int]:
     r"""Return the text of a line, cut to about ``max_bytes``, and how many bytes were left out.
 
-    Of a long line that was rewritten with ``\r``, the end is what counts. If the middle of the
-    line was not read, ``max_bytes`` must be less than what was read of its start and of its end.
+    Of a long line in which the cursor moved, as in a spinner's, little may be seen in the end. Of
+    one that was rewritten with ``\r``, the end is what counts. If the middle of the line was not
+    read, ``max_bytes`` must be less than what was read of its start and of its end.
     """
     raw = row.raw.removesuffix(b"\n").removesuffix(b"\r")
     cut = len(raw) + row.left_out - max_bytes
     if cut <= 0:
         return reading.decode(raw), 0
+    if not row.left_out and MOVE.search(raw):
+        seen = to_terminal(runs_of(reading.decode(raw))[0])
+        if len(seen.encode("utf-8", "replace")) <= max_bytes:
+            return seen, 0
     rewritten = raw.find(b"\r", len(raw) - max_bytes)
     if rewritten >= 0:
         return reading.decode(raw[rewritten + 1 :]), 0

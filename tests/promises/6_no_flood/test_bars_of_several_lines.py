@@ -77,6 +77,13 @@ def test_long_logs_before_and_after_stay_as_they_are() -> None:
     assert log.grep("line 7\n".strip()).plain.startswith("line 7\n")
 
 
+def test_bars_at_the_start_of_a_log_are_seen_once_in_its_view() -> None:
+    after = "".join(f"line {n}\n" for n in range(4))
+    log = log_of(LAYERS, "\x1b[3A\x1b[Jpulled\n", LAYERS, "\x1b[3A\x1b[J", after)
+    assert len(log) > 10  # more than the view shows
+    assert shown(log) == log.plain.splitlines() == ["pulled", *after.splitlines()]
+
+
 def test_a_part_of_a_log_whose_lines_do_not_follow_each_other_draws_nothing_over() -> None:
     log = log_of("a 1\nb 1\n\x1b[2Aa 2\nb 2\n")
     assert log.plain == "a 2\nb 2\n"
