@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from ..log.view.ansi import PLAIN, Style, runs_of, style_after
+from ..log.view.ansi import PLAIN, Run, Style, runs_of, sgr_of, style_after, to_terminal
+from ..log.view.moving_rows import UP_TEXT, MovingRows
 from ..recording.recording import Recording
 from ..recording.sources import label_of
 from .text import SourceTexts, shown_row, whole_sequences
@@ -15,6 +16,8 @@ from .text import SourceTexts, shown_row, whole_sequences
 TAIL_BYTES = 512 << 10
 #: The last lines are looked for in so much of what a source wrote at a stretch.
 _LAST_BYTES = 64 << 10
+#: So many rows can be drawn over. More bars fit on no screen.
+_REACH_ROWS = 50
 #: A row has at most so many characters.
 _ROW_CHARACTERS = 500
 #: So much of a line is kept; more is not needed to show that many characters of it.
@@ -44,6 +47,7 @@ class LastLines:
         self._texts = texts
         self._lines: deque[_Line] = deque(maxlen=count)
         self._open: dict[int, _Line] = {}  # the unfinished line of each source, if only its style
+        self._moving: dict[int, MovingRows] = {}  # of sources that draw over their last rows
         self._cut: set[int] = set()  # sources whose unfinished line has lost its start
         self._after_gap: set[int] = set()  # sources of which nothing came since
 
@@ -58,6 +62,36 @@ class LastLines:
 
     def take_text(self, source: int, text: str) -> None:
         """The same for what is decoded."""
+        if source in self._moving or UP_TEXT.search(text):
+            self._take_moving(source, text)
+        else:
+            self._take_lines(source, text)
+
+    def _take_moving(self, source: int, text: str) -> None:
+        """Take text of a source that draws over its last rows, until it goes on below them."""
+        rows = self._moving.get(source)
+        if rows is None:
+            rows = self._moving[source] = self._rows_of(source)
+        rows.write(text[-_LAST_BYTES:])
+        rows.take_above(_REACH_ROWS)
+        has_ended = rows.is_at_end and "\n" in text and not UP_TEXT.search(text)
+        if has_ended or sum(map(len, rows.rows)) > _LAST_BYTES:
+            del self._moving[source]
+            for row in rows.rows:
+                self._lines.append(_Line(source, PLAIN, to_terminal(row.runs())))
+
+    def _rows_of(self, source: int) -> MovingRows:
+        """Take the lines of a source out of the others, as rows."""
+        lines = [line for line in self._lines if line.source == source]
+        others = [line for line in self._lines if line.source != source]
+        self._lines = deque(others, maxlen=self._count)
+        rows = MovingRows(sgr_of(line.style) + line.text for line in lines)
+        opened = self._open.pop(source, None)
+        if opened is not None and opened.text:
+            rows.write(sgr_of(opened.style) + opened.text)
+        return rows
+
+    def _take_lines(self, source: int, text: str) -> None:
         _, style, opened = self._open.pop(source, _Line(source, PLAIN, ""))
         *complete, rest = (opened + text).split("\n")
         last = complete[-self._count :]
@@ -74,6 +108,7 @@ class LastLines:
         """Return data without a piece of a line, a character or an escape sequence at its start."""
         self._texts.forget(source)
         self._open.pop(source, None)
+        self._moving.pop(source, None)
         start = data.find(b"\n") + 1
         if start:
             self._cut.discard(source)
@@ -89,17 +124,24 @@ class LastLines:
         """Something is left out before what comes next."""
         self._lines.clear()
         self._open.clear()
+        self._moving.clear()
         self._after_gap.update(range(len(self._recording.sources)))
 
     def rows(self) -> list[str]:
         """Return the lines as rows of harmless text in their colours."""
         lines = [*self._lines, *(line for line in self._open.values() if line.text)]
-        return [self._row(line) for line in lines[-self._count :]]
+        shown = [(line.source, runs_of(line.text, line.style)[0]) for line in lines[-self._count :]]
+        for source, moving in self._moving.items():
+            rows = moving.rows
+            if rows and not len(rows[-1]):  # it is yet to be written
+                rows = rows[:-1]
+            shown += [(source, row.runs()) for row in rows[-self._count :]]
+        return [self._row(source, runs) for source, runs in shown[-self._count :]]
 
-    def _row(self, line: _Line) -> str:
-        label = label_of(self._recording.sources[line.source])
+    def _row(self, source: int, runs: list[Run]) -> str:
+        label = label_of(self._recording.sources[source])
         mark = [(f"[{label}] ", PLAIN)] if label else []
-        return shown_row(mark + runs_of(line.text, line.style)[0], _ROW_CHARACTERS)
+        return shown_row(mark + runs, _ROW_CHARACTERS)
 
 
 def _beginning_of(line: _Line) -> _Line:

@@ -26,6 +26,8 @@ from ..log.view.ansi import (
 _MOVE = re.compile(f"\b|{CURSOR_SEQUENCE}")
 #: A longer line is not shown again. No terminal is wider.
 _LONGEST_CHARACTERS = 1000
+#: Nor is one that was written in so many characters at once: that would take a tenth of a second.
+_MOST_CHARACTERS = 64 << 10
 
 
 class MovingLines:
@@ -124,7 +126,8 @@ class _OpenLine:
 
     def _write(self) -> None:
         text, self._unwritten = self._unwritten, ""
-        if self._is_too_long:
+        if self._is_too_long or len(text) > _MOST_CHARACTERS:
+            self._is_too_long = True
             self._style = style_after(text, self._style)
             return
         for token in tokens(text):

@@ -1,25 +1,29 @@
 """Measure captures through a terminal beside the other ways to give a program one.
 
-Run as ``python tests/benchmarks/bench_terminal.py [--rounds N] [--write docs/terminal.md]``. The
-ways are `capture_fd` with ``tty`` and each drain, ``script(1)`` of util-linux, ``capturer``, and
-for the cost of a terminal `capture_fd` with pipes. A child writes 100 MB; the clock runs until all
-of it is recorded, and it is counted. Entering and leaving is done 200 times in a process. In a
-round, each way has its turn; the figures are medians.
+Run as ``python tests/benchmarks/bench_terminal.py [--rounds N]``. The ways are `capture_fd` with
+``tty`` and each drain, ``script(1)`` of util-linux and ``capturer`` (``pip install capturer``) as
+far as they are installed, and for the cost of a terminal `capture_fd` with pipes. A child writes
+100 MB; the clock runs until all of it is recorded, and it is counted. Entering and leaving is done
+200 times in a process. In a round, each way has its turn; the figures are medians.
+
+The last lines say whether the targets are reached: bulk output at no less than half of the speed of
+the faster peer, and entering and leaving in no more than twice the time that pipes take. If one is
+missed, the exit status is 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import random
-import re
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from common import describe_run, markdown_table
 
@@ -80,40 +84,85 @@ def capturer() -> tuple[float, float]:
     return bulk, statistics.median(times)
 
 
-WAYS: dict[str, Callable[[], tuple[float, float | None]]] = {
-    "**terminal, helper**": lambda: ours(True, "process"),
-    "terminal, thread": lambda: ours(True, "thread"),
+OURS, PIPES = "**terminal, helper**", "pipes, helper"
+PEERS: dict[str, Callable[[], tuple[float, float | None]]] = {
     "`script`": script,
     "`capturer`": capturer,
-    "pipes, helper": lambda: ours(False, "process"),
 }
+WAYS: dict[str, Callable[[], tuple[float, float | None]]] = {
+    OURS: lambda: ours(True, "process"),
+    "terminal, thread": lambda: ours(True, "thread"),
+    **PEERS,
+    PIPES: lambda: ours(False, "process"),
+}
+#: A terminal may take so many times as long as the faster peer, and as pipes.
+MOST_OF_PEER = MOST_OF_PIPES = 2
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description="Measure captures through a terminal.")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
-    parser.add_argument("--write", metavar="FILE", help="put the table between its markers there")
     parser.add_argument("--measure", metavar="WAY", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         bulk, enter = WAYS[options.measure]()
         print(bulk, enter, file=sys.stderr)
-        return
-    results: dict[str, list[tuple[float, float | None]]] = {way: [] for way in WAYS}
+        return 0
+    missing = []
+    if shutil.which("script") is None:
+        missing.append("`script`")
+    if importlib.util.find_spec("capturer") is None:
+        missing.append("`capturer`")
+    ways = [way for way in WAYS if way not in missing]
+    results: dict[str, list[tuple[float, float | None]]] = {way: [] for way in ways}
     for _ in range(options.rounds):
-        for way in random.sample(list(WAYS), len(WAYS)):
+        for way in random.sample(ways, len(ways)):
             results[way].append(measure(way))
+    bulk = {way: median(results[way], 0) for way in ways}
+    enter = {way: median(results[way], 1) for way in ways}
     rows = [
-        [f"a child writing {MB} MB", *(f"{median(results[way], 0):.2f} s" for way in WAYS)],
-        ["enter and leave", *(milliseconds(median(results[way], 1)) for way in WAYS)],
+        [f"a child writing {MB} MB", *(f"{bulk[way]:.2f} s" for way in ways)],
+        ["enter and leave", *(milliseconds(enter[way]) for way in ways)],
     ]
-    text = markdown_table(["work", *WAYS], rows)
-    text += f"\n\n{describe_run(['ipyfdcapture', 'capturer'])}; medians of {options.rounds}.\n"
-    print(text)
-    if options.write:
-        page = Path(options.write)
-        markers = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
-        page.write_text(markers.sub(lambda m: m[1] + text + m[2], page.read_text()))
+    print(markdown_table(["work", *ways], rows))
+    packages = [name for name in ("ipyfdcapture", "capturer") if f"`{name}`" not in missing]
+    print(f"\n{describe_run(packages)}; medians of {options.rounds}.")
+    for way in missing:
+        print(f"Not installed: {way}.")
+    peers = {way: bulk[way] for way in PEERS if way in bulk}
+    verdicts = [verdict("enter and leave", enter, [PIPES], MOST_OF_PIPES)]
+    if peers:
+        verdicts.insert(0, verdict("bulk output", bulk, list(peers), MOST_OF_PEER))
+    print()
+    for said, _ in verdicts:
+        print(said)
+    return int(not peers or not all(reached for _, reached in verdicts))
+
+
+def verdict(
+    work: str, figures: dict[str, float | None], others: list[str], most: int
+) -> tuple[str, bool]:
+    """Return a line that says whether a target is reached, and whether it is.
+
+    Parameters
+    ----------
+    work
+        What was measured.
+    figures
+        How long it took (s), by way.
+    others
+        The ways to compare with: the fastest of them counts.
+    most
+        A terminal may take so many times as long as that.
+    """
+    seconds, name = min((figures[way] or 0.0, way) for way in others)
+    took = figures[OURS] or 0.0
+    reached = took <= most * seconds
+    said = "REACHED" if reached else "MISSED"
+    return (
+        f"{said}: {work} takes {took / seconds:.2f} times as long as {name} "
+        f"({took * 1e3:.2f} ms beside {seconds * 1e3:.2f} ms); the target is at most {most}"
+    ), reached
 
 
 def measure(way: str) -> tuple[float, float | None]:
@@ -136,4 +185,4 @@ def milliseconds(seconds: float | None) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

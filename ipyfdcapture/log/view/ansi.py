@@ -68,6 +68,10 @@ _ON = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strik
 _OFF = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("inverse",), 29: ("strike",)}
 
 
+#: So much text decides on the style of what follows it.
+_STYLED_CHARACTERS = 64 << 10
+
+
 def runs_of(text: str, style: Style = PLAIN) -> tuple[list[Run], Style]:
     """Return one line as runs of harmless text in one style each, and the style at its end.
 
@@ -115,8 +119,13 @@ def follow(row: Row, token: re.Match[str], style: Style) -> Style:
 
 
 def style_after(text: str, style: Style = PLAIN) -> Style:
-    """Return the style in which text leaves what follows it."""
-    last_reset = max(text.rfind("\x1b[0m"), text.rfind("\x1b[m"), 0)
+    """Return the style in which text leaves what follows it.
+
+    Of much text the end is looked at: programs reset the style often.
+    """
+    if "\x1b" not in text and "\x9b" not in text:
+        return style
+    last_reset = max(text.rfind("\x1b[0m"), text.rfind("\x1b[m"), len(text) - _STYLED_CHARACTERS, 0)
     for sgr in _SGR.finditer(text, last_reset):
         style = restyled(style, sgr[1])
     return style

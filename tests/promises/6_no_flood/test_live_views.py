@@ -245,6 +245,32 @@ def test_the_last_lines_keep_their_colours(make_growing: MakeGrowing) -> None:
     assert last.rows() == ["plain"]
 
 
+def test_bars_of_several_lines_move_among_the_last_lines(make_growing: MakeGrowing) -> None:
+    growing = make_growing()
+    last = LastLines(growing.recording, 3, SourceTexts(growing.recording))
+    last.take(1, b"an error\n")
+    last.take(0, b"begin\nfetch 0%\nbuild")  # as rich draws them: the last has no line end
+    for percent in (10, 20):
+        last.take(0, b"\r\x1b[2K\x1b[1A\x1b[2Kfetch %d%%\nbuild %d%%" % (percent, percent // 2))
+        last.take(1, b"another\n")
+        assert last.rows() == ["begin", f"fetch {percent}%", f"build {percent // 2}%"]
+    last.take(0, b"\nend\n")
+    last.take(1, b"last\n")
+    assert last.rows() == ["build 10%", "end", "last"]
+    last.take(0, b"a: Waiting\nb: Waiting\n")  # as docker draws them: up, and down again
+    for number in range(50):
+        last.take(0, b"\x1b[2A\x1b[2K\ra: %d\r\x1b[2B" % number)
+        last.take(0, b"\x1b[1A\x1b[2K\rb: \x1b[32m%d\x1b[0m\r\x1b[1B" % number)
+    assert last.rows() == ["last", "a: 49", "b: \x1b[32m49\x1b[0m"]
+    last.skip()
+    assert last.rows() == []
+    last.take(0, b"\x1b[1A")
+    assert last.rows() == []
+    last.take(0, b"\x1b[1A" + b"x" * 100_000)
+    last.take(0, b"\nthe end\n")
+    assert last.rows()[-1] == "the end"
+
+
 def test_rows_in_many_colours_are_bounded(make_growing: MakeGrowing) -> None:
     """They are drawn again and again. A colour for each character would take twenty times as long
     as the text."""
@@ -309,7 +335,10 @@ def test_what_waits_is_not_gone_through_again_for_each_piece(
     sources = [SOURCES.index(name) for name in ("stdout", "child/stdout")]
     view.show([Chunk(sources[i % 2], 0, piece.encode()) for i in range(1000)])
     view.capture_ended()
-    assert screen.written[False].count(piece.strip("\n")) == 1000
+    # What would draw over a label is not shown as it is.
+    seen = piece.strip("\n").rpartition("\r")[2]
+    assert screen.written[False].count(seen) == 1000
+    assert screen.written[False].count(f"[child] {seen}") == (1 if seen == "." else 500)
     assert sum(gone_through) <= 1000 * len(f"[child] {piece}")
 
 
