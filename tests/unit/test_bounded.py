@@ -60,7 +60,8 @@ class TestGrep:
         with pytest.warns(UserWarning, match="on lines 2, 5, left out"):
             view = self.LOG.grep(ENDLESS, **arguments)  # type: ignore[arg-type]
         assert numbers(view) == found
-        assert "hit 1" in view._repr_mimebundle_()["text/html"].replace("<mark>", "")
+        markup = view._repr_mimebundle_()["text/html"].replace('<b class="fdlog-match">', "")
+        assert "hit 1" in markup
 
     def test_does_so_in_a_narrower_view_and_for_bytes(self) -> None:
         with pytest.warns(UserWarning, match="on lines 2, 5, left out"):

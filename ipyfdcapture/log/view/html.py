@@ -4,6 +4,8 @@ Notebook front ends differ in what they leave of it. JupyterLab, in a notebook t
 trusted, drops the style sheet and keeps simple inline styles; GitHub drops both. So the structure
 alone tells everything: sources are marked in words, the timeline is text, and colours of the log
 are inline, in tones that can be read on light and on dark, which the style sheet then improves.
+nbconvert's sanitizer shows tags that it does not know as text, ``<table>``'s parts and ``<mark>``
+among them: the lines of a log have none of these.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ _MAX_NAME = 40
 _COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 #: Tones with a contrast of at least 4:1 on white and on JupyterLab's dark background.
 _INLINE = ("#777", "#d9363e", "#2e8540", "#97700b", "#3a75d1", "#b14bb5", "#16838c", "#777")
-_BARS_STYLE = "font-family:monospace;text-align:left"
+_SPACE = "\u00a0"
 
 
 def view(summary: Summary, reading: Reading, timeline: Timeline | None) -> str:
@@ -135,11 +137,14 @@ def _header(summary: Summary, levels: Levels) -> str:
 
 
 def _timeline(timeline: Timeline) -> str:
+    tracks = timeline.tracks[:_MAX_TRACKS]
+    names = [short_name(track.source, _MAX_NAME) for track in tracks]
+    width = max(map(len, names))
+    # Spaces that stay where a style sheet is taken away.
     rows = "".join(
-        f'<tr><th scope="row">{escape(short_name(track.source, _MAX_NAME))}</th>'
-        f'<td class="fdlog-bars" style="{_BARS_STYLE}" aria-hidden="true">{track.bars}</td>'
-        f"<td>{size(track.nbytes)}</td></tr>"
-        for track in timeline.tracks[:_MAX_TRACKS]
+        f"<div><code>{escape(name.ljust(width + 1)).replace(' ', _SPACE)}"
+        f'<span aria-hidden="true">{track.bars}</span>{_SPACE}{size(track.nbytes)}</code></div>'
+        for name, track in zip(names, tracks, strict=True)
     )
     more = len(timeline.tracks) - _MAX_TRACKS
     started = timeline.started.strftime("%Y-%m-%d %H:%M:%S")
@@ -151,7 +156,7 @@ def _timeline(timeline: Timeline) -> str:
         )
     if more > 0:
         said += f"; {counted(more, 'more source')} not shown"
-    return f'<table class="fdlog-time"><caption>{said}</caption>{rows}</table>'
+    return f'<div class="fdlog-time">{rows}</div><div class="fdlog-said">{said}</div>'
 
 
 #: Front ends have rules of their own for the font of a ``<pre>`` (nbconvert: that of the text), and
@@ -265,7 +270,7 @@ def _html(runs: list[safe.Run], patterns: tuple[Pattern, ...] = ()) -> str:
     text = "".join(part for part, _ in runs) if patterns else ""
     for start, stop in spans(text, patterns):
         parts.append(_runs_html(safe.cut(runs, at, start)))
-        parts.append(f"<mark>{_runs_html(safe.cut(runs, start, stop))}</mark>")
+        parts.append(f'<b class="fdlog-match">{_runs_html(safe.cut(runs, start, stop))}</b>')
         at = stop
     parts.append(_runs_html(safe.cut(runs, at, len(text)) if at else runs))
     return f'<span dir="ltr">{"".join(parts)}</span>'

@@ -47,17 +47,10 @@ _ALLOWED = {
     "s": set(),
     "br": set(),
     "code": set(),
-    "table": {"class"},
-    "caption": set(),
-    "tbody": set(),
-    "tr": set(),
-    "th": {"scope"},
-    "td": {"class", "aria-hidden", "style"},
     "details": {"class", "open"},
     "summary": set(),
     "pre": {"style"},
-    "mark": set(),
-    "span": {"class", "dir", "style", "title"},
+    "span": {"class", "dir", "style", "title", "aria-hidden"},
 }
 _STYLE_VALUE = re.compile(
     r"(?:background-)?color:#[0-9a-f]{3,6}(?:;(?:background-)?color:#[0-9a-f]{3,6})?"
@@ -258,7 +251,8 @@ class TestContent:
         found = log.grep("<b>", ignore_case=True)
         markup = found._repr_mimebundle_()["text/html"]
         assert "run.grep('<b>', ignore_case=True)" in check(markup)
-        assert "<mark>&lt;b&gt;</mark>" in markup and "<mark>&lt;B&gt;</mark>" in markup
+        for match in ("b", "B"):
+            assert f'<b class="fdlog-match">&lt;{match}&gt;</b>' in markup
         assert '<details class="fdlog-numbers" open>' in markup
         assert "run.grep('<b>', ignore_case=True).tail(1)" in view(found.tail(1))
         assert "run[0:2]" in view(log[0:2]) and "run.between(0)" in view(log.between(0))
@@ -269,9 +263,9 @@ class TestContent:
         log = make_log([(0, b"ab\x1b[31mcd\x1b[0mef\n")])
         markup = log.grep(re.compile("ab"))._repr_mimebundle_()["text/html"]
         check(markup)
-        assert "<mark>ab</mark>" in markup
+        assert '<b class="fdlog-match">ab</b>' in markup
         found = log.grep(b"cd")._repr_mimebundle_()["text/html"]
-        assert re.search(r"<mark><span [^>]*>cd</span></mark>ef", found)
+        assert re.search(r"<b class=.fdlog-match.><span [^>]*>cd</span></b>ef", found)
 
     def test_where_a_style_sheet_is_shown_as_text_it_is_a_comment(self) -> None:
         markup = make_log([(0, b"a\n")])._repr_mimebundle_()["text/html"]
