@@ -24,6 +24,12 @@ from .protocol import Request
 from .taking_over import enqueue_all, reopened, resume_in_thread
 from .watcher import Watcher
 
+#: What a helper that is killed loses: see `ipyfdcapture.recording.writer`.
+_LOST = (
+    "nothing was lost"
+    if hasattr(os, "splice")
+    else "what it was moving just then may be missing (64 KiB at most)"
+)
 #: How the system says that there are no descriptors: there may be some at the next look.
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
@@ -283,8 +289,8 @@ class PumpLink:
             dead.close()
         if dead.outlives_us:
             self.notices.add(
-                "the ipyfdcapture helper process was killed; a thread has taken over and nothing "
-                "was lost. The next capture starts a new helper"
+                "the ipyfdcapture helper process was killed; a thread has taken over and "
+                f"{_LOST}. The next capture starts a new helper"
             )
 
     def notice_loss(self) -> None:
