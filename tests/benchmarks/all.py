@@ -21,7 +21,7 @@ SPEED = ["--write", "docs/speed.md"]
 WRITE = {"bench_drain": SPEED, "bench_felt": SPEED}
 #: Those that keep their figures with ``--json FILE``, and those that compare with another clone.
 KEEP = {"bench_drain", "bench_felt"}
-COMPARE = {"bench_felt"}
+COMPARE = {"bench_drain", "bench_felt"}
 
 
 def main() -> int:

@@ -1,10 +1,10 @@
 """Measure captures beside the other ways to do it, in one run and in turns.
 
 Run as ``python tests/benchmarks/bench_drain.py [--rounds N] [--only NAME] [--markdown]
-[--write docs/speed.md] [--json FILE]``. It prints a table of medians with their ratios to the
-helper's, what it ran on, and whether the targets are reached. ``--markdown`` prints it in Markdown,
-``--write`` puts it into a page, between ``<!-- benchmarks -->`` and ``<!-- /benchmarks -->``, and
-``--json`` keeps the medians.
+[--write docs/speed.md] [--json FILE] [--before CLONE]``. It prints a table of medians with their
+ratios to the helper's, what it ran on, and whether the targets are reached. ``--markdown`` prints
+it in Markdown, ``--write`` puts it into a page, between ``<!-- benchmarks -->`` and
+``<!-- /benchmarks -->``, and ``--json`` keeps the medians.
 
 The ways:
 
@@ -12,7 +12,8 @@ The ways:
 - *wurlitzer*: ``wurlitzer.pipes()``;
 - *file*: each stream led to a temporary file, as pytest's ``capfd`` does;
 - *C drain*: each stream led to a program of a few lines of C that naps 0.5 ms, reads and writes;
-- *no capture*: both streams led to ``/dev/null``; for prints in a cell, the plain cell.
+- *no capture*: both streams led to ``/dev/null``; for prints in a cell, the plain cell;
+- *helper before*, with ``--before``: that of another clone, which has an environment in ``.venv``.
 
 The method: each figure is the median of several rounds (5 unless told). In a round, each way has
 its turn at each work in a process of its own (a kernel of its own for the cell), so what slows the
@@ -74,7 +75,7 @@ def main() -> None:
         work, way = options.measure
         measure_here(WORKS[work], way)
         return
-    results = measure_all(options.only or list(WORKS), options.rounds)
+    results = measure_all(options.only or list(WORKS), options.rounds, options.before)
     header, rows = table_of(results)
     run = describe_run(["ipyfdcapture", "wurlitzer", "ipykernel"])
     run += f"; medians of {options.rounds}"
@@ -96,6 +97,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     parser.add_argument("--write", metavar="FILE", help="put the table between its markers there")
     parser.add_argument("--json", metavar="FILE", help="write the medians there")
+    parser.add_argument("--before", metavar="CLONE", help="another clone, to compare with")
     parser.add_argument("--measure", nargs=2, metavar=("WORK", "WAY"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -406,11 +408,13 @@ WORKS = {
 
 # -- measuring ----------------------------------------------------------------------------------
 
+#: The way of the helper of another clone.
+BEFORE = "before"
 #: The median of each work, by way.
 Results = dict[str, dict[str, float]]
 
 
-def measure_all(works: list[str], rounds: int) -> Results:
+def measure_all(works: list[str], rounds: int, before: str | None) -> Results:
     results: Results = {}
     with tempfile.TemporaryDirectory() as directory:
         compile_native(directory)
@@ -418,9 +422,9 @@ def measure_all(works: list[str], rounds: int) -> Results:
         for number in range(rounds):
             for name in works:
                 print(f"\rround {number + 1}: {name:<12}", end="", file=sys.stderr, flush=True)
-                for way in ways_in_turn(WORKS[name], number):
+                for way in ways_in_turn(WORKS[name], number, before):
                     provide_memory(WORKS[name].nbytes)
-                    figure = measure_elsewhere(name, way, directory)
+                    figure = measure_elsewhere(name, way, directory, before)
                     figures[name].setdefault(way, []).append(figure)
         for name in works:
             results[name] = {way: statistics.median(each) for way, each in figures[name].items()}
@@ -428,9 +432,10 @@ def measure_all(works: list[str], rounds: int) -> Results:
     return results
 
 
-def ways_in_turn(work: Work, number: int) -> list[str]:
+def ways_in_turn(work: Work, number: int, before: str | None) -> list[str]:
     """Return the ways that do it, in an order that differs from round to round."""
     ways = [way for way in WAYS if way not in work.without + work.hangs]
+    ways += [BEFORE] if before else []
     random.Random(number).shuffle(ways)
     return ways
 
@@ -442,11 +447,16 @@ def compile_native(directory: str) -> None:
         subprocess.run(["gcc", "-O2", *flags, source, "-o", target], check=True)
 
 
-def measure_elsewhere(work: str, way: str, directory: str) -> float:
+def measure_elsewhere(work: str, way: str, directory: str, before: str | None) -> float:
     """Measure in a fresh process."""
+    python, its, root = sys.executable, way, None
+    if way == BEFORE:
+        assert before is not None
+        python, its, root = os.path.join(before, ".venv", "bin", "python"), "helper", before
     answer = subprocess.run(
-        [sys.executable, __file__, "--measure", work, way],
+        [python, __file__, "--measure", work, its],
         stdout=subprocess.PIPE,
+        cwd=root,  # where kernels look for the package first
         env={**os.environ, "BENCH_NATIVE": directory, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
         timeout=LIMIT_S,
         check=True,
@@ -466,9 +476,11 @@ def measure_here(work: Work, way: str) -> None:
 
 
 def table_of(results: Results) -> tuple[list[str], list[list[str]]]:
-    header = ["work", *(title for title, _ in WAYS.values())]
-    return header, [
-        [WORKS[name].title, *(cell_of(WORKS[name], way, medians) for way in WAYS)]
+    titles = {way: title for way, (title, _) in WAYS.items()}
+    if any(BEFORE in medians for medians in results.values()):
+        titles[BEFORE] = "helper before"
+    return ["work", *titles.values()], [
+        [WORKS[name].title, *(cell_of(WORKS[name], way, medians) for way in titles)]
         for name, medians in results.items()
     ]
 
