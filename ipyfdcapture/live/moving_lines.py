@@ -2,7 +2,8 @@ r"""Lines in which a program moves the cursor, for front ends that know ``\r`` a
 
 A spinner goes back with ``ESC [ 1 G``, cargo erases its bar with ``ESC [ K``: front ends ignore
 that, and go on showing what was erased. So such a line is shown again as a whole each time, from
-its start.
+its start. What follows a ``\r`` replaces as many characters, those of escape sequences counted
+(JupyterLab): blanks cover the rest.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from ..log.view.ansi import (
 
 #: What moves in a line, but for the carriage return.
 _MOVE = re.compile(f"\b|{CURSOR_SEQUENCE}")
+#: What says nothing to a front end: all but colours.
+_NOT_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-ln-~]")
 #: A longer line is not shown again. No terminal is wider.
 _LONGEST_CHARACTERS = 1000
 #: Nor is one that was written in so many characters at once: that would take a tenth of a second.
@@ -40,10 +43,11 @@ class MovingLines:
         """Return what is to be shown for text that a source wrote."""
         line = self._open.setdefault(source, _OpenLine(PLAIN))
         if not line.has_moves and not _MOVE.search(text):
-            *complete, rest = text.rsplit("\n", 1)
-            if complete:
-                line = self._open[source] = _OpenLine(style_after(complete[0], line.style))
-            line.add(rest)
+            complete, newline, _ = text.rpartition("\n")
+            if newline:
+                line = self._open[source] = _OpenLine(style_after(complete, line.style))
+            text = _without_others(text)
+            line.add(text.rpartition("\n")[2])
             return text
         first, *others = text.split("\n")
         shown = [line.shown_for(first)]
@@ -56,6 +60,10 @@ class MovingLines:
         """Forget the unfinished line of a source; return it, and what erases it where it stands."""
         line = self._open.pop(source, None)
         return ("", "") if line is None else (line.text, line.erasure)
+
+
+def _without_others(text: str) -> str:
+    return _NOT_COLOURS.sub("", text) if "\x1b[" in text else text
 
 
 def in_place(line: str) -> str:
@@ -73,11 +81,17 @@ class _OpenLine:
         self._style = style
         self._unwritten = ""  # what is not in the row yet
         self._is_too_long = False
+        self._characters = 0  # so many stand there, escape sequences counted
+        self._at = 0  # before so many of them is the cursor
         #: Whether it is shown again each time.
         self.has_moves = False
 
     def add(self, text: str) -> None:
         """Add text that is shown as it is."""
+        first, *others = text.split("\r")
+        ends = [self._at + len(first), *map(len, others)]
+        self._at = ends[-1]
+        self._characters = max(self._characters, *ends)
         self._unwritten += text
         if len(self._unwritten) > _LONGEST_CHARACTERS:
             self._write()
@@ -85,27 +99,25 @@ class _OpenLine:
     def shown_for(self, text: str) -> str:
         """Add text; return what is to be shown for it."""
         if not self.has_moves and not _MOVE.search(text):
+            text = _without_others(text)
             self.add(text)
             return text
         if not text:
             return ""
         self._write()
-        was_shown, columns, before = self._was_shown, len(self._row), self._style
+        before = self._style
         self._unwritten = text
         self._write()
         if self._is_too_long:
             self.has_moves = False
-            return text
+            return _without_others(text)
         self.has_moves = True
-        reset = sgr_of(PLAIN) if before != PLAIN else ""
-        start = "\r" if was_shown else ""
-        blank = " " * (columns - len(self._row))
+        start = "\r" if self._characters else ""
+        shown = (sgr_of(PLAIN) if before != PLAIN else "") + self.text
         colour = sgr_of(self._style) if self._style != PLAIN else ""
-        return start + reset + self.text + blank + colour
-
-    @property
-    def _was_shown(self) -> bool:
-        return self.has_moves or len(self._row) > 0
+        blank = " " * (self._characters - len(shown) - len(colour))
+        self._at = self._characters = len(shown) + len(blank) + len(colour)
+        return start + shown + blank + colour
 
     @property
     def style(self) -> Style:
@@ -121,8 +133,7 @@ class _OpenLine:
     @property
     def erasure(self) -> str:
         """What erases it."""
-        self._write()
-        return f"\r{' ' * len(self._row)}\r" if self._was_shown and not self._is_too_long else ""
+        return f"\r{' ' * self._characters}\r"
 
     def _write(self) -> None:
         text, self._unwritten = self._unwritten, ""

@@ -18,14 +18,19 @@ SPINNER = ["- working", "\b\b\b\b\b\b\b\b\b| working", 9 * "\b" + "\x1b[Kdone\ne
 
 
 def in_a_front_end(text: str) -> list[str]:
-    """Return the lines that a front end shows, and fail where it would not understand."""
+    """Return the lines that a front end shows, and fail where it would not understand.
+
+    As JupyterLab has it, what follows a carriage return replaces as many characters, those of
+    escape sequences counted.
+    """
     lines = []
-    for line in re.sub(r"\x1b\[[0-9;]*m", "", text).split("\n"):
-        assert "\x1b" not in line and "\b" not in line
+    for line in text.split("\n"):
         row: list[str] = []
         for part in line.split("\r"):
             row[: len(part)] = part
-        lines.append("".join(row).rstrip())
+        shown = re.sub(r"\x1b\[[0-9;]*m", "", "".join(row)).rstrip()
+        assert "\x1b" not in shown and "\b" not in shown
+        lines.append(shown)
     return lines
 
 
@@ -41,8 +46,9 @@ def shown_for(parts: list[str]) -> str:
         (NPM, ["installed", ""]),
         (SPINNER, ["done", "end"]),
         (["a\n", "\x1b[4Gb\x1b[1Gc", "d"], ["a", "cd b"]),
+        (["a\x1b[23;0;0t\r\x1b[?1lb", "\x1b[?25h\n"], ["b", ""]),
     ],
-    ids=["cargo", "npm", "a spinner", "columns"],
+    ids=["cargo", "npm", "a spinner", "columns", "what no front end knows"],
 )
 def test_what_was_erased_is_not_seen(parts: list[str], seen: list[str]) -> None:
     assert in_a_front_end(shown_for(parts)) == seen
@@ -55,24 +61,25 @@ WRITTEN = st.lists(st.sampled_from(["ab", "\u20ac", " ", "\r", "\b", "\n", *MOVE
 @given(WRITTEN, st.integers(1, 4))
 def test_what_is_seen_is_what_a_terminal_shows(written: list[str], size: int) -> None:
     parts = ["".join(written[i : i + size]) for i in range(0, len(written), size)]
-    if not any(re.search("\b|\x1b\\[[0-9]*[KGCD]", part) for part in parts):
+    if not re.search("\b|\x1b\\[[0-9]*[KGCD]", "".join(written)):
         assert shown_for(parts) == "".join(parts)
         return
     style, seen = runs_of("")[1], []
     for line in "".join(written).split("\n"):
         runs, style = runs_of(line, style)
         seen.append("".join(text for text, _ in runs).rstrip())
-    assert in_a_front_end(shown_for(parts)) == seen
+    # Front ends themselves err about colours that are drawn over.
+    assert in_a_front_end(re.sub(r"\x1b\[[0-9;]*m", "", shown_for(parts))) == seen
 
 
 def test_colours_go_on_from_line_to_line() -> None:
     shown = shown_for(["\x1b[31mred\nred", "\x1b[3G\x1b[K", "\nred\x1b[0m plain\n"])
-    assert shown.endswith("\r\x1b[0m\x1b[31mre\x1b[0m \x1b[0;31m\nred\x1b[0m plain\n")
+    assert shown.endswith("\r\x1b[0m\x1b[31mre\x1b[0m\x1b[0;31m\nred\x1b[0m plain\n")
 
 
 def test_a_line_that_is_too_long_to_be_shown_again_is_shown_once() -> None:
     shown = shown_for(["x" * 600, "y" * 600, "\x1b[K", "z\n", "a\b"])
-    assert shown == "x" * 600 + "y" * 600 + "\x1b[Kz\na"
+    assert shown == "x" * 600 + "y" * 600 + "z\na"
 
 
 def test_the_view_of_a_long_spinner_shows_its_end() -> None:
