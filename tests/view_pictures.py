@@ -248,11 +248,13 @@ def take_servers(camera: Camera, notebook: Any, place: Path, names: list[str]) -
         app, theme = SERVERS[name]
         server = NotebookServer(place / name, app, theme)
         try:
-            for trust in (True, False):
-                nbformat.write(notebook, server.work / f"{trust}.ipynb")
+            for file in ("trusted.ipynb", "untrusted.ipynb"):
+                trust = file == "trusted.ipynb"
+                notebook.cells[0].source = f"logs = {file!r}"  # what is trusted is the content
+                nbformat.write(notebook, server.work / file)
                 if trust:
-                    server.trust(f"{trust}.ipynb")
-                camera.browser.get(server.notebook_url(f"{trust}.ipynb"))
+                    server.trust(file)
+                camera.browser.get(server.notebook_url(file))
                 eventually(camera.sees_a_log, name, 3 * LIMIT_S)
                 camera.take(name if trust else f"{name}-untrusted")
                 if trust:

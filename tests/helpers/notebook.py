@@ -16,7 +16,7 @@ from helpers.wait import LIMIT_S, eventually
 #: Names another Python for the kernels, such as one with the oldest ipykernel.
 KERNEL_PYTHON = "IPYFDCAPTURE_KERNEL_PYTHON"
 #: Where each front end shows the file ``work/NAME``.
-PATHS = {"jupyterlab": "doc/tree/", "notebook": "notebooks/", "nbclassic": "notebooks/"}
+PATHS = {"jupyterlab": "doc/tree/", "notebook": "notebooks/", "nbclassic": "nbclassic/notebooks/"}
 
 
 class NotebookServer:
