@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .capture.api import capture_fd, capture_thread, forward_to_logging
     from .capture.children.child import attach, popen
     from .capture.children.group import run_all, run_all_async
+    from .capture.children.pool import named_workers
     from .capture.handle import Capture, FdCapture
     from .cluster.ranks import run_ranks
     from .errors import CaptureError
@@ -64,6 +65,7 @@ __all__ = [
     "forward_to_logging",
     "history",
     "install_thread_streams",
+    "named_workers",
     "open_log",
     "popen",
     "run_all",
@@ -79,6 +81,7 @@ _NAMES_IN = {
     ".capture.api": ("capture_fd", "capture_thread", "forward_to_logging"),
     ".capture.children.child": ("attach", "popen"),
     ".capture.children.group": ("run_all", "run_all_async"),
+    ".capture.children.pool": ("named_workers",),
     ".capture.handle": ("Capture", "FdCapture"),
     ".cluster.ranks": ("run_ranks",),
     ".errors": ("CaptureError",),

@@ -47,7 +47,9 @@ _RETRY_S = 2.0
 _BUFFERED_BYTES = 48 << 20
 _LEAST_BLOCK_BYTES, _MOST_BLOCK_BYTES = 8 << 10, 1 << 20
 #: At the end, workers are told within this time, or learn it from the silence.
-_GOODBYE_S = 1.0
+_GOODBYE_S = 0.8
+#: Whoever ends a log waits for that, and for the thread, no longer than this.
+_END_S = 1.0
 #: Without news, the thread looks around so often.
 _IDLE_S = 0.1
 
@@ -157,13 +159,13 @@ class Collector:
         return has_all
 
     def _end(self) -> None:
-        """End within `_GOODBYE_S`, with the workers told."""
+        """End within `_END_S`, with the workers told."""
         if self._owner != os.getpid() or self._thread.ident is None:
             return
         self._stopping = True
         self._news.put(None)
         if not self._thread.is_current():
-            self._thread.wait(2 * _GOODBYE_S)
+            self._thread.wait(_END_S)
 
     def statuses(self) -> list[WorkerStatus]:
         """Return what is known of each worker."""
@@ -469,7 +471,7 @@ class Collector:
 
     def _say_goodbye(self) -> None:
         """Tell the workers that nobody wants more, and remove what others have left."""
-        goodbyes: list[Future[Answer]] = []
+        goodbyes: list[Future[Any]] = []
         if not self._is_cluster_gone:
             for member in self._members.values():
                 with contextlib.suppress(Exception):
@@ -477,12 +479,14 @@ class Collector:
         for feed in self._feeds.values():
             if feed.member.is_gone or self._is_cluster_gone:
                 goodbyes += self._remove_left(feed)
+        with contextlib.suppress(Exception):
+            closing = self._cluster.close()
+            if closing is not None:
+                goodbyes.append(closing)
         deadline = time.monotonic() + _GOODBYE_S
         for future in goodbyes:
             with contextlib.suppress(BaseException):
                 future.result(max(0.0, deadline - time.monotonic()))
-        with contextlib.suppress(Exception):
-            self._cluster.close()
 
     def _remove_left(self, feed: Feed) -> list[Future[Answer]]:
         if feed.member.host == host_id():

@@ -81,11 +81,12 @@ class DaskCluster:
             raise ConnectionError("the client was closed")
         return asyncio.run_coroutine_threadsafe(coroutine, loop)
 
-    def close(self) -> None:
-        """See `Cluster`. To be called in a thread that is not Dask's."""
-        if self._client.status == "running":
-            name = self._plugin
-            self._submit(self._client.scheduler.unregister_worker_plugin(name=name)).result(1.0)
+    def close(self) -> Future[Any] | None:
+        """See `Cluster`."""
+        if self._client.status != "running":
+            return None
+        scheduler = self._client.scheduler
+        return self._submit(scheduler.unregister_worker_plugin(name=self._plugin))
 
 
 def check_client(client: Any, tasks: bool) -> Client:

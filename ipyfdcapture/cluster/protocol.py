@@ -41,5 +41,5 @@ class Cluster(Protocol):
     def ask(self, member: str, request: Request) -> Future[Answer]:
         """Ask one worker. Do not wait; the answer may never come."""
 
-    def close(self) -> None:
-        """Have no more workers captured, and ask nothing more."""
+    def close(self) -> Future[Any] | None:
+        """Have no more workers captured; do not wait. Returns what tells when that is done."""

@@ -389,17 +389,17 @@ class Service:
             return {"error": f"{type(error).__name__}: {error}"}
 
     def _answer(self, request: Request) -> Answer:
+        todo, session = request["do"], request["session"]
+        if todo == "end":  # of any version: nothing is left behind
+            self.end(session)
+            return {}
         if request.get("version") != VERSION:
             return {"error": _other_version(request.get("version"))}
-        todo, session = request["do"], request["session"]
         if todo == "left":
             what = (request["path"], request["kept"], request["pid"], request["start"])
             return leftovers.read_left(*what, request["limit"])
         if todo == "remove":
             leftovers.remove(request["kept"])
-            return {}
-        if todo == "end":
-            self.end(session)
             return {}
         client = self._clients.get(session)
         if client is None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +18,12 @@ import pytest
 pytest.importorskip("distributed")
 
 from helpers.clients import client_to_be_killed
-from helpers.process import private_env
+from helpers.process import private_env, the_pump
 from helpers.wait import LIMIT_S, eventually
 from scripts.clusters import tasks
 
 from ipyfdcapture import capture_fd
-from ipyfdcapture.cluster import service
+from ipyfdcapture.cluster import collector, service
 from ipyfdcapture.cluster.workers_log import WorkersLog
 from ipyfdcapture.dask import capture_workers
 
@@ -66,6 +70,21 @@ def _start_worker(
     )
 
 
+@contextmanager
+def another_worker(name: str, address: str, directory: Path, **env: str) -> Iterator[None]:
+    """A worker more, for as long as it lasts."""
+    directory.mkdir()
+    options: dict[str, Any] = {"env": {**private_env(directory), **env}, "cwd": directory}
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    options |= {**quiet, "stderr": subprocess.DEVNULL}
+    process = _start_worker(name, Path(address), directory, options, "--no-nanny")
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(LIMIT_S)
+
+
 @pytest.fixture
 def client(_processes: str) -> Iterator[Any]:
     from distributed import Client
@@ -86,6 +105,11 @@ def logs(client: Any) -> Iterator[WorkersLog]:
 def said(log: Any) -> list[str]:
     """Return the lines of tasks: Dask's own messages go to a worker's stderr, too."""
     return [line for line in log if " - distributed." not in line]
+
+
+def _address(client: Any, name: str) -> str:
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    return next(address for address, worker in workers.items() if worker["name"] == name)
 
 
 def by_worker(client: Any, function: Any, *arguments: Any) -> dict[str, Any]:
@@ -142,20 +166,16 @@ def test_a_capture_of_the_client_has_what_workers_write_meanwhile(
     ]
 
 
-@pytest.mark.parametrize("aborts", [False, True])
+@pytest.mark.parametrize("way", ["kill", "abort", "no memory"])
 def test_a_killed_worker_s_last_words_are_in_the_log_and_it_is_captured_again(
-    client: Any, logs: WorkersLog, aborts: bool
+    client: Any, logs: WorkersLog, way: str
 ) -> None:
     from distributed import KilledWorker
 
-    address = next(
-        address
-        for address, worker in client.scheduler_info(n_workers=-1)["workers"].items()
-        if worker["name"] == "worker-1"
-    )
+    address = _address(client, "worker-1")
     eventually(lambda: len(logs.workers()) == 2, "both workers")
     with pytest.raises(KilledWorker):
-        client.submit(tasks.say_and_die, "last words", aborts, workers=[address], retries=0).result(
+        client.submit(tasks.say_and_die, "last words", way, workers=[address], retries=0).result(
             LIMIT_S
         )
     eventually(lambda: "last words" in logs, "the last words")
@@ -174,8 +194,6 @@ def test_a_killed_worker_s_last_words_are_in_the_log_and_it_is_captured_again(
 def test_a_worker_that_holds_the_gil_holds_up_no_other(
     client: Any, logs: WorkersLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ipyfdcapture.cluster import collector
-
     monkeypatch.setattr(collector, "SILENT_S", 0.5)
     workers = client.scheduler_info(n_workers=-1)["workers"]
     first, second = sorted(workers, key=lambda address: workers[address]["name"])
@@ -186,6 +204,121 @@ def test_a_worker_that_holds_the_gil_holds_up_no_other(
     eventually(lambda: "native 5" in logs, "the other's line")
     stuck.result(LIMIT_S)
     assert eventually(lambda: logs.fetch(LIMIT_S), "an answer of the one that was stuck")
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_a_fetch_loses_nothing(
+    client: Any, logs: WorkersLog
+) -> None:
+    from distributed import KilledWorker
+
+    first = _address(client, "worker-1")
+    eventually(lambda: len(logs.workers()) == 2, "both workers")
+    killed = client.submit(
+        tasks.write_bulk_and_die, 60_000_000, "end", workers=[first], pure=False, retries=0
+    )
+    with pytest.raises(KilledWorker):
+        killed.result(LIMIT_S)
+    client.wait_for_workers(2, LIMIT_S)
+    by_worker(client, tasks.say_one, 6)
+    eventually(lambda: logs.fetch(LIMIT_S) and "end" in logs.source("worker-1"), "all of it")
+    lines = logs.source("worker-1/stdout")
+    assert lines.nbytes == 60_000_000 + len("end\nnative 6\n")
+    assert list(lines[-2:]) == ["end", "native 6"]
+    assert said(logs.source("worker-2")) == ["native 6"]
+
+
+def test_a_worker_that_is_cut_off_holds_up_no_other_and_loses_nothing(
+    client: Any, logs: WorkersLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "SILENT_S", 0.5)
+    first, second = (_address(client, name) for name in ("worker-1", "worker-2"))
+    pid = client.run(os.getpid, workers=[first])[first]
+    eventually(lambda: len(logs.workers()) == 2, "both workers")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        client.submit(tasks.say_one, 7, workers=[second], pure=False).result(LIMIT_S)
+        eventually(lambda: "native 7" in logs, "the other's line")
+        trouble = {each.name: each.trouble for each in logs.workers()}
+        assert trouble["worker-2"] == ""
+        assert trouble["worker-1"].startswith("worker-1 does not answer: what it writes comes")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    client.submit(tasks.say_one, 8, workers=[first], pure=False).result(LIMIT_S)
+    assert eventually(lambda: logs.fetch(LIMIT_S), "an answer of both")
+    assert said(logs.source("worker-1")) == ["native 8"]
+
+
+def test_a_worker_with_a_full_disk_is_named_and_the_other_is_complete(
+    client: Any, logs: WorkersLog
+) -> None:
+    first = _address(client, "worker-1")
+    helper = the_pump(client.run(os.getpid, workers=[first])[first]).pid
+    unlimited = resource.prlimit(helper, resource.RLIMIT_FSIZE)
+    resource.prlimit(helper, resource.RLIMIT_FSIZE, (1_000_000, unlimited[1]))
+    try:
+        by_worker(client, tasks.write_bulk, 3_000_000)
+        assert not logs.fetch(LIMIT_S)
+        status = {each.name: each for each in logs.workers()}
+        assert logs.source("worker-2/stdout").nbytes == 3_000_000
+        assert status["worker-2"].trouble == ""
+        assert "of worker-1 are missing: " in status["worker-1"].trouble
+        assert "\n" not in status["worker-1"].trouble
+    finally:
+        resource.prlimit(helper, resource.RLIMIT_FSIZE, unlimited)
+
+
+def test_a_client_of_another_version_is_told_so_and_leaves_nothing(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "VERSION", 99)
+    log = capture_workers(client, live=None)
+    eventually(lambda: len(log.workers()) == 2, "both workers")
+    assert {each.state for each in log.workers()} == {"failed"}
+    why = "the client speaks version 99 of the protocol, this worker version 1"
+    assert all(each.trouble.endswith(f" is not captured: {why}") for each in log.workers())
+    log.close()
+    eventually(lambda: not any(client.run(tasks.is_captured).values()), "nobody to capture")
+
+
+def test_a_worker_without_us_is_named_and_the_others_are_complete(
+    client: Any, _processes: str, tmp_path: Path
+) -> None:
+    shadow = tmp_path / "shadow" / "ipyfdcapture"
+    shadow.mkdir(parents=True)
+    (shadow / "__init__.py").write_text("raise ImportError('there is none here')")
+    env = private_env(tmp_path)
+    path = os.pathsep.join((str(shadow.parent), env["PYTHONPATH"]))
+    with another_worker("bare", _processes, tmp_path / "bare", PYTHONPATH=path):
+        client.wait_for_workers(3, LIMIT_S)
+        log = capture_workers(client, live=None)
+        by_worker(client, tasks.say_one, 9)
+        eventually(lambda: len(log.workers()) == 3, "all workers")
+        assert not log.fetch(LIMIT_S)
+        assert said(log) == ["native 9"] * 2
+        (failed,) = [each for each in log.workers() if each.state == "failed"]
+        assert "it has no ipyfdcapture that can serve this one" in failed.trouble
+        log.close()
+    eventually(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == 2, "its end")
+
+
+def test_hostile_names_and_lines_stay_data(client: Any, _processes: str, tmp_path: Path) -> None:
+    name = "<script>alert(2)</script>\x1b[31m\nstdout"
+    with another_worker(name, _processes, tmp_path / "hostile"):
+        client.wait_for_workers(3, LIMIT_S)
+        log = capture_workers(client, live=None)
+        address = _address(client, name)
+        client.submit(tasks.write_hostile_bytes, workers=[address], pure=False).result(LIMIT_S)
+        assert log.fetch(LIMIT_S)
+        label = "<script>alert(2)<?script>?[31m?stdout".replace("<?", "</")
+        assert log.source(f"{label}/stdout").raw == tasks.HOSTILE_BYTES
+        assert log.source(f"{label}/stderr").nbytes >= 3_000_001
+        page = log._repr_mimebundle_()["text/html"]
+        for shown in (repr(log.workers()), page):
+            assert "\x1b" not in shown
+            assert "\x00" not in shown
+        assert "<script>" not in page
+        log.close()
+    eventually(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == 2, "its end")
 
 
 def test_two_logs_have_both_all_and_the_last_to_close_leaves_nothing(client: Any) -> None:
@@ -280,6 +413,13 @@ def test_a_closed_cluster_ends_the_log() -> None:
         logs = capture_workers(client, live=None)
         client.gather(client.map(tasks.say_one, range(10)))
         assert logs.fetch(LIMIT_S)
+        # Closed while a fetch runs: that ends, and all that can be had is read.
+        client.submit(tasks.write_bulk, 30_000_000).result(LIMIT_S)
+        fetching = threading.Thread(target=logs.fetch, args=(LIMIT_S,))
+        fetching.start()
     assert logs.wait(LIMIT_S)
-    assert sorted(logs) == sorted(f"native {i}" for i in range(10))
+    fetching.join(LIMIT_S)
+    assert not fetching.is_alive()
+    assert sorted(logs)[:10] == sorted(f"native {i}" for i in range(10))
+    assert logs.nbytes == 30_000_000 + 10 * len("native 0\n")
     logs.close()

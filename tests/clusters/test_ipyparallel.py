@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,7 +25,7 @@ from helpers.process import private_env
 from helpers.wait import LIMIT_S, eventually
 from scripts.clusters import tasks
 
-from ipyfdcapture.cluster import service
+from ipyfdcapture.cluster import collector, service
 from ipyfdcapture.cluster.workers_log import WorkersLog
 from ipyfdcapture.ipyparallel import capture_engines
 
@@ -43,10 +47,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             cluster.stop_cluster_sync()
 
 
-def _connection_file(cluster: Any) -> str:
-    return os.path.join(
-        cluster.profile_dir, "security", f"ipcontroller-{cluster.cluster_id}-client.json"
-    )
+def _connection_file(cluster: Any, of: str = "client") -> str:
+    name = f"ipcontroller-{cluster.cluster_id}-{of}.json"
+    return os.path.join(cluster.profile_dir, "security", name)
 
 
 @pytest.fixture
@@ -165,6 +168,98 @@ def test_an_engine_that_was_too_busy_to_hear_us_does_not_give_us_up(
     assert eventually(lambda: logs.fetch(LIMIT_S), "all of both"), logs.workers()
     assert list(logs.source("engine 0")) == ["holding", "native 1"]
     assert all(each.restarts == 0 and not each.trouble for each in logs.workers())
+
+
+@contextmanager
+def _another_engine(cluster: Any, directory: Path, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+    """An engine more, for as long as it lasts."""
+    directory.mkdir()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "ipyparallel.engine"),
+            f"--file={_connection_file(cluster, 'engine')}",
+        ],
+        env={**private_env(directory), **env},
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(LIMIT_S)
+
+
+def test_an_engine_that_is_killed_in_the_middle_of_a_fetch_loses_nothing(
+    cluster: Any, client: Any, tmp_path: Path
+) -> None:
+    with _another_engine(cluster, tmp_path / "engine"):
+        client.wait_for_engines(3, timeout=LIMIT_S)
+        number = max(client.ids)
+        log = capture_engines(client, live=None)
+        eventually(lambda: len(log.workers()) == 3, "all engines")
+        client[number].apply_async(tasks.write_bulk_and_die, 60_000_000, "end")
+        eventually(lambda: "end" in log.source(f"engine {number}").tail(1), "its last words")
+        assert log.source(f"engine {number}/stdout").nbytes == 60_000_000 + len("end\n")
+        client[[0, 1]].apply_sync(tasks.say_one, 6)
+        eventually(lambda: log.source("engine 1").text == "native 6\n", "the other's line")
+        log.close()
+    eventually(lambda: len(client.ids) == 2, "its end")
+
+
+def test_an_engine_that_is_cut_off_holds_up_no_other_and_loses_nothing(
+    client: Any, logs: WorkersLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "SILENT_S", 0.5)
+    eventually(lambda: len(logs.workers()) == 2, "both engines")
+    pid = client[0].apply_sync(os.getpid)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        client[1].apply_sync(tasks.say_one, 7)
+        eventually(lambda: "native 7" in logs, "the other's line")
+        trouble = {each.name: each.trouble for each in logs.workers()}
+        assert trouble["engine 1"] == ""
+        assert trouble["engine 0"].startswith("engine 0 does not answer: what it writes comes")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    client[0].apply_sync(tasks.say_one, 8)
+    assert eventually(lambda: logs.fetch(LIMIT_S), "an answer of both")
+    assert list(logs.source("engine 0")) == ["native 8"]
+
+
+def test_a_client_of_another_version_is_told_so_and_leaves_nothing(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = client[:].apply_sync(tasks.state)
+    monkeypatch.setattr(collector, "VERSION", 99)
+    log = capture_engines(client, live=None)
+    eventually(lambda: len(log.workers()) == 2, "both engines")
+    why = "the client speaks version 99 of the protocol, this worker version 1"
+    assert all(each.trouble.endswith(f" is not captured: {why}") for each in log.workers())
+    log.close()
+    eventually(lambda: client[:].apply_sync(tasks.state) == before, "the engines to be as before")
+
+
+def test_an_engine_without_us_is_named_and_the_others_are_complete(
+    cluster: Any, client: Any, tmp_path: Path
+) -> None:
+    shadow = tmp_path / "shadow" / "ipyfdcapture"
+    shadow.mkdir(parents=True)
+    (shadow / "__init__.py").write_text("raise ImportError('there is none here')")
+    path = os.pathsep.join((str(shadow.parent), private_env(tmp_path)["PYTHONPATH"]))
+    with _another_engine(cluster, tmp_path / "bare", PYTHONPATH=path):
+        client.wait_for_engines(3, timeout=LIMIT_S)
+        log = capture_engines(client, live=None)
+        client[[0, 1]].apply_sync(tasks.say_one, 9)
+        eventually(lambda: len(log.workers()) == 3, "all engines")
+        assert not log.fetch(LIMIT_S)
+        assert list(log) == ["native 9"] * 2
+        (failed,) = [each for each in log.workers() if each.state == "failed"]
+        assert "it has no ipyfdcapture that can serve this one" in failed.trouble
+        log.close()
+    eventually(lambda: len(client.ids) == 2, "its end")
 
 
 def test_no_client_is_refused_in_one_line() -> None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import subprocess
 import time
 
@@ -42,12 +43,36 @@ def write_bulk(nbytes):
         os.write(1, block)
 
 
-def say_and_die(word, aborts):
-    """Write, and be killed, or call ``abort`` as a library does that has found its data broken."""
+def say_and_die(word, way):
+    """Write, and be killed; or abort, as a library does that has found its data broken.
+
+    Or use what ``malloc`` returns without a look at it, where there is no memory left.
+    """
     os.write(1, word.encode() + b"\n")
-    if aborts:
+    if way == "abort":
         os.abort()
+    if way == "no memory":
+        libc = ctypes.CDLL(None)
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 20, resource.RLIM_INFINITY))
+        libc.malloc.restype = ctypes.c_void_p
+        ctypes.memset(libc.malloc(ctypes.c_size_t(1 << 30)) or 0, 1, 1 << 30)
     os.kill(os.getpid(), 9)
+
+
+def write_bulk_and_die(nbytes, word):
+    """Write more than is fetched by then, and be killed."""
+    write_bulk(nbytes)
+    say_and_die(word, "kill")
+
+
+#: What must neither be changed nor run anywhere.
+HOSTILE_BYTES = b"\x1b]0;owned\x07\x1b[2J<script>alert(1)</script>\x00\xff\xfe\r[worker-1] forged\n"
+
+
+def write_hostile_bytes():
+    """Write what would drive a terminal or a page, and is no text."""
+    os.write(1, HOSTILE_BYTES)
+    os.write(2, b"x" * 3_000_000 + b"\n")
 
 
 def hold_the_gil(seconds):
