@@ -50,7 +50,10 @@ class KqueueOwner(Owner):
         try:
             self._kqueue = _select.kqueue()
             self._kqueue.control([_end_or_exec(process)], 0)
-            self.end = self._kqueue.fileno()
+            poll = select.poll()
+            poll.register(self._kqueue.fileno(), select.POLLIN)
+            if not poll.poll(0):  # else a system whose poll takes no kqueue: the socket has to do
+                self.end = self._kqueue.fileno()
         except OSError:  # it has ended, or a sandbox refuses it
             self.close()
 
