@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 #: Some of each promise that ask something of the system, with both drains: `logs.wait`, `complete`,
 #: killed helpers, dying kernels and late children among them. By file; none: all of its tests.
@@ -97,6 +98,12 @@ NEED_A_MAC = {
         "does, in a layout that cannot be had on Linux",
     },
 }
+#: Those that ask libstdc++ itself: macOS has libc++, whose streams have no buffer of their own.
+NEED_LIBSTDCPP = {
+    "promises/2_loses_nothing/test_native.py": {
+        "test_iostreams_are_as_they_were_after_a_live_capture": "needs libstdc++",
+    },
+}
 #: Set by ``tests/without_linux/run.py``.
 SIMULATED = "IPYFDCAPTURE_TESTS_WITHOUT_LINUX"
 
@@ -105,4 +112,5 @@ def why_left_out(file: str, test: str) -> str | None:
     """Return why a test is not run here; None if it is. ``file``: its path below ``tests``."""
     lists = [] if hasattr(os, "splice") else [NEED_SPLICE]
     lists += [NEED_A_MAC] if SIMULATED in os.environ else []
+    lists += [NEED_LIBSTDCPP] if sys.platform == "darwin" else []
     return next((each[file][test] for each in lists if test in each.get(file, ())), None)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import pytest
 from helpers.process import TESTS_DIR
-from helpers.without_linux import CHOSEN, NEED_A_MAC, NEED_SPLICE, why_left_out
+from helpers.without_linux import (
+    CHOSEN,
+    NEED_A_MAC,
+    NEED_LIBSTDCPP,
+    NEED_SPLICE,
+    why_left_out,
+)
 
 
-@pytest.mark.parametrize("named", [NEED_SPLICE, NEED_A_MAC, CHOSEN])
+@pytest.mark.parametrize("named", [NEED_SPLICE, NEED_A_MAC, NEED_LIBSTDCPP, CHOSEN])
 def test_each_test_that_is_named_is_there(named: dict[str, list[str]]) -> None:
     for file, tests in named.items():
         text = (TESTS_DIR / file).read_text(encoding="utf-8")

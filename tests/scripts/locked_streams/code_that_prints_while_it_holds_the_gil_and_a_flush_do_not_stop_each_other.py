@@ -4,13 +4,15 @@ import ctypes
 import os
 import threading
 
+from helpers.scripts import c_stdout
+
 from ipyfdcapture import capture_fd
 
 LINES = 100_000
 
 with_gil = ctypes.PyDLL(None)
 #: A large buffer takes long to flush.
-with_gil.setvbuf(ctypes.c_void_p.in_dll(with_gil, "stdout"), None, 0, ctypes.c_size_t(4 << 20))
+with_gil.setvbuf(c_stdout(), None, 0, ctypes.c_size_t(4 << 20))
 null = os.open(os.devnull, os.O_WRONLY)
 is_over = False
 
