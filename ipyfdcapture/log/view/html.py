@@ -11,8 +11,9 @@ among them: the lines of a log have none of these.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
+from itertools import repeat
 
 from ...recording.sources import is_stderr
 from ..levels import CODES, LevelCodes, level_of
@@ -179,71 +180,93 @@ class _LineWriter:
         self._reading = reading
         self._patterns = patterns
         self._started = reading.started
-        self._digits = len(f"{most:,}")
+        self._width = f"{len(f'{most:,}')},"
         self._styles: dict[int, safe.Style] = {}
-        self._marks: dict[int, str] = {}
+        self._mark = functools.cache(lambda number: _mark_of(reading.sources[number]))
         self._levels = LevelCodes()
 
     def lines(self, block: Block) -> str:
         """Return lines of a ``<pre>``, all of each: at once if they are plain text."""
         texts = block.texts
-        escaped = escape("\n".join(texts)).split("\n")
+        body = escape("\n".join(texts)).replace("\n", f"</span>\n{_ISOLATED}")
+        contents = f"{_ISOLATED}{body}</span>".split("\n")
         if not (
             safe.are_plain(texts)
             and not self._patterns
             and all(style == safe.PLAIN for style in self._styles.values())
             and max(map(len, texts)) <= FOLD_CHARACTERS
-            and len(escaped) == len(texts)
+            and len(contents) == len(texts)
         ):
             facts = zip(block.indices, block.contents, block.sources, block.times, strict=True)
             return "".join([self.line(Row(*each), None) for each in facts])
-        signs = map(_rule_of, self._levels.of_lines(block.contents))
-        lines = zip(block.indices, block.sources, block.times, signs, escaped, strict=True)
-        return "".join(
-            [
-                f'<span class="fdlog-l">{self._gutter(nth, source, time, rule)}'
-                f'<span dir="ltr">{html}</span>\n</span>'
-                for nth, source, time, rule, html in lines
-            ]
-        )
+        codes = self._levels.of_lines(block.contents)
+        return "".join(self._html(block.indices, block.sources, block.times, codes, contents))
 
     def line(self, row: Row, max_bytes: int | None) -> str:
         """Return one line of a ``<pre>``, cut so that it takes at most ``max_bytes``."""
         before = self._styles.get(row.source, safe.PLAIN)
         limit = len(row.raw) if max_bytes is None else max_bytes
-        rule = _rule_of(CODES[level_of(row.raw)])
-        gutter = self._gutter(row.nth, row.source, row.time, rule)
+        code = CODES[level_of(row.raw)]
         while True:
             text, cut = row_text(self._reading, row, limit)
             runs, after = safe.runs_of(text, before)
             content = _folded(runs, cut, self._patterns)
-            line = f'<span class="fdlog-l">{gutter}{content}\n</span>'
+            (line,) = self._html((row.nth,), (row.source,), (row.time,), (code,), (content,))
             if max_bytes is None or len(line.encode()) <= max_bytes:
                 break
             limit = min(limit, len(row.raw)) // 2
         self._styles[row.source] = after
         return line
 
-    def _gutter(self, nth: int, number: int, time: int, rule: str) -> str:
-        if number not in self._marks:
-            source = self._reading.sources[number]
-            mark = escape(short_name(source_mark(source), _MAX_NAME))
-            kind = "fdlog-err" if is_stderr(source) else "fdlog-out"
-            self._marks[number] = f'<span class="fdlog-src {kind}">{mark:3}'
-        return (
-            f'<span class="fdlog-n">{nth + 1:{self._digits},} </span>'
-            f'<span class="fdlog-t">{(time - self._started) / 1e9:+9.3f} s </span>'
-            f"{self._marks[number]}{rule}"
-        )
+    def _html(
+        self,
+        indices: Iterable[int],
+        sources: Iterable[int],
+        times: Iterable[int],
+        codes: Iterable[int],
+        contents: Iterable[str],
+    ) -> Iterator[str]:
+        """Yield lines with their number, time, source, and a rule or the sign of their level.
+
+        Parameters
+        ----------
+        indices, sources, times, codes, contents
+            Of each line its index, the number of its source, its time, the code of its level, and
+            its content as HTML.
+        """
+        numbers = map(format, map((1).__add__, indices), repeat(self._width))
+        marks, rules = map(self._mark, sources), map(_RULES.__getitem__, codes)
+        known, written = -1, ""  # many lines have the time of the one before
+        for number, time, mark, rule, content in zip(
+            numbers, times, marks, rules, contents, strict=True
+        ):
+            if time != known:
+                known, written = time, f"{(time - self._started) / 1e9:+9.3f}"
+            yield (
+                f'<span class="fdlog-l"><span class="fdlog-n">{number} </span>'
+                f'<span class="fdlog-t">{written} s </span>{mark}{rule}{content}\n</span>'
+            )
 
 
-@functools.cache
-def _rule_of(code: int) -> str:
+#: What begins a text whose direction does not depend on what stands beside it.
+_ISOLATED = '<span dir="ltr">'
+
+
+def _mark_of(source: str) -> str:
+    """Return what stands for a source, up to the rule."""
+    mark = escape(short_name(source_mark(source), _MAX_NAME))
+    return f'<span class="fdlog-src {"fdlog-err" if is_stderr(source) else "fdlog-out"}">{mark:3}'
+
+
+def _rule_of(level: str | None) -> str:
     """Return what stands between a source and its line: a rule, or the sign of a level."""
-    level = next(level for level, known in CODES.items() if known == code)
     if level not in SIGNS:
         return "│ </span>"
     return f'</span><span class="fdlog-{level}" title="{level}">{SIGNS[level]} </span>'
+
+
+#: The same by the code of a level.
+_RULES = {code: _rule_of(level) for level, code in CODES.items()}
 
 
 def _folded(runs: list[safe.Run], cut: int, patterns: tuple[Pattern, ...]) -> str:
@@ -273,7 +296,7 @@ def _html(runs: list[safe.Run], patterns: tuple[Pattern, ...] = ()) -> str:
         parts.append(f'<b class="fdlog-match">{_runs_html(safe.cut(runs, start, stop))}</b>')
         at = stop
     parts.append(_runs_html(safe.cut(runs, at, len(text)) if at else runs))
-    return f'<span dir="ltr">{"".join(parts)}</span>'
+    return f"{_ISOLATED}{''.join(parts)}</span>"
 
 
 def _runs_html(runs: list[safe.Run]) -> str:
