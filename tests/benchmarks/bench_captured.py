@@ -4,13 +4,16 @@ Run as ``python tests/benchmarks/bench_captured.py [LINES ...]`` (1 and 10 milli
 bytes if none are named; 100 million take 11 GB of disk). It prints a table, and writes all figures
 to ``bench_captured.json``, or where ``--json`` says. Each is the median of three; of one where it
 takes over five seconds. What reads each line is measured on a million lines, three kinds of logs:
-one source after another, two sources that take turns, and words in any order.
+one source after another, two sources that take turns, and words in any order. ``--before CLONE``
+measures the package of another clone beside it, which has an environment in ``.venv``, where it
+knows what is asked.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import re
 import shutil
@@ -22,14 +25,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module, util
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common import describe_run, peak_bytes, plain_table
 
-from ipyfdcapture.log.captured import Captured
-from ipyfdcapture.recording.format import ENTRY
-from ipyfdcapture.recording.metadata import Metadata
-from ipyfdcapture.recording.recording import Recording
+if TYPE_CHECKING:
+    from ipyfdcapture import Captured
+    from ipyfdcapture.recording.recording import Recording
 
 LINES = (1_000_000, 10_000_000)
 #: So many lines are enough for what reads each of them.
@@ -40,7 +42,8 @@ ROUNDS = 3
 ONCE_S = 5.0
 _PACKAGES = ("pandas", "pyarrow", "polars")
 
-HEADER = ("", "lines", "time", "a line", "", "target", "memory so far")
+HEADER = ("", "lines", "time", "a line", "before", "", "target", "memory so far")
+LIMIT_S = 1200
 Step = tuple[str, Callable[[], Any]]
 #: What each is to reach, in microseconds a line; of searches with an expression, at 100 bytes.
 TARGETS_US = {
@@ -63,7 +66,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("lines", type=int, nargs="*", default=LINES)
     parser.add_argument("--json", type=Path, default=Path("bench_captured.json"))
+    parser.add_argument("--before", metavar="CLONE", help="another clone, to compare with")
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measured_here()))
+        return
     bench = Bench()
     with tempfile.TemporaryDirectory() as directory:
         for count in options.lines:
@@ -76,13 +84,45 @@ def main() -> None:
             bench.measure(EACH_LINES, each_line(log, directory, "turns: "))
         with recorded(directory, EACH_LINES, words=True) as log:
             bench.measure(EACH_LINES, [("words: levels()", log.levels)])
+    if options.before:
+        bench.add_before(measured_by(options.before))
     run = describe_run([name for name in _PACKAGES if util.find_spec(name)])
     print(run)
-    print(
-        plain_table(("", "lines", "time", "a line", "", "target", "memory so far"), bench.table())
-    )
+    print(plain_table(HEADER, bench.table()))
     options.json.write_text(json.dumps({"run": run, "results": bench.results}, indent=1) + "\n")
     print(f"written to {options.json}")
+
+
+def measured_by(clone: str) -> dict[str, float]:
+    """Return seconds for what the package of a clone can do with a log, by the name of the step."""
+    python = os.path.join(clone, ".venv", "bin", "python")
+    environment = {**os.environ, "PYTHONPATH": clone}
+    command = [python, __file__, "--measure"]
+    answer = subprocess.run(
+        command, stdout=subprocess.PIPE, env=environment, cwd=clone, check=True, timeout=LIMIT_S
+    )
+    found: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
+    return found
+
+
+def measured_here() -> dict[str, float]:
+    """Measure with what any clone has: a log that was captured, and its methods."""
+    from ipyfdcapture import capture_fd
+
+    found: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as directory:
+        for words in (False, True):
+            with capture_fd() as log:
+                for fd, data in _chunks(EACH_LINES, CHUNK_LINES, words):
+                    os.write(1 + fd, data)
+            steps = [("words: levels()", log.levels)] if words else each_line(log, directory, "")
+            for name, step in steps if words else [*whole_log(log), *steps]:
+                try:
+                    found[name] = statistics.median(_rounds(step))
+                except (AttributeError, TypeError, ValueError):  # it has no such method, or option
+                    continue
+            log.close()
+    return found
 
 
 class Bench:
@@ -107,17 +147,24 @@ class Bench:
             )
             print(".", end="", flush=True)
 
+    def add_before(self, seconds: dict[str, float]) -> None:
+        """Note what another clone took for a million lines."""
+        for result in self.results:
+            if result["lines"] == EACH_LINES and result["name"] in seconds:
+                result["before_seconds"] = seconds[result["name"]]
+
     def table(self) -> list[tuple[str, ...]]:
         rows = []
         for result in self.results:
             seconds, count = result["seconds"], result["lines"]
-            target = result["target_us_a_line"]
+            target, before = result["target_us_a_line"], result.get("before_seconds")
             rows.append(
                 (
                     result["name"],
                     f"{count:,}",
                     f"{seconds * 1e3:,.1f} ms",
                     f"{seconds / count * 1e6:.3f} us",
+                    f"{before / count * 1e6:.3f} us" if before is not None else "",
                     f"{100 * count / seconds / 1e6:,.0f} MB/s",
                     "" if target is None else f"{target:g} us",
                     f"{result['memory_bytes'] / 1e6:,.0f} MB",
@@ -145,6 +192,8 @@ class recorded:
         self._recording = record(directory, count, chunk_lines, words)
 
     def __enter__(self) -> Captured:
+        from ipyfdcapture import Captured
+
         return Captured(self._recording)
 
     def __exit__(self, *_: object) -> None:
@@ -154,25 +203,37 @@ class recorded:
 def record(
     directory: str, count: int, chunk_lines: int = CHUNK_LINES, words: bool = False
 ) -> Recording:
-    """Write a recording; each 50th chunk is of stderr, or each second line."""
-    turn = 50 if chunk_lines > 1 else 2
+    """Write a recording: see `_chunks`."""
+    from ipyfdcapture.recording.format import ENTRY
+    from ipyfdcapture.recording.metadata import Metadata
+    from ipyfdcapture.recording.recording import Recording
+
     started = time.time_ns()
     metadata = Metadata(
         sources=("stdout", "stderr"), started=started, stopped=started + count * 1000
     )
     recording, data_fd, index_fd = Recording.create(directory, metadata)
+    with open(data_fd, "wb", 1 << 22) as data, open(index_fd, "wb", 1 << 16) as index:
+        at = 0
+        for source, chunk in _chunks(count, chunk_lines, words):
+            index.write(ENTRY.pack(started + at * 10, at, source))
+            at += len(chunk)
+            data.write(chunk)
+    return recording
+
+
+def _chunks(count: int, chunk_lines: int, words: bool) -> Iterator[tuple[int, bytes]]:
+    """Yield the number of a source and lines of it: each 50th is of stderr, or each second line."""
+    turn = 50 if chunk_lines > 1 else 2
     rest = " iteration " + "x" * 78 + "\n"
     spoken = _words() if words else None
-    with open(data_fd, "wb", 1 << 22) as data, open(index_fd, "wb", 1 << 16) as index:
-        for first in range(0, count, chunk_lines):
-            source = int(first // chunk_lines % turn == turn - 1)
-            index.write(ENTRY.pack(started + first * 1000, first * 100, source))
-            last = min(first + chunk_lines, count)
-            if spoken is not None:
-                data.write("".join([next(spoken) for _ in range(first, last)]).encode())
-            else:
-                data.write("".join([f"{i:010d}{rest}" for i in range(first, last)]).encode())
-    return recording
+    for first in range(0, count, chunk_lines):
+        last = min(first + chunk_lines, count)
+        if spoken is not None:
+            lines = [next(spoken) for _ in range(first, last)]
+        else:
+            lines = [f"{i:010d}{rest}" for i in range(first, last)]
+        yield int(first // chunk_lines % turn == turn - 1), "".join(lines).encode()
 
 
 def _words() -> Iterator[str]:
@@ -191,7 +252,7 @@ def whole_log(log: Captured) -> list[Step]:
         return lambda: len(log.grep(pattern, **how))
 
     return [
-        ("len(logs), the first time", lambda: len(Captured(log.recording))),
+        ("len(logs), the first time", lambda: len(type(log)(log.recording))),
         ("len(logs), again", lambda: len(log)),
         ("logs[middle]", lambda: log[middle]),
         ("list(logs.head(20))", lambda: list(log.head(20))),
@@ -218,7 +279,7 @@ def whole_log(log: Captured) -> list[Step]:
 def each_line(log: Captured, directory: str, kind: str) -> list[Step]:
     path = f"{directory}/saved"
     steps: list[Step] = [
-        ("len(logs)", lambda: len(Captured(log.recording))),
+        ("len(logs)", lambda: len(type(log)(log.recording))),
         ("grep, no line matches", lambda: len(log.grep("nowhere to be found"))),
         ("levels()", log.levels),
         ("source('stderr')", lambda: len(log.source("stderr"))),
