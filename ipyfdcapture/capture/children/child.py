@@ -54,8 +54,8 @@ def popen(
         Called with each line as it comes, from another thread. An exception in it is reported
         and stops nothing.
     tty
-        Whether its stdout and stderr are terminals in place of pipes, as in `capture_fd`. It is
-        told so in its environment.
+        Whether its stdout and stderr are terminals in place of pipes, as in `capture_fd`: as large
+        as the user's, whose size they follow. It is told so in its environment.
     options
         Whatever else `subprocess.Popen` takes. A ``stdout`` or ``stderr`` given here is not
         captured; with ``stderr=subprocess.STDOUT`` both are, as ``label/stdout``, in exact order.

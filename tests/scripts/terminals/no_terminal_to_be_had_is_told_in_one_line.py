@@ -10,9 +10,10 @@ import tty
 from helpers.leaks import settled_difference, snapshot
 from helpers.scripts import inject, warm_up
 
-from ipyfdcapture import CaptureError, capture_fd
+from ipyfdcapture import CaptureError, capture_fd, popen
 
 warm_up(tty=True)
+popen(["true"], tty=True).wait()
 before, environment = snapshot(), dict(os.environ)
 for owner, name in ((os, "openpty"), (tty, "setraw"), (fcntl, "ioctl")):
     for nth in (1, 2):
@@ -33,4 +34,17 @@ for owner, name in ((os, "openpty"), (tty, "setraw"), (fcntl, "ioctl")):
                 undo()
             assert state["failed"] and dict(os.environ) == environment
         del error, state, undo
+for nth in (1, 2):  # for a labelled child
+    error = functools.partial(OSError, errno.ENOSPC, os.strerror(errno.ENOSPC))
+    state, undo = inject(os, "openpty", nth, error)
+    try:
+        popen(["true"], tty=True)
+    except OSError as refused:
+        assert "the system has no terminal to give (No space left" in str(refused), refused
+    else:
+        raise AssertionError("it began")
+    finally:
+        undo()
+    assert state["failed"]
+    del error, state, undo
 print(settled_difference(before))
