@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from ..log.view.ansi import PLAIN, Run, Style, runs_of, sgr_of, style_after, to_terminal
+from ..log.view.ansi import PLAIN, Run, Style, has_moves, runs_of, sgr_of, style_after, to_terminal
 from ..log.view.moving_rows import UP_TEXT, MovingRows
 from ..recording.recording import Recording
 from ..recording.sources import label_of
@@ -149,6 +149,9 @@ def _beginning_of(line: _Line) -> _Line:
     start = line.text.rstrip("\r").rfind("\r") + 1
     style = style_after(line.text[:start], line.style)
     text = line.text[start:]
+    if len(text) > _LINE_CHARACTERS and has_moves(text):
+        text = to_terminal(runs_of(text, style)[0])  # of a spinner, little is seen
+        style = PLAIN
     if len(text) > _LINE_CHARACTERS:
         # Whatever else comes of it changes nothing.
         text = whole_sequences(text[:_LINE_CHARACTERS]).ljust(_LINE_CHARACTERS + 1, "…")

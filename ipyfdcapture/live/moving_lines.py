@@ -11,25 +11,24 @@ from __future__ import annotations
 import re
 
 from ..log.view.ansi import (
-    CURSOR_SEQUENCE,
     PLAIN,
     Row,
     Style,
     follow,
+    has_moves,
     runs_of,
     sgr_of,
     style_after,
     to_terminal,
     tokens,
 )
+from .text import whole_sequences
 
-#: What moves in a line, but for the carriage return.
-_MOVE = re.compile(f"\b|{CURSOR_SEQUENCE}")
 #: What says nothing to a front end: all but colours.
 _NOT_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-ln-~]")
 #: A longer line is not shown again. No terminal is wider.
 _LONGEST_CHARACTERS = 1000
-#: Nor is one that was written in so many characters at once: that would take a tenth of a second.
+#: Of what comes at once so much is looked at, which takes a tenth of a second.
 _MOST_CHARACTERS = 64 << 10
 
 
@@ -42,19 +41,28 @@ class MovingLines:
     def take(self, source: int, text: str) -> str:
         """Return what is to be shown for text that a source wrote."""
         line = self._open.setdefault(source, _OpenLine(PLAIN))
-        if not line.has_moves and not _MOVE.search(text):
+        if not line.has_moves and not has_moves(text):
             complete, newline, _ = text.rpartition("\n")
             if newline:
                 line = self._open[source] = _OpenLine(style_after(complete, line.style))
             text = _without_others(text)
             line.add(text.rpartition("\n")[2])
             return text
+        if len(text) > _MOST_CHARACTERS:
+            return self._take_much(source, text)
         first, *others = text.split("\n")
         shown = [line.shown_for(first)]
         for part in others:
             line = self._open[source] = _OpenLine(line.style)
             shown.append(line.shown_for(part))
         return "\n".join(shown)
+
+    def _take_much(self, source: int, text: str) -> str:
+        start = whole_sequences(text[:_MOST_CHARACTERS])
+        shown, rest = self.take(source, start), text[len(start) :]
+        line = self._open[source] = _OpenLine(style_after(rest))
+        line.add(rest.rpartition("\n")[2])
+        return shown + rest
 
     def take_back(self, source: int) -> tuple[str, str]:
         """Forget the unfinished line of a source; return it, and what erases it where it stands."""
@@ -68,7 +76,7 @@ def _without_others(text: str) -> str:
 
 def in_place(line: str) -> str:
     """Return a whole line with its colours, in which nothing moves."""
-    if "\r" not in line and not _MOVE.search(line):
+    if "\r" not in line and not has_moves(line):
         return str(line)
     return to_terminal(runs_of(line)[0])
 
@@ -98,7 +106,7 @@ class _OpenLine:
 
     def shown_for(self, text: str) -> str:
         """Add text; return what is to be shown for it."""
-        if not self.has_moves and not _MOVE.search(text):
+        if not self.has_moves and not has_moves(text):
             text = _without_others(text)
             self.add(text)
             return text

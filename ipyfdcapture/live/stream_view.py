@@ -121,7 +121,7 @@ class StreamView:
             text = "".join(self._pending.pop()[1])
             self._left += _bytes_in(text)
             self._lines_left += text.count("\n")
-        if self._open_stream != stderr or self._pending or "\n" in text:
+        if not line or self._open_stream != stderr or self._pending or "\n" in text:
             return text
         self._pending.append((stderr, [erasure]))
         return line
@@ -221,7 +221,7 @@ class StreamView:
     def cleared(self) -> None:
         """See `Target`. A cell that clears what it shows may go on for as long as it likes."""
         self._screen.cleared()
-        self._block = None
+        self._block = self._open_stream = None
         now = time.monotonic()
         if now - self._began >= _ALLOWANCE_S:
             self._began = now

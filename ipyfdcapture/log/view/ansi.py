@@ -35,6 +35,9 @@ _SGR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")
 #: What changes a row other than by writing to it: erase a part of it, move the cursor along it.
 CURSOR_SEQUENCE = r"(?:\x1b\[|\x9b)(?:[012]?K|0?J|[0-9]{0,9}[CDG])"
 _CURSOR = re.compile(CURSOR_SEQUENCE)
+#: What moves the cursor in a line, but for the carriage return, and whatever begins it.
+MOVE = re.compile(f"\b|{CURSOR_SEQUENCE}")
+_BEGINS_MOVE = ("\b", "\x1b", "\x9b")
 #: No terminal is wider: a move beyond this and beyond the text ends at the further of the two.
 WIDEST_COLUMNS = 1000
 
@@ -129,6 +132,11 @@ def style_after(text: str, style: Style = PLAIN) -> Style:
     for sgr in _SGR.finditer(text, last_reset):
         style = restyled(style, sgr[1])
     return style
+
+
+def has_moves(text: str) -> bool:
+    r"""Tell whether the cursor moves in a line, other than by ``\r``."""
+    return any(begin in text for begin in _BEGINS_MOVE) and MOVE.search(text) is not None
 
 
 def plain(text: str) -> str:

@@ -10,13 +10,12 @@ import re
 from ..folding import Fold
 from ..lines import Row, content
 from ..reading import Reading
-from .ansi import CURSOR_SEQUENCE, runs_of, to_terminal
+from .ansi import MOVE, runs_of, to_terminal
 from .moving_rows import UP
 
 #: So much is read of the start and of the end of a long line: no view shows more.
 ENDS_BYTES = 8 << 10
-#: What moves the cursor in a line, but for the carriage return.
-MOVE = re.compile(f"\b|{CURSOR_SEQUENCE}".encode("latin-1"))
+_MOVE = re.compile(MOVE.pattern.encode("latin-1"))
 #: Of a log of at most so many lines all are read, to show no more of its bars than their end.
 _FOLDED_LINES = 5000
 
@@ -68,7 +67,7 @@ def row_text(reading: Reading, row: Row, max_bytes: int) -> tuple[str, int]:
     cut = len(raw) + row.left_out - max_bytes
     if cut <= 0:
         return reading.decode(raw), 0
-    if not row.left_out and MOVE.search(raw):
+    if not row.left_out and _MOVE.search(raw):
         seen = to_terminal(runs_of(reading.decode(raw))[0])
         if len(seen.encode("utf-8", "replace")) <= max_bytes:
             return seen, 0

@@ -271,6 +271,15 @@ def test_bars_of_several_lines_move_among_the_last_lines(make_growing: MakeGrowi
     assert last.rows()[-1] == "the end"
 
 
+def test_a_spinner_turns_for_long_among_the_last_lines(make_growing: MakeGrowing) -> None:
+    growing = make_growing()
+    last = LastLines(growing.recording, 3, SourceTexts(growing.recording))
+    for number in range(2000):
+        last.take(0, b"\x1b[1G\x1b[K\x1b[32m%d\x1b[0m turns" % number)
+        last.take(1, b"\b\b\b\b%4d" % number)
+        assert last.rows() == [f"\x1b[32m{number}\x1b[0m turns", f"{number:4}"]
+
+
 def test_rows_in_many_colours_are_bounded(make_growing: MakeGrowing) -> None:
     """They are drawn again and again. A colour for each character would take twenty times as long
     as the text."""

@@ -82,6 +82,13 @@ def test_a_line_that_is_too_long_to_be_shown_again_is_shown_once() -> None:
     assert shown == "x" * 600 + "y" * 600 + "z\na"
 
 
+def test_of_much_at_once_the_start_is_looked_at() -> None:
+    much = "ab\b\x1b[Kc\n" * 100_000
+    shown = shown_for([much, "d\be\n"])
+    assert in_a_front_end(shown[:20_000])[:5000] == ["ac"] * 5000
+    assert shown.endswith(much[-500:] + "e\n")
+
+
 def test_the_view_of_a_long_spinner_shows_its_end() -> None:
     """A view reads no more than the ends of a line that is long."""
     spins = "".join(f"\b\b\b{n:3}" for n in range(200))
