@@ -23,9 +23,6 @@ CHOSEN = {
         "test_a_capture_keeps_its_promises[no_new_privs-auto]",
         "test_a_capture_keeps_its_promises[no_new_privs-thread]",
     ],
-    "promises/1_never_hangs/test_slow_helper.py": [
-        "test_children_that_start_while_the_helper_is_stopped_lose_nothing",
-    ],
     "promises/2_loses_nothing/test_helper_death.py": [
         "test_the_death_is_told_once_and_the_next_capture_has_a_new_helper",
         "test_a_helper_that_dies_after_the_cell_still_serves_a_child_that_lives_on",

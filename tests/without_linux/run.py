@@ -26,11 +26,16 @@ from helpers.without_linux import CHOSEN, SIMULATED  # noqa: E402
 
 def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--chosen"]:
-        arguments = [
-            "::".join([f"tests/{file}", test] if test else [f"tests/{file}"])
-            for file, tests in CHOSEN.items()
-            for test in tests or [""]
-        ] + arguments[1:]
+        # More workers would cost more to start than they save.
+        arguments = (
+            ["-n", "2"]
+            + [
+                "::".join([f"tests/{file}", test] if test else [f"tests/{file}"])
+                for file, tests in CHOSEN.items()
+                for test in tests or [""]
+            ]
+            + arguments[1:]
+        )
     elif not arguments:
         arguments = ["tests/promises", "tests/unit"]
     with tempfile.TemporaryDirectory(prefix="ipyfdcapture-without-linux-") as directory:
