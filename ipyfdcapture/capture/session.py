@@ -307,13 +307,14 @@ class CaptureSession:
             return self._watch
 
     def _begin_terminals(self, size: Size) -> None:
+        from ..system.terminals import name_of
         from .terminals import set_variables
 
         watch = self.watch_terminals()
         self._undo.add(AtEnd.TERMINAL, set_variables(size, watch.may_change))
         self._undo.add(AtEnd.TERMINAL, cstdio.buffer_lines())
         for fd in NAMES.keys() & self._redirections.keys():
-            watch.add(self._redirections[fd].write_end, os.ttyname(fd))
+            watch.add(self._redirections[fd].write_end, name_of(fd))
 
     def _close_write_ends(self) -> None:
         while self._write_ends:

@@ -180,7 +180,7 @@ class TerminalWatch:
         )
 
     def _is_watched(self, file: str) -> bool:
-        return any(file == each.name for each in self._watched[:])
+        return file != "" and any(file == each.name for each in self._watched[:])
 
     def _tell(self, pid: int, file: str) -> None:
         what = (

@@ -77,6 +77,14 @@ def size_of(terminal: int) -> Size | None:
     return Size(columns, rows) if columns and rows else None
 
 
+def name_of(terminal: int) -> str:
+    """Return the name by which a terminal can be opened; empty if the system knows none."""
+    try:
+        return os.ttyname(terminal)
+    except OSError:
+        return ""
+
+
 def set_size(terminal: int, size: Size) -> None:
     """Give a terminal another size, by any of its ends."""
     packed = _WINSIZE.pack(size.rows, size.columns, 0, 0)

@@ -19,7 +19,7 @@ from ...checks import check_flags, check_function
 from ...log.captured import Captured
 from ...system.interrupts import deferred_interrupts
 from ...system.pipes import enlarge, open_pipe
-from ...system.terminals import open_terminal
+from ...system.terminals import name_of, open_terminal
 from ..terminals import variables
 from .callbacks import OnLine
 from .child_log import ChildLog, current_log
@@ -201,7 +201,7 @@ def start_child(
                 ours.callback(os.close, read_ends[name])
                 theirs.callback(os.close, write_end)
                 if watch:
-                    terminals.append(os.ttyname(write_end))
+                    terminals.append(name_of(write_end))
                 options = {**options, name: write_end}
         child = Child(args, **options)
         ours.pop_all()
