@@ -179,7 +179,7 @@ class Studio:
                 : shown.map(i => all[i].getBoundingClientRect());
             const end = places[places.length - 1].bottom;
             const top = Math.max(places[0].top, end - limit);
-            const width = selector ? places[0].width : Math.min(places[0].width, 720);
+            const width = selector ? places[0].width : Math.min(places[0].width, 800);
             return {x: places[0].left, y: top, width,
                     height: end - top, scale: 1.25};
         """
@@ -197,8 +197,8 @@ class Studio:
         self._take(path, self.page.js(script))
 
     def _take(self, path: Path, clip: Any) -> None:
-        options = {"clip": clip, "captureBeyondViewport": True}
-        taken = self.page.browser.execute_cdp_cmd("Page.captureScreenshot", options)
+        # Beyond the viewport, the page would be laid out anew, wider than what was measured.
+        taken = self.page.browser.execute_cdp_cmd("Page.captureScreenshot", {"clip": clip})
         path.write_bytes(base64.b64decode(taken["data"]))
         print(path)
 

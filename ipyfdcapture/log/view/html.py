@@ -44,7 +44,6 @@ _MAX_NAME = 40
 _COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 #: Tones with a contrast of at least 4:1 on white and on JupyterLab's dark background.
 _INLINE = ("#777", "#d9363e", "#2e8540", "#97700b", "#3a75d1", "#b14bb5", "#16838c", "#777")
-_SPACE = "\u00a0"
 
 
 def view(summary: Summary, reading: Reading, timeline: Timeline | None) -> str:
@@ -140,12 +139,14 @@ def _header(summary: Summary, levels: Levels) -> str:
 def _timeline(timeline: Timeline) -> str:
     tracks = timeline.tracks[:_MAX_TRACKS]
     names = [short_name(track.source, _MAX_NAME) for track in tracks]
-    width = max(map(len, names))
-    # Spaces that stay where a style sheet is taken away.
+    sizes = [size(track.nbytes) for track in tracks]
+    names_width, sizes_width = max(map(len, names)), max(map(len, sizes))
+    # The bars come last: in a narrow window their end is out of sight, and nothing else. The spaces
+    # stay where a style sheet is taken away.
     rows = "".join(
-        f"<div><code>{escape(name.ljust(width + 1)).replace(' ', _SPACE)}"
-        f'<span aria-hidden="true">{track.bars}</span>{_SPACE}{size(track.nbytes)}</code></div>'
-        for name, track in zip(names, tracks, strict=True)
+        f"<div><code>{_kept(f'{name:{names_width}}  {nbytes:>{sizes_width}}')} "
+        f'<span aria-hidden="true">{track.bars}</span></code></div>'
+        for name, nbytes, track in zip(names, sizes, tracks, strict=True)
     )
     more = len(timeline.tracks) - _MAX_TRACKS
     started = timeline.started.strftime("%Y-%m-%d %H:%M:%S")
@@ -158,6 +159,11 @@ def _timeline(timeline: Timeline) -> str:
     if more > 0:
         said += f"; {counted(more, 'more source')} not shown"
     return f'<div class="fdlog-time">{rows}</div><div class="fdlog-said">{said}</div>'
+
+
+def _kept(text: str) -> str:
+    """Return text as HTML whose spaces are not taken together."""
+    return escape(text).replace(" ", "\u00a0")
 
 
 #: Front ends have rules of their own for the font of a ``<pre>`` (nbconvert: that of the text), and
