@@ -38,14 +38,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "notebook-extension/tracker": {"windowingMode": "none"},
     "completer-extension/manager": {"providerTimeout": 60_000},  # ms
 }
-#: The bars that mark the active cell are no part of what is shown.
+#: What marks the active cell, and its buttons, are no part of what is shown.
 HIDE_MARKS = """
     const style = document.createElement('style');
-    style.textContent = '.jp-Collapser { visibility: hidden }';
+    style.textContent = '.jp-Collapser, .jp-cell-toolbar { visibility: hidden }';
     document.head.append(style);
 """
 #: Of a flood so much of its end is in a picture, in pixels of the page.
-FLOOD_PX = 470
+FLOOD_PX = 462
 
 SETUP = """\
 %load_ext ipyfdcapture
@@ -210,7 +210,7 @@ def studio(app: str, theme: str, cells: list[str]) -> Iterator[Studio]:
         home = Path(place)
         server = NotebookServer(home / "server", app, theme, settings=SETTINGS)
         try:
-            with open_browser(home / "profile", "--window-size=1000,3600") as browser:
+            with open_browser(home / "profile", "--window-size=1100,3600") as browser:
                 yield Studio(server, browser, home, cells)
         finally:
             server.close()

@@ -127,7 +127,7 @@ export class CommSource {
     let note = "";
     if (longest > SILENT_MS) note = "the kernel does not answer: what is here stays";
     else if (longest > WAITING_MS) note = "waiting for the cell";
-    if (note !== this.note) this.tell(note);
+    if (note || this.note) this.tell(note);
     this.note = note;
   }
 

@@ -109,6 +109,7 @@ export class Filters {
       last,
     });
     viewer.say(status.error ?? "");
+    if (status.error) return;
     viewer.search.nth = -1;
     viewer.take(status);
     if (viewer.follow) viewer.toEnd();

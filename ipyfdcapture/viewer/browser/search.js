@@ -105,7 +105,6 @@ export class Search {
       else viewer.say(`no ${back ? "earlier" : "further"} ${noun}`);
       return;
     }
-    viewer.say("");
     if (what === "match") this.nth = reply.nth;
     viewer.goto(reply.index, true);
     viewer.sayStatus();

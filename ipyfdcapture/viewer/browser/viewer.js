@@ -286,8 +286,8 @@ export class Viewer {
   /** @param {number} index @param {boolean} [centre] @param {boolean} [extend] */
   goto(index, centre = false, extend = false) {
     const { scroll } = this.screen;
-    if (this.waiting) this.say("");
     this.waiting = null;
+    this.say("");
     this.caret = Math.max(0, Math.min(index, this.lines.total - 1));
     if (!extend) this.anchor = this.caret;
     if (!this.screen.shows(this.caret)) {
