@@ -540,7 +540,8 @@ class TestRunAll:
         monkeypatch.setattr(_Group, "wait_for_an_end", counting_wait)
         with capture_fd() as logs:
             run_all([shell("echo x")] * 30, max_parallel=1)
-        assert len(opened) == 30
+        # Without a pidfd it is looked now and then whether a child has ended.
+        assert len(opened) == 30 or (len(opened) > 30 and not hasattr(os, "pidfd_open"))
         assert max(opened) <= opened[0] + 4
         logs.close()
 
