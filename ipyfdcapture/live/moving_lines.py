@@ -3,7 +3,7 @@ r"""Lines in which a program moves the cursor, for front ends that know ``\r`` a
 A spinner goes back with ``ESC [ 1 G``, cargo erases its bar with ``ESC [ K``: front ends ignore
 that, and go on showing what was erased. So such a line is shown again as a whole each time, from
 its start. What follows a ``\r`` replaces as many characters, those of escape sequences counted
-(JupyterLab): blanks cover the rest.
+(JupyterLab) or not: blanks cover the rest in either case.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .text import whole_sequences
 
 #: What says nothing to a front end: all but colours.
 _NOT_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-ln-~]")
+_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*m")
 #: A longer line is not shown again. No terminal is wider.
 _LONGEST_CHARACTERS = 1000
 #: Of what comes at once so much is looked at, which takes a tenth of a second.
@@ -70,6 +71,13 @@ class MovingLines:
         return ("", "") if line is None else (line.text, line.erasure)
 
 
+def _reach_of(text: str, at: int) -> tuple[int, int]:
+    """Return before which character the cursor stands after a text, and how far it came."""
+    first, *others = text.split("\r")
+    ends = [at + len(first), *map(len, others)]
+    return ends[-1], max(ends)
+
+
 def _without_others(text: str) -> str:
     return _NOT_COLOURS.sub("", text) if "\x1b[" in text else text
 
@@ -91,15 +99,16 @@ class _OpenLine:
         self._is_too_long = False
         self._characters = 0  # so many stand there, escape sequences counted
         self._at = 0  # before so many of them is the cursor
+        self._columns = self._column = 0  # the same, escape sequences not counted
         #: Whether it is shown again each time.
         self.has_moves = False
 
     def add(self, text: str) -> None:
         """Add text that is shown as it is."""
-        first, *others = text.split("\r")
-        ends = [self._at + len(first), *map(len, others)]
-        self._at = ends[-1]
-        self._characters = max(self._characters, *ends)
+        self._at, end = _reach_of(text, self._at)
+        self._characters = max(self._characters, end)
+        self._column, end = _reach_of(_COLOURS.sub("", text), self._column)
+        self._columns = max(self._columns, end)
         self._unwritten += text
         if len(self._unwritten) > _LONGEST_CHARACTERS:
             self._write()
@@ -123,8 +132,10 @@ class _OpenLine:
         start = "\r" if self._characters else ""
         shown = (sgr_of(PLAIN) if before != PLAIN else "") + self.text
         colour = sgr_of(self._style) if self._style != PLAIN else ""
-        blank = " " * (self._characters - len(shown) - len(colour))
+        width = len(_COLOURS.sub("", shown))
+        blank = " " * max(self._characters - len(shown) - len(colour), self._columns - width)
         self._at = self._characters = len(shown) + len(blank) + len(colour)
+        self._column = self._columns = width + len(blank)
         return start + shown + blank + colour
 
     @property

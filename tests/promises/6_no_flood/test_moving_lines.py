@@ -6,7 +6,7 @@ import re
 
 import pytest
 from helpers.logs import make_log
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ipyfdcapture.live.moving_lines import MovingLines
@@ -58,6 +58,7 @@ MOVES = [f"\x1b[{move}" for move in ("K", "1K", "2K", "G", "3G", "2C", "D", "31m
 WRITTEN = st.lists(st.sampled_from(["ab", "\u20ac", " ", "\r", "\b", "\n", *MOVES]))
 
 
+@example(["ab", "\r", "\x1b[31m", "\x1b[K"], 1)  # where a colour covers what is erased
 @given(WRITTEN, st.integers(1, 4))
 def test_what_is_seen_is_what_a_terminal_shows(written: list[str], size: int) -> None:
     parts = ["".join(written[i : i + size]) for i in range(0, len(written), size)]
@@ -74,7 +75,7 @@ def test_what_is_seen_is_what_a_terminal_shows(written: list[str], size: int) ->
 
 def test_colours_go_on_from_line_to_line() -> None:
     shown = shown_for(["\x1b[31mred\nred", "\x1b[3G\x1b[K", "\nred\x1b[0m plain\n"])
-    assert shown.endswith("\r\x1b[0m\x1b[31mre\x1b[0m\x1b[0;31m\nred\x1b[0m plain\n")
+    assert shown.endswith("\r\x1b[0m\x1b[31mre\x1b[0m \x1b[0;31m\nred\x1b[0m plain\n")
 
 
 def test_a_line_that_is_too_long_to_be_shown_again_is_shown_once() -> None:
