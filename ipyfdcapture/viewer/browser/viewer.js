@@ -212,7 +212,8 @@ export class Viewer {
       const reply = await this.source.ask({ do: "marks", buckets: this.marks.buckets });
       if (reply.levels && reply.generation === this.lines.generation)
         this.marks.draw(reply.levels, reply.matches);
-      await new Promise((go) => setTimeout(go, MARKS_MS));
+      // The first are not to wait: while nothing is found, it costs next to nothing to ask.
+      if (this.marks.element.firstChild) await new Promise((go) => setTimeout(go, MARKS_MS));
     }
     this.isAsking = false;
   }
