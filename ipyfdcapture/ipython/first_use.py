@@ -11,13 +11,15 @@ import sys
 from IPython.core.error import UsageError
 
 from ..errors import reason
+from ..system.interrupts import deferred_interrupts
 
 
 def load() -> None:
     """Import all of it. Raises `UsageError` if the system does not allow it at present."""
     try:
-        from ..capture import session  # noqa: F401
-        from . import on_error, options, prompts, scope, statement  # noqa: F401
+        with deferred_interrupts():  # half a module would be loaded once more
+            from ..capture import session  # noqa: F401
+            from . import on_error, options, prompts, scope, statement  # noqa: F401
     except OSError as error:
         raise UsageError(f"cannot capture: {reason(error)}") from error
 

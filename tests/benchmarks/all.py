@@ -31,7 +31,7 @@ KEEP = {"bench_captured", "bench_cluster", "bench_drain", "bench_felt"}
 COMPARE = {"bench_captured", "bench_drain", "bench_felt"}
 #: The smallest sizes.
 QUICK = {
-    "bench_captured": ["1000000"],
+    "bench_captured": ["100000", "--each", "100000"],
     "bench_cluster": ["--only", "latency"],
     "bench_drain": ["--rounds", "1", "--only", "raw", "--only", "enter"],
     "bench_felt": ["--rounds", "1"],

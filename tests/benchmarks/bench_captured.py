@@ -67,25 +67,26 @@ def main() -> None:
     parser.add_argument("lines", type=int, nargs="*", default=LINES)
     parser.add_argument("--json", type=Path, default=Path("bench_captured.json"))
     parser.add_argument("--before", metavar="CLONE", help="another clone, to compare with")
+    parser.add_argument("--each", type=int, default=EACH_LINES, help="lines of what reads each")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(measured_here()))
+        print(json.dumps(measured_here(options.each)))
         return
     bench = Bench()
     with tempfile.TemporaryDirectory() as directory:
         for count in options.lines:
             with recorded(directory, count) as log:
                 bench.measure(count, whole_log(log))
-        with recorded(directory, EACH_LINES) as log:
-            bench.measure(EACH_LINES, each_line(log, directory, ""))
-            bench.measure(EACH_LINES, peers(log, directory))
-        with recorded(directory, EACH_LINES, chunk_lines=1) as log:
-            bench.measure(EACH_LINES, each_line(log, directory, "turns: "))
-        with recorded(directory, EACH_LINES, words=True) as log:
-            bench.measure(EACH_LINES, [("words: levels()", log.levels)])
+        with recorded(directory, options.each) as log:
+            bench.measure(options.each, each_line(log, directory, ""))
+            bench.measure(options.each, peers(log, directory))
+        with recorded(directory, options.each, chunk_lines=1) as log:
+            bench.measure(options.each, each_line(log, directory, "turns: "))
+        with recorded(directory, options.each, words=True) as log:
+            bench.measure(options.each, [("words: levels()", log.levels)])
     if options.before:
-        bench.add_before(measured_by(options.before))
+        bench.add_before(options.each, measured_by(options.before, options.each))
     run = describe_run([name for name in _PACKAGES if util.find_spec(name)])
     print(run)
     print(plain_table(HEADER, bench.table()))
@@ -93,11 +94,11 @@ def main() -> None:
     print(f"written to {options.json}")
 
 
-def measured_by(clone: str) -> dict[str, float]:
+def measured_by(clone: str, lines: int) -> dict[str, float]:
     """Return seconds for what the package of a clone can do with a log, by the name of the step."""
     python = os.path.join(clone, ".venv", "bin", "python")
     environment = {**os.environ, "PYTHONPATH": clone}
-    command = [python, __file__, "--measure"]
+    command = [python, __file__, "--measure", "--each", str(lines)]
     answer = subprocess.run(
         command, stdout=subprocess.PIPE, env=environment, cwd=clone, check=True, timeout=LIMIT_S
     )
@@ -105,7 +106,7 @@ def measured_by(clone: str) -> dict[str, float]:
     return found
 
 
-def measured_here() -> dict[str, float]:
+def measured_here(lines: int) -> dict[str, float]:
     """Measure with what any clone has: a log that was captured, and its methods."""
     from ipyfdcapture import capture_fd
 
@@ -113,7 +114,7 @@ def measured_here() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as directory:
         for words in (False, True):
             with capture_fd() as log:
-                for fd, data in _chunks(EACH_LINES, CHUNK_LINES, words):
+                for fd, data in _chunks(lines, CHUNK_LINES, words):
                     os.write(1 + fd, data)
             steps = [("words: levels()", log.levels)] if words else each_line(log, directory, "")
             for name, step in steps if words else [*whole_log(log), *steps]:
@@ -147,10 +148,10 @@ class Bench:
             )
             print(".", end="", flush=True)
 
-    def add_before(self, seconds: dict[str, float]) -> None:
-        """Note what another clone took for a million lines."""
+    def add_before(self, lines: int, seconds: dict[str, float]) -> None:
+        """Note what another clone took for so many lines."""
         for result in self.results:
-            if result["lines"] == EACH_LINES and result["name"] in seconds:
+            if result["lines"] == lines and result["name"] in seconds:
                 result["before_seconds"] = seconds[result["name"]]
 
     def table(self) -> list[tuple[str, ...]]:

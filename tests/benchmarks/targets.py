@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 HEADER = ["what", "before", "now", "target", ""]
-LINES = 1_000_000
 
 
 class Figures:
@@ -26,8 +25,6 @@ class Figures:
         self._drain = _read(kept / "bench_drain.json").get("medians", {})
         results = _read(kept / "bench_captured.json").get("results", [])
         self._logs = {(result["name"], result["lines"]): result for result in results}
-        #: The most lines of a log that was measured.
-        self.most_lines = max((lines for _, lines in self._logs), default=0)
 
     def felt(self, work: str, way: str) -> float | None:
         """Return what passed, in ms."""
@@ -39,10 +36,16 @@ class Figures:
         figure = self._drain.get(work, {}).get(way)
         return None if figure is None else float(figure)
 
-    def log(self, name: str, way: str, lines: int = LINES) -> float | None:
+    def log(self, name: str, way: str, lines: int) -> float | None:
         """Return seconds for a log of so many lines."""
         result = self._logs.get((name, lines), {})
         return result.get("seconds" if way == "ours" else "before_seconds")
+
+    def line(self, name: str, way: str) -> float | None:
+        """Return µs for a line of the shortest log that was measured."""
+        lines = min((lines for known, lines in self._logs if known == name), default=0)
+        seconds = self.log(name, way, lines)
+        return None if seconds is None else seconds / lines * 1e6
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -127,18 +130,18 @@ LONG_LINES = 100_000_000
 
 
 def _of_logs(figures: Figures) -> Iterator[tuple[str, str, float, Measured]]:
-    def a_line(name: str) -> Measured:
-        return lambda way: _both(figures.log(name, way), 1e6 / LINES, lambda a, b: a * b)
-
     for name, (title, most) in _LOG_TARGETS.items():
-        yield f"{title}, a line", "us", most, a_line(name)
+        yield f"{title}, a line", "us", most, _of_line(figures, name)
     yield (
         *("`levels()` of ten million lines", "s", 3.2),
         lambda way: figures.log("levels()", way, 10_000_000),
     )
-    if figures.most_lines >= LONG_LINES:
-        for name, (title, most) in _LONG_TARGETS.items():
-            yield f"of a hundred million lines: {title}", "s", most, _of_long(figures, name)
+    for name, (title, most) in _LONG_TARGETS.items():
+        yield f"of a hundred million lines: {title}", "s", most, _of_long(figures, name)
+
+
+def _of_line(figures: Figures, name: str) -> Measured:
+    return lambda way: figures.line(name, way)
 
 
 def _of_long(figures: Figures, name: str) -> Measured:
