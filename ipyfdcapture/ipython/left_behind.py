@@ -48,21 +48,20 @@ class LeftBehind:
     def _search(self) -> None:
         config = self._config
         try:
-            crashes.prune(
+            paths = crashes.prune(
                 self._notebook,
                 config.keep_crashed,
                 config.keep_crashed_days,
                 config.keep_crashed_bytes,
                 config.spool_dir,
             )
-            self._message = announcement(self._notebook, config.spool_dir)
+            self._message = announcement(paths)
         except Exception as error:  # it must not keep anybody from working
             self._message = f"ipyfdcapture: cannot look for what crashed kernels left: {error}"
 
 
-def announcement(notebook: str, spool_dir: str) -> str | None:
+def announcement(paths: list[str]) -> str | None:
     """Return one line that says that crashed kernels of this notebook have left something."""
-    paths = crashes.find(notebook, spool_dir)
     if not paths:
         return None
     many = f"{len(paths)} recordings" if len(paths) > 1 else "a recording"

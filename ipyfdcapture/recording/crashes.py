@@ -98,8 +98,10 @@ def find_all(key: str, spool_dir: str = "") -> list[str]:
     return [each.path for each in _kept()]
 
 
-def prune(key: str, keep: int, days: float, max_bytes: int | None, spool_dir: str = "") -> None:
-    """Delete the oldest recordings of crashed kernels.
+def prune(
+    key: str, keep: int, days: float, max_bytes: int | None, spool_dir: str = ""
+) -> list[str]:
+    """Delete the oldest recordings of crashed kernels; return what `find` does.
 
     Parameters
     ----------
@@ -122,6 +124,7 @@ def prune(key: str, keep: int, days: float, max_bytes: int | None, spool_dir: st
             delete(each.path)
             with contextlib.suppress(OSError):  # unless another is in it
                 os.rmdir(os.path.dirname(each.path))
+    return [each.path for each in _kept_of(key)]
 
 
 class _Kept(NamedTuple):

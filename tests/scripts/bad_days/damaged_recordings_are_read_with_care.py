@@ -80,7 +80,7 @@ def damage(path: str) -> None:
 
 
 def look(key: str) -> None:
-    announcement(key, "")
+    announcement(crashes.find(key))
     for path in crashes.find(key):
         assert "\n" not in describe(path)
         try:
