@@ -65,6 +65,11 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Return a number from 0 to the most that is near a value. @param {number} value @param {number} most */
+export function clamp(value, most) {
+  return Math.max(0, Math.min(value, most));
+}
+
 /** @param {number} value */
 export function counted(value) {
   return value.toLocaleString("en");

@@ -1,6 +1,6 @@
 // Which lines are shown: by level, source, time, and by what they have or have not.
 
-import { button, choice, field, isOn, make, toggle } from "./elements.js";
+import { button, choice, clamp, field, isOn, make, toggle } from "./elements.js";
 import { LEVELS } from "./row.js";
 import { Timeline } from "./timeline.js";
 
@@ -104,7 +104,7 @@ export class Filters {
       exclude: exclude ? [{ text: exclude, regex: false, case: false }] : [],
       within: this.within,
       only: isOn(this.only),
-      context: Math.min(MOST_CONTEXT, Math.max(0, context)),
+      context: clamp(context, MOST_CONTEXT),
       first,
       last,
     });

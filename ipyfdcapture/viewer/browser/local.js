@@ -1,6 +1,7 @@
 // The source of a saved page: it answers from the page itself what the kernel would.
 
 import { Blocks, lowerBound, unpack } from "./blocks.js";
+import { clamp } from "./elements.js";
 import { expressionOf, plain, spansOf } from "./pattern.js";
 import { LEVELS } from "./row.js";
 
@@ -158,7 +159,7 @@ export class LocalSource {
         ? this.times.findIndex((time) => time >= seconds * 1e6)
         : lowerBound(this.numbers, number);
     const position = found < 0 ? this.total : found;
-    return { index: Math.max(0, Math.min(this.index(position), this.count - 1)) };
+    return { index: clamp(this.index(position), this.count - 1) };
   }
 
   // -- the search ---------------------------------------------------------------------------

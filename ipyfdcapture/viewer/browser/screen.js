@@ -74,8 +74,11 @@ export class Screen {
     this.drawn = drawn;
     const elements = [...drawn.values()].map((one) => one.element);
     const { children } = this.rows;
-    if (elements.length !== children.length || elements.some((one, i) => one !== children[i]))
-      this.rows.replaceChildren(...elements);
+    // What stays is left alone: text may be marked in it.
+    for (const old of [...children]) if (!elements.includes(/** @type {any} */ (old))) old.remove();
+    elements.forEach((one, i) => {
+      if (one !== children[i]) this.rows.insertBefore(one, children[i] ?? null);
+    });
     if (!scroll.wrap) scroll.height = this.at(scroll.line)?.offsetHeight || scroll.height;
     else if (scroll.settleWrapped((index) => this.at(index), elements.at(-1))) viewer.redraw();
     const top = this.at(scroll.line)?.offsetTop ?? 0;

@@ -2,6 +2,8 @@
 // browser has a scrollbar of so many pixels, and a notebook that takes a view out of the page
 // forgets where its scrollbar was.
 
+import { clamp } from "./elements.js";
+
 /** Browsers lay out no more than some 16 million pixels. */
 const MOST_PIXELS = 8e6;
 
@@ -47,11 +49,11 @@ export class Scroll {
   /** Keep the place within the log. */
   settle() {
     if (this.wrap) {
-      this.line = Math.max(0, Math.min(this.line, this.total - 1));
+      this.line = clamp(this.line, this.total - 1);
       return;
     }
     const end = Math.max(0, this.total * this.height - this.view);
-    const top = Math.max(0, Math.min(this.line * this.height + this.px, end));
+    const top = clamp(this.line * this.height + this.px, end);
     this.line = Math.floor(top / this.height);
     this.px = top - this.line * this.height;
   }

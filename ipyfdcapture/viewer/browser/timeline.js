@@ -1,6 +1,6 @@
 // The timeline: how much came when, and a brush over it that chooses a part.
 
-import { make } from "./elements.js";
+import { clamp, make } from "./elements.js";
 
 /** @import {Timeline as Data} from "./types" */
 
@@ -52,7 +52,7 @@ export class Timeline {
     let from = -1;
     const at = (/** @type {PointerEvent} */ event) => {
       const box = this.element.getBoundingClientRect();
-      return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+      return clamp((event.clientX - box.left) / box.width, 1);
     };
     this.element.onpointerdown = (event) => {
       from = at(event);
@@ -84,7 +84,7 @@ export class Timeline {
     this.chosen.setAttribute("hidden", "");
     if (!data?.seconds || (first === null && last === null)) return;
     const [from, to] = [first ?? -Infinity, last ?? Infinity].map((x) =>
-      Math.min(1, Math.max(0, (x - data.start) / data.seconds)),
+      clamp((x - data.start) / data.seconds, 1),
     );
     this.draw(from, to);
   }

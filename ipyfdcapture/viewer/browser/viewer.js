@@ -1,7 +1,7 @@
 // The viewer: how things stand with a log, where the reader is, and what is drawn of it. Lines come
 // from a source, which asks the kernel (comm.js) or holds the log itself (local.js).
 
-import { button, choice, counted, field, isOn, make, setText, toggle } from "./elements.js";
+import { button, choice, clamp, counted, field, isOn, make, setText, toggle } from "./elements.js";
 import { Filters } from "./filters.js";
 import { helpOfKeys, pressed } from "./keys.js";
 import { Lines } from "./lines.js";
@@ -289,7 +289,7 @@ export class Viewer {
     const { scroll } = this.screen;
     this.waiting = null;
     this.say("");
-    this.caret = Math.max(0, Math.min(index, this.lines.total - 1));
+    this.caret = clamp(index, this.lines.total - 1);
     if (!extend) this.anchor = this.caret;
     if (!this.screen.shows(this.caret)) {
       let above = centre ? Math.floor(scroll.rows / 3) : 0;
