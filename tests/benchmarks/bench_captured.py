@@ -289,7 +289,7 @@ def each_line(log: Captured, directory: str, kind: str) -> list[Step]:
         ("save, .txt", lambda: log.save(f"{path}.txt")),
         ("save, .jsonl", lambda: log.save(f"{path}.jsonl")),
         ("save, .csv", lambda: log.save(f"{path}.csv")),
-        ("save, .html", lambda: log.save(f"{path}.html", viewer=False)),
+        ("save, .html", lambda: _save_page(log, f"{path}.html")),
     ]
     if util.find_spec("pyarrow"):
         steps.append(("save, .parquet", lambda: log.save(f"{path}.parquet")))
@@ -297,6 +297,14 @@ def each_line(log: Captured, directory: str, kind: str) -> list[Step]:
     if util.find_spec("pandas"):
         steps.append(("to_pandas()", log.to_pandas))
     return [(kind + name, step) for name, step in steps]
+
+
+def _save_page(log: Captured, path: str) -> None:
+    """Save a page without script: the only kind that an older package may have."""
+    try:
+        log.save(path, viewer=False)
+    except TypeError:
+        log.save(path)
 
 
 def peers(log: Captured, directory: str) -> list[Step]:
