@@ -44,6 +44,8 @@ class WorkerTable(list[WorkerStatus]):
     """What `WorkersLog.workers` returns: a list that is shown as a table."""
 
     def __repr__(self) -> str:
+        if not self:
+            return "no worker has answered yet"
         head = ("worker", "state", "written", "lines", "worst", "silent", "last line")
         rows = [head, *map(_row, self)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(head))]

@@ -2,7 +2,8 @@
 
     python tests/benchmarks/bench_cluster.py [--only NAME] [--json FILE]
 
-Each figure stands beside its target. Ratios are of work in turns, in one run.
+Each figure stands beside its target, with a verdict. Ratios are of work in turns, in one run. All
+of it takes some five minutes on two cores that do nothing else.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,34 @@ for place in (HERE, HERE.parent, HERE.parent.parent):
 
 from common import describe_run, peak_bytes, plain_table  # noqa: E402
 
-Row = tuple[str, str, str]
+
+@dataclass(frozen=True)
+class Row:
+    """One figure."""
+
+    work: str
+    measured: float
+    target: float
+    unit: str = ""
+    #: What else there is to say.
+    note: str = ""
+    #: Whether it is to be reached or passed, and not to be kept below.
+    is_least: bool = False
+
+    @property
+    def columns(self) -> tuple[str, str, str, str]:
+        has_reached = (
+            self.measured >= self.target if self.is_least else self.measured <= self.target
+        )
+        note = f" ({self.note})" if self.note else ""
+        return (
+            self.work,
+            f"{self.measured:.3g}{self.unit}{note}",
+            f"{self.target:g}{self.unit}",
+            "reached" if has_reached else "MISSED",
+        )
+
+
 LIMIT_S = 600.0
 
 
@@ -67,6 +96,15 @@ def stamp(_: int) -> float:
 
     os.write(1, b"stamp %f\n" % time.time())
     return 0.0
+
+
+def hold(seconds: float) -> None:
+    """Say so, and let no other thread run."""
+    import ctypes
+    import os
+
+    os.write(1, b"holding\n")
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
 
 
 def nothing(number: int) -> int:
@@ -114,9 +152,49 @@ def engines(number: int) -> Iterator[Any]:
         yield client
 
 
+@contextmanager
+def local_dask(workers: int) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """A cluster as a notebook has it, and what closes it."""
+    from distributed import Client, LocalCluster
+
+    cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    client = Client(cluster)
+
+    def close() -> None:
+        client.close()
+        cluster.close()
+
+    yield client, close
+
+
+@contextmanager
+def local_engines(number: int) -> Iterator[tuple[Any, Callable[[], None]]]:
+    import ipyparallel
+
+    os.environ["PYTHONPATH"] = os.pathsep.join(map(str, sys.path[:3]))
+    cluster = ipyparallel.Cluster(n=number, log_level=40)
+    client = cluster.start_and_connect_sync(activate=False)
+
+    def close() -> None:
+        cluster.stop_cluster_sync()
+        client.close()
+
+    yield client, close
+
+
 class _Dask:
     name = "Dask"
     open = staticmethod(dask_client)
+    open_local = staticmethod(local_dask)
+
+    @staticmethod
+    def start(client: Any, function: Callable[..., Any], *arguments: Any) -> Any:
+        first = next(iter(client.scheduler_info(n_workers=-1)["workers"]))
+        return client.submit(function, *arguments, workers=[first], pure=False)
+
+    @staticmethod
+    def wait(started: Any) -> None:
+        started.result(LIMIT_S)
 
     @staticmethod
     def capture(client: Any) -> Any:
@@ -136,6 +214,15 @@ class _Dask:
 class _IPyParallel:
     name = "ipyparallel"
     open = staticmethod(engines)
+    open_local = staticmethod(local_engines)
+
+    @staticmethod
+    def start(client: Any, function: Callable[..., Any], *arguments: Any) -> Any:
+        return client[0].apply_async(function, *arguments)
+
+    @staticmethod
+    def wait(started: Any) -> None:
+        started.get(LIMIT_S)
 
     @staticmethod
     def capture(client: Any) -> Any:
@@ -167,10 +254,12 @@ def complete(engine: Any) -> Iterator[Row]:
         expected = "".join(f"line {i}\n" for i in range(lines)) + "x" * held + "\n"
         names = [each.name for each in logs.workers()]
         exact = sum(logs.source(name).text == expected for name in names)
-        yield (
-            f"{engine.name}: 3 x 100,000 lines and 2 MiB under the GIL",
-            f"{exact} of 3 exact, {'nothing' if is_all else 'SOMETHING'} missing, {seconds:.1f} s",
-            "3 of 3",
+        yield Row(
+            f"{engine.name}: 3 x 100,000 lines and 2 MiB under the GIL, workers that are exact",
+            exact if is_all else 0,
+            3,
+            note=f"{seconds:.1f} s",
+            is_least=True,
         )
         logs.close()
 
@@ -189,17 +278,19 @@ def fetch(engine: Any) -> Iterator[Row]:
         assert reader.fetch(LIMIT_S)
         now = time.monotonic()
         assert reader.nbytes == writer.nbytes
-        yield (
+        yield Row(
             f"{engine.name}: 1 M lines fetched",
-            f"{now - marked:.2f} s (from nothing {now - started:.2f} s)",
-            "0.6 s",
+            now - marked,
+            0.6,
+            " s",
+            f"from nothing {now - started:.2f} s",
         )
         reader.close()
         before = peak_bytes()
         engine.run(client, bulk, 340_000_000)
         assert writer.fetch(LIMIT_S)
         grown = (peak_bytes() - before) / 1e6
-        yield f"{engine.name}: client's memory for 1 GB", f"+{grown:.0f} MB", "100 MB"
+        yield Row(f"{engine.name}: client's memory for 1 GB", grown, 100, " MB")
         writer.close()
 
 
@@ -217,7 +308,7 @@ def slow_down(engine: Any) -> Iterator[Row]:
             if logs is not None:
                 logs.close()
     without, with_it = (statistics.median(times[captured]) for captured in (False, True))
-    yield f"{engine.name}: 100,000 lines, with / without", f"{with_it / without:.2f}", "1.05"
+    yield Row(f"{engine.name}: 100,000 lines, with / without", with_it / without, 1.05)
 
 
 def empty_tasks() -> Iterator[Row]:
@@ -234,7 +325,7 @@ def empty_tasks() -> Iterator[Row]:
             if logs is not None:
                 logs.close()
     ratio = statistics.median(times[True]) / statistics.median(times[False])
-    yield "Dask: 2,000 empty tasks, with / without", f"{ratio:.2f}", "1.05"
+    yield Row("Dask: 2,000 empty tasks, with / without", ratio, 1.05)
 
 
 def latency() -> Iterator[Row]:
@@ -258,10 +349,8 @@ def latency() -> Iterator[Row]:
         logs.fetch(LIMIT_S)
         time.sleep(0.5)
         logs.close()
-    yield (
-        "Dask: a line on a worker to the live target",
-        f"{statistics.median(delays):.2f} s",
-        "0.3 s",
+    yield Row(
+        "Dask: a line on a worker to the live target, median", statistics.median(delays), 0.3, " s"
     )
 
 
@@ -293,25 +382,108 @@ def thousand() -> Iterator[Row]:
         seconds, processor = time.monotonic() - started, time.process_time() - processor
         grown = (peak_bytes() - before) / 1e6
         assert len(logs) == 1_000_000, (len(logs), logs.dropped, logs.recording.dropped_why)
-        yield (
+        yield Row(
             "1,000 simulated workers: 1 M lines merged",
-            f"{seconds:.1f} s ({processor:.1f} s of processor)",
-            "5 s",
+            seconds,
+            5,
+            " s",
+            f"{processor:.1f} s of processor",
         )
-        yield "the client's memory for that", f"+{grown:.0f} MB", "200 MB"
+        yield Row("the client's memory for that", grown, 200, " MB")
         asked = cluster.asked
         time.sleep(5)
-        yield "questions in a second, idle", f"{(cluster.asked - asked) / 5:.0f}", "200"
+        yield Row("questions in a second, idle", (cluster.asked - asked) / 5, 200)
         logs.close()
+
+
+_LIVE_CELL = """
+import tempfile, time
+from pathlib import Path
+from helpers.workers import SimulatedCluster, SimulatedWorker
+from ipyfdcapture.cluster.opening import begin_log
+directory = tempfile.TemporaryDirectory()
+workers = [SimulatedWorker(f"worker-{i}", Path(directory.name)) for i in range(1000)]
+logs = begin_log(SimulatedCluster(*workers), "session", "auto", None)
+"""
+#: Each of so many workers is asked every five seconds.
+_LIVE_S = 20.0
+_FLOOD = f"""
+until = time.monotonic() + {_LIVE_S}
+step = 0
+while time.monotonic() < until:
+    for worker in workers[step % 10::10]:
+        worker.write(f"step {{step}}: residual 1e-3\\n" * 10)
+    step += 1
+"""
+
+
+def live() -> Iterator[Row]:
+    """1,000 simulated workers write all the time: what reaches the browser."""
+    from helpers.kernel import Kernel
+
+    with tempfile.TemporaryDirectory() as directory:
+        kernel = Kernel(Path(directory))
+        try:
+            kernel.ok(f"import sys; sys.path[:0] = {list(map(str, sys.path[:3]))!r}")
+            kernel.ok(_LIVE_CELL)
+            reply = kernel.ok(_FLOOD, timeout=LIMIT_S)
+            contents = [json.dumps(message["content"]) for message in reply.messages]
+            written = kernel.value("sum(each.nbytes for each in logs.workers())")
+            note = f"{written / 1e6:.0f} MB known to be written"
+            sent = sum(map(len, contents)) / 1e3 / _LIVE_S
+            yield Row("1,000 simulated workers, live: sent in a second", sent, 256, " KB", note)
+            yield Row("messages in a second", len(contents) / _LIVE_S, 50)
+            kernel.ok("logs.close()", timeout=LIMIT_S)
+        finally:
+            kernel.close()
+
+
+def shutdown(engine: Any) -> Iterator[Row]:
+    """The cluster's own end, with and without a log, in turns; and a log whose worker is stuck."""
+    times: dict[bool, list[float]] = {False: [], True: []}
+    for turn in range(6):
+        with engine.open_local(2) as (client, close):
+            logs = engine.capture(client) if turn % 2 else None
+            engine.run(client, nothing, 0)
+            if logs is not None:
+                logs.fetch(LIMIT_S)
+            started = time.monotonic()
+            close()
+            times[bool(turn % 2)].append(time.monotonic() - started)
+            if logs is not None:
+                logs.close()
+    without, with_it = (statistics.median(times[captured]) for captured in (False, True))
+    yield Row(
+        f"{engine.name}: its end is later by",
+        with_it - without,
+        1,
+        " s",
+        f"{without:.1f} s without",
+    )
+    with engine.open(2) as client:
+        logs = engine.capture(client)
+        engine.run(client, nothing, 0)
+        logs.fetch(LIMIT_S)
+        stuck = engine.start(client, hold, 10)
+        while "holding" not in logs:  # its files are read, once it does not answer
+            time.sleep(0.01)
+        started = time.monotonic()
+        logs.close()
+        yield Row(
+            f"{engine.name}: close() while a worker is stuck", time.monotonic() - started, 1.1, " s"
+        )
+        engine.wait(stuck)
 
 
 ROWS: dict[str, Callable[[], Iterator[Row]]] = {
     **{f"complete-{engine.name}": (lambda engine=engine: complete(engine)) for engine in ENGINES},
     **{f"fetch-{engine.name}": (lambda engine=engine: fetch(engine)) for engine in ENGINES},
     **{f"slow-{engine.name}": (lambda engine=engine: slow_down(engine)) for engine in ENGINES},
+    **{f"end-{engine.name}": (lambda engine=engine: shutdown(engine)) for engine in ENGINES},
     "tasks": empty_tasks,
     "latency": latency,
     "thousand": thousand,
+    "live": live,
 }
 
 
@@ -323,16 +495,17 @@ def main() -> None:
     found: list[Row] = []
     for name in options.only or ROWS:
         needed = "ipyparallel" if name.endswith("ipyparallel") else "distributed"
-        if name != "thousand" and find_spec(needed) is None:
+        if name not in ("thousand", "live") and find_spec(needed) is None:
             print(f"{name}: {needed} is not installed")
             continue
         for row in ROWS[name]():
-            print(*row, sep=" | ", flush=True)
+            print(*row.columns, sep=" | ", flush=True)
             found.append(row)
     print(describe_run(["distributed", "ipyparallel"]))
-    print(plain_table(("work", "measured", "target"), found))
+    head = ("work", "measured", "target", "verdict")
+    print(plain_table(head, [row.columns for row in found]))
     if options.json is not None:
-        rows = [dict(zip(("work", "measured", "target"), row, strict=True)) for row in found]
+        rows = [dict(zip(head, row.columns, strict=True)) for row in found]
         options.json.write_text(json.dumps(rows, indent=2))
 
 

@@ -147,6 +147,7 @@ def test_nothing_that_looks_at_a_log_waits_for_a_worker(worker: MakeWorker, open
     logs = open_log(SimulatedCluster(stuck))
     assert len(logs) == 0 and logs.text == "" and repr(logs)
     assert list(logs.workers()) == [] and not logs.complete
+    assert repr(logs.workers()) == "no worker has answered yet"
     assert not logs.fetch(0.1)
 
 
