@@ -183,16 +183,17 @@ def flush_python() -> None:
         stream.flush_partial()
 
 
-def _pickled_as(original: Any, function: Any) -> Any:
-    """Return a function that pickles as another one.
+class _Hooked(functools.partial[Any]):
+    """What stands in for a function of another module. A pickle of it is one of that function.
 
-    So a pool gets what the user gave it: the process of a worker has no capture of ours. It is a
-    plain `functools.partial`: to call one of a subclass takes longer.
+    So a pool gets what the user gave it: the process of a worker has no capture of ours. A plain
+    `functools.partial` is called faster, but `multiprocessing` has a way of its own to pickle one.
     """
-    pickled: Any = functools.partial(function)
-    functools.update_wrapper(pickled, original)
-    pickled.__reduce_ex__ = lambda protocol: (operator.itemgetter(0), ((original,),))
-    return pickled
+
+    __wrapped__: Any
+
+    def __reduce__(self) -> Any:
+        return operator.itemgetter(0), ((self.__wrapped__,),)
 
 
 class _Hook:
@@ -218,7 +219,8 @@ class _Hook:
         marks = stdout_marks()
         made = self._function
         if made is None or made.__wrapped__ is not original or marks is not self._marks:
-            self._function = _pickled_as(original, self._make(original, marks))
+            self._function = _Hooked(self._make(original, marks))
+            functools.update_wrapper(self._function, original)
             self._marks = marks
         self._swap.put(self._function)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from multiprocessing.reduction import ForkingPickler
 
 import pytest
 
@@ -17,4 +18,5 @@ def test_a_hooked_function_pickles_as_the_one_it_stands_for(name: str) -> None:
         assert getattr(os, name) is not original
         assert getattr(os, name).__name__ == name
         sent = pickle.loads(pickle.dumps(getattr(os, name)))
-    assert sent is original
+        to_pool = pickle.loads(ForkingPickler.dumps(getattr(os, name)))  # as pools send it
+    assert sent is original and to_pool is original
