@@ -36,7 +36,7 @@ def main(control: int) -> None:
     os.chdir("/")
     with contextlib.suppress(OSError):
         os.nice(_NICE)
-    wire = Wire(socket.socket(fileno=control))
+    wire = Wire(socket.socket(fileno=control), reads_meanwhile=True)
     wire.send({"id": 0, "pid": os.getpid()})
     with contextlib.suppress(OSError):
         Scanner(wire).run()

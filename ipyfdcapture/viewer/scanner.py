@@ -70,7 +70,7 @@ class Scanner:
     def run(self) -> None:
         """Answer until the kernel is gone."""
         while True:
-            if not self._tasks or _is_readable(self._wire):
+            if not self._tasks or self._wire.has_message or _is_readable(self._wire):
                 messages = self._wire.receive()
                 if messages is None:
                     return

@@ -94,6 +94,13 @@ NEED_A_MAC = {
         "where C's stdout does not tell what waits in it, each print is two writes. On macOS it "
         "does, in a layout that cannot be had on Linux",
     },
+    "unit/test_export.py": {
+        "test_polars_and_duckdb_read_the_lines_of_a_log": "duckdb's Linux build reads /proc",
+    },
+    "unit/test_helper_modules.py": {
+        "test_a_helper_that_serves_has_loaded_no_more_than_it_needs": "what hides Linux from the "
+        "helper is loaded in it",
+    },
 }
 #: Those that ask libstdc++ itself: macOS has libc++, whose streams have no buffer of their own.
 NEED_LIBSTDCPP = {
