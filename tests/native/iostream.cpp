@@ -1,4 +1,5 @@
 // C++ iostreams, with a buffer of their own once they are no longer tied to stdio.
+#include <cstdio>
 #include <iostream>
 #include <sstream>
 
@@ -21,4 +22,11 @@ extern "C" const char *elsewhere_cpp() {
     static std::string text;
     text = elsewhere.str();
     return text.c_str();
+}
+
+// Calls back with a FILE locked, as a library does that writes several lines in one go.
+extern "C" void call_with_locked(FILE *file, void (*call)()) {
+    flockfile(file);
+    call();
+    funlockfile(file);
 }

@@ -1,4 +1,6 @@
-"""C++ iostreams and Fortran units: the buffers of two language runtimes, beside C stdio.
+"""The language runtimes in this process whose buffers are flushed, beside C stdio.
+
+C++ iostreams (`.iostreams`) and Fortran units (`.fortran`).
 
 Libraries are never loaded for this: what is not in the process needs no flush. What is there is
 found by name among what is loaded; wheels bring copies of libgfortran under names of their own.
@@ -6,7 +8,6 @@ found by name among what is loaded; wheels bring copies of libgfortran under nam
 
 from __future__ import annotations
 
-import _thread
 import ctypes
 import os
 import re
@@ -14,18 +15,15 @@ from collections.abc import Callable
 from typing import Any
 
 from ...system.forking import Stage, at_fork, fork_safe_lock
+from .fortran import Fortran
+from .iostreams import Ties, flush_iostreams
 
 _libc = ctypes.CDLL(None)
-_libc.malloc.restype = ctypes.c_void_p
 
 _STANDARD_NAMES = (
     *("libstdc++.so.6", "libstdc++.6.dylib"),
     *("libgfortran.so.5", "libgfortran.so.4", "libgfortran.5.dylib"),
 )
-#: A unit that another thread has locked is left for later after this long.
-_FORTRAN_S = 0.05
-#: Fortran's standard error and standard output.
-_UNITS = (0, 6)
 
 
 def flush_runtimes() -> None:
@@ -35,7 +33,7 @@ def flush_runtimes() -> None:
     """
     runtimes = _loaded.look()
     for library in runtimes.cpp:
-        _flush_iostreams_of(library)
+        flush_iostreams(library)
     runtimes.fortran.flush()
 
 
@@ -68,136 +66,7 @@ def _untie_iostreams() -> None:
 
 
 _lock = fork_safe_lock()
-
-
-# -- C++ --------------------------------------------------------------------------------------
-
-# Names and layouts are those of libstdc++ and of the Itanium C++ ABI, which do not change: programs
-# were compiled that rely on them.
-_STREAMS = {"_ZSt4cout": "stdout", "_ZSt4cerr": "stderr", "_ZSt4clog": "stderr"}
-_FLUSH = "_ZNSo5flushEv"  # std::ostream::flush()
-_GET_BUFFER = "_ZNKSt9basic_iosIcSt11char_traitsIcEE5rdbufEv"
-_SET_BUFFER = "_ZNSt9basic_iosIcSt11char_traitsIcEE5rdbufEPSt15basic_streambufIcS1_E"
-_MAKE_LOCALE = "_ZNSt6localeC1Ev"
-#: The class of the buffer that an untied stream has, and the virtual functions of a tied one's.
-_UNTIED = b"N9__gnu_cxx13stdio_filebufIcSt11char_traitsIcEEE"
-_TIED = "_ZTVN9__gnu_cxx18stdio_sync_filebufIcSt11char_traitsIcEEE"
-_WORD = ctypes.sizeof(ctypes.c_void_p)
-
-
-def _constructed(library: ctypes.CDLL, stream: str) -> ctypes.c_void_p | None:
-    """Return a stream; None if nothing that includes <iostream> was loaded yet."""
-    # An object's first word leads to its virtual functions. It is null before the constructor.
-    place = ctypes.c_void_p.in_dll(library, stream)
-    return place if place.value else None
-
-
-def _flush_iostreams_of(library: ctypes.CDLL) -> None:
-    for name in _STREAMS:
-        stream = _constructed(library, name)
-        if stream is not None:
-            library[_FLUSH](ctypes.byref(stream))
-
-
-class _Ties:
-    """The streams that were given a tied buffer, and what they had before."""
-
-    def __init__(self) -> None:
-        self.users = 0
-        self._buffers: dict[str, int] = {}  # never freed: a stream is flushed after Python's end
-        self._before: list[tuple[Any, Any, int, int, int]] = []
-
-    def tie(self, library: ctypes.CDLL) -> None:
-        """Give tied buffers to the streams that have untied ones."""
-        try:
-            tied = ctypes.addressof(ctypes.c_char.in_dll(library, _TIED)) + 2 * _WORD
-            get, set_ = library[_GET_BUFFER], library[_SET_BUFFER]
-            files = {name: _file(name) for name in ("stdout", "stderr")}
-        except (ValueError, AttributeError):  # not libstdc++ as we know it
-            return
-        get.restype = ctypes.c_void_p
-        get.argtypes = [ctypes.c_void_p]
-        set_.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-        for name, file in _STREAMS.items():
-            stream = _constructed(library, name)
-            if stream is None:
-                continue
-            # basic_ios is a virtual base: the word before the last two of the table says where.
-            offset = ctypes.c_ssize_t.from_address((stream.value or 0) - 3 * _WORD).value
-            ios = ctypes.addressof(stream) + offset
-            before = get(ios)
-            if before and _class_of(before) == _UNTIED:
-                library[_FLUSH](ctypes.byref(stream))
-                if file not in self._buffers:
-                    self._buffers[file] = _make_tied_buffer(library, tied, files[file])
-                set_(ios, self._buffers[file])
-                self._before.append((get, set_, ios, self._buffers[file], before))
-
-    def undo(self) -> None:
-        """Give back the untied ones, unless somebody put something else there."""
-        while self._before:
-            get, set_, ios, ours, before = self._before.pop()
-            if get(ios) == ours:
-                set_(ios, before)
-
-
-def _file(name: str) -> ctypes.c_void_p:
-    """Return C's ``stdout`` or ``stderr``. Raises `ValueError` if it has neither of its names."""
-    try:
-        return ctypes.c_void_p.in_dll(_libc, name)
-    except ValueError:
-        return ctypes.c_void_p.in_dll(_libc, f"__{name}p")  # macOS and the BSDs
-
-
-def _class_of(instance: int) -> bytes | None:
-    """Return the name of the class of an object that has virtual functions."""
-    functions = ctypes.c_void_p.from_address(instance).value or 0
-    kind = ctypes.c_void_p.from_address(functions - _WORD).value  # a std::type_info
-    return ctypes.c_char_p.from_address(kind + _WORD).value if kind else None
-
-
-def _make_tied_buffer(library: ctypes.CDLL, functions: int, file: ctypes.c_void_p) -> int:
-    """Return a new ``stdio_sync_filebuf`` on a file of C's."""
-    words = 10  # functions, six pointers of std::streambuf, its locale, the FILE, one character
-    place: int = _libc.malloc(words * _WORD)
-    ctypes.memset(place, 0, words * _WORD)
-    fields = (ctypes.c_void_p * words).from_address(place)
-    fields[0] = functions
-    library[_MAKE_LOCALE](ctypes.c_void_p(place + 7 * _WORD))
-    fields[8] = file.value
-    ctypes.c_int.from_address(place + 9 * _WORD).value = -1  # no character was put back
-    return place
-
-
-_ties = _Ties()
-
-
-# -- Fortran ----------------------------------------------------------------------------------
-
-
-class _Fortran:
-    """All copies of libgfortran. They are flushed by a thread that may have to wait."""
-
-    def __init__(self, libraries: list[ctypes.CDLL]) -> None:
-        self._flushes = [library["_gfortran_flush_i4"] for library in libraries]
-        self._idle = _thread.allocate_lock()
-
-    def flush(self) -> None:
-        """Flush, so far as that takes no waiting."""
-        if not self._flushes or not self._idle.acquire(timeout=_FORTRAN_S):
-            return  # the one before still waits
-        try:
-            _thread.start_new_thread(self._run, ())
-        except RuntimeError:  # no thread can be had
-            self._run()
-        if self._idle.acquire(timeout=_FORTRAN_S):
-            self._idle.release()
-
-    def _run(self) -> None:
-        for flush in self._flushes:
-            for unit in _UNITS:
-                flush(ctypes.byref(ctypes.c_int32(unit)))
-        self._idle.release()
+_ties = Ties()
 
 
 # -- what is loaded ---------------------------------------------------------------------------
@@ -210,7 +79,7 @@ class _Loaded:
         self._seen_size: int | None = None
         #: The libraries of C++, and those of Fortran.
         self.cpp: list[ctypes.CDLL] = []
-        self.fortran = _Fortran([])
+        self.fortran = Fortran([])
 
     def look(self) -> _Loaded:
         """Take note of what was loaded meanwhile; return itself."""
@@ -221,7 +90,7 @@ class _Loaded:
             [library for library in map(_library, _names_of_runtimes(language)) if library]
             for language in ("stdc++", "gfortran")
         )
-        self.fortran = _Fortran(fortran)
+        self.fortran = Fortran(fortran)
         self._seen_size = size
         return self
 

@@ -31,6 +31,26 @@ def test_a_stream_of_c_that_another_thread_has_locked_is_left_for_later(
     assert shown == repr("slow\n")
 
 
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_iostreams_over_a_stream_of_c_that_another_thread_has_locked_are_left_for_later(
+    beside_a_locked_stream: Callable[[str, str, str], str], native: Native, name: str
+) -> None:
+    shown = beside_a_locked_stream(
+        f"""import ctypes
+cpp, c = ctypes.CDLL({native.cpp("iostream")!r}), ctypes.CDLL(None)
+file = ctypes.c_void_p.in_dll(c, {name!r})
+cpp.say_cpp(b"")
+@ctypes.CFUNCTYPE(None)
+def slow():
+    locked.set()
+    end.wait()
+""",
+        "cpp.call_with_locked(file, slow)",
+        "cpp.say_cpp(b'slow\\n')",
+    )
+    assert shown == repr("slow\n")
+
+
 def test_a_unit_of_fortran_that_another_thread_has_locked_is_left_for_later(
     beside_a_locked_stream: Callable[[str, str, str], str], native: Native
 ) -> None:
