@@ -6,7 +6,8 @@ import os
 import sys
 
 #: Some of each promise that ask something of the system, with both drains: `logs.wait`, `complete`,
-#: killed helpers, dying kernels and late children among them. By file; none: all of its tests.
+#: killed helpers, dying kernels, late children and terminals among them. By file; none: all of its
+#: tests.
 CHOSEN = {
     "unit/test_polling.py": [],
     "unit/test_owner.py": [],
@@ -39,6 +40,13 @@ CHOSEN = {
     "promises/2_loses_nothing/test_limits.py": [
         "test_a_limited_log_can_be_read_where_its_halves_have_no_room_beside_them",
         "test_recordings_are_private_whatever_the_umask",
+    ],
+    "promises/2_loses_nothing/test_terminal_drain.py": [
+        "test_a_flood_of_both_streams_is_whole[process]",
+        "test_a_child_that_outlives_its_capture_goes_on[process]",
+    ],
+    "front_ends/test_terminal.py": [
+        "test_a_terminal_of_a_capture_is_as_large_as_that_of_the_user",
     ],
     "promises/3_restores/test_restore.py": [
         "test_a_capture_may_be_stopped_by_another_thread",
