@@ -13,6 +13,7 @@ import pytest
 from helpers.examples import Example, examples_of, matches
 from helpers.kernel import Kernel
 from helpers.process import run_python
+from helpers.wait import LIMIT_S
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_PAGE = ROOT / "tests" / "scripts" / "run_page.py"
@@ -53,6 +54,7 @@ def test_the_examples_of_a_notebook_show_what_the_page_says(
             example.check(reply.shown)
 
 
+@pytest.mark.timeout(5 * LIMIT_S)
 @pytest.mark.parametrize("buffering", ["line", "block"])
 @pytest.mark.parametrize("page", AS_A_PROGRAM)
 def test_the_examples_of_a_program_show_what_the_page_says(
@@ -65,7 +67,9 @@ def test_the_examples_of_a_program_show_what_the_page_says(
         json.dumps([(each.where, each.setup + each.checked_code) for each in examples])
     )
     program = RUN_PAGE.read_text(encoding="utf-8")
-    done = run_python(program, str(codes), buffering, directory=tmp_path)
+    # What a page needs may be a cluster, which takes its time to start.
+    timeout = 4 * LIMIT_S if any(each.needs for each in examples) else LIMIT_S
+    done = run_python(program, str(codes), buffering, directory=tmp_path, timeout=timeout)
     assert done.returncode == 0, done.stderr
     *shown, rest = done.stdout.split("\x1e")
     *complaints, last_complaint = done.stderr.split("\x1e")
