@@ -37,6 +37,7 @@ from ..system.pipes import open_pipe
 from ..system.threads import Counter
 from .flushing import flush_all, flush_for_a_look
 from .kept_logs import kept_logs
+from .late_log import LateLog
 from .new_recording import create_recording
 from .options import NAMES, CaptureOptions
 from .undo import AtEnd, UndoList
@@ -85,6 +86,8 @@ class CaptureSession:
         self._captured: Captured | None = None
         self._drain: Drain | None = None
         self._job: DrainJob | None = None
+        self._place: spool.Spool | None = None
+        self._late_log: LateLog | None = None
         self._write_ends: dict[int, int] = {}
         self._redirections: dict[int, Redirection] = {}
         self._paused: dict[int, Descriptor] = {}  # the write ends, by descriptor
@@ -140,6 +143,8 @@ class CaptureSession:
         # What it prints does not go to this capture, nor to a stream that this put in a context.
         self._context.copy().run(follower.start)
         self._followers.append(follower)
+        if self._late_log is not None and follower.is_seen:
+            self._late_log.is_seen = True
         if self._job is not None:
             self._job.wake(follower.waker)
         if self._is_ending:  # in another thread, which may have passed over what is new
@@ -234,7 +239,7 @@ class CaptureSession:
 
     def _start_recording(self, closed: ClosedStandardDescriptors) -> None:
         """Have pipes that nothing leads to yet drained into a new recording."""
-        place = spool.open_spool(self.options.spool_dir)
+        place = self._place = spool.open_spool(self.options.spool_dir)
         drain = self._drain = get_drain(self.options.drain)
         self._undo.add(AtEnd.DRAIN, drain.close_if_idle)
         recording, files = create_recording(self.options, self._metadata, place.path)
@@ -409,9 +414,14 @@ class CaptureSession:
 
     def _capture_python(self) -> None:
         options = self.options
-        python = PythonCapture(
-            self.serial, options.of_cell, options.may_stand_in, self._open_late_pipe
-        )
+        names = {
+            fd: self._metadata.sources[options.descriptors.index(1 if options.is_merged else fd)]
+            for fd in options.descriptors
+            if fd in NAMES
+        }
+        assert self._place is not None
+        self._late_log = LateLog(self.captured.recording, options.drain, self._place, names)
+        python = PythonCapture(self.serial, options.of_cell, options.may_stand_in, self._late_log)
         self._undo.add(AtEnd.STREAMS, python.undo)
         self._undo.add(AtEnd.ROUTES, python.remove_routes)
         for fd in options.descriptors:
@@ -421,26 +431,6 @@ class CaptureSession:
                 python.add(fd, pipe, options.encoding, open_base)
         python.begin()
         self._python = python
-
-    def _open_late_pipe(self, fd: int) -> int:
-        """Return the write end of a new pipe for what this process writes after the end.
-
-        It has a source of its own, of the same name: what children write to the capture's pipe is
-        for the captures to come as well, and this is not.
-        """
-        assert self._job is not None
-        recording = self.captured.recording
-        first = 1 if self.options.is_merged else fd
-        name = self._metadata.sources[self.options.descriptors.index(first)]
-        read_end, write_end = open_pipe(PIPE_BYTES)
-        try:
-            source = len(recording.sources)
-            recording.add_sources([name])
-            self._job.add_late(Pipe(source, read_end))
-        except BaseException:
-            os.close(write_end)
-            raise
-        return write_end
 
     def _open_base(self, fd: int, original: Any) -> TextIO | None:
         """Return a new stream on what a descriptor would be without this capture."""

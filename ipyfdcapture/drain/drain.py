@@ -66,6 +66,11 @@ class Drain:
         """Begin to watch over the helper. Raises `OSError` if no thread can be had."""
         self._link.watch()
 
+    @property
+    def is_in_use_here(self) -> bool:
+        """Whether this thread is amid something that it asks of it: a finalizer may run then."""
+        return is_owned(self._link.lock)
+
     def stop_watching(self) -> None:
         """Let nobody notice if the helper dies."""
         self._link.stop_watching()
@@ -267,7 +272,7 @@ class Drain:
 
         For finalizers: they run wherever they are due, also amid what is done under the lock.
         """
-        if not is_owned(self._link.lock):
+        if not self.is_in_use_here:
             return False
         with contextlib.suppress(RuntimeError):  # no thread to be had: at exit, then
             _thread.start_new_thread(function, ())

@@ -132,6 +132,8 @@ class DrainJob:
     reservations: int = 0
     #: The sources of what this process itself writes after the capture has ended.
     late_sources: set[int] = field(default_factory=set)
+    #: By source, what closes the pipes of those among them that are not waited for.
+    uncounted: dict[int, Callable[[], object]] = field(default_factory=dict)
     #: Has what waits in buffers of this process written, before somebody looks.
     before_look: Callable[[], object] | None = None
     owner: int = field(default_factory=os.getpid)
@@ -147,7 +149,10 @@ class DrainJob:
             return State(self.state.dropped, self.state.dropped_why, writing=True)
         if self.before_look is not None:
             self.before_look()
-        return self._served(lambda drain: drain.update(self))
+        state = self._served(lambda drain: drain.update(self))
+        if state.writing and self._close_uncounted():
+            state = self._served(lambda drain: drain.update(self))
+        return state
 
     def wait(self, timeout: float | None) -> bool:
         """Wait (s) until all writers are gone; tell whether they are."""
@@ -162,6 +167,8 @@ class DrainJob:
 
     def _wait_for_pipes(self, deadline: float | None) -> bool:
         for pipe in list(self.pipes.values()):
+            if pipe.source in self.uncounted:
+                continue  # `update` closes it
             left = None if deadline is None else deadline - time.monotonic()
             if not wait_until_closed(pipe.read_end, left):
                 return False
@@ -199,13 +206,44 @@ class DrainJob:
         """
         self.drain.add(self, pipes)
 
-    def add_late(self, pipe: Pipe) -> None:
+    def add_late(self, pipe: Pipe, close: Callable[[], object] | None) -> None:
         """Have a pipe emptied by which this process writes after the capture has ended.
 
-        Takes it over. Raises `OSError` if the drain cannot have it.
+        Takes it over. Raises `OSError` if the drain cannot have it. See `note_late` for ``close``.
         """
-        self.late_sources.add(pipe.source)
-        self.add([pipe])
+        self.note_late(pipe.source, close)
+        try:
+            self.add([pipe])
+        except BaseException:
+            self.uncounted.pop(pipe.source, None)
+            raise
+
+    def note_late(self, source: int, close: Callable[[], object] | None) -> None:
+        """Note that this process itself writes a source, after the capture has ended.
+
+        Parameters
+        ----------
+        source
+            Its number.
+        close
+            Closes the write end: called once no other writer lives, so that the recording is
+            complete. None: this writer is waited for like any other.
+        """
+        self.late_sources.add(source)
+        if close is not None:
+            self.uncounted[source] = close
+
+    def _close_uncounted(self) -> bool:
+        """Close the pipes of those who are not waited for, if no others may write; tell whether.
+
+        Not under a lock of the drain's: whoever is writing is waited for.
+        """
+        pipes = list(self.pipes)
+        if not pipes or not self.uncounted.keys() >= set(pipes):
+            return False
+        while self.uncounted:
+            self.uncounted.popitem()[1]()
+        return True
 
     def copy_kept(self, recording: Recording) -> None:
         """Have recorded here, too, what processes write that earlier captures started.

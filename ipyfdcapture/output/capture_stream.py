@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, cast
@@ -105,13 +106,20 @@ class CaptureStream(io.TextIOWrapper):
         with self._writer.lock:
             self._writer.is_pinned = on
 
-    def move_to(self, pipe: int) -> None:
-        """The capture has ended, and threads and tasks of its cell still write, until `end`.
+    @property
+    def lock(self) -> threading.RLock:
+        """Held while something is on its way to the pipe."""
+        return self._writer.lock
 
-        They write to another pipe, by its write end; takes it over.
+    def move_to(self, pipe: int) -> None:
+        """The capture has ended, and threads, tasks and callbacks of its cell write, until `end`.
+
+        They write to another pipe, by its write end; takes it over. May follow `end`, too.
         """
         with self._writer.lock:
             self._writer.move_to(pipe)
+            if "put" not in self.__dict__:
+                self.put = make_write(self)
 
     def end(self) -> None:
         """Write what waits, and nothing more."""

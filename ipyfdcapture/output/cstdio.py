@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.replacing import Swap
 from .own_streams import in_context
-from .router import dup_outside, passing
+from .router import dup_outside, keep_to_pipe, passing
 from .runtimes import loaded as runtimes
 
 _libc = ctypes.CDLL(None)
@@ -289,9 +289,19 @@ def _make_hooked_fork(original: Any, marks: Sequence[int]) -> Any:
     return hooked_fork
 
 
+def _make_hooked_dup2(original: Any, marks: Sequence[int]) -> Any:
+    @functools.wraps(original)
+    def hooked_dup2(fd: int, fd2: int, inheritable: bool = True) -> Any:
+        keep_to_pipe(fd2)
+        return original(fd, fd2, inheritable)
+
+    return hooked_dup2
+
+
 def _hookable() -> list[_Hook]:
     hooks = [_Hook(os, name, _make_hooked) for name in ("writev", "system", "posix_spawn")]
     hooks.append(_Hook(os, "write", _make_hooked_write))
+    hooks.append(_Hook(os, "dup2", _make_hooked_dup2))
     # From Python 3.11 on there is a function in `subprocess`; gevent puts None in its place.
     if hasattr(subprocess, "_fork_exec"):
         hooks.append(_Hook(subprocess, "_fork_exec", _make_hooked_fork))
@@ -331,8 +341,9 @@ def remove_hooks() -> None:
 
 def _before_fork() -> None:
     # What waits in the buffer now would come out twice, once from each process.
-    if _users:
+    if waiting:
         flush_python()
+    if _users:
         flush_stdout()
 
 

@@ -24,14 +24,14 @@ from .router import CaptureMark
 #: Threads of these serve whoever comes, as long as the process lives.
 _SERVANTS = ("concurrent.futures", "multiprocessing", "tqdm._monitor")
 
-_lock = fork_safe_lock()
+lock = fork_safe_lock()
 _users = 0
 
 
 def hold_hooks() -> None:
     """Have streams handed down, until as many `release_hooks`."""
     global _users
-    with _lock:
+    with lock:
         _users += 1
         if _users == 1:
             for hook in _THREAD_HOOKS:
@@ -48,7 +48,7 @@ def _hook_thread_pools() -> None:
     """Have calls given to a `multiprocessing.pool.ThreadPool` write where their givers do."""
     from multiprocessing.pool import ThreadPool
 
-    with _lock:
+    with lock:
         if _users and not _pool_hooks:
             for method in ("apply_async", "_map_async", "imap", "imap_unordered"):
                 _pool_hooks.append(Interception(ThreadPool, method, _give).put())
@@ -57,7 +57,7 @@ def _hook_thread_pools() -> None:
 def release_hooks() -> None:
     """Undo one `hold_hooks`."""
     global _users
-    with _lock:
+    with lock:
         _users -= 1
         if not _users:
             for hooks in (_pool_hooks, _task_hooks):

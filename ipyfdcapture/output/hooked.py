@@ -27,7 +27,7 @@ from ..system.replacing import Swap
 from .capture_stream import CaptureStream, make_write
 from .foreign import attribute_of, fileno_of, flush_quietly, is_a
 from .router import base_of, destination, is_outside
-from .routing import flush_routed, write_routed
+from .routing import flush_routed, write_bytes_routed, write_routed
 from .stand_in import StandIn
 
 _NAMES = {1: "stdout", 2: "stderr"}
@@ -343,17 +343,7 @@ class _TextHook:
         name = self.name
 
         def write(data: Any, /) -> Any:
-            target = destination(name)
-            if target is None:
-                target = base_of(name)
-                if target is None:
-                    return own(data)
-            binary = attribute_of(target, "buffer")
-            if binary is None:
-                target.write(bytes(data).decode("utf-8", "replace"))
-            else:
-                binary.write(data)
-            return memoryview(data).nbytes
+            return write_bytes_routed(name, own, data)
 
         return write
 
@@ -373,13 +363,13 @@ class _TextHook:
 
 # -- from the first capture to the last ----------------------------------------------------------
 
-_lock = fork_safe_lock()
+lock = fork_safe_lock()
 _hooks: dict[int, tuple[_KernelHook | _TextHook, int]] = {}
 
 
 def hook(streams: list[Any], name: str) -> list[int]:
     """Have streams lead to the router; return what `unhook` takes."""
-    with _lock:
+    with lock:
         numbers = []
         for stream in streams:
             if is_a(stream, StandIn):  # it does already
@@ -397,7 +387,7 @@ def hook(streams: list[Any], name: str) -> list[int]:
 
 def unhook(numbers: list[int]) -> None:
     """Undo one `hook`. Idempotent: it empties the list."""
-    with _lock:
+    with lock:
         while numbers:
             number = numbers.pop()
             hooked, users = _hooks[number]
@@ -410,7 +400,7 @@ def unhook(numbers: list[int]) -> None:
 
 def lead(name: str, stream: CaptureStream | None, mark: object) -> None:
     """Have hooked streams of a name write to ``stream`` without asking where that is right."""
-    with _lock:
+    with lock:
         for hooked, _ in _hooks.values():
             if hooked.name == name:
                 hooked.lead_to(stream, mark)

@@ -26,8 +26,6 @@ class Streams:
     is_outside: bool
     #: Captures from this serial number on get nothing from here. None: all may.
     limit: int | None = None
-    #: Whether the captures of other cells get nothing from here.
-    is_cell = False
 
     def __init__(self, stdout: TextIO | None, stderr: TextIO | None, outer: Streams | None) -> None:
         self.stdout = stdout
@@ -39,6 +37,11 @@ class Streams:
         """Return the stream of that name; None if this leaves it to ``outer``."""
         stream: TextIO | None = getattr(self, name)
         return stream
+
+    @property
+    def is_cell(self) -> bool:
+        """Whether the captures of other cells get nothing from here."""
+        return False
 
     @property
     def is_over(self) -> bool:

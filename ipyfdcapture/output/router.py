@@ -22,7 +22,14 @@ from typing import Any, TextIO
 
 from ..system.forking import fork_safe_lock
 from .foreign import flush_quietly
-from .own_streams import NOTHING, Streams, in_context, in_thread, own_streams
+from .own_streams import (
+    NOTHING,
+    Streams,
+    in_context,
+    in_thread,
+    leave_void_streams,
+    own_streams,
+)
 
 lock = fork_safe_lock()
 
@@ -44,6 +51,8 @@ class Route:
         Whether it captures one cell, and not what other cells write meanwhile.
     mark
         The mark of the contexts that it captures.
+    follows
+        Whether the object in ``sys`` writes wherever the descriptor leads.
     """
 
     def __init__(
@@ -54,12 +63,14 @@ class Route:
         open_base: Callable[[], TextIO | None],
         of_cell: bool,
         mark: Streams,
+        follows: bool,
     ) -> None:
         self.name = name
         self.serial = serial
         self.stream = stream
         self.of_cell = of_cell
         self.mark = mark
+        self.follows = follows
         #: Whether it takes nothing and is in nobody's way, since the descriptor leads past it.
         self.is_paused = False
         self._open_base = open_base
@@ -124,11 +135,15 @@ class InCell(Streams):
     """In a context: a cell runs here, which may have no capture of its own."""
 
     __slots__ = ("_has_ended",)
-    is_cell = True
 
     def __init__(self, outer: Streams | None) -> None:
         super().__init__(None, None, outer)
         self._has_ended = False
+
+    @property
+    def is_cell(self) -> bool:
+        """See `Streams`."""
+        return True
 
     @property
     def is_over(self) -> bool:
@@ -143,27 +158,39 @@ class InCell(Streams):
 class CaptureMark(Streams):
     """In a context: what is written here belongs to one capture, also after its end.
 
-    After the end it holds where threads and tasks got it handed down. In the context that the
-    capture was started in, it is void then.
+    After the end it holds where threads, tasks and callbacks got it handed down. In the context
+    that the capture was started in, it is void then.
 
     Parameters
     ----------
     serial
         The number of the capture.
     on_idle
-        Called once the capture has ended and no thread or task that it counts still runs.
+        Called once the capture has ended and no thread or task that it counts still runs, with
+        whether callbacks may write after that. Not if another thread has ended the capture: the
+        context that it was started in holds the mark then, and nobody can tell that from theirs.
     """
 
-    __slots__ = ("_has_ended", "_on_idle", "_tasks", "_thread", "_threads", "serial")
+    __slots__ = (
+        "_has_ended",
+        "_on_idle",
+        "_start",
+        "_takes_callbacks",
+        "_tasks",
+        "_threads",
+        "serial",
+    )
 
-    def __init__(self, serial: int, outer: Streams | None, on_idle: Callable[[], None]) -> None:
+    def __init__(self, serial: int, outer: Streams | None, on_idle: Callable[[bool], None]) -> None:
         super().__init__(None, None, outer)
         self.serial = serial
-        self._on_idle: Callable[[], None] | None = on_idle
+        self._on_idle: Callable[[bool], None] | None = on_idle
+        self._takes_callbacks = True
         self._has_ended = False
         self._threads = 0
         self._tasks: set[weakref.ref[Any]] = set()
-        self._thread = _here()
+        #: Where it was started; None once that context holds it no more.
+        self._start: tuple[int, int, int] | None = _here()
 
     def stream(self, name: str) -> TextIO | None:
         """See `Streams`."""
@@ -174,9 +201,21 @@ class CaptureMark(Streams):
         """See `Streams`. What is void here is not handed down from here."""
         return super().is_over or self._is_void_here()
 
+    @property
+    def is_cell(self) -> bool:
+        """See `Streams`. What is late is not for the cell that runs by then, even if its own log
+        is gone.
+        """
+        return self._has_ended and not self._is_void_here()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the capture has ended."""
+        return self._has_ended
+
     def _is_void_here(self) -> bool:
         """Whether this is the context that the capture was started in, and it has ended."""
-        return self._has_ended and _here() == self._thread
+        return self._has_ended and self._start is not None and _here() == self._start
 
     @property
     def is_idle(self) -> bool:
@@ -188,7 +227,11 @@ class CaptureMark(Streams):
         with lock:
             if in_context.get() is self:
                 in_context.set(self.outer)
+                if self._start == _here():
+                    self._start = None
             self._has_ended = True
+            self._takes_callbacks = self._start is None or self._start[0] == _here()[0]
+            leave_void_streams()  # what `capture_thread` leaves would keep it
             self._end_if_idle()
 
     def enter_thread(self) -> None:
@@ -218,17 +261,21 @@ class CaptureMark(Streams):
         if self._has_ended and self.is_idle:
             on_idle, self._on_idle = self._on_idle, None
             if on_idle is not None:
-                super().end()
-                on_idle()
+                if not self._takes_callbacks:
+                    self.let_go()
+                on_idle(self._takes_callbacks)
+
+    def let_go(self) -> None:
+        """The log is gone: take nothing more."""
+        super().end()
 
 
-def _here() -> tuple[int, int]:
-    """Return what tells this thread, and the task that runs in it, from others."""
+def _here() -> tuple[int, int, int]:
+    """Return what tells this thread, the loop and the task that run in it from others."""
     asyncio = sys.modules.get("asyncio")
-    task = None
-    if asyncio is not None and asyncio._get_running_loop() is not None:
-        task = asyncio.current_task()
-    return threading.get_ident(), id(task)
+    loop = None if asyncio is None else asyncio._get_running_loop()
+    task = None if asyncio is None or loop is None else asyncio.current_task()
+    return threading.get_ident(), id(loop), id(task)
 
 
 def destination(name: str) -> Any:
@@ -279,6 +326,20 @@ def remove_route(route: Route) -> None:
     with lock:
         active[route.name] = tuple(each for each in active[route.name] if each is not route)
     route.drop_base()
+
+
+def keep_to_pipe(fd: int) -> None:
+    """Python code is about to lead descriptor 1 or 2 elsewhere.
+
+    A stream object that does not follow it there, as that of a kernel, does not in a capture.
+    """
+    for route in active.get(_NAMES.get(fd, ""), ()):
+        stream = route.stream
+        if stream is not None and not route.follows:
+            stream.write_to_pipe(True)
+
+
+_NAMES = {1: "stdout", 2: "stderr"}
 
 
 @contextlib.contextmanager
@@ -335,8 +396,14 @@ def _outside_mark() -> Outside | None:
 
 
 def begin_cell() -> Streams:
-    """A cell begins in this context; return what `end_cell` takes."""
-    mark = InCell(own_streams())
+    """A cell begins in this context; return what `end_cell` takes.
+
+    An earlier cell's callback may run it (an event loop of a GUI does): it is a cell of its own.
+    """
+    outer = own_streams()
+    while isinstance(outer, CaptureMark) and outer.has_ended:
+        outer = outer.outer
+    mark = InCell(outer)
     in_context.set(mark)
     return mark
 

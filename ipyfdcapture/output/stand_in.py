@@ -6,6 +6,7 @@ import io
 from typing import Any, cast
 
 from .foreign import attribute_of, flush_quietly
+from .late_stream import LateStream
 from .router import destination
 from .routing import flush_routed, write_routed
 from .writing import DescriptorWriter
@@ -64,7 +65,7 @@ class _Binary(DescriptorWriter):
         chunk = bytes(data)
         target = destination(self._text._name)
         binary = attribute_of(self._text._original if target is None else target, "buffer")
-        if binary is not None:
+        if binary is not None and not isinstance(target, LateStream):
             binary.write(chunk)
         else:
             self._text.write(chunk.decode(self._text.encoding, "replace"))

@@ -7,17 +7,24 @@ stand in ``sys`` as long as the capture lasts (`.stand_in`).
 
 from __future__ import annotations
 
+import _thread
 import contextlib
+import io
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any, TextIO
 
 from ..system.descriptors import Descriptor
+from ..system.finalizers import Finalizer
+from ..system.forking import is_owned
 from ..system.replacing import Swap
-from .capture_stream import CaptureStream
+from . import handing_down, hooked
+from .capture_stream import CaptureStream, HasEnded
 from .foreign import attribute_of, error_handler_of, fileno_of, flush_quietly, is_a
 from .handing_down import hold_hooks, release_hooks
 from .hooked import hook, lead, leads_to, pass_by_record, streams_behind, unhook
+from .late_stream import LateLog, LateStream
 from .own_streams import in_context, own_streams
 from .proxy import process_stream, set_process_stream
 from .redirect import count_redirections
@@ -40,9 +47,8 @@ class PythonCapture:
         Whether it captures one cell, and not what other cells write meanwhile.
     may_stand_in
         Whether another object may stand in ``sys`` for one that leads elsewhere.
-    open_late_pipe
-        Returns the write end of a new pipe for what threads and tasks write to descriptor 1 or 2
-        after the end. Raises `OSError` if there can be none.
+    late_log
+        The log, for what threads, tasks and callbacks write after the end.
     """
 
     def __init__(
@@ -50,19 +56,21 @@ class PythonCapture:
         serial: int,
         of_cell: bool,
         may_stand_in: bool,
-        open_late_pipe: Callable[[int], int],
+        late_log: LateLog,
     ) -> None:
-        self._open_late_pipe = open_late_pipe
+        self._late_log = late_log
         self._serial = serial
         self._of_cell = of_cell
         self._may_stand_in = may_stand_in
         self._swaps: list[Swap] = []
         self._order = WriteOrder()
         self._streams: dict[int, CaptureStream] = {}
+        self._late_streams: list[LateStream] = []
         self._routes: dict[int, Route] = {}
         self._stand_ins: list[_StandInSwap] = []
         self._hooked: list[int] = []
-        self._is_idle = False  # whether it has ended, and its threads and tasks have
+        self._has_released = False
+        self._is_over = False  # whether it has ended, and nothing holds its mark any more
         self._mark: CaptureMark | None = None
         self._originals: dict[str, Any] = {}
 
@@ -96,7 +104,7 @@ class PythonCapture:
             return  # it does not come by here
         if self._mark is None:
             hold_hooks()
-            self._mark = CaptureMark(self._serial, own_streams(), self._let_go)
+            self._mark = CaptureMark(self._serial, own_streams(), self._rest)
         errors = error_handler_of(original)
         stream = None
         if pipe is not None:
@@ -104,7 +112,13 @@ class PythonCapture:
             self._streams[fd] = stream
         self._hooked += hook(streams, name)
         route = Route(
-            name, self._serial, stream, lambda: open_base(original), self._of_cell, self._mark
+            name,
+            self._serial,
+            stream,
+            lambda: open_base(original),
+            self._of_cell,
+            self._mark,
+            any(is_a(each, io.TextIOWrapper) for each in behind),
         )
         for each in behind:
             if is_a(each, StandIn) and id(each) in _swaps:
@@ -153,7 +167,7 @@ class PythonCapture:
             _lead(NAMES[fd])
 
     def undo(self) -> None:
-        """Take nothing more, except from threads and tasks that were started meanwhile."""
+        """Take nothing more, except from threads, tasks and callbacks that were begun meanwhile."""
         with lock:
             for fd, route in self._routes.items():
                 route.end()
@@ -171,12 +185,17 @@ class PythonCapture:
             self._originals.clear()
             if self._mark is None:
                 return
-            if not self._mark.is_idle:
-                for fd, stream in self._streams.items():
-                    setattr(self._mark, NAMES[fd], stream)
-                    with contextlib.suppress(OSError):  # then they write where others do
-                        stream.move_to(self._open_late_pipe(fd))
             mark, self._mark = self._mark, None
+            on_gone = _weakly(mark)
+            while self._streams:
+                fd, stream = self._streams.popitem()
+                late = LateStream(fd, stream, self._late_log, on_gone)
+                self._late_streams.append(late)
+                setattr(mark, NAMES[fd], late)
+                if not mark.is_idle:
+                    with contextlib.suppress(HasEnded):  # then they write where others do
+                        late.open()
+            Finalizer(mark, self._mark_is_gone, at_exit=False)
             mark.end()
 
     def remove_routes(self) -> None:
@@ -187,18 +206,45 @@ class PythonCapture:
             follow_descriptor(route.name)  # for one that is left
         self._unhook()
 
-    def _let_go(self) -> None:
+    def _rest(self, callbacks_may_write: bool) -> None:
         """No thread or task of the capture runs any more."""
-        while self._streams:
-            self._streams.popitem()[1].end()
-        self._is_idle = True
-        self._unhook()
-        release_hooks()
+        for late in self._late_streams:
+            late.rest()
+        if not self._has_released:  # what callbacks start hands nothing down: nobody waits for them
+            self._has_released = True
+            release_hooks()
+        if not callbacks_may_write:
+            self._late_streams.clear()
+            self._is_over = True
+            self._unhook()
+
+    def _mark_is_gone(self) -> None:
+        """No context holds the mark: nothing can write to the log any more."""
+        if self._is_over:
+            return
+        # A finalizer may be called amid what another capture does.
+        if any(map(is_owned, (lock, hooked.lock, handing_down.lock))):
+            with contextlib.suppress(RuntimeError):  # no thread to be had
+                _thread.start_new_thread(self._mark_is_gone, ())
+            return
+        self._rest(callbacks_may_write=False)
 
     def _unhook(self) -> None:
         """Leave the stream objects alone, once nobody needs them to lead to or past the capture."""
-        if self._is_idle and not self._routes:
+        if self._is_over and not self._routes:
             unhook(self._hooked)
+
+
+def _weakly(mark: CaptureMark) -> Callable[[], None]:
+    """Return a function that calls ``let_go`` of a mark, which it does not keep alive."""
+    reference = weakref.ref(mark)
+
+    def let_go() -> None:
+        mark = reference()
+        if mark is not None:
+            mark.let_go()
+
+    return let_go
 
 
 def _can_write(stream: Any) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ..system.descriptors import open_private
+from ..system.descriptors import PRIVATE, open_private
 from ..system.finalizers import Finalizer, run_pending
 from ..system.forking import fork_safe_lock
 from ..system.interrupts import deferred_interrupts
@@ -170,6 +170,23 @@ class Recording:
         with contextlib.suppress(OSError):
             append_metadata(self.path + ".json", added_sources(names, first))
 
+    def reopen(self) -> tuple[int, int]:
+        """Return descriptors of its data and its index, to write on after it was complete.
+
+        The caller owns them. Raises `OSError` if nothing can be added any more: it was closed, or
+        what its limit left was put together for good.
+        """
+        if self.closed or self._is_joined:
+            raise OSError(errno.ENOENT, "nothing can be added to the log any more")
+        data = out_of_the_way(os.open(self.path + ".data", os.O_RDWR | PRIVATE))
+        try:
+            index = out_of_the_way(os.open(self.path + ".index", os.O_RDWR | PRIVATE))
+        except BaseException:
+            os.close(data)
+            raise
+        self._latest = _no_snapshot
+        return data, index
+
     def finish(self, stopped: int, *, failed: bool = False, interrupted: bool = False) -> None:
         """Note that the capture ended in peace: there is nothing to recover after a crash.
 
@@ -201,9 +218,10 @@ class Recording:
 
     def update(self) -> State:
         """Have everything that was written so far recorded, and return the state."""
-        if self.writing is not None:
-            self.state = self.writing.update()
-            if not self.state.writing:
+        writing = self.writing
+        if writing is not None:
+            self.state = writing.update()
+            if not self.state.writing and self.writing is writing:  # else: it was reopened since
                 self.writing = None
         return self.state
 

@@ -48,7 +48,9 @@ def read_at(fd: int, size: int, position: int) -> bytes:
 class Descriptor(int):
     """The number of a descriptor, and what tells whether it is still the same file's."""
 
-    _stat: os.stat_result | None
+    #: The inode and the device of the file; None if the system would not tell.
+    _inode: int | None
+    _device: int
     #: To see the same file is not enough then: all terminals are read by one file, /dev/ptmx.
     _is_closed = False
 
@@ -56,9 +58,11 @@ class Descriptor(int):
         """Take note of what ``fd`` is."""
         self = super().__new__(cls, fd)
         try:
-            self._stat = os.fstat(fd)
+            found = os.fstat(fd)
         except OSError:  # who cannot tell takes it for ours
-            self._stat = None
+            self._inode, self._device = None, 0
+        else:
+            self._inode, self._device = found.st_ino, found.st_dev
         return self
 
     @classmethod
@@ -68,16 +72,18 @@ class Descriptor(int):
 
     def is_ours(self) -> bool:
         """Tell whether it was left alone."""
-        return not self._is_closed and (self._stat is None or self.is_same(self))
+        return not self._is_closed and (self._inode is None or self.is_same(self))
 
     def is_same(self, fd: int) -> bool:
         """Tell whether ``fd`` leads to the file that this one led to at first."""
-        if self._stat is None:
+        if self._inode is None:
             return False
         try:
-            return os.path.samestat(os.fstat(fd), self._stat)
+            found = os.fstat(fd)
         except OSError as error:
             return error.errno != errno.EBADF
+        # Not os.path.samestat: this is asked at each write to a capture's own pipe.
+        return found.st_ino == self._inode and found.st_dev == self._device
 
     def close(self) -> None:
         """Close it, unless somebody else did. Idempotent."""

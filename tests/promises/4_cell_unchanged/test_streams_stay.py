@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers.fixtures import Script
+from helpers.fixtures import Python, Script
 from helpers.kernel import Kernel, Reply
 
 #: The first line of the captured cell.
@@ -304,3 +304,26 @@ for thread in threads: thread.join()
     assert captured and sorted(lines) == sorted(
         f"<{name} {i + 1}>" for name, number in written.items() for i in range(number)
     )
+
+
+LEADS_AWAY = """
+import os
+kept, null = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+os.dup2(null, 1)
+print("away", flush=True)
+os.dup2(kept, 1); os.close(kept); os.close(null)
+print("back")
+"""
+
+
+@pytest.mark.parametrize("header", ["%%capture_fd -v logs", "%%capture_fd --live -v logs"])
+def test_print_in_a_kernel_does_not_follow_descriptor_1(kernel: Kernel, header: str) -> None:
+    assert kernel.ok(LEADS_AWAY).stream("stdout") == "away\nback\n"
+    kernel.ok(f"{header}\n{LEADS_AWAY}")
+    assert kernel.value("logs.text") == "away\nback\n"
+
+
+def test_print_in_a_plain_program_follows_descriptor_1(python: Python) -> None:
+    body = LEADS_AWAY.replace("\n", "\n    ")
+    program = f"from ipyfdcapture import capture_fd\nwith capture_fd() as logs:{body}\n"
+    assert python(f"{LEADS_AWAY}{program}print(repr(logs.text))") == "back\n'back\\n'\n"
