@@ -130,7 +130,7 @@ def test_recover_all_lists_what_kernels_of_other_notebooks_left(tmp_path: Path) 
 def test_what_lies_there_does_not_hold_up_the_load(tmp_path: Path) -> None:
     """A recording on another file system is moved later: here, one that never gets there."""
     hold = "from ipyfdcapture.recording import crashes; import threading; held = threading.Event()"
-    prune = "prune = crashes.prune; crashes.prune = lambda *a: (held.wait(60), prune(*a))"
+    prune = "prune = crashes.prune; crashes.prune = lambda *a: (held.wait(60), prune(*a))[1]"
     crash(tmp_path)
     shown = run(
         tmp_path,

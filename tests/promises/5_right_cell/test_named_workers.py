@@ -18,16 +18,9 @@ def test_each_worker_of_a_pool_is_a_source(script: Script, tmp_path: Path, way: 
     assert script("named_workers", way, str(directory)).endswith("end\n")
 
 
-def test_each_worker_of_joblib_is_a_source() -> None:
-    joblib = pytest.importorskip("joblib")
-    from joblib.externals.loky import get_reusable_executor
-
-    with capture_fd() as logs, joblib.parallel_config(backend="loky", **named_workers(2)):
-        tasks = [joblib.delayed(print)(number) for number in range(4)]
-        joblib.Parallel(n_jobs=2)(tasks)
-    get_reusable_executor().shutdown(wait=True)
-    assert sorted(logs) == ["0", "1", "2", "3"]
-    assert {line.source for line in logs} <= {"worker-1/stdout", "worker-2/stdout"}
+def test_each_worker_of_joblib_is_a_source(script: Script) -> None:
+    pytest.importorskip("joblib")  # which leaves a process of its own until the program ends
+    assert script("named_workers_of_joblib").endswith("end\n")
 
 
 @pytest.mark.parametrize(
