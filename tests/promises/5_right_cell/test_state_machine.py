@@ -29,6 +29,8 @@ from ipyfdcapture.drain import channel
 
 _libc = ctypes.CDLL(None)
 _OUT, _ERR = 1, 2
+#: What waits for a helper that is stopped waits so long. One that is only slow is waited for.
+_STOPPED_S = 0.3
 _SURVIVOR = 'while read line; do echo "$line"; echo told >&3; done'
 
 
@@ -42,6 +44,8 @@ class Active:
     merge: bool
     wrote: dict[int, list[str]] = field(default_factory=lambda: {_OUT: [], _ERR: []})
     stopped: bool = False
+    #: Whether another thread than that which started it has stopped it.
+    stopped_elsewhere: bool = False
     #: Whether it has late text, which comes by a pipe of its own: then the order may be another.
     has_late_text: bool = False
     #: What processes kept from earlier captures wrote while this was the newest.
@@ -78,7 +82,8 @@ class Active:
 class Writer:
     """A thread that prints what it is given, and the captures that ran when it was started.
 
-    The newest of them has what it prints also after its end; the others as long as they run.
+    The newest of them that takes a stream has what it prints there, also after its end. Where
+    another thread has ended one, that is so as long as one of its own threads runs.
     """
 
     def __init__(self, around: list[Active]) -> None:
@@ -94,12 +99,14 @@ class Writer:
             print(text, end="", file=sys.stdout if fd == _OUT else sys.stderr, flush=True)
             self._done.put(None)
 
-    def target(self, fd: int) -> Active | None:
+    def target(self, fd: int, writers: list[Writer]) -> Active | None:
+        owners = [writer.around[0] for writer in writers if writer.around]
         return next(
             (
                 each
                 for each in self.around
-                if fd in each.fds and (each is self.around[0] or not each.stopped)
+                if fd in each.fds
+                and (not each.stopped_elsewhere or any(each is owner for owner in owners))
             ),
             None,
         )
@@ -196,7 +203,7 @@ class Captures(RuleBasedStateMachine):
             thread.join()
         else:
             target.capture.__exit__(None, None, None)
-        target.stopped = True
+        target.stopped, target.stopped_elsewhere = True, elsewhere
         self.let_helpers_go_on()
         target.check()
 
@@ -258,7 +265,7 @@ class Captures(RuleBasedStateMachine):
         writer = self.writers[which % len(self.writers)]
         text = self.text("writer")
         writer.print(fd, text)
-        target = writer.target(fd)
+        target = writer.target(fd, self.writers)
         if (sys.stdout if fd == _OUT else sys.stderr) in self.inside:
             self.bottom.append(text)  # what stood in for it is gone, and it led nowhere else
         elif target is None:
@@ -359,9 +366,11 @@ class Captures(RuleBasedStateMachine):
         for helper in pumps(os.getpid()):
             helper.suspend()
             self.stopped_helpers.append(helper)
+            channel.ANSWER_S = _STOPPED_S
 
     @rule()
     def let_helpers_go_on(self) -> None:
+        channel.ANSWER_S = LIMIT_S
         while self.stopped_helpers:
             with contextlib.suppress(psutil.NoSuchProcess):
                 self.stopped_helpers.pop().resume()
@@ -415,8 +424,7 @@ class Captures(RuleBasedStateMachine):
 
 @pytest.mark.timeout(1200 if FULL else 120)
 def test_captures_hold_what_the_model_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Each end of a capture waits so long for a helper that is stopped.
-    monkeypatch.setattr(channel, "ANSWER_S", 0.3)
+    monkeypatch.setattr(channel, "ANSWER_S", LIMIT_S)
     before = len(open_fds())
     Captures.TestCase.settings = settings(  # type: ignore[attr-defined]
         max_examples=500 if FULL else 40,
