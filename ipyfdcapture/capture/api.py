@@ -172,8 +172,9 @@ def forward_to_logging(
     if not isinstance(logger, logging.Logger):
         raise ValueError(f"logger must be a logging.Logger, not {logger!r}")
     check_flags(levels=levels)
-    from ..live.callback import LoggerTarget
-    from ..live.targets import LiveTarget
+    with deferred_interrupts():  # half a module would be loaded once more
+        from ..live.callback import LoggerTarget
+        from ..live.targets import LiveTarget
 
     options = CaptureOptions(
         descriptors=descriptors_of(stdout, stderr),
@@ -238,8 +239,9 @@ def capture_thread(
     >>> logs.stdout
     'hello\\n'
     """
-    from ..log.captured import Captured
-    from .thread_sink import Sink, follow_sink
+    with deferred_interrupts():  # half a module would be loaded once more
+        from ..log.captured import Captured
+        from .thread_sink import Sink, follow_sink
 
     check_max_bytes(max_bytes)
     check_flags(stdout=stdout, stderr=stderr)

@@ -208,8 +208,9 @@ class FdCapture(_Handle):
         self.fd = fd
         live: tuple[LiveTarget, ...] = ()
         if callback is not None:
-            from ..live import targets
-            from ..live.callback import LineTarget
+            with deferred_interrupts():  # half a module would be loaded once more
+                from ..live import targets
+                from ..live.callback import LineTarget
 
             live = (targets.LiveTarget("callback", lambda context: LineTarget(callback)),)
         self._options = CaptureOptions(

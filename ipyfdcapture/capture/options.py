@@ -21,6 +21,7 @@ from ..checks import (
 )
 from ..drain.host import KINDS
 from ..recording.metadata import Metadata
+from ..system.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
     from ..live.targets import LiveTarget
@@ -152,8 +153,9 @@ def live_targets(
         raise ValueError(f"file must be a path, not {file!r} (for a stream: live)")
     if live is None and on_line is None and file is None:
         return ()
-    from ..live.callback import FileTarget, LineTarget
-    from ..live.targets import LiveTarget, live_targets_of
+    with deferred_interrupts():  # half a module would be loaded once more
+        from ..live.callback import FileTarget, LineTarget
+        from ..live.targets import LiveTarget, live_targets_of
 
     targets = live_targets_of(live)
     if on_line is not None:

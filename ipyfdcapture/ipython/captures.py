@@ -10,6 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from ..errors import CaptureError, reason
 from ..recording import crashes
+from ..system.interrupts import deferred_interrupts
 from .config import CaptureFd
 from .names import LATEST, MAGIC
 
@@ -78,13 +79,13 @@ class Captures:
                     print(f"--explore needs a notebook and anywidget ({INSTALL}); --live instead")
                     is_live = True
             live = live_targets(file=options.file)
+            has_view = options.tail is not None or options.progress
+            if is_live or has_view:
+                with deferred_interrupts():  # half a module would be loaded once more
+                    from ..live.targets import LiveTarget, make_live, make_progress, make_tail
             if is_live:
-                from ..live.targets import LiveTarget, make_live
-
                 live = (LiveTarget("live", make_live), *live)
-            if options.tail is not None or options.progress:
-                from ..live.targets import LiveTarget, make_progress, make_tail
-
+            if has_view:
                 make = make_progress if options.progress else make_tail
                 keeps = (options.on_error or config.on_error) == "show"
                 live += (LiveTarget("view", partial(make, keeps_failures=keeps)),)
