@@ -44,6 +44,11 @@ class Streams:
         return False
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it is that of a capture which has ended."""
+        return False
+
+    @property
     def is_over(self) -> bool:
         """Whether it says nothing that ``outer`` does not say."""
         return self.stdout is None and self.stderr is None

@@ -158,8 +158,8 @@ class InCell(Streams):
 class CaptureMark(Streams):
     """In a context: what is written here belongs to one capture, also after its end.
 
-    After the end it holds where threads, tasks and callbacks got it handed down. In the context
-    that the capture was started in, it is void then.
+    After the end it holds where threads, tasks and callbacks got it handed down, unless a newer
+    capture is around them. In the context that the capture was started in, it is void then.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ class CaptureMark(Streams):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the capture has ended."""
+        """See `Streams`."""
         return self._has_ended
 
     def _is_void_here(self) -> bool:
@@ -287,10 +287,12 @@ def destination(name: str) -> Any:
     is_cell = False
     for first in (in_context.get(), in_thread.streams):
         streams = first
+        has_newer = False  # late output is for the newest capture around alone
         while streams is not None and streams is not NOTHING:
             stream = streams.stream(name)
-            if stream is not None:
+            if stream is not None and not (has_newer and streams.has_ended):
                 return stream
+            has_newer = has_newer or type(streams) is CaptureMark
             if limit is None:
                 limit = streams.limit
             is_cell = is_cell or streams.is_cell

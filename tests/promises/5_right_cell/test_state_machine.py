@@ -44,8 +44,6 @@ class Active:
     merge: bool
     wrote: dict[int, list[str]] = field(default_factory=lambda: {_OUT: [], _ERR: []})
     stopped: bool = False
-    #: Whether another thread than that which started it has stopped it.
-    stopped_elsewhere: bool = False
     #: Whether it has late text, which comes by a pipe of its own: then the order may be another.
     has_late_text: bool = False
     #: What processes kept from earlier captures wrote while this was the newest.
@@ -82,8 +80,7 @@ class Active:
 class Writer:
     """A thread that prints what it is given, and the captures that ran when it was started.
 
-    The newest of them that takes a stream has what it prints there, also after its end. Where
-    another thread has ended one, that is so as long as one of its own threads runs.
+    The newest of them has what it prints also after its end; the others as long as they run.
     """
 
     def __init__(self, around: list[Active]) -> None:
@@ -99,14 +96,12 @@ class Writer:
             print(text, end="", file=sys.stdout if fd == _OUT else sys.stderr, flush=True)
             self._done.put(None)
 
-    def target(self, fd: int, writers: list[Writer]) -> Active | None:
-        owners = [writer.around[0] for writer in writers if writer.around]
+    def target(self, fd: int) -> Active | None:
         return next(
             (
                 each
                 for each in self.around
-                if fd in each.fds
-                and (not each.stopped_elsewhere or any(each is owner for owner in owners))
+                if fd in each.fds and (each is self.around[0] or not each.stopped)
             ),
             None,
         )
@@ -203,7 +198,7 @@ class Captures(RuleBasedStateMachine):
             thread.join()
         else:
             target.capture.__exit__(None, None, None)
-        target.stopped, target.stopped_elsewhere = True, elsewhere
+        target.stopped = True
         self.let_helpers_go_on()
         target.check()
 
@@ -265,7 +260,7 @@ class Captures(RuleBasedStateMachine):
         writer = self.writers[which % len(self.writers)]
         text = self.text("writer")
         writer.print(fd, text)
-        target = writer.target(fd, self.writers)
+        target = writer.target(fd)
         if (sys.stdout if fd == _OUT else sys.stderr) in self.inside:
             self.bottom.append(text)  # what stood in for it is gone, and it led nowhere else
         elif target is None:
