@@ -162,6 +162,11 @@ class Captures(RuleBasedStateMachine):
     def top(self, fd: int) -> Active | None:
         return next((each for each in reversed(self.active) if fd in each.fds), None)
 
+    def newest(self, fd: int) -> list[Active]:
+        """Return the newest capture, and the newest that takes a stream: both may get it."""
+        top = self.top(fd)
+        return [*self.active[-1:], *([] if top is None else [top])]
+
     def expect(self, fd: int, text: str) -> None:
         top = self.top(fd)
         if top is None:
@@ -342,7 +347,7 @@ class Captures(RuleBasedStateMachine):
             return
         survivor.target.add(_OUT, text)
         if survivor.target.stopped:
-            for each in self.active if self.stopped_helpers else self.active[-1:]:
+            for each in self.active if self.stopped_helpers else self.newest(_OUT):
                 each.passed_on.add(text)
             if self.stopped_helpers:
                 self.unread.add(text)
