@@ -167,8 +167,11 @@ class Load:
         sys.unraisablehook = self._on_unraisable
 
     def _on_unraisable(self, fault: Any) -> None:
-        # An interrupt may hit a finalizer of Python's own. Nothing else has any business there.
-        if not isinstance(fault.exc_value, KeyboardInterrupt):
+        # An interrupt may hit a finalizer of Python's own, and where warnings are errors, a thread
+        # that warns tells it here. Nothing else has any business there.
+        if isinstance(fault.exc_value, RuntimeWarning):
+            self._told.append(str(fault.exc_value))
+        elif not isinstance(fault.exc_value, KeyboardInterrupt):
             self.problem(f"{fault.err_msg} {fault.object!r}: {fault.exc_value!r}")
 
     # -- rounds ---------------------------------------------------------------------------------
