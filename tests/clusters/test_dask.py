@@ -340,8 +340,9 @@ def test_a_worker_s_own_log_has_its_output_as_before(client: Any, _processes: st
     own = Path(_processes).parent / "log"
     logs = capture_workers(client)
     by_worker(client, tasks.say_one, 1234)
-    eventually(lambda: own.read_bytes().count(b"native 1234\n") == 2, "the lines in the log file")
+    eventually(lambda: own.read_bytes().count(b"native 1234\n") >= 2, "the lines in the log file")
     logs.close()
+    assert own.read_bytes().count(b"native 1234\n") == 2  # and none twice
 
 
 def test_a_client_that_comes_back_finds_the_workers_captured_once(_processes: str) -> None:

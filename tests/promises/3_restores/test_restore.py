@@ -296,6 +296,27 @@ def test_a_real_interrupt_at_any_moment_restores(
     assert shown == "[]\n"
 
 
+@pytest.mark.parametrize(
+    ("way", "module"),
+    [
+        ("callback", "live.targets"),
+        ("callback", "live.follower"),
+        ("on_line", "live.callback"),
+        ("live", "live.terminal"),
+        ("file", "live.callback"),
+        ("logging", "live.callback"),
+        ("thread", "capture.thread_sink"),
+        ("tty", "capture.terminals"),
+        ("display", "output.displays"),
+    ],
+)
+def test_an_interrupt_amid_what_a_capture_loads_waits_until_it_is_loaded(
+    script: Script, way: str, module: str
+) -> None:
+    name = "restore/an_interrupt_amid_what_a_capture_loads"
+    assert "interrupted\n" in script(name, way, f"ipyfdcapture.{module}")
+
+
 def test_a_real_interrupt_at_any_moment_of_run_all_leaves_no_child(
     script: Script, rounds: Rounds
 ) -> None:

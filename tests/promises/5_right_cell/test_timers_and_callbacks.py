@@ -279,6 +279,25 @@ def test_who_looks_again_and_again_has_each_line_once(keep: Keep) -> None:
 
 
 @in_a_program
+@pytest.mark.parametrize("drain", ["process", "thread"])
+def test_what_begins_after_a_capture_has_ended_is_none_of_its_own(
+    warm: None, no_leaks: None, drain: str
+) -> None:
+    """Though a newer capture, which was started within it, does not take that stream."""
+    with capture_fd(drain=drain) as around:
+        outer, newer = capture_fd(drain=drain), capture_fd(drain=drain, stderr=False)
+        outer_log, newer_log = outer.start(), newer.start()
+        outer.stop()
+        thread = threading.Thread(target=lambda: print("from a thread", file=sys.stderr))
+        thread.start()
+        thread.join(LIMIT_S)
+        contextvars.copy_context().run(print, "from a callback", file=sys.stderr)
+        newer.stop()
+    assert (outer_log.text, newer_log.text) == ("", "")
+    assert sorted(around) == ["from a callback", "from a thread"]
+
+
+@in_a_program
 def test_a_log_at_its_limit_takes_no_more_and_nothing_is_out_of_sight(
     warm: None, no_leaks: None
 ) -> None:
