@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..log.view.words import counted
 from ..output.foreign import flush_quietly
-from ..recording.sources import is_stderr
 from .config import CaptureFd
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ def show_last_lines(log: Captured, count: int, name: str) -> None:
     """Write the last lines to ``sys.stdout`` and ``sys.stderr``, below a line that says so."""
     from ..log.view.ansi import PLAIN, Style, runs_of, to_terminal
     from ..log.view.excerpt import ENDS_BYTES, row_text
+    from ..log.view.replay import Streams
 
     last = log.tail(count)
     total = len(log)
@@ -54,15 +54,14 @@ def show_last_lines(log: Captured, count: int, name: str) -> None:
         title = f"the last {count:,} of {total:,} captured lines, all in {name}"
     else:
         title = f"{counted(total, 'captured line')}, in {name}"
-    flush_quietly(sys.stdout)
-    print(f"--- {title} ---")
+    streams = Streams()
+    streams.write(f"--- {title} ---\n", "stdout")
     reading = last._read()
     styles: dict[int, Style] = {}
     for row in reading.lines.read(reading.indices, ENDS_BYTES):
         text, left_out = row_text(reading, row, _LINE_BYTES)
         runs, styles[row.source] = runs_of(text, styles.get(row.source, PLAIN))
-        stream = sys.stderr if is_stderr(reading.source(row)) else sys.stdout
-        stream.write(to_terminal(runs) + ("…" if left_out else "") + "\n")
+        streams.write(to_terminal(runs) + ("…" if left_out else "") + "\n", reading.source(row))
     flush_quietly(sys.stdout)
     flush_quietly(sys.stderr)
 

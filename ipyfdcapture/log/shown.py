@@ -54,7 +54,7 @@ class ShownLines(AnalysedLines):
     # -- shown ----------------------------------------------------------------------------------
 
     def show(self, raw: bool = False) -> None:
-        """Write the log to `sys.stdout` and `sys.stderr` again, and display the outputs.
+        """Write the log to `sys.stdout` and `sys.stderr` again, in order, and display the outputs.
 
         ``logs()`` does the same.
 

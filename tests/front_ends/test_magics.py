@@ -10,6 +10,7 @@ import pytest
 from helpers.fixtures import Python, Script, StartKernel
 from helpers.kernel import Kernel, Reply
 from helpers.process import LOAD, pumps
+from helpers.shown import sequence
 
 BODY = """import os, sys
 print('python out')
@@ -275,6 +276,14 @@ def test_display_captures_displays_too(kernel: Kernel) -> None:
     shown = kernel.ok("logs.show()")
     assert shown.displays[0]["text/html"] == "<b>bold</b>"
     assert shown.stream("stdout") == "text\n"
+
+
+def test_show_keeps_the_order_of_streams_that_take_turns(kernel: Kernel) -> None:
+    kernel.ok(
+        "import os\n%capture_fd -v logs [os.system(f'echo {i} >&{1 + i % 2}') for i in range(8)]"
+    )
+    shown = sequence(kernel.ok("logs.show()").own)
+    assert "".join(text for _, text in shown) == kernel.value("str(logs)")
 
 
 def test_no_display_is_accepted_as_in_capture(kernel: Kernel) -> None:

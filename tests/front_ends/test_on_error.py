@@ -62,6 +62,15 @@ def test_those_of_stderr_are_shown_there(kernel: Kernel, way: str) -> None:
     ]
 
 
+def test_streams_that_take_turns_are_shown_in_order(kernel: Kernel, way: str) -> None:
+    """Each stream of a kernel keeps what it is given for a while, and knows of no other."""
+    kernel.ok("import os")
+    code = "[os.system(f'echo {i} >&{1 + i % 2}') for i in range(6)]"
+    texts = [text for _, text in shown(kernel.run(fill(way, code=code)))[1:]]
+    title = "--- 6 captured lines, in logs ---\n"
+    assert "".join(texts) == title + kernel.value("str(logs)")
+
+
 @pytest.mark.parametrize("options", ["--on-error hide", "--live", "--tail 3", "--progress"])
 def test_not_if_unwanted_or_seen_already(kernel: Kernel, way: str, options: str) -> None:
     reply = kernel.run(fill(way, options))
