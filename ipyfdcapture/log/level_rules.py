@@ -3,6 +3,8 @@
 A rule is matched where the line begins, behind an indent, a rank, a worker, a progress bar. All
 digits of the line are ``0`` by then, so that lines that differ in numbers alone are one to look
 at. To add a format, add a rule, and lines of real programs to ``tests/unit/level_lines.jsonl``.
+Lines with none of the words and marks that ``levels.py`` looks for first are not tried: those of a
+new format may have to be named there.
 """
 
 from __future__ import annotations
