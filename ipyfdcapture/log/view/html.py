@@ -188,14 +188,16 @@ class _LineWriter:
         self._started = reading.started
         self._width = f"{len(f'{most:,}')},"
         self._styles: dict[int, safe.Style] = {}
-        self._mark = functools.cache(lambda number: _mark_of(reading.sources[number]))
+        self._head = functools.cache(
+            lambda source, code: f"{_mark_of(reading.sources[source])}{_RULES[code]}{_ISOLATED}"
+        )
         self._levels = LevelCodes()
 
     def lines(self, block: Block) -> str:
         """Return lines of a ``<pre>``, all of each: at once if they are plain text."""
         texts = block.texts
-        body = escape("\n".join(texts)).replace("\n", f"</span>\n{_ISOLATED}")
-        contents = f"{_ISOLATED}{body}</span>".split("\n")
+        body = escape("\n".join(texts)).replace("\n", "</span>\n")
+        contents = f"{body}</span>".split("\n")
         if not (
             safe.are_plain(texts)
             and not self._patterns
@@ -238,19 +240,17 @@ class _LineWriter:
         ----------
         indices, sources, times, codes, contents
             Of each line its index, the number of its source, its time, the code of its level, and
-            its content as HTML.
+            its content as HTML that goes on after `_ISOLATED`.
         """
         numbers = map(format, map((1).__add__, indices), repeat(self._width))
-        marks, rules = map(self._mark, sources), map(_RULES.__getitem__, codes)
+        heads = map(self._head, sources, codes)
         known, written = -1, ""  # many lines have the time of the one before
-        for number, time, mark, rule, content in zip(
-            numbers, times, marks, rules, contents, strict=True
-        ):
+        for number, time, head, content in zip(numbers, times, heads, contents, strict=True):
             if time != known:
                 known, written = time, f"{(time - self._started) / 1e9:+9.3f}"
             yield (
                 f'<span class="fdlog-l"><span class="fdlog-n">{number} </span>'
-                f'<span class="fdlog-t">{written} s </span>{mark}{rule}{content}\n</span>'
+                f'<span class="fdlog-t">{written} s </span>{head}{content}\n</span>'
             )
 
 
@@ -287,13 +287,13 @@ def _folded(runs: list[safe.Run], cut: int, patterns: tuple[Pattern, ...]) -> st
         return f'{start}<span class="fdlog-more">{missing}</span>'
     rest = _html(safe.cut(runs, FOLD_CHARACTERS, length))
     return (
-        f'{start}<details class="fdlog-fold"><summary>… {more}</summary>{rest}'
+        f'{start}<details class="fdlog-fold"><summary>… {more}</summary>{_ISOLATED}{rest}'
         f'<span class="fdlog-more">{missing}</span></details>'
     )
 
 
 def _html(runs: list[safe.Run], patterns: tuple[Pattern, ...] = ()) -> str:
-    """Return runs as HTML, isolated from the direction of what stands beside them."""
+    """Return runs as HTML that goes on after `_ISOLATED`, and ends it."""
     parts = []
     at = 0
     text = "".join(part for part, _ in runs) if patterns else ""
@@ -302,7 +302,7 @@ def _html(runs: list[safe.Run], patterns: tuple[Pattern, ...] = ()) -> str:
         parts.append(f'<b class="fdlog-match">{_runs_html(safe.cut(runs, start, stop))}</b>')
         at = stop
     parts.append(_runs_html(safe.cut(runs, at, len(text)) if at else runs))
-    return f"{_ISOLATED}{''.join(parts)}</span>"
+    return f"{''.join(parts)}</span>"
 
 
 def _runs_html(runs: list[safe.Run]) -> str:
