@@ -17,7 +17,7 @@ import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from html import escape
-from typing import IO, Any
+from typing import IO
 
 from ..log.levels import CODES, LevelCodes
 from ..log.lines import grouped
@@ -38,7 +38,7 @@ MOST_BYTES = 300_000_000
 ENDS_BYTES = 100_000_000
 #: A line is cut to so many bytes.
 MOST_LINE_BYTES = 100_000
-#: A block ends after so many lines, or so many bytes.
+#: A block ends after so many lines or bytes, or a few more.
 BLOCK_LINES = 8192
 BLOCK_BYTES = 1 << 20
 #: So many serious lines between the ends, at most.
@@ -144,30 +144,27 @@ def _pack(
     """
     times, found, owners, levels = array("d"), array("I"), array("H"), bytearray()
     blocks: list[tuple[int, int]] = []
-    rows: list[Any] = []
-    cut: dict[int, int] = {}
-    nbytes = 0
+    parts: list[str] = []  # JSON of the lines of a block
+    cut: dict[int, int] = {}  # how many bytes are left out of which of them
+    count = nbytes = 0
 
     def end_block() -> None:
-        text = json.dumps({"rows": rows, "cut": cut}, ensure_ascii=False, separators=(",", ":"))
-        packed = _packed(text.encode())
-        blocks.append((len(rows), spool.write(packed)))
+        text = f'{{"rows":[{",".join(parts)}],"cut":{json.dumps(cut)}}}'
+        blocks.append((count, spool.write(_packed(text.encode()))))
 
-    for number, source, time_us, level, content, left_out in RowWriter(reading).each(
-        numbers, MOST_LINE_BYTES
-    ):
-        times.append(time_us)
-        found.append(number)
-        owners.append(min(source, 0xFFFF))
-        levels.append(level)
-        if left_out:
-            cut[len(rows)] = left_out
-        rows.append(content)
-        nbytes += len(content) if isinstance(content, str) else sum(len(run[0]) for run in content)
-        if len(rows) == BLOCK_LINES or nbytes >= BLOCK_BYTES:
+    for rows in RowWriter(reading).columns(numbers, MOST_LINE_BYTES):
+        times.extend(rows.times)
+        found.extend(rows.numbers)
+        owners.extend([min(source, 0xFFFF) for source in rows.sources])
+        levels += rows.levels
+        cut |= {count + i: left_out for i, left_out in enumerate(rows.left_out) if left_out}
+        parts.append(json.dumps(rows.contents, ensure_ascii=False, separators=(",", ":"))[1:-1])
+        count += len(rows.contents)
+        nbytes += len(parts[-1])
+        if count >= BLOCK_LINES or nbytes >= BLOCK_BYTES:
             end_block()
-            rows, cut, nbytes = [], {}, 0
-    if rows:
+            parts, cut, count, nbytes = [], {}, 0, 0
+    if parts:
         end_block()
     columns: tuple[array[float] | array[int], ...] = (times, found, owners)
     if sys.byteorder == "big":

@@ -10,12 +10,14 @@ of ``[text, flags, foreground, background]``. Colours are numbers: 0 to 15 the n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from itertools import repeat
+from typing import Any, NamedTuple
 
 from ..log.levels import LevelCodes
-from ..log.lines import Row, content, grouped
-from ..log.reading import Reading
-from ..log.view.ansi import PLAIN, Colour, Run, Style, plain, runs_of
+from ..log.lines import Row
+from ..log.reading import Block, Reading
+from ..log.view.ansi import PLAIN, Colour, Run, Style, are_plain, plain, runs_of
 from ..log.view.excerpt import row_text
 
 #: A line is cut to so many bytes until the whole is asked for.
@@ -30,6 +32,17 @@ _LOOK_BACK_BYTES = 4 << 10
 RGB = 16
 
 _FLAGS = ("bold", "dim", "italic", "underline", "inverse", "strike")
+
+
+class Rows(NamedTuple):
+    """Some lines, by column: as many of each part of a row."""
+
+    numbers: Sequence[int]
+    sources: Sequence[int]
+    times: Sequence[int]
+    levels: bytes
+    contents: Sequence[str | list[Any]]
+    left_out: Sequence[int]
 
 
 class RowWriter:
@@ -52,39 +65,66 @@ class RowWriter:
 
     def rows(self, numbers: Sequence[int], most: int = CUT_BYTES) -> list[list[Any]]:
         """Return lines by their numbers (from 0, ascending), each cut to ``most`` bytes."""
-        return list(self.each(numbers, most))
+        return [
+            list(row) for rows in self.columns(numbers, most) for row in zip(*rows, strict=True)
+        ]
 
-    def each(self, numbers: Sequence[int], most: int = CUT_BYTES) -> Iterator[list[Any]]:
-        """Yield the same one by one."""
-        for rows in grouped(self._reading.lines.read(numbers, max(most, _LOOK_BACK_BYTES))):
-            levels = self._levels.of_lines([content(row.raw[: self.LEVEL_BYTES]) for row in rows])
-            for row, level in zip(rows, levels, strict=True):
-                if row.nth != self._following:
-                    self._look_back(row.nth)
-                self._following = row.nth + 1
-                yield self._row(row, level, most)
+    def columns(self, numbers: Sequence[int], most: int) -> Iterator[Rows]:
+        """Yield the same by column, many lines at a time: a third of the work."""
+        started = self._reading.started
+        for block in replace(self._reading, indices=numbers).blocks(max(most, _LOOK_BACK_BYTES)):
+            starts = [line[: self.LEVEL_BYTES] for line in block.contents]
+            contents, left_out = self._contents(block, most)
+            yield Rows(
+                [nth + 1 for nth in block.indices],
+                block.sources,
+                [(time - started) // 1000 for time in block.times],
+                self._levels.of_lines(starts),
+                contents,
+                left_out,
+            )
 
     def texts(self, numbers: Sequence[int], most: int) -> Iterator[str]:
         """Yield lines as text alone, which takes a third of the time."""
         for row in self._reading.lines.read(numbers, most):
             yield plain(row_text(self._reading, row, most)[0])
 
-    def _row(self, row: Row, level: int, most: int) -> list[Any]:
-        text, left_out = row_text(self._reading, row, most)
-        runs, style = runs_of(text, self._styles.get(row.source, PLAIN))
-        self._styles[row.source] = style
-        time_us = (row.time - self._reading.started) // 1000
-        return [row.nth + 1, row.source, time_us, level, _json_of(runs), left_out]
+    def _contents(self, block: Block, most: int) -> tuple[Sequence[str | list[Any]], list[int]]:
+        """Return what is shown of lines, and how many bytes of each are left out."""
+        first, last = block.indices[0], block.indices[-1]
+        if last - first == len(block.contents) - 1 and max(map(len, block.contents)) <= most:
+            self._come_to(first)
+            texts = block.texts
+            if all(style == PLAIN for style in self._styles.values()) and are_plain(texts):
+                self._following = last + 1
+                return texts, [0] * len(texts)
+        missing = [*repeat(0, len(block.contents) - 1), block.left_out]
+        columns = (block.indices, block.contents, block.sources, block.times, missing)
+        shown = [self._content(Row(*each), most) for each in zip(*columns, strict=True)]
+        return [content for content, _ in shown], [left_out for _, left_out in shown]
 
-    def _look_back(self, nth: int) -> None:
+    def _content(self, row: Row, most: int) -> tuple[str | list[Any], int]:
+        self._come_to(row.nth)
+        self._following += 1
+        text, left_out = row_text(self._reading, row, most)
+        runs, self._styles[row.source] = runs_of(text, self._styles.get(row.source, PLAIN))
+        return _json_of(runs), left_out
+
+    def _come_to(self, nth: int) -> None:
         """Learn the styles in which a line begins, from those before it."""
-        self._styles.clear()
-        before = range(max(0, nth - LOOK_BACK_LINES), nth)
-        for row in self._reading.lines.read(before, _LOOK_BACK_BYTES):
+        if nth == self._following:
+            return
+        first = max(0, nth - LOOK_BACK_LINES)
+        if first <= self._following <= nth:
+            first = self._following
+        else:
+            self._styles.clear()
+        for row in self._reading.lines.read(range(first, nth), _LOOK_BACK_BYTES):
             if b"\x1b[" in row.raw or row.source in self._styles:
                 text, _ = row_text(self._reading, row, _LOOK_BACK_BYTES)
                 _, style = runs_of(text, self._styles.get(row.source, PLAIN))
                 self._styles[row.source] = style
+        self._following = nth
 
 
 def _json_of(runs: list[Run]) -> str | list[list[Any]]:

@@ -57,6 +57,24 @@ def test_lines_are_those_of_the_model(chunks: list[Chunk]) -> None:
 
 
 @RUNS
+@given(logs.chunks, st.sampled_from([slice(None), slice(2, 7), slice(None, None, 2)]))
+def test_blocks_hold_the_same_lines_and_of_long_ones_the_ends_alone(
+    chunks: list[Chunk], part: slice
+) -> None:
+    reading = make_log(chunks)[part]._read()
+    for most in (None, 1, 4):
+        rows = list(reading.lines.read(reading.indices, most))
+        blocks = list(reading.blocks(most))
+        assert [
+            line
+            for block in blocks
+            for line in zip(block.indices, block.contents, block.sources, block.times, strict=True)
+        ] == [(row.nth, lines.content(row.raw), row.source, row.time) for row in rows]
+        cut = {block.indices[-1]: block.left_out for block in blocks if block.left_out}
+        assert cut == {row.nth: row.left_out for row in rows if row.left_out}
+
+
+@RUNS
 @given(logs.chunks)
 def test_text_and_bytes_are_those_of_the_model(chunks: list[Chunk]) -> None:
     log = make_log(chunks)
