@@ -66,6 +66,11 @@ class Finder:
         return not self._tasks
 
     @property
+    def has_told_all(self) -> bool:
+        """Whether nothing will come of what was asked for up to now."""
+        return not (self._tasks or self._timelines)
+
+    @property
     def errors(self) -> list[str]:
         """What went wrong."""
         return sorted({column.error for column in self._columns.values()} - {""})

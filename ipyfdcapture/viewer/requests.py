@@ -41,6 +41,11 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Info:
+    """What is it, and how does it begin?"""
+
+
+@dataclass(frozen=True)
+class Status:
     """How is it?"""
 
 
@@ -144,6 +149,7 @@ class Bye:
 
 Request = (
     Info
+    | Status
     | Rows
     | Line
     | Text
@@ -265,6 +271,7 @@ def _list(message: Mapping[str, Any], name: str, most: int) -> list[Any]:
 
 _PARSERS: dict[str, Callable[[Mapping[str, Any]], Request]] = {
     "info": lambda message: Info(),
+    "status": lambda message: Status(),
     "rows": lambda message: Rows(
         _count(message, "start", MOST_LINES), _count(message, "count", MOST_ROWS)
     ),

@@ -7,7 +7,9 @@ of the kernel's time.
 
 from __future__ import annotations
 
+import base64
 import threading
+import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -35,6 +37,7 @@ from .requests import (
     SearchFor,
     Select,
     Spans,
+    Status,
     Step,
     Text,
     parse,
@@ -47,8 +50,12 @@ from .waiting import CLOSED, Gone, Waiter
 TAIL_LINES = 100
 #: So many lines go along with the first answer: a view need not ask again before it can draw.
 FIRST_ROWS = 200
-#: One answer holds so much text.
+#: One answer holds so much text, compressed: Jupyter Server lets some 1 MB/s pass, and drops the
+#: rest.
 TEXT_BYTES = 1 << 20
+
+#: What is asked for last of these counts.
+_SETTINGS = (SearchFor, Filter, Follow, Select)
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -84,6 +91,7 @@ class Session:
         self._reading: Reading | None = None
         self._follows = False
         self._selected: Sequence[int] = range(0)  # positions
+        self._set_by: dict[type, int] = {}  # the id of the last request of each of `_SETTINGS`
         self._waiter = Waiter(self)
 
     # -- for the widget ---------------------------------------------------------------------------
@@ -215,7 +223,14 @@ class Session:
         if isinstance(request, Bye):
             self.close()
             return {}
+        if isinstance(request, _SETTINGS):
+            if number < self._set_by.get(type(request), number):
+                return self._status()  # its answer was lost, and it comes again, after a later one
+            self._set_by[type(request)] = number
         return self._answers[type(request)](self, request)
+
+    def _give_status(self, request: Status) -> dict[str, Any]:
+        return self._status()
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -250,7 +265,8 @@ class Session:
                 start += 1
                 if size >= TEXT_BYTES:
                     break
-        return {"text": "".join(f"{text}\n" for text in texts), "next": start}
+        packed = zlib.compress("".join(f"{text}\n" for text in texts).encode())
+        return {"packed": base64.b64encode(packed).decode(), "next": start}
 
     def _search_for(self, request: SearchFor) -> dict[str, Any]:
         self.shown.search_for(request.pattern)
@@ -354,6 +370,7 @@ class Session:
         self._send({"re": number, "spans": spans})
 
     _answers: Mapping[type, Callable[[Session, Any], dict[str, Any]]] = {
+        Status: _give_status,
         Rows: _give_rows,
         Line: _whole_line,
         Text: _text,
@@ -369,7 +386,10 @@ class Session:
     # -- events ---------------------------------------------------------------------------------
 
     def _status(self) -> dict[str, Any]:
-        """Return how things stand. Each status is whole: one that is lost does no harm."""
+        """Return how things stand. Each status is whole: if one is lost, the next does as well.
+
+        A view that hears no more, though the last was not ``is_final``, asks for one.
+        """
         lines = len(self.shown.positions)
         summary = self.log._summary(self._log)
         serious = self.finder.found(LEVELS) or Column()
@@ -380,6 +400,7 @@ class Session:
             "shown": self.shown.count,
             "filtered": self.shown.known,
             "is_complete": self.is_complete,
+            "is_final": self.is_complete and self.finder.has_told_all,
             "state": summary.state,
             "phrases": summary.phrases(),
             "levels": serious.counts,

@@ -38,6 +38,7 @@ HOST = """
     const rows = [1, 2, 3].map((n) => [n, 0, n, 0, `line ${n} is here`, 0]);
     const answers = {
         info: () => status({sources: [['stdout', false]], started: 0, search: null, level: null}),
+        status: () => status({is_final: true, levels: [0, 0, 0, 0, 0, 2, 0]}),
         rows: () => ({generation: 0, start: 0, rows}),
         search: () => status({found: {count: 3, looked: 3, is_done: true, slow: 0, error: ''}}),
         spans: ({texts}) => ({spans: texts.map(() => [[0, 4]])}),
@@ -63,7 +64,11 @@ HOST = """
             if (reply) setTimeout(() => this.tell({...reply, re: content.id, view: content.view}));
         },
     };
-    window.tellStatus = (view) => model.tell({...status({}), view});
+    window.tellStatus = (view, more) => model.tell({...status({}), ...more, view});
+    window.later = (ms) => {
+        const now = performance.now.bind(performance);
+        performance.now = () => now() + ms;
+    };
     window.draw = async () => {
         const el = document.body.appendChild(document.createElement('div'));
         return {el, end: await viewer.render({model, el, experimental: {}})};
@@ -161,6 +166,16 @@ def test_marks_that_do_not_come_are_not_asked_for_again_and_again(host: Host) ->
     assert host.js(asked) == 1
 
 
+def test_the_last_word_is_asked_for_where_it_was_lost(host: Host) -> None:
+    host.draw()
+    host.await_lines([THREE])
+    asked = "return model.heard.filter((message) => message.do === 'status').length"
+    host.js("tellStatus(model.heard[0].view, {is_final: false}); later(10_000)")
+    eventually(lambda: host.js(asked) == 1, "a question")
+    said = "return views[0].el.querySelector('.fdv-foot').textContent"
+    eventually(lambda: "2 errors" in host.js(said), "the answer")
+
+
 def test_it_sets_nothing_of_the_page_s(host: Host) -> None:
     added = """
         const done = arguments[0];
@@ -178,7 +193,7 @@ def test_a_model_whose_comm_is_gone_gets_one_quiet_line(host: Host) -> None:
     host.await_lines([THREE])
     host.js("model.isGone = true; views[0].el.querySelector('.fdv-grid').focus()")
     host.js("views[0].el.querySelector('[title^=follow]').click()")
-    host.js("const now = performance.now; performance.now = () => now.call(performance) + 60_000")
+    host.js("later(60_000)")
     note = "return views[0].el.querySelector('.fdv-note').textContent"
     eventually(lambda: "the kernel does not answer" in host.js(note), "the line")
     assert host.js(LINES) == [THREE]

@@ -271,6 +271,10 @@ view"""
     view.focus()
     view.keys("e")
     view.is_at("error: it diverged")
+    if server.app == "jupyterlab":  # it takes some seconds
+        view.keys("/", "a solver")
+        eventually(lambda: view.text(".fdv-count") == "50,000", "the last word on the search")
+        view.says("3 errors")
 
 
 def test_a_kernel_that_is_gone_leaves_what_is_on_the_screen(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,6 +60,11 @@ class Asked:
         assert "error" not in reply, reply
         self.settle()
         return self.numbers()
+
+    def text(self, start: int, stop: int) -> str:
+        """Return the text of shown lines, of as many as one answer holds."""
+        packed = self.ask("text", start=start, stop=stop)["packed"]
+        return zlib.decompress(base64.b64decode(packed)).decode()
 
     def numbers(self) -> list[int]:
         rows: list[list[Any]] = []

@@ -20,11 +20,15 @@ from hypothesis import strategies as st
 from ipyfdcapture import capture_fd
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.levels import LEVELS, level_of
+from ipyfdcapture.log.lines import content
+from ipyfdcapture.log.view.ansi import PLAIN, Style, runs_of
+from ipyfdcapture.log.view.excerpt import row_text
 from ipyfdcapture.viewer import scan, waiting
 from ipyfdcapture.viewer.columns import LEVELS as LEVELS_KEY
 from ipyfdcapture.viewer.columns import Key
 from ipyfdcapture.viewer.finder import Finder
 from ipyfdcapture.viewer.masks import Mask, widened
+from ipyfdcapture.viewer.rows import RowWriter, _flags, _number
 from ipyfdcapture.viewer.session import FIRST_ROWS
 from ipyfdcapture.viewer.wire import Message
 
@@ -138,10 +142,35 @@ def test_rows_are_the_lines(chunks: list[Chunk], start: int, count: int) -> None
         ]
         json.dumps(rows).encode()  # even of bytes that are no text
         shown = [row[4] if isinstance(row[4], str) else plain_of(row[4]) for row in rows]
-        text = view.ask("text", start=start, stop=start + count)["text"]
-        assert text == "".join(f"{line}\n" for line in shown)
+        assert view.text(start, start + count) == "".join(f"{line}\n" for line in shown)
         info = view.ask("info")
         assert info["rows"] == view.ask("rows", start=0, count=FIRST_ROWS)["rows"]
+
+
+@RUNS
+@given(logs.chunks, PARTS, st.sampled_from([1, 3, 50]))
+def test_lines_are_cut_and_coloured_as_if_all_were_drawn(
+    chunks: list[Chunk], part: slice, most: int
+) -> None:
+    log = make_log(chunks)
+    reading = log._read()
+    styles: dict[int, Style] = {}
+    expected: list[tuple[str, int, list[Style]]] = []
+    for row in reading.lines.read(range(len(log))):
+        text, left_out = row_text(reading, row._replace(raw=content(row.raw)), most)
+        runs, styles[row.source] = runs_of(text, styles.get(row.source, PLAIN))
+        shown = "".join(text for text, _ in runs)
+        expected.append((shown, left_out, [style for text, style in runs for _ in text]))
+    wanted = sorted(line.number - 1 for line in log[part])
+    rows = RowWriter(reading).rows(wanted, most)
+    assert [row[0] - 1 for row in rows] == wanted
+    for (*_, written, left_out), (text, missing, style) in zip(
+        rows, [expected[nth] for nth in wanted], strict=True
+    ):
+        runs = [[written, 0, -1, -1]] if isinstance(written, str) else written
+        assert (plain_of(runs), left_out) == (text, missing)
+        flags = [run[1:] for run in runs for _ in run[0]]
+        assert flags == [[_flags(each), _number(each.fg), _number(each.bg)] for each in style]
 
 
 def plain_of(runs: list[Any]) -> str:
@@ -322,6 +351,48 @@ def test_marks_come_while_a_scan_goes_on(monkeypatch: pytest.MonkeyPatch) -> Non
         assert view.ask("marks", buckets=9)["levels"] == both
 
 
+def test_a_request_that_comes_again_after_a_later_one_changes_nothing() -> None:
+    def pattern(text: str) -> dict[str, Any]:
+        return {"pattern": {"text": text, "regex": False, "case": True}}
+
+    # The answers to the first two were lost: they are asked again, behind those that came later.
+    with asked(log_of([(0, b"a"), (1, b"ab"), (0, b"b")])) as view:
+        view.ask("search", id=1, **pattern("a"))
+        view.ask("filter", id=2, **(NO_FILTER | {"only": True}))
+        view.ask("search", id=3, **pattern("b"))
+        view.ask("filter", id=4, **NO_FILTER)
+        view.ask("select", id=5, start=0, stop=3)
+        view.ask("select", id=6, start=1, stop=2)
+        for reply in (
+            view.ask("search", id=1, **pattern("a")),
+            view.ask("filter", id=2, **(NO_FILTER | {"only": True})),
+            view.ask("select", id=5, start=0, stop=3),
+        ):
+            assert reply["lines"] == 3
+        view.settle()
+        assert view.numbers() == [1, 2, 3]
+        assert [index + 1 for index in view.steps("match")] == [2, 3]
+        assert list(view.session.selected()) == ["ab"]
+
+
+def test_the_last_status_says_that_no_other_follows() -> None:
+    with asked(log_of([(0, b"a"), (0, b"error: b")])) as view:
+        first = view.ask("info")
+        assert not first["is_final"]
+        last = view.event(lambda event: event.get("is_final"), "the last status")
+        assert last["levels"][LEVELS.index("error") + 1] == 1
+        assert last["timeline"] is not None
+        searched = view.ask("search", pattern={"text": "b"})
+        assert not searched["is_final"]
+        view.event(lambda event: event.get("is_final") and event["found"], "the last status")
+        assert view.ask("status")["found"]["count"] == 1
+    with capture_fd() as logs, asked(logs) as view:
+        os.write(1, b"begun\n")
+        eventually(lambda: view.settle()["scanned"] == 1, "all that there is")
+        assert not view.ask("status")["is_final"]
+    assert logs.wait(30)
+
+
 def test_a_bad_expression_is_stopped_and_told_of() -> None:
     log = log_of([(0, b"x" * 60)] * 30 + [(0, b"y")])
     with asked(log) as view:
@@ -443,7 +514,7 @@ NAMES = """
     id view start stop count number texts pattern what back level sources exclude within only
     context first last seconds buckets on
 """
-KINDS = "info rows line text search step filter marks locate follow select spans bye"
+KINDS = "info status rows line text search step filter marks locate follow select spans bye"
 MESSAGES = st.builds(
     lambda kind, more: {"do": kind} | more,
     st.sampled_from(KINDS.split()) | VALUES,
@@ -467,7 +538,7 @@ def test_any_message_is_answered_and_does_no_harm(messages: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("message", "said"),
     [
-        ({"do": "rm"}, "a request is one of info, rows"),
+        ({"do": "rm"}, "a request is one of info, status, rows"),
         ({"do": "rows", "start": -1, "count": 2}, "start is a whole number"),
         ({"do": "rows", "start": 0, "count": 10**6}, "count is a whole number from 0 to 1,000"),
         ({"do": "search", "pattern": {"text": ""}}, "1 to 10,000 characters"),

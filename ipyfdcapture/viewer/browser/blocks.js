@@ -1,5 +1,8 @@
 // The lines of a saved page: they are in the page itself, compressed, some thousands a block.
 
+import { inflated } from "./inflate.js";
+import { pause } from "./pause.js";
+
 /** @import {Run} from "./types" */
 
 /**
@@ -29,8 +32,7 @@ export class Blocks {
 
   /** @param {number} number @returns {Promise<Block>} */
   async get(number) {
-    const block =
-      this.kept.get(number) ?? JSON.parse(new TextDecoder().decode(await unpack(`fdv-${number}`)));
+    const block = this.kept.get(number) ?? (await (await unpack(`fdv-${number}`)).json());
     this.kept.delete(number);
     this.kept.set(number, block);
     if (this.kept.size > MOST_KEPT) this.kept.delete(this.kept.keys().next().value ?? -1);
@@ -38,17 +40,14 @@ export class Blocks {
   }
 }
 
-/** Return what an element holds, once the page is read so far. @param {string} id */
+/** Return what an element holds, once the page is read so far. @param {string} id @returns {Promise<Response>} */
 export async function unpack(id) {
-  let element = document.getElementById(id);
+  const element = document.getElementById(id);
   // What comes after it is there: so it is whole.
-  while (!element || !(element.nextSibling || document.readyState !== "loading")) {
-    await new Promise((go) => setTimeout(go, 10));
-    element = document.getElementById(id);
-  }
-  const bytes = Uint8Array.from(atob(element.textContent ?? ""), (each) => each.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).arrayBuffer();
+  if (element?.nextSibling || document.readyState !== "loading")
+    return inflated(element?.textContent ?? "");
+  await pause(10);
+  return unpack(id);
 }
 
 /** Return where in ascending numbers the first is that is not below a value. @param {ArrayLike<number>} numbers @param {number} value */

@@ -1,7 +1,9 @@
-// The source of a live log: the kernel, asked over the messages of a widget. Replies can be lost
+// The source of a live log: the kernel, asked over the messages of a widget. Messages can be lost
 // where another cell floods the server, and a kernel that is busy answers late: a request is
-// repeated until it is answered, and every answer may come twice.
+// repeated until it is answered, and every answer may come twice. Of what the kernel tells unasked
+// the last word may be lost: where it is missing, it is asked for.
 
+import { inflated } from "./inflate.js";
 import { plain, spansOf } from "./pattern.js";
 
 /** @import {Model, Pattern, Request, Row, Source} from "./types" */
@@ -34,6 +36,9 @@ export class CommSource {
     this.redraw = () => {};
     this.note = "";
     this.isHeard = false;
+    /** When something came last, and whether more will come unasked. */
+    this.heard = 0;
+    this.isFinal = true;
     this.receive = (/** @type {any} */ content) => this.take(content);
     model.on("msg:custom", this.receive);
     this.timer = setInterval(() => this.repeat(), 300);
@@ -70,6 +75,8 @@ export class CommSource {
     // What is told to all views is for those which were not heard yet.
     if (content.view === this.view) this.isHeard = true;
     else if (this.isHeard && content.event) return;
+    this.heard = performance.now();
+    this.isFinal = content.is_final ?? (this.isFinal || Boolean(content.gone));
     if (content.re === undefined) {
       this.hear(content);
       return;
@@ -84,7 +91,7 @@ export class CommSource {
     }
     this.waiting.delete(content.re);
     if (content.gone) this.hear(content);
-    request.answer(content);
+    request.answer(content.packed ? unpacked(content) : content);
   }
 
   /** An expression is Python's: where it matches only the kernel can tell. @param {Row} row @param {Pattern} pattern */
@@ -124,6 +131,8 @@ export class CommSource {
       request.sent = now;
       this.send(request.message);
     }
+    if (!this.isFinal && !this.waiting.size && now - this.heard > REPEAT_MS)
+      this.ask({ do: "status" }).then((status) => this.hear(status));
     let note = "";
     if (longest > SILENT_MS) note = "the kernel does not answer: what is here stays";
     else if (longest > WAITING_MS) note = "waiting for the cell";
@@ -136,4 +145,9 @@ export class CommSource {
     this.model.off("msg:custom", this.receive);
     this.send({ do: "bye", id: ++this.last, view: this.view });
   }
+}
+
+/** Text comes compressed. @param {any} content */
+async function unpacked({ packed, ...content }) {
+  return { ...content, text: await inflated(packed).text() };
 }

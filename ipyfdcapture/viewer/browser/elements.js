@@ -70,7 +70,5 @@ export function clamp(value, most) {
   return Math.max(0, Math.min(value, most));
 }
 
-/** @param {number} value */
-export function counted(value) {
-  return value.toLocaleString("en");
-}
+/** Return a number as a text. */
+export const counted = new Intl.NumberFormat("en").format;

@@ -16,7 +16,7 @@ export class Filters {
     /** @type {Pattern[]} */
     this.within = [];
     const changed = () => this.apply();
-    const typed = () => viewer.later("filter", 500, changed);
+    const typed = () => this.applySoon();
     this.only = toggle("only", "show matches alone", changed);
     this.context = field(
       "lines around a match",
@@ -33,7 +33,7 @@ export class Filters {
       typed();
     };
     this.sources = make("details", {}, make("summary", {}, "sources"), this.list);
-    const moment = { inputmode: "decimal", size: "6" };
+    const moment = { inputmode: "decimal" };
     this.from = field("from s", moment, typed);
     this.to = field("to s", moment, typed);
     this.timeline = new Timeline(
@@ -82,29 +82,32 @@ export class Filters {
       return make("label", {}, box, ` ${name}`);
     });
     this.list.replaceChildren(...labels);
-    if (hidden.length) this.viewer.later("filter", 500, () => this.apply());
-    this.sources.toggleAttribute("hidden", sources.length < 2);
+    if (hidden.length) this.applySoon();
+    this.sources.hidden = sources.length < 2;
+  }
+
+  applySoon() {
+    this.viewer.later("filter", 500, () => this.apply());
   }
 
   /** Show the lines that are wanted, and stay at the line that we are at. */
   async apply() {
     const { viewer } = this;
+    const number = await viewer.numberHere();
     const [all, ...boxes] = this.boxes;
     const chosen = boxes.filter((box) => box.checked).map((box) => Number(box.value));
     const exclude = this.exclude.value;
     const [first, last] = this.range;
-    const context = Math.round(Number(this.context.value) || 0);
-    const number = viewer.lines.get(viewer.caret)?.[0];
     this.timeline.show(first, last);
     this.drawChips();
     const status = await viewer.source.ask({
       do: "filter",
       level: this.level,
       sources: all?.checked === false ? chosen : null,
-      exclude: exclude ? [{ text: exclude, regex: false, case: false }] : [],
+      exclude: exclude ? [{ text: exclude }] : [],
       within: this.within,
       only: isOn(this.only),
-      context: clamp(context, MOST_CONTEXT),
+      context: clamp(Math.round(Number(this.context.value) || 0), MOST_CONTEXT),
       first,
       last,
     });
@@ -113,7 +116,7 @@ export class Filters {
     viewer.search.nth = -1;
     viewer.take(status);
     if (viewer.follow) viewer.toEnd();
-    else if (number !== undefined) viewer.locate({ number });
+    else if (number) viewer.locate({ number });
   }
 
   /** In seconds; null where it is open. */

@@ -6,7 +6,7 @@ import { make } from "./elements.js";
 
 /**
  * Each key with its meaning and what it does; of two keys the second goes back. Those without do
- * nothing alone, or move (`moved`).
+ * nothing alone, or move (`MOVES`).
  * @type {[keys: string, meaning: string, press?: (viewer: Viewer, back: boolean) => void][]}
  */
 const KEYS = [
@@ -16,27 +16,19 @@ const KEYS = [
   ["g G", "first, last line"],
   [":", "line by its number", (viewer) => viewer.number.select()],
   ["j k ↓ ↑", "line down, up"],
+  ["← →", "along long lines"],
   ["Shift", "with these: mark lines"],
   ["Ctrl A", "mark all"],
   ["c", "copy marked lines", (viewer) => viewer.copy()],
   ["w", "wrap", (viewer) => viewer.wrapToggle.click()],
   ["t", "times", (viewer) => viewer.nextTimes()],
   ["f", "follow", (viewer) => viewer.followToggle.click()],
-  ["m", "bookmark", (viewer) => viewer.bookmark()],
+  ["m", "bookmark, as a click on its number", (viewer) => viewer.bookmark()],
   ["b B", "next, previous bookmark", (viewer, back) => viewer.stepBookmark(back)],
   ["x", "whole line", (viewer) => viewer.lines.whole(viewer.caret)],
   ["?", "keys", (viewer) => viewer.help.toggleAttribute("hidden")],
-  ["Esc", "unmark"],
+  ["Escape", "unmark", (viewer) => viewer.goto(viewer.caret)],
 ];
-
-/** @type {Map<string, (viewer: Viewer) => void>} */
-const PRESSED = new Map();
-for (const [keys, , press] of KEYS)
-  for (const [i, key] of press ? keys.split(" ").entries() : [])
-    PRESSED.set(key, (viewer) => press?.(viewer, i > 0));
-PRESSED.set("Escape", (viewer) => viewer.goto(viewer.caret));
-PRESSED.set("ArrowRight", (viewer) => viewer.screen.port.scrollBy(80, 0));
-PRESSED.set("ArrowLeft", (viewer) => viewer.screen.port.scrollBy(-80, 0));
 
 /** How many lines a key moves. @type {{[key: string]: number}} */
 const MOVES = {
@@ -65,12 +57,14 @@ export function pressed(viewer, event) {
   if (event.altKey) return;
   const page = Math.max(1, viewer.screen.scroll.rows - 1);
   const isBack = key === "PageUp" || (key === " " && shiftKey);
+  const found = KEYS.find(([keys, , press]) => press && keys.split(" ").includes(key));
   const by = /^(Page.*| )$/.test(key) ? page * (isBack ? -1 : 1) : MOVES[key];
   if (event.ctrlKey || event.metaKey) {
     if (key !== "a") return;
     viewer.markAll();
   } else if (by) viewer.move(by, shiftKey && key !== "G" && key !== " ");
-  else if (PRESSED.has(key)) PRESSED.get(key)?.(viewer);
+  else if (/^Arrow[LR]/.test(key)) viewer.screen.port.scrollBy(key === "ArrowLeft" ? -80 : 80, 0);
+  else if (found) found[2]?.(viewer, key !== found[0][0]);
   else return;
   event.preventDefault();
 }

@@ -15,13 +15,20 @@ export class Lines {
     this.generation = 0;
     /** @type {Map<number, Row[]>} */
     this.pages = new Map();
-    /** @type {Set<number>} */
-    this.asked = new Set();
+    /** What is being asked for, by page. @type {Map<number, Promise<void>>} */
+    this.asked = new Map();
   }
 
   /** @param {number} index @returns {Row | undefined} */
   get(index) {
     return this.pages.get(Math.floor(index / PAGE_ROWS))?.[index % PAGE_ROWS];
+  }
+
+  /** Return a line once it is here; nothing if other lines are shown by then. @param {number} index */
+  async row(index) {
+    const { generation } = this;
+    if (!this.get(index)) await this.ask(Math.floor(index / PAGE_ROWS));
+    return generation === this.generation ? this.get(index) : undefined;
   }
 
   /** Learn how many there are, and whether they are others than before. @param {Status} status */
@@ -57,15 +64,20 @@ export class Lines {
     }
   }
 
-  /** @param {number} page */
+  /** Ask for a page, unless it is here; resolves once it is. @param {number} page */
   async ask(page) {
-    const start = page * PAGE_ROWS;
-    const count = Math.min(PAGE_ROWS, this.total - start);
+    const count = Math.min(PAGE_ROWS, this.total - page * PAGE_ROWS);
     const kept = this.pages.get(page);
-    if (page < 0 || count <= 0 || this.asked.has(page)) return;
+    if (page < 0 || count <= 0) return;
     if (kept && kept.length >= count && !kept.includes(/** @type {any} */ (undefined))) return;
-    this.asked.add(page);
-    const generation = this.generation;
+    if (!this.asked.has(page)) this.asked.set(page, this.load(page));
+    await this.asked.get(page);
+  }
+
+  /** @param {number} page */
+  async load(page) {
+    const { generation } = this;
+    const start = page * PAGE_ROWS;
     const reply = await this.source.ask({ do: "rows", start, count: PAGE_ROWS });
     if (generation === this.generation) this.asked.delete(page);
     if (!reply.rows || reply.generation !== this.generation) return;
@@ -77,7 +89,7 @@ export class Lines {
 
   /** Have the whole of a line that was cut. @param {number} index */
   async whole(index) {
-    const row = this.get(index);
+    const row = await this.row(index);
     if (!row || row[5] <= 0) return;
     const reply = await this.source.ask({ do: "line", number: row[0] });
     const page = this.pages.get(Math.floor(index / PAGE_ROWS));

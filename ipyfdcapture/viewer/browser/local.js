@@ -3,6 +3,7 @@
 import { Blocks, lowerBound, unpack } from "./blocks.js";
 import { clamp } from "./elements.js";
 import { expressionOf, plain, spansOf } from "./pattern.js";
+import { pause } from "./pause.js";
 import { LEVELS } from "./row.js";
 
 /** @import {Found, Pattern, Request, Row, Source, Timeline} from "./types" */
@@ -32,8 +33,8 @@ export class LocalSource {
     /** Positions; null: all. @type {Uint32Array | null} */
     this.shown = null;
     this.generation = 0;
-    /** @type {Pattern | null} */
-    this.search = null;
+    /** What is searched for. @type {Pattern | null} */
+    this.pattern = null;
     /** @type {Found | null} */
     this.found = null;
     /** The filter that was asked for last. @type {Request | null} */
@@ -46,7 +47,7 @@ export class LocalSource {
 
   async readIndex() {
     const n = this.total;
-    const buffer = await unpack("fdv-index");
+    const buffer = await (await unpack("fdv-index")).arrayBuffer();
     this.times = new Float64Array(buffer, 0, n);
     this.numbers = new Uint32Array(buffer, 8 * n, n);
     this.owners = new Uint16Array(buffer, 12 * n, n);
@@ -111,27 +112,11 @@ export class LocalSource {
     };
   }
 
-  /** @param {Request} request @returns {Promise<any>} */
+  /** Answer by the method of the request's name, or else with how things stand. @param {Request} request @returns {Promise<any>} */
   async ask(request) {
     await this.ready;
-    switch (request.do) {
-      case "rows":
-        return this.rows(request);
-      case "text":
-        return this.text(request);
-      case "search":
-        return this.look(request.pattern);
-      case "filter":
-        return this.filter(request);
-      case "step":
-        return this.step(request);
-      case "marks":
-        return this.marks(Math.min(request.buckets, this.count));
-      case "locate":
-        return this.locate(request);
-      default:
-        return this.status();
-    }
+    const answer = /** @type {any} */ (this)[request.do] ?? this.status;
+    return answer.call(this, request);
   }
 
   /** @param {Request} request */
@@ -165,13 +150,13 @@ export class LocalSource {
   // -- the search ---------------------------------------------------------------------------
 
   /**
-   * Return which lines match, a byte a line.
+   * Note which lines match, a byte a line.
    * @param {Pattern} pattern
-   * @param {(hits: Uint8Array, looked: number) => boolean} report tells whether to go on
+   * @param {Uint8Array} hits
+   * @param {(looked: number) => boolean} report tells whether to go on
    */
-  async scan(pattern, report) {
+  async scan(pattern, hits, report) {
     const expression = expressionOf(pattern);
-    const hits = new Uint8Array(this.total);
     let due = performance.now() + 50;
     for (const [number, first] of this.blocks.firsts.entries()) {
       const { rows } = await this.blocks.get(number);
@@ -180,40 +165,39 @@ export class LocalSource {
         if (expression.test(plain(content))) hits[first + i] = 1;
       });
       if (performance.now() < due) continue;
-      await new Promise((go) => setTimeout(go));
-      if (!report(hits, first + rows.length)) break;
+      await pause(0);
+      if (!report(first + rows.length)) break;
       due = performance.now() + 100;
     }
-    return hits;
   }
 
-  /** @param {Pattern | null} pattern */
-  async look(pattern) {
-    this.search = pattern;
+  /** @param {Request} request */
+  search({ pattern }) {
+    this.pattern = pattern;
     this.hits = new Uint8Array(this.total);
     this.found = null;
-    if (pattern) {
-      const found = { count: 0, looked: 0, is_done: false, slow: 0, error: "" };
-      this.found = found;
-      const report = (/** @type {Uint8Array} */ hits, /** @type {number} */ looked) => {
-        if (pattern !== this.search) return false;
-        this.hits = hits;
+    if (pattern) this.look(pattern);
+    else if (this.wanted?.only) return this.filter(this.wanted);
+    return this.counted();
+  }
+
+  /** @param {Pattern} pattern */
+  async look(pattern) {
+    const found = { count: 0, looked: 0, is_done: false, slow: 0, error: "" };
+    this.found = found;
+    try {
+      await this.scan(pattern, this.hits, (looked) => {
+        if (found !== this.found) return false;
         found.looked = looked;
         this.hear(this.counted());
         return true;
-      };
-      try {
-        const hits = await this.scan(pattern, report);
-        if (pattern !== this.search) return {};
-        this.hits = hits;
-      } catch (error) {
-        found.error = String(error);
-      }
-      found.looked = this.total;
-      found.is_done = true;
+      });
+    } catch (error) {
+      found.error = String(error);
     }
-    if (this.wanted?.only) return this.filter(this.wanted);
-    return this.counted();
+    if (found !== this.found) return;
+    found.is_done = true;
+    this.hear(this.wanted?.only ? await this.filter(this.wanted) : this.counted());
   }
 
   /** Return how things stand, with the matches counted. */
@@ -255,11 +239,12 @@ export class LocalSource {
     const hidden = new Uint8Array(this.total);
     for (const pattern of [...wanted.exclude, ...wanted.within]) {
       const left = wanted.exclude.includes(pattern) ? 1 : 0;
-      const hits = await this.scan(pattern, isWanted);
+      const hits = new Uint8Array(this.total);
+      await this.scan(pattern, hits, isWanted);
       if (!isWanted()) return {};
       for (let i = 0; i < this.total; i++) if (hits[i] === left) hidden[i] = 1;
     }
-    const near = wanted.only && this.search && this.near(wanted.context);
+    const near = wanted.only && this.pattern && this.near(wanted.context);
     const shown = [];
     for (let i = 0; i < this.total; i++)
       if (
@@ -285,8 +270,9 @@ export class LocalSource {
     return near;
   }
 
-  /** @param {number} buckets */
-  marks(buckets) {
+  /** @param {Request} request */
+  marks(request) {
+    const buckets = Math.min(request.buckets, this.count);
     const levels = new Array(buckets).fill(0);
     const matches = new Array(buckets).fill(false);
     for (let index = 0; index < this.count; index++) {

@@ -1,11 +1,11 @@
 // Marks beside the scrollbar: where matches and serious lines are.
 
-import { make } from "./elements.js";
+import { clamp, make } from "./elements.js";
 
 export class Marks {
   /** @param {number} height @param {(part: number) => void} goto takes 0 to 1 */
   constructor(height, goto) {
-    this.buckets = Math.min(400, Math.max(1, Math.floor(height / 3)));
+    this.buckets = clamp(Math.floor(height / 3), 400);
     this.element = make("div", { class: "fdv-marks", "aria-hidden": "true" });
     this.element.onclick = (event) => {
       const box = this.element.getBoundingClientRect();

@@ -1,6 +1,6 @@
 // One line of the log as an element. Classes and colours come from integers that are checked.
 
-import { counted, make } from "./elements.js";
+import { button, counted, make } from "./elements.js";
 
 /** @import {Row, Run} from "./types" */
 
@@ -30,10 +30,10 @@ export function cellsOf(row, spans, more, showWhole) {
   text.dir = "ltr";
   fill(text, row[4], spans);
   if (row[5] > 0) {
-    const button = make("button", { type: "button", class: "fdv-more", tabindex: "-1" });
-    button.textContent = `… ${counted(row[5])} bytes more`;
-    button.onclick = showWhole;
-    text.append(button);
+    const rest = button(`… ${counted(row[5])} bytes more`, "show the whole line (x)", showWhole);
+    rest.className = "fdv-more";
+    rest.tabIndex = -1;
+    text.append(rest);
   }
   return [...cells, text];
 }

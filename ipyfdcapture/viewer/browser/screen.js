@@ -9,13 +9,11 @@ import { Scroll } from "./scroll.js";
 
 /** @typedef {{element: HTMLElement, row?: Row, before?: Row, stamp: number}} Drawn */
 
-let idsUsed = 0;
-
 export class Screen {
   /** @param {Viewer} viewer @param {number} height in pixels */
   constructor(viewer, height) {
     this.viewer = viewer;
-    this.id = `fdv${++idsUsed}-${Math.random().toString(36).slice(2, 8)}`;
+    this.id = `fdv${Math.random().toString(36).slice(2)}`;
     this.rows = make("div", { class: "fdv-lines", role: "rowgroup" });
     this.port = make("div", { class: "fdv-port", role: "presentation" }, this.rows);
     const spacer = make("div", { class: "fdv-spacer", role: "presentation" });
@@ -44,9 +42,9 @@ export class Screen {
     return this.drawn.get(index)?.element;
   }
 
-  /** Return the line of an element. @param {EventTarget | null} target */
+  /** Return the line of an element. @param {Element} target */
   indexOf(target) {
-    const row = target instanceof Element && target.closest(".fdv-row");
+    const row = target.closest(".fdv-row");
     return row ? Number(row.id.slice(this.id.length + 1)) : -1;
   }
 
@@ -122,10 +120,10 @@ export class Screen {
 
   /** Show which lines are marked, and where the caret is. */
   mark() {
-    const { caret, anchor } = this.viewer;
+    const { caret } = this.viewer;
+    const [start, stop] = this.viewer.marked;
     for (const [index, { element }] of this.drawn) {
-      const isMarked =
-        caret !== anchor && index >= Math.min(caret, anchor) && index <= Math.max(caret, anchor);
+      const isMarked = stop - start > 1 && index >= start && index < stop;
       element.classList.toggle("fdv-marked", isMarked);
       element.classList.toggle("fdv-caret", index === caret);
       element.setAttribute("aria-selected", String(isMarked || index === caret));

@@ -117,19 +117,14 @@ export class Scroll {
     if (Math.abs(moved) < 0.5) return 0;
     this.lastTop = top;
     if (this.isExact) {
-      this.line = Math.floor(top / this.height);
-      this.px = top - this.line * this.height;
-    } else if (Math.abs(moved) < 3 * this.view) {
-      this.px += moved;
-      if (!this.wrap) {
-        const lines = Math.floor(this.px / this.height);
-        this.line += lines;
-        this.px -= lines * this.height;
-      }
-    } else {
+      this.line = 0;
+      this.px = top;
+    } else if (Math.abs(moved) < 3 * this.view) this.px += moved;
+    else {
       const part = top / Math.max(1, this.grid.scrollHeight - this.view);
       this.to(Math.round(part * Math.max(0, this.total - this.view / this.height)));
     }
+    this.settle();
     return moved;
   }
 }

@@ -91,21 +91,22 @@ export class Search {
    */
   async step(what, back, start) {
     const { viewer } = this;
+    const isMatch = what === "match";
     // What was typed just now counts.
-    if (what === "match") await this.start();
-    if (what === "match" && !this.pattern) return;
+    if (isMatch) await this.start();
+    if (isMatch && !this.pattern) return viewer.say("search for something first (/)");
     viewer.waiting = null;
     // The line that we are at may be the first match.
-    const from = start ?? viewer.caret - (what === "match" && this.nth < 0 && !back ? 1 : 0);
+    const from = start ?? viewer.caret - (isMatch && this.nth < 0 && !back ? 1 : 0);
     const level = viewer.filters.level ?? "error";
     const reply = await viewer.source.ask({ do: "step", what, back, start: from, level });
     if (typeof reply.index !== "number") {
-      const noun = what === "match" ? "match" : "line of this level";
+      const noun = isMatch ? "match" : "line of this level";
       if (reply.is_done === false) viewer.wait(() => this.step(what, back, from));
       else viewer.say(`no ${back ? "earlier" : "further"} ${noun}`);
       return;
     }
-    if (what === "match") this.nth = reply.nth;
+    if (isMatch) this.nth = reply.nth;
     viewer.goto(reply.index, true);
     viewer.sayStatus();
   }

@@ -1,6 +1,7 @@
 // Taking lines away: to the clipboard, or as a file.
 
 import { counted, make } from "./elements.js";
+import { pause } from "./pause.js";
 
 /** @import {Viewer} from "./viewer.js" */
 
@@ -50,16 +51,14 @@ export async function copyLines(viewer, start, stop) {
 
 /** Save all lines that are shown. @param {Viewer} viewer */
 export async function saveLines(viewer) {
-  const ask = () => viewer.source.ask({ do: "info" });
-  let status = await ask();
-  const { lines } = status;
-  // What the filter shows may not be known to its end yet.
-  while (status.filtered < lines && !status.problems.length) {
+  for (;;) {
+    const status = await viewer.source.ask({ do: "status" });
+    viewer.take(status);
+    // What the filter shows may not be known to its end yet.
+    if (!(status.filtered < status.lines) || status.problems.length) break;
     viewer.say("looking …");
-    await new Promise((go) => setTimeout(go, 200));
-    status = await ask();
+    await pause(200);
   }
-  viewer.take(status);
   const parts = await textOf(viewer, 0, viewer.lines.total, MOST_SAVED);
   const link = /** @type {HTMLAnchorElement} */ (make("a", { download: "log.txt" }));
   link.href = URL.createObjectURL(new Blob(parts, { type: "text/plain" }));

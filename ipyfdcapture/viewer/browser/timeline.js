@@ -43,7 +43,7 @@ export class Timeline {
         return bar;
       }),
     );
-    this.element.removeAttribute("hidden");
+    this.element.hidden = false;
     const label = `output over ${data.seconds.toPrecision(3)} s; the fields "from" and "to" choose a part`;
     this.element.setAttribute("aria-label", label);
   }
@@ -81,7 +81,7 @@ export class Timeline {
   /** Show what is chosen, in seconds; null where it is open. @param {number | null} first @param {number | null} last */
   show(first, last) {
     const data = this.data;
-    this.chosen.setAttribute("hidden", "");
+    this.chosen.hidden = true;
     if (!data?.seconds || (first === null && last === null)) return;
     const [from, to] = [first ?? -Infinity, last ?? Infinity].map((x) =>
       clamp((x - data.start) / data.seconds, 1),
@@ -91,7 +91,7 @@ export class Timeline {
 
   /** @param {number} from @param {number} to */
   draw(from, to) {
-    this.chosen.removeAttribute("hidden");
+    this.chosen.hidden = false;
     this.chosen.style.left = `${100 * Math.min(from, to)}%`;
     this.chosen.style.width = `${100 * Math.abs(to - from)}%`;
   }

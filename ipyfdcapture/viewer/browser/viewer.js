@@ -6,6 +6,7 @@ import { Filters } from "./filters.js";
 import { helpOfKeys, pressed } from "./keys.js";
 import { Lines } from "./lines.js";
 import { Marks } from "./marks.js";
+import { pause } from "./pause.js";
 import { LEVELS, shortName } from "./row.js";
 import { Screen } from "./screen.js";
 import { Search } from "./search.js";
@@ -77,6 +78,7 @@ export class Viewer {
     const { filters, search } = this;
     const { showStatic } = this.options;
     const buttons = [
+      button("▼★", "next bookmark (b)", () => this.stepBookmark(false)),
       button("copy", "copy marked lines, or all that are shown (c)", () => this.copy()),
       button("save", "save what is shown", () => saveLines(this)),
       ...(showStatic ? [button("static", "show or hide the static view", showStatic)] : []),
@@ -103,9 +105,6 @@ export class Viewer {
       if (moved < 0) this.stopFollowing();
       this.redraw();
     };
-    const passive = { passive: true };
-    grid.addEventListener("wheel", ({ deltaY }) => deltaY < 0 && this.stopFollowing(), passive);
-    grid.addEventListener("touchmove", () => this.stopFollowing(), passive);
     this.root.onkeydown = (event) => {
       if (event.target === grid) pressed(this, event);
       else if (event.key === "Escape" || (event.key === "Enter" && event.target === this.number)) {
@@ -116,11 +115,14 @@ export class Viewer {
       event.stopPropagation();
     };
     rows.onclick = (event) => {
-      if (event.target instanceof HTMLButtonElement) return;
+      const { target } = event;
+      if (!(target instanceof Element) || target.matches("button")) return;
       // Text is being marked.
       if (!event.shiftKey && String(getSelection())) return;
-      const index = this.screen.indexOf(event.target);
-      if (index >= 0) this.goto(index, false, event.shiftKey);
+      const index = this.screen.indexOf(target);
+      if (index < 0) return;
+      this.goto(index, false, event.shiftKey);
+      if (target.matches(".fdv-n") && !event.shiftKey) this.bookmark();
     };
     // What a notebook takes out of the page and puts back has lost its place: ours is kept.
     const seen = new IntersectionObserver((entries) => {
@@ -213,7 +215,7 @@ export class Viewer {
       if (reply.levels && reply.generation === this.lines.generation)
         this.marks.draw(reply.levels, reply.matches);
       // The first are not to wait: while nothing is found, it costs next to nothing to ask.
-      if (this.marks.element.firstChild) await new Promise((go) => setTimeout(go, MARKS_MS));
+      if (this.marks.element.firstChild) await pause(MARKS_MS);
     }
     this.isAsking = false;
   }
@@ -230,16 +232,15 @@ export class Viewer {
     if (status.scanned < status.lines)
       parts.push(`levels ${Math.floor((100 * status.scanned) / status.lines)} %`);
     setText(this.about, parts.join(" · "));
-    this.sayPlace();
     if (status.problems.length && !status.found?.error) this.say(status.problems[0]);
   }
 
   sayPlace() {
     const row = this.lines.get(this.caret);
-    const marked = Math.abs(this.caret - this.anchor) + 1;
+    const [start, stop] = this.marked;
     const parts = [`${counted(this.lines.total)} of ${counted(this.status?.lines ?? 0)} shown`];
     if (row) parts.unshift(`line ${counted(row[0])}`);
-    if (marked > 1) parts.push(`${counted(marked)} marked`);
+    if (stop - start > 1) parts.push(`${counted(stop - start)} marked`);
     setText(this.place, parts.join(" · "));
   }
 
@@ -284,6 +285,11 @@ export class Viewer {
 
   // -- moving -------------------------------------------------------------------------------
 
+  /** The lines that are marked, or the one that we are at: the first, and the one after the last. */
+  get marked() {
+    return [Math.min(this.caret, this.anchor), Math.max(this.caret, this.anchor) + 1];
+  }
+
   /** @param {number} index @param {boolean} [centre] @param {boolean} [extend] */
   goto(index, centre = false, extend = false) {
     const { scroll } = this.screen;
@@ -297,8 +303,8 @@ export class Viewer {
       scroll.to(this.caret - (scroll.wrap ? 0 : Math.max(0, above)));
     }
     this.later("select", 150, () => {
-      const start = Math.min(this.caret, this.anchor);
-      this.source.ask({ do: "select", start, stop: Math.max(this.caret, this.anchor) + 1 });
+      const [start, stop] = this.marked;
+      this.source.ask({ do: "select", start, stop });
     });
     this.redraw();
   }
@@ -344,6 +350,11 @@ export class Viewer {
     this.say("looking …");
   }
 
+  /** Return the number of the line that we are at, once that is here. */
+  async numberHere() {
+    return (await this.lines.row(this.caret))?.[0];
+  }
+
   setFollow() {
     this.follow = isOn(this.followToggle);
     this.source.ask({ do: "follow", on: this.follow });
@@ -354,16 +365,15 @@ export class Viewer {
     if (this.follow) this.followToggle.click();
   }
 
-  bookmark() {
-    const number = this.lines.get(this.caret)?.[0];
-    if (number === undefined) return;
-    if (!this.bookmarks.delete(number)) this.bookmarks.add(number);
+  async bookmark() {
+    const number = await this.numberHere();
+    if (number && !this.bookmarks.delete(number)) this.bookmarks.add(number);
     this.redrawAll();
   }
 
   /** @param {boolean} back */
-  stepBookmark(back) {
-    const here = this.lines.get(this.caret)?.[0] ?? 0;
+  async stepBookmark(back) {
+    const here = (await this.numberHere()) ?? 0;
     const sorted = [...this.bookmarks].sort((a, b) => a - b);
     const next = back ? sorted.findLast((n) => n < here) : sorted.find((n) => n > here);
     if (next) this.locate({ number: next });
@@ -374,9 +384,8 @@ export class Viewer {
 
   copy() {
     const isFocused = this.root.querySelector(":focus") === this.screen.grid;
-    const marked = this.caret !== this.anchor || isFocused;
-    const start = marked ? Math.min(this.caret, this.anchor) : 0;
-    const stop = marked ? Math.max(this.caret, this.anchor) + 1 : this.lines.total;
+    const isMarked = this.caret !== this.anchor || isFocused;
+    const [start, stop] = isMarked ? this.marked : [0, this.lines.total];
     return copyLines(this, start, stop);
   }
 }

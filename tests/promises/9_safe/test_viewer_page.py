@@ -139,6 +139,35 @@ def test_a_line_is_reached_by_its_number(browser: Any, tmp_path: Path) -> None:
     view.says("line 1,701 ")  # the next that is shown
 
 
+def test_what_is_done_at_a_line_waits_until_it_is_here(browser: Any, tmp_path: Path) -> None:
+    big_log().save(tmp_path / "x.html")
+    view = SavedPage(browser, tmp_path / "x.html")
+    view.js("""
+        const grid = document.querySelector('.fdv-grid');
+        grid.focus();
+        window.press = (...keys) => {
+            for (const key of keys)
+                grid.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
+        };
+        press('G', 'm');  // the last lines are not here yet
+    """)
+    view.says("line 20,000 ")
+    eventually(lambda: view.one(".fdv-caret .fdv-n").text == "★20,000", "the bookmark")
+    view.js("press('g', 'b')")
+    view.says("line 20,000 ")
+    view.js("""
+        const marks = document.querySelector('.fdv-marks');
+        const box = marks.getBoundingClientRect();
+        const [clientX, clientY] = [box.left + 2, box.top + box.height / 2];
+        marks.dispatchEvent(new MouseEvent('click', {clientX, clientY}));  // nor are these
+        const levels = document.querySelector('[title="least level"]');
+        levels.value = 'error';
+        levels.dispatchEvent(new Event('change'));
+    """)
+    view.says("20 of 20,000 shown")
+    view.says("line 10,701 ")  # the next that is left
+
+
 def test_a_page_takes_the_browser_s_expressions(browser: Any, tmp_path: Path) -> None:
     big_log().save(tmp_path / "x.html")
     view = SavedPage(browser, tmp_path / "x.html")
