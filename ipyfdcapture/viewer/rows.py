@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from ..log.levels import LevelCodes
 from ..log.lines import Row
 from ..log.reading import Block, Reading
-from ..log.view.ansi import PLAIN, Colour, Run, Style, are_plain, plain, runs_of
+from ..log.view.ansi import PLAIN, Colour, Run, Style, are_plain, plain, runs_of, style_after
 from ..log.view.excerpt import row_text
 
 #: A line is cut to so many bytes until the whole is asked for.
@@ -107,7 +107,11 @@ class RowWriter:
         self._come_to(row.nth)
         self._following += 1
         text, left_out = row_text(self._reading, row, most)
-        runs, self._styles[row.source] = runs_of(text, self._styles.get(row.source, PLAIN))
+        before = self._styles.get(row.source, PLAIN)
+        runs, after = runs_of(text, before)
+        if len(row.raw) > most:  # what follows begins in the style in which all of it ends
+            after = style_after(self._reading.decode(row.raw), before)
+        self._styles[row.source] = after
         return _json_of(runs), left_out
 
     def _come_to(self, nth: int) -> None:
@@ -121,9 +125,8 @@ class RowWriter:
             self._styles.clear()
         for row in self._reading.lines.read(range(first, nth), _LOOK_BACK_BYTES):
             if b"\x1b[" in row.raw or row.source in self._styles:
-                text, _ = row_text(self._reading, row, _LOOK_BACK_BYTES)
-                _, style = runs_of(text, self._styles.get(row.source, PLAIN))
-                self._styles[row.source] = style
+                before = self._styles.get(row.source, PLAIN)
+                self._styles[row.source] = style_after(self._reading.decode(row.raw), before)
         self._following = nth
 
 

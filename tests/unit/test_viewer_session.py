@@ -158,7 +158,9 @@ def test_lines_are_cut_and_coloured_as_if_all_were_drawn(
     expected: list[tuple[str, int, list[Style]]] = []
     for row in reading.lines.read(range(len(log))):
         text, left_out = row_text(reading, row._replace(raw=content(row.raw)), most)
-        runs, styles[row.source] = runs_of(text, styles.get(row.source, PLAIN))
+        before = styles.get(row.source, PLAIN)
+        runs, _ = runs_of(text, before)
+        styles[row.source] = runs_of(reading.text(row), before)[1]
         shown = "".join(text for text, _ in runs)
         expected.append((shown, left_out, [style for text, style in runs for _ in text]))
     wanted = sorted(line.number - 1 for line in log[part])

@@ -131,8 +131,10 @@ export class CommSource {
       request.sent = now;
       this.send(request.message);
     }
-    if (!this.isFinal && !this.waiting.size && now - this.heard > REPEAT_MS)
+    if (!this.isFinal && now - this.heard > REPEAT_MS) {
+      this.isFinal = true; // until the answer says that it is not
       this.ask({ do: "status" }).then((status) => this.hear(status));
+    }
     let note = "";
     if (longest > SILENT_MS) note = "the kernel does not answer: what is here stays";
     else if (longest > WAITING_MS) note = "waiting for the cell";
