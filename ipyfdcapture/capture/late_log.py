@@ -74,11 +74,8 @@ class LateLog:
         with self._lock:
             job = recording.writing
             if isinstance(job, DrainJob) and job.state.writing:
-                try:
+                with contextlib.suppress(BrokenPipeError):  # it has become complete meanwhile
                     return LatePipe(self._add(recording, job, fd, close), is_reopened=False)
-                except OSError as error:
-                    if error.errno != errno.EPIPE:  # else: it has become complete meanwhile
-                        raise
             return LatePipe(self._reopen(recording, fd, close), is_reopened=True)
 
     def _add(
@@ -86,13 +83,7 @@ class LateLog:
     ) -> int:
         """Have a new pipe emptied by who empties others; return its write end."""
         source = self._source(recording, fd, job)
-        read_end, write_end = open_pipe(_PIPE_BYTES)
-        try:
-            job.add_late(Pipe(source, read_end), close)
-        except BaseException:
-            os.close(write_end)
-            raise
-        return write_end
+        return _open_pipe(source, lambda pipe: job.add_late(pipe, close))
 
     def _reopen(self, recording: Recording, fd: int, close: Callable[[], object] | None) -> int:
         """Have a complete recording written again, from a new pipe; return its write end."""
@@ -103,25 +94,30 @@ class LateLog:
         if drain.is_in_use_here:
             raise OSError(errno.EBUSY, "this thread is amid a request to the drain")
         source = self._source(recording, fd, None)
-        files = recording.reopen()
-        read_end, write_end = open_pipe(_PIPE_BYTES)
-        try:
-            job = drain.record(recording, self._place, files, None, [Pipe(source, read_end)])
-        except BaseException:
-            os.close(write_end)
-            raise
-        job.stopped = True
-        job.note_late(source, close)
+
+        def record(pipe: Pipe) -> None:
+            try:
+                files = recording.reopen()
+            except BaseException:
+                pipe.close()
+                raise
+            job = drain.record(recording, self._place, files, None, [pipe])
+            job.stopped = True
+            job.note_late(source, close)
+
+        write_end = _open_pipe(source, record)
         _reopened.append(self._recording)
         return write_end
+
+    def update(self) -> None:
+        """See `ipyfdcapture.output.late_stream.LateLog`."""
+        _update(self._recording)
 
     def close_oldest(self) -> None:
         """See `ipyfdcapture.output.late_stream.LateLog`."""
         while len(_reopened) > _MOST_OPEN:
-            with contextlib.suppress(IndexError, OSError):  # another thread has taken it; no helper
-                oldest = _reopened.popleft()()
-                if oldest is not None:
-                    oldest.update()
+            with contextlib.suppress(IndexError):  # another thread has taken it
+                _update(_reopened.popleft())
 
     def _source(self, recording: Recording, fd: int, job: DrainJob | None) -> int:
         """Return the number of a source that has no pipe at present.
@@ -134,3 +130,21 @@ class LateLog:
             number = self._sources[fd] = len(recording.sources)
             recording.add_sources([self._names[fd]])
         return number
+
+
+def _update(reference: weakref.ref[Recording]) -> None:
+    recording = reference()
+    if recording is not None:
+        with contextlib.suppress(OSError):  # there is no helper
+            recording.update()
+
+
+def _open_pipe(source: int, take: Callable[[Pipe], object]) -> int:
+    """Open a pipe for a source, of which ``take`` takes over the read end; return the other."""
+    read_end, write_end = open_pipe(_PIPE_BYTES)
+    try:
+        take(Pipe(source, read_end))
+    except BaseException:
+        os.close(write_end)
+        raise
+    return write_end

@@ -22,7 +22,7 @@ from ..drain.job import DrainJob, Pipe
 from ..errors import CaptureError, reason
 from ..log.captured import Captured
 from ..output import cstdio, router
-from ..output.foreign import attribute_of, error_handler_of
+from ..output.foreign import encoding_of, error_handler_of
 from ..output.late import open_late_output
 from ..output.redirect import ClosedStandardDescriptors, Redirection
 from ..output.streams import PythonCapture, follow_descriptor, pin_to_pipe
@@ -438,7 +438,7 @@ class CaptureSession:
         base = self.dup_original(fd) if base is None else base
         if base is None:
             return None
-        encoding = attribute_of(original, "encoding") or self.options.encoding
+        encoding = encoding_of(original, self.options.encoding)
         return plain_stream(base, NAMES[fd], encoding, error_handler_of(original))
 
     def stop(

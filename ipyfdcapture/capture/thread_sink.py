@@ -17,7 +17,7 @@ from ..errors import CaptureError, reason
 from ..live.follower import Follower
 from ..live.target import TargetContext
 from ..live.targets import LiveTarget
-from ..output.own_streams import Streams, find
+from ..output.own_streams import Streams, find_users
 from ..output.proxy import NAMES, process_stream
 from ..recording import spool
 from ..recording.metadata import Metadata
@@ -216,7 +216,7 @@ class _SinkBuffer(io.BufferedIOBase):
     def _write_past(self, chunk: bytes) -> None:
         """Another thread fetched this stream, and the capture ended before it wrote."""
         name = NAMES[self._source]
-        stream = find(self._streams.outer, name)
+        stream = find_users(self._streams.outer, name)
         if stream is None:
             stream = process_stream(name)
         if stream is not None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from ..output.foreign import error_handler_of, fileno_of, is_a
+from ..output.foreign import encoding_of, error_handler_of, fileno_of, is_a
 from ..output.writing import DescriptorWriter, plain_stream
 from .by_stream import ByStream
 from .callback import LoggerTarget, StreamTarget
@@ -112,7 +112,7 @@ def _past_capture(stream: Any, context: TargetContext) -> Any:
         return stream
     if not is_text:
         return DescriptorWriter(base, f"<live of {fd}>", owned=True)
-    return plain_stream(base, f"live of {fd}", stream.encoding, error_handler_of(stream))
+    return plain_stream(base, f"live of {fd}", encoding_of(stream), error_handler_of(stream))
 
 
 def _by_name(name: str) -> MakeTarget:

@@ -11,13 +11,11 @@ from typing import Any, cast
 
 from ..system.descriptors import Descriptor
 from ..system.forking import Stage, at_fork, fork_safe_lock
-from ..system.polling import wait_until_writable
-from . import cstdio
-from .cstdio import flush_stdout, stdout_marks, stdout_pending
+from .cstdio import flush_stdout, stdout_marks, stdout_pending, waiting
 from .foreign import flush_quietly
 from .own_streams import in_context
 from .write_order import WriteOrder
-from .writing import DescriptorWriter, write_once
+from .writing import DescriptorWriter, write_completely, write_once
 
 
 class HasEnded(Exception):
@@ -43,6 +41,9 @@ class CaptureStream(io.TextIOWrapper):
         The order of the streams of the capture.
     """
 
+    #: See `ipyfdcapture.output.late_stream.LateStream`.
+    is_shown_apart = False
+
     def __init__(
         self,
         fd: int,
@@ -63,19 +64,27 @@ class CaptureStream(io.TextIOWrapper):
         )
         self.mode = "w"  # type: ignore[misc]
         self._order = order
-        #: Write text to the pipe. Raises `HasEnded`.
+        #: Writes text to the pipe. Raises `HasEnded`.
         self.put: Callable[[str], int] = make_write(self)
 
-    def write(self, text: str, /) -> int:
-        """Write text to the pipe; once that has ended, where the descriptor leads."""
-        try:
-            return self.put(text)
-        except HasEnded:
-            return super().write(text)
+    def put_bytes(self, data: Any, /) -> int:
+        """Write bytes to the pipe. Raises `HasEnded`."""
+        writer = self._writer
+        chunk = data if type(data) is bytes else memoryview(data).tobytes()
+        # Text that waits above was written before what waits in C's buffer.
+        if not writer.is_partial and writer.marks[0] != writer.marks[1]:
+            flush_stdout()
+        with writer.lock:
+            if writer.pipe is None:
+                raise HasEnded
+            return writer.write(chunk)
 
     def _note_partial(self, is_partial: bool) -> None:
         self._writer.is_partial = is_partial
-        (cstdio.waiting.add if is_partial else cstdio.waiting.discard)(self)
+        if is_partial:
+            waiting.add(self)
+        else:
+            waiting.discard(self)
 
     def flush(self) -> None:
         """Write what waits for the end of its line."""
@@ -199,21 +208,18 @@ class PipeWriter(DescriptorWriter):
         self.marks = stdout_marks()
 
     def write(self, data: Any, /) -> int:
-        """Write all of it, after what native code has printed so far."""
-        # Text that waited above was written before what waits in C's buffer.
-        if not self.is_partial and self.marks[0] != self.marks[1]:
-            flush_stdout()
+        """Write all of it."""
         with self.lock:
             fd = self._fd
             if self.is_pinned and self.pipe is not None and self.pipe.is_ours():
                 fd = self.pipe
-            written = 0
             size = len(data)
-            while written < size:
-                try:
-                    written += write_once(fd, memoryview(data)[written:] if written else data)
-                except BlockingIOError:  # a child or asyncio made it so, and nobody would try again
-                    wait_until_writable(fd)
+            try:
+                written = write_once(fd, data)
+            except BlockingIOError:  # a child or asyncio made it so
+                written = 0
+            if written < size:
+                write_completely(fd, memoryview(data)[written:])
         return size
 
     def move_to(self, pipe: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from typing import Any, TypeGuard, TypeVar
 
@@ -39,11 +40,24 @@ def is_a(stream: Any, cls: type[T]) -> TypeGuard[T]:
     return issubclass(type(stream), cls)
 
 
+def encoding_of(stream: Any, default: str = "utf-8") -> str:
+    """Return a stream's encoding; the default if it names none that Python has."""
+    encoding = attribute_of(stream, "encoding")
+    try:
+        "\n".encode(encoding)
+    except (LookupError, TypeError, ValueError):
+        return default
+    return str(encoding)
+
+
 def error_handler_of(stream: Any) -> str:
     """Return how a stream treats characters that its encoding lacks.
 
     A stream that has no rule of its own, such as ipykernel's, takes everything.
     """
-    if is_a(stream, io.TextIOWrapper) and stream.errors:
-        return stream.errors
-    return "backslashreplace"
+    errors: Any = attribute_of(stream, "errors") if is_a(stream, io.TextIOWrapper) else None
+    try:
+        codecs.lookup_error(errors)
+    except (LookupError, TypeError, ValueError):
+        return "backslashreplace"
+    return str(errors)

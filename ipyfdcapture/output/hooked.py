@@ -25,9 +25,10 @@ from typing import Any
 from ..system.forking import fork_safe_lock
 from ..system.replacing import Swap
 from .capture_stream import CaptureStream, make_write
-from .foreign import attribute_of, fileno_of, flush_quietly, is_a
+from .foreign import attribute_of, encoding_of, fileno_of, flush_quietly, is_a
+from .own_streams import in_context
 from .router import base_of, destination, is_outside
-from .routing import flush_routed, write_bytes_routed, write_routed
+from .routing import flush_routed, write_bytes, write_bytes_routed, write_routed
 from .stand_in import StandIn
 
 _NAMES = {1: "stdout", 2: "stderr"}
@@ -98,9 +99,9 @@ def _kept_by(each: Any) -> Iterator[Any]:
     if isinstance(attributes, dict):
         yield from list(attributes.values())[:50]
     for cls in type(each).__mro__:
-        names = vars(cls).get("__slots__", ())
-        for name in (names,) if isinstance(names, str) else names:
-            yield attribute_of(each, name)
+        for name, value in vars(cls).items():
+            if is_a(value, types.MemberDescriptorType):  # a slot, by the name that Python gave it
+                yield attribute_of(each, name)
 
 
 # -- ipykernel's -----------------------------------------------------------------------------------
@@ -143,16 +144,16 @@ class _CodeHook:
             self._function.__code__ = self._code
 
 
-#: By the number of the stream: its name, and how most of what is written to it is written.
+#: By the number of the stream: its name; and the newest capture's mark, and what writes to it.
 _hooked_names: dict[int, str] = {}
-_fast_writes: dict[int, Callable[[str], Any]] = {}
+_newest: dict[int, tuple[object, Callable[[str], Any]]] = {}
 
 
 def _route_write(own: Callable[..., Any]) -> Callable[..., Any]:
     def write(stream: Any, text: str) -> Any:
-        fast = _fast_writes.get(id(stream))
-        if fast is not None and type(text) is str:
-            return fast(text)
+        newest = _newest.get(id(stream))  # most of the time nobody else is to be asked
+        if newest is not None and newest[0] is in_context.get() and type(text) is str:
+            return newest[1](text)
         return _kernel_write(own, stream, text)
 
     return write
@@ -217,8 +218,12 @@ def pass_by_record(stream: Any, name: str) -> Swap | None:
     if not _is_kernels(stream) or attribute_of(patch, "__module__") != _RECORDS_IN:
         return None
     swap = Swap(stream, "write")
+    number = id(stream)
 
     def write(text: str) -> Any:
+        newest = _newest.get(number)  # see `_route_write`
+        if newest is not None and newest[0] is in_context.get() and type(text) is str:
+            return newest[1](text)
         # Somebody has kept it, or what is written has been past all captures.
         if not swap.is_active or _is_watcher(stream):
             return type(stream).write(stream, text)
@@ -249,16 +254,13 @@ class _KernelHook:
 
     def lead_to(self, stream: CaptureStream | None, mark: object) -> None:
         """See `_TextHook`."""
-        number = id(self.stream)
-        own = _code_hooks[self._cls][0].own
         if stream is None:
-            _fast_writes.pop(number, None)
+            _newest.pop(id(self.stream), None)
         else:
-            slow = functools.partial(_kernel_write, own, self.stream)
-            _fast_writes[number] = make_write(stream, mark, slow)
+            _newest[id(self.stream)] = mark, make_write(stream)
 
     def undo(self) -> None:
-        _fast_writes.pop(id(self.stream), None)
+        _newest.pop(id(self.stream), None)
         del _hooked_names[id(self.stream)]
         if not _hooked_names:
             for hook in _code_hooks[self._cls]:
@@ -268,6 +270,11 @@ class _KernelHook:
 # -- Python's ----------------------------------------------------------------------------------
 
 
+def _of_text(stream: io.TextIOWrapper, name: str) -> Any:
+    """Return an attribute of a stream as Python made it, whatever its class makes of it."""
+    return getattr(io.TextIOWrapper, name).__get__(stream)
+
+
 class _TextHook:
     """One `io.TextIOWrapper` on a captured descriptor."""
 
@@ -275,17 +282,21 @@ class _TextHook:
         self.stream = stream
         self.name = name
         self._swaps: list[Swap] = []
-        self._was_write_through = stream.write_through
+        self._was_write_through = _of_text(stream, "write_through")
         # What somebody writes by a method that they kept must not wait here.
-        stream.reconfigure(write_through=True)
-        buffer = stream.buffer
+        self._write_through(True)
+        buffer = _of_text(stream, "buffer")
         if type(buffer) in (io.BufferedWriter, io.FileIO) and "write" not in vars(buffer):
-            self._hook(buffer, "write", self._buffer_write(buffer.write))
+            self._hook(buffer, "write", self._buffer_write(buffer.write, buffer.flush))
         if type(stream) is io.TextIOWrapper:
             self._slow_write = self._write(stream.write)
             self._hook(stream, "write", self._slow_write)
             self._hook(stream, "flush", self._flush(stream.flush))
             self._hook(stream, "close", self._close(stream.close))
+
+    def _write_through(self, on: bool) -> None:
+        with contextlib.suppress(Exception):  # it is closed, or its class has a flush that fails
+            _of_text(self.stream, "reconfigure")(write_through=on)
 
     def _hook(self, owner: Any, method: str, function: Callable[..., Any]) -> None:
         if method not in vars(owner):  # else it is somebody else's, who calls what was there
@@ -339,11 +350,22 @@ class _TextHook:
 
         return close
 
-    def _buffer_write(self, own: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        name = self.name
+    def _buffer_write(
+        self, own: Callable[[Any], Any], own_flush: Callable[[], None]
+    ) -> Callable[[Any], Any]:
+        name, encoding = self.name, encoding_of(self.stream)
+
+        def write_own(data: Any) -> Any:
+            base = base_of(name)
+            if base is not None:
+                return write_bytes(base, data, encoding)
+            count = own(data)
+            if is_outside():
+                own_flush()
+            return count
 
         def write(data: Any, /) -> Any:
-            return write_bytes_routed(name, own, data)
+            return write_bytes_routed(name, write_own, data, encoding)
 
         return write
 
@@ -357,8 +379,7 @@ class _TextHook:
     def undo(self) -> None:
         for swap in reversed(self._swaps):
             swap.undo()
-        with contextlib.suppress(ValueError, OSError):  # it was closed meanwhile
-            self.stream.reconfigure(write_through=self._was_write_through)
+        self._write_through(self._was_write_through)
 
 
 # -- from the first capture to the last ----------------------------------------------------------

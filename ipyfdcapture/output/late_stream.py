@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from .capture_stream import CaptureStream, HasEnded
@@ -44,6 +45,9 @@ class LateLog(Protocol):
             If there can be none at present.
         """
 
+    def update(self) -> None:
+        """Have all recorded that was written. The log is complete then if nobody else writes."""
+
     def close_oldest(self) -> None:
         """Have the logs that were opened first complete again, if many are open.
 
@@ -54,9 +58,9 @@ class LateLog(Protocol):
 class LateStream:
     """Writes to a log after the end of its capture, by a pipe that is opened when it is needed.
 
-    While threads or tasks of the cell run, the pipe stays open, and the log is not complete. Who
-    calls a timer or a callback, nobody knows; so what these write opens a pipe, and whoever looks
-    at the log closes it again.
+    While threads or tasks of the cell run, the pipe stays open, and the log is not complete.
+    Whether a timer or a callback will be called, nobody knows; so what these write opens a pipe,
+    and whoever looks at the log closes it again.
 
     Parameters
     ----------
@@ -103,7 +107,7 @@ class LateStream:
             return True
 
     def rest(self) -> None:
-        """No thread and no task of the cell runs any more."""
+        """No thread and no task of the cell runs any more, or is waited for."""
         with self._stream.lock:
             self._is_counted = False
             self.close()
@@ -116,19 +120,21 @@ class LateStream:
 
     def put(self, text: str, /) -> int:
         """Write text. Raises `HasEnded` if nobody keeps the log."""
+        with self._opened():
+            return self._stream.put(text)
+
+    def put_bytes(self, data: Any, /) -> int:
+        """Write bytes. Raises `HasEnded` if nobody keeps the log."""
+        with self._opened():
+            return self._stream.put_bytes(data)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[None]:
         with self._stream.lock:
             is_new = self.open()
-            written = self._stream.put(text)
+            yield
         if is_new:
             self._log.close_oldest()
-        return written
-
-    def write(self, text: str, /) -> int:
-        """Write text; if nobody keeps the log, where the descriptor leads."""
-        try:
-            return self.put(text)
-        except HasEnded:
-            return self._stream.write(text)
 
     def flush(self) -> None:
         """Write what waits for the end of its line."""
@@ -136,13 +142,10 @@ class LateStream:
             if self._is_open:
                 self._stream.flush()
 
-    def write_bytes(self, data: Any) -> None:
-        """Write bytes. Raises `HasEnded` if nobody keeps the log."""
-        with self._stream.lock:
-            is_new = self.open()
-            self._stream.buffer.write(data)
-        if is_new:
-            self._log.close_oldest()
+    def fileno(self) -> int:
+        """Return the descriptor that was captured."""
+        return self._fd
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+    def isatty(self) -> bool:
+        """Tell whether that is a terminal."""
+        return self._stream.isatty()

@@ -26,6 +26,8 @@ class Streams:
     is_outside: bool
     #: Captures from this serial number on get nothing from here. None: all may.
     limit: int | None = None
+    #: Whether it is a capture's; else a user has set it, or it sets nothing.
+    is_captures = False
 
     def __init__(self, stdout: TextIO | None, stderr: TextIO | None, outer: Streams | None) -> None:
         self.stdout = stdout
@@ -101,11 +103,26 @@ def _not_over(streams: Streams | None) -> Streams | None:
 
 
 def find(streams: Streams | None, name: str) -> TextIO | None:
-    """Return the stream of that name, from the newest of ``streams`` that has one."""
+    """Return the stream of that name, from the newest of ``streams`` that has one.
+
+    Late output is for the newest capture alone, even if that leaves out this stream.
+    """
+    is_within_capture = False
+    while streams is not None:
+        stream = streams.stream(name)
+        if stream is not None and not (is_within_capture and streams.has_ended):
+            return stream
+        is_within_capture = is_within_capture or streams.is_captures
+        streams = streams.outer
+    return None
+
+
+def find_users(streams: Streams | None, name: str) -> TextIO | None:
+    """Return the stream that a user has set; None if a capture comes first, or there is none."""
     while streams is not None:
         stream = streams.stream(name)
         if stream is not None:
-            return stream
+            return None if streams.is_captures else stream
         streams = streams.outer
     return None
 

@@ -6,14 +6,25 @@ import io
 import sys
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, TextIO
 
-from .foreign import is_a
-from .own_streams import find, own_streams
+from .foreign import attribute_of, is_a
+from .own_streams import find_users, own_streams
 
 NAMES = ("stdout", "stderr")
+
+#: Streams of ours that were in ``sys`` a moment ago. `print` does not hold on to the stream that it
+#: writes to, before Python 3.14: another thread that is in the midst of one would crash.
+_retired: deque[Any] = deque(maxlen=64)
+
+
+def retire(stream: Any) -> None:
+    """Keep a stream of ours for a while that was in ``sys``."""
+    _retired.append(stream)
+
 
 _installed = False
 
@@ -141,6 +152,7 @@ class _Patch:
     def __init__(self, target: Any, name: str, function: Callable[..., Any]) -> None:
         self.target = target
         self.name = name
+        self.__module__ = attribute_of(function, "__module__")  # who looks knows whose it is
         self._function = function
         self._original = getattr(target, name)
         self._replaced = {name: self._original} if name in vars(target) else {}
@@ -192,7 +204,7 @@ class ThreadStreamProxy(_Delegating):
     def _target(self) -> Any:
         # Not whether this proxy is in sys: handlers made during one installation keep theirs.
         if is_installed():
-            stream = find(own_streams(), self._proxied_name)
+            stream = find_users(own_streams(), self._proxied_name)
             if stream is not None:
                 return stream
         original = self._proxied_original

@@ -22,14 +22,7 @@ from typing import Any, TextIO
 
 from ..system.forking import fork_safe_lock
 from .foreign import flush_quietly
-from .own_streams import (
-    NOTHING,
-    Streams,
-    in_context,
-    in_thread,
-    leave_void_streams,
-    own_streams,
-)
+from .own_streams import Streams, find, in_context, in_thread, leave_void_streams, own_streams
 
 lock = fork_safe_lock()
 
@@ -180,6 +173,7 @@ class CaptureMark(Streams):
         "_threads",
         "serial",
     )
+    is_captures = True
 
     def __init__(self, serial: int, outer: Streams | None, on_idle: Callable[[bool], None]) -> None:
         super().__init__(None, None, outer)
@@ -283,16 +277,17 @@ def destination(name: str) -> Any:
 
     None: it goes where the stream object itself writes.
     """
+    both = in_context.get(), in_thread.streams
+    for streams in both:
+        stream: Any = find(streams, name)
+        if stream is not None:
+            return stream
+    if not active[name]:
+        return None
     limit: int | None = None
     is_cell = False
-    for first in (in_context.get(), in_thread.streams):
-        streams = first
-        has_newer = False  # late output is for the newest capture around alone
-        while streams is not None and streams is not NOTHING:
-            stream = streams.stream(name)
-            if stream is not None and not (has_newer and streams.has_ended):
-                return stream
-            has_newer = has_newer or type(streams) is CaptureMark
+    for streams in both:
+        while streams is not None:
             if limit is None:
                 limit = streams.limit
             is_cell = is_cell or streams.is_cell

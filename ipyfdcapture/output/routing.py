@@ -8,51 +8,50 @@ from typing import Any
 from .capture_stream import CaptureStream, HasEnded
 from .foreign import attribute_of
 from .late_stream import LateStream
-from .router import base_of, destination, outside
+from .router import destination, outside
+
+_CAPTURES = (CaptureStream, LateStream)
 
 
 def write_routed(name: str, own: Callable[[str], Any], text: str) -> Any:
     """Write text where the router says, else by ``own``."""
+    return _route(name, own, text, "put", lambda stream: stream.write(text))
+
+
+def write_bytes_routed(name: str, own: Callable[[Any], Any], data: Any, encoding: str) -> Any:
+    """Write bytes where the router says, else by ``own``; see `write_bytes`."""
+    return _route(name, own, data, "put_bytes", lambda stream: write_bytes(stream, data, encoding))
+
+
+def _route(
+    name: str, own: Callable[[Any], Any], data: Any, put: str, write: Callable[[Any], Any]
+) -> Any:
+    """Write to a capture by its stream's ``put``, to a user's by ``write``, else by ``own``."""
     while True:
         stream = destination(name)
         if stream is None:
-            return own(text)
+            return own(data)
+        if not isinstance(stream, _CAPTURES):
+            return write(stream)
         try:
-            is_ours = isinstance(stream, CaptureStream | LateStream)
-            written = stream.put(text) if is_ours else stream.write(text)
+            written = getattr(stream, put)(data)
         except HasEnded:  # since the router chose it
             continue
-        if isinstance(stream, LateStream) and stream.is_shown_apart:
+        if stream.is_shown_apart:
             with outside(0):  # what is below it asks as well
-                own(text)
+                own(data)
         return written
 
 
-def write_bytes_routed(name: str, own: Callable[[Any], Any], data: Any) -> Any:
-    """Write bytes where the router says, else past all captures, else by ``own``."""
-    while True:
-        stream = destination(name) or base_of(name)
-        if stream is None:
-            return own(data)
-        try:
-            _write_bytes(stream, data)
-        except HasEnded:  # since the router chose it
-            continue
-        if isinstance(stream, LateStream) and stream.is_shown_apart:
-            with outside(0):
-                write_bytes_routed(name, own, data)
-        return memoryview(data).nbytes
-
-
-def _write_bytes(stream: Any, data: Any) -> None:
-    if isinstance(stream, LateStream):
-        stream.write_bytes(data)
-        return
+def write_bytes(stream: Any, data: Any, encoding: str) -> int:
+    """Write bytes to a stream; as text in ``encoding`` if it has no binary side."""
+    chunk = data if type(data) is bytes else memoryview(data).tobytes()
     binary = attribute_of(stream, "buffer")
     if binary is None:
-        stream.write(bytes(data).decode("utf-8", "replace"))
+        stream.write(chunk.decode(encoding, "replace"))
     else:
-        binary.write(data)
+        binary.write(chunk)
+    return len(chunk)
 
 
 def flush_routed(name: str, own: Callable[[], Any]) -> Any:

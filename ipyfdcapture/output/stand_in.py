@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any, cast
 
-from .foreign import attribute_of, flush_quietly
-from .late_stream import LateStream
-from .router import destination
-from .routing import flush_routed, write_routed
+from .foreign import flush_quietly
+from .routing import flush_routed, write_bytes, write_bytes_routed, write_routed
 from .writing import DescriptorWriter
 
 
@@ -21,7 +19,7 @@ class StandIn(io.TextIOWrapper):
 
     def __init__(self, name: str, fd: int, original: Any, encoding: str, errors: str) -> None:
         super().__init__(
-            cast(Any, _Binary(self, fd, f"<{name}>")),
+            cast(Any, _Binary(name, fd, original, encoding)),
             encoding=encoding,
             errors=errors,
             newline="\n",
@@ -43,6 +41,9 @@ class StandIn(io.TextIOWrapper):
         if "_original" in vars(self):  # else it is being made
             flush_routed(self._name, lambda: flush_quietly(self._original))
 
+    def __del__(self) -> None:
+        """Nothing waits here; and the object is to be flushed when others do."""
+
     def _write_to_original(self, text: str) -> None:
         if self._original is not None:
             self._original.write(text)
@@ -55,18 +56,19 @@ class StandIn(io.TextIOWrapper):
 
 
 class _Binary(DescriptorWriter):
-    """The binary side."""
+    """The binary side. It may be kept by itself, and does not keep the other."""
 
-    def __init__(self, text: StandIn, fd: int, name: str) -> None:
-        super().__init__(fd, name, owned=False)
-        self._text = text
+    def __init__(self, name: str, fd: int, original: Any, encoding: str) -> None:
+        super().__init__(fd, f"<{name}>", owned=False)
+        self._name = name
+        self._original = original
+        self._encoding = encoding
 
     def write(self, data: Any, /) -> int:
-        chunk = bytes(data)
-        target = destination(self._text._name)
-        binary = attribute_of(self._text._original if target is None else target, "buffer")
-        if binary is not None and not isinstance(target, LateStream):
-            binary.write(chunk)
-        else:
-            self._text.write(chunk.decode(self._text.encoding, "replace"))
-        return len(chunk)
+        written: int = write_bytes_routed(self._name, self._write_to_original, data, self._encoding)
+        return written
+
+    def _write_to_original(self, data: Any) -> int:
+        if self._original is None:
+            return memoryview(data).nbytes
+        return write_bytes(self._original, data, self._encoding)

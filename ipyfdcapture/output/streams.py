@@ -26,7 +26,7 @@ from .handing_down import hold_hooks, release_hooks
 from .hooked import hook, lead, leads_to, pass_by_record, streams_behind, unhook
 from .late_stream import LateLog, LateStream
 from .own_streams import in_context, own_streams
-from .proxy import process_stream, set_process_stream
+from .proxy import process_stream, retire, set_process_stream
 from .redirect import count_redirections
 from .router import CaptureMark, Route, active, add_route, lock, remove_route
 from .stand_in import StandIn
@@ -34,6 +34,10 @@ from .write_order import WriteOrder
 
 NAMES = {1: "stdout", 2: "stderr"}
 _FDS = {name: fd for fd, name in NAMES.items()}
+
+#: So many logs wait for threads and tasks at once: each takes six descriptors meanwhile, and a
+#: process may have 1,024 as a rule, on macOS 256. Threads may never end.
+_MOST_WAITED_FOR = 20
 
 
 class PythonCapture:
@@ -196,7 +200,10 @@ class PythonCapture:
                     with contextlib.suppress(HasEnded):  # then they write where others do
                         late.open()
             Finalizer(mark, self._mark_is_gone, at_exit=False)
+            if not mark.is_idle:
+                _waited_for[self] = None
             mark.end()
+        _wait_for_fewer()
 
     def remove_routes(self) -> None:
         """The descriptors lead past the capture again: nothing has to be led there."""
@@ -207,7 +214,8 @@ class PythonCapture:
         self._unhook()
 
     def _rest(self, callbacks_may_write: bool) -> None:
-        """No thread or task of the capture runs any more."""
+        """No thread or task of the capture runs any more, or is waited for."""
+        _waited_for.pop(self, None)
         for late in self._late_streams:
             late.rest()
         if not self._has_released:  # what callbacks start hands nothing down: nobody waits for them
@@ -233,6 +241,19 @@ class PythonCapture:
         """Leave the stream objects alone, once nobody needs them to lead to or past the capture."""
         if self._is_over and not self._routes:
             unhook(self._hooked)
+
+
+#: Those whose threads and tasks are waited for, the oldest first.
+_waited_for: dict[PythonCapture, None] = {}
+
+
+def _wait_for_fewer() -> None:
+    """Take the threads of the oldest captures for callbacks, for which nobody waits."""
+    while len(_waited_for) > _MOST_WAITED_FOR:
+        with contextlib.suppress(StopIteration, RuntimeError):  # another thread has done it
+            oldest = next(iter(_waited_for))
+            oldest._rest(callbacks_may_write=True)
+            oldest._late_log.update()
 
 
 def _weakly(mark: CaptureMark) -> Callable[[], None]:
@@ -269,6 +290,7 @@ class _StandInSwap:
         self.users.discard(user)
         if self.users or _swaps.pop(id(self._stand_in), None) is None:
             return
+        retire(self._stand_in)
         if process_stream(self._name) is not self._stand_in:
             return
         if self._was_missing:

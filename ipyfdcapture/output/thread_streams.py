@@ -22,7 +22,7 @@ from ..checks import check_stream
 from ..system.forking import fork_safe_lock
 from .handing_down import hold_hooks, release_hooks
 from .own_streams import end_own_streams, set_own_streams
-from .proxy import NAMES, ThreadStreamProxy, process_stream, set_installed
+from .proxy import NAMES, ThreadStreamProxy, process_stream, retire, set_installed
 
 
 def install_thread_streams() -> None:
@@ -104,6 +104,7 @@ class Installation:
             name = proxy._proxied_name
             if force or getattr(sys, name, None) is proxy:
                 setattr(sys, name, proxy._proxied_original)
+            retire(proxy)
 
 
 _installation: Installation | None = None

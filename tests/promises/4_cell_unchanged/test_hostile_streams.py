@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
+import unittest.mock
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from helpers.program import in_a_program
 
 from ipyfdcapture import capture_fd
 
@@ -41,6 +44,16 @@ class _HasSlots:
         return self._stream.write(text)
 
 
+class _HasAPrivateSlot:
+    __slots__ = "__stream"
+
+    def __init__(self) -> None:
+        self.__stream = sys.stdout
+
+    def write(self, text: str) -> int:
+        return self.__stream.write(text)
+
+
 class _HasNoAttributes:
     __slots__ = ()
 
@@ -58,6 +71,14 @@ class _IsReplacedAmidAWrite:
 
     def flush(self) -> None:
         pass
+
+
+class _HasNoSuchEncoding:
+    encoding = "no such encoding"
+    errors = 5
+
+    def write(self, text: str) -> int:
+        return len(text)
 
 
 class _CannotBeCompared:
@@ -93,12 +114,15 @@ KINDS = [
     _RaisesFromAnyMethod,
     _RaisesFromAnyCall,
     _HasSlots,
+    _HasAPrivateSlot,
     _HasNoAttributes,
+    _HasNoSuchEncoding,
     _IsReplacedAmidAWrite,
     _CannotBeCompared,
     _LiesAboutItsClass,
     _WritesToTheDescriptor,
     io.BytesIO,
+    unittest.mock.MagicMock,
     int,
 ]
 
@@ -146,3 +170,77 @@ def test_one_that_is_a_live_target_costs_a_warning_at_most(kind: type, no_leaks:
             os.write(1, b"written\n")
     assert sum("live target" in str(each.message) for each in news) <= 1
     assert logs.text.startswith("written\n")
+
+
+#: What a subclass of a text stream may make of what a capture asks.
+_METHODS = ["close", "fileno", "flush", "isatty", "reconfigure", "write", "__getattribute__"]
+_ATTRIBUTES = ["buffer", "closed", "encoding", "errors", "line_buffering", "name", "write_through"]
+
+
+#: Python itself tells of those that cannot be closed when they go.
+_kept: list[io.TextIOWrapper] = []
+
+
+class _Raw(io.FileIO):
+    is_over = False
+
+    def write(self, data: Any, /) -> int:
+        return memoryview(data).nbytes if self.is_over else super().write(data)
+
+
+def _raising(name: str) -> type[io.TextIOWrapper]:
+    def fail(self: object, *_: object) -> Any:
+        raise OSError(name)
+
+    member: Any = property(fail) if name in _ATTRIBUTES else fail
+    return type("Raising", (io.TextIOWrapper,), {name: member})
+
+
+@in_a_program
+@pytest.mark.parametrize("name", [*_METHODS, *_ATTRIBUTES])
+def test_a_text_stream_that_raises_prints_or_fails_as_it_does_uncaptured(
+    name: str, no_leaks: None
+) -> None:
+    def outcome() -> str:
+        try:
+            print("printed")
+        except OSError as error:
+            return str(error)
+        return "printed"
+
+    told: list[str] = []
+
+    def on_line(line: str) -> None:
+        told.append(line)
+        with contextlib.suppress(OSError):
+            print("of a callback")  # never captured again, or this would not end
+
+    raw = _Raw(1, "wb", closefd=False)
+    stream = _raising(name)(io.BufferedWriter(raw))
+    _kept.append(stream)
+    with contextlib.redirect_stdout(stream):
+        uncaptured = outcome()
+        capture = capture_fd(on_line=on_line, stderr=False)
+        # One that tells nothing gives way, as any that is broken does.
+        captured = "printed" if name == "__getattribute__" else uncaptured
+        with capture as logs:
+            assert outcome() == captured
+            os.write(1, b"written\n")
+            with capture.paused():
+                assert outcome() == uncaptured
+        assert sys.stdout is stream
+    # A stream that cannot be flushed keeps its text to itself.
+    is_written = captured == "printed" and name != "flush"
+    assert logs.text == ("printed\n" if is_written else "") + "written\n"
+    assert told == logs.text.splitlines()
+    raw.is_over = True
+
+
+@in_a_program
+def test_what_wraps_a_stream_in_a_private_slot_is_captured_through(no_leaks: None) -> None:
+    with contextlib.redirect_stdout(_HasAPrivateSlot()):  # type: ignore[type-var]
+        found = sys.stdout
+        with capture_fd() as logs:
+            assert sys.stdout is found
+            print("printed")
+    assert logs.text == "printed\n"

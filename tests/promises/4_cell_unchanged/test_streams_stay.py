@@ -232,8 +232,9 @@ def test_a_library_that_a_captured_cell_imports_shows_what_it_shows_without_in_l
     assert strip(captured)[-3:] == strip(shown("plain", ""))[-3:]
 
 
+@pytest.mark.parametrize("has_proxies", [False, True], ids=["", "beside streams of threads"])
 def test_records_of_outputs_have_what_was_shown_and_not_what_was_captured(
-    fresh_kernel: Kernel,
+    fresh_kernel: Kernel, has_proxies: bool
 ) -> None:
     kernel = fresh_kernel
     has_records = kernel.value("hasattr(get_ipython().history_manager, 'outputs')")
@@ -244,9 +245,11 @@ def test_records_of_outputs_have_what_was_shown_and_not_what_was_captured(
         "get_ipython().history_manager.outputs.values() for each in outputs "
         "for text in each.bundle.get('stream', []))"
     )
+    if has_proxies:
+        kernel.ok("import ipyfdcapture; ipyfdcapture.install_thread_streams()")
     kernel.ok("%%capture_fd -v logs\nprint('quiet')")
     kernel.ok("%%capture_fd --live -v logs\nprint('live')")
-    kernel.ok("print('plain')")
+    assert kernel.ok("print('plain')").stream("stdout") == "plain\n"
     recorded = kernel.value("recorded()")
     assert "live\n" in recorded and "plain\n" in recorded and "quiet" not in recorded
 
@@ -264,6 +267,21 @@ def test_sixteen_threads_print_while_captures_come_and_go_and_nothing_is_lost_or
     assert script(
         "restore/sixteen_threads_print_while_captures_come_and_go", kind, timeout=200
     ) == ("errors [], missing 0, doubled 0, zeros 0\n")
+
+
+def test_threads_that_replace_the_stream_amid_the_writes_of_others_lose_and_double_nothing(
+    script: Script,
+) -> None:
+    assert script(
+        "restore/streams_are_replaced_while_threads_print_and_captures_come_and_go", timeout=200
+    ) == ("errors [], missing 0, doubled 0, in its place\n")
+
+
+def test_a_capture_that_ends_amid_a_print_leaves_it_a_stream(script: Script) -> None:
+    """`print` does not hold on to the stream that it writes to, before Python 3.14."""
+    assert script("restore/what_ends_amid_a_print_leaves_it_a_stream") == (
+        "[('in ', 'amid out\\n'), ('in amid out\\n', '')]\n"
+    )
 
 
 def test_sixteen_threads_print_in_a_kernel_while_captures_come_and_go(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
@@ -393,15 +394,30 @@ def test_captures_leave_nothing_behind_once_their_processes_have_ended(no_leaks:
     assert open_fds() == before
 
 
-def test_a_process_that_floods_while_nothing_is_captured_takes_no_memory() -> None:
-    with capture_fd(drain="process", max_bytes=1 << 20) as first:
+@DRAINS
+def test_a_process_that_floods_while_nothing_is_captured_takes_neither_memory_nor_disk(
+    drain: str, tmp_path: Path
+) -> None:
+    with capture_fd(drain=drain, max_bytes=1 << 20, spool_dir=str(tmp_path)) as first:
         flood = Flood()
     with flood:
-        helper = psutil.Process(the_pump(os.getpid()).pid)
-        sizes = []
+        processes = [psutil.Process()]
+        if drain == "process":
+            processes.append(the_pump(os.getpid()))
+        memory, disk = [], []
         for _ in range(4):
             target = first.dropped + (30 << 20)
             eventually(lambda t=target: first.dropped > t, "so much more")
-            sizes.append(helper.memory_info().rss + psutil.Process().memory_info().rss)
-        assert sizes[-1] < sizes[0] + (8 << 20)
+            memory.append(sum(process.memory_info().rss for process in processes))
+            disk.append(_stored_in(tmp_path))
+        assert memory[-1] < memory[0] + (8 << 20)
+        assert max(disk) < 4 << 20
     first.close()
+
+
+def _stored_in(directory: Path) -> int:
+    total = 0
+    for path in directory.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # what is full gives way to what is new
+            total += path.stat().st_size
+    return total

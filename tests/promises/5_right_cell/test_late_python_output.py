@@ -4,10 +4,12 @@ while other cells run, captured or not."""
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 
 import pytest
 from helpers.kernel import Kernel
+from helpers.program import in_a_program
 from helpers.wait import LIMIT_S
 
 from ipyfdcapture import capture_fd
@@ -231,3 +233,36 @@ def test_what_starts_after_the_end_does_not_write_into_a_log_that_an_earlier_thr
     assert logs.wait(LIMIT_S)
     assert logs.text == "earlier\n"
     assert list(around) == ["a thread", "a task", "the first task", "here"]
+
+
+@in_a_program
+@pytest.mark.parametrize("drain", ["process", "thread"])
+def test_threads_that_do_not_end_take_a_bounded_number_of_descriptors_and_lose_nothing(
+    drain: str,
+) -> None:
+    go = threading.Event()
+
+    def wait_and_print(number: int) -> None:
+        go.wait(LIMIT_S)
+        print("late", number)
+
+    def descriptors() -> int:
+        return len(os.listdir("/dev/fd"))
+
+    logs, threads, counts = [], [], []
+    for number in range(50):
+        with capture_fd(drain=drain) as log:
+            print("in", number)
+            threads.append(threading.Thread(target=wait_and_print, args=(number,)))
+            threads[-1].start()
+        logs.append(log)
+        counts.append(descriptors())
+    assert counts[25] == counts[-1]
+    # Who began long ago is not waited for any more, as if it were a callback.
+    assert (logs[0].complete, logs[-1].complete) == (True, False)
+    go.set()
+    for thread in threads:
+        thread.join(LIMIT_S)
+    assert [log.text for log in logs] == [f"in {n}\nlate {n}\n" for n in range(50)]
+    assert all(log.complete for log in logs)
+    assert descriptors() <= counts[0]

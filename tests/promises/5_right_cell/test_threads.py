@@ -1265,6 +1265,25 @@ class TestWithCaptureFd:
         joined(session, process)
         assert sorted(texts) == ["mine\n", "the process's\nnative\n"]
 
+    def test_what_wraps_the_original_gets_what_is_captured_too(self) -> None:
+        class Both:
+            def __init__(self, to: TextIO) -> None:
+                self.to = to
+                self.seen: list[str] = []
+
+            def write(self, text: str) -> int:
+                self.seen.append(text)
+                return self.to.write(text)
+
+        with open(1, "w", closefd=False) as stream:
+            both: Any = Both(stream)
+            with contextlib.redirect_stdout(both):
+                install_thread_streams()
+                with capture_fd() as logs:
+                    print("printed")
+                uninstall_thread_streams()
+        assert (logs.text, "".join(both.seen)) == ("printed\n", "printed\n")
+
     def test_the_innermost_gets_what_its_thread_prints(self) -> None:
         with capture_thread() as outer:
             print("outer")

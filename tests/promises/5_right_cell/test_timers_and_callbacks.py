@@ -5,23 +5,34 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import functools
+import errno
+import io
 import os
 import pickle
 import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers.kernel import Kernel
+from helpers.program import in_a_program
 from helpers.scripts import kill_helper
 from helpers.wait import LIMIT_S
 
-from ipyfdcapture import Captured, capture_fd, open_log
+from ipyfdcapture import (
+    Captured,
+    capture_fd,
+    install_thread_streams,
+    open_log,
+    uninstall_thread_streams,
+)
+from ipyfdcapture.capture import late_log
+from ipyfdcapture.drain.job import DrainJob
+from ipyfdcapture.recording.recording import Recording
 
 #: Each has ``work`` called after the cell, by the second, which runs in a later cell.
 CALLBACKS = {
@@ -76,8 +87,9 @@ def test_what_a_callback_prints_is_in_the_log_of_its_cell(
     kernel.ok("loop.remove_reader(ends[0]); os.close(ends[0]); os.close(ends[1])")
 
 
+@pytest.mark.parametrize("has_proxies", [False, True], ids=["", "beside streams of threads"])
 def test_it_is_shown_where_it_would_be_without_a_capture_if_its_cell_was_shown_live(
-    kernel: Kernel,
+    kernel: Kernel, has_proxies: bool
 ) -> None:
     starts = "future.add_done_callback(lambda future: work());"
     calls = "future.set_result(None); _ = await asyncio.wait_for(done.wait(), 30)"
@@ -93,30 +105,21 @@ def test_it_is_shown_where_it_would_be_without_a_capture_if_its_cell_was_shown_l
             if message["msg_type"] == "stream" and message["content"]["name"] == "stdout"
         ], kernel.value("logs.stdout") if first else None
 
+    live = "%%capture_fd --live -v logs\n"
     plain, _ = stdout("", "")
     assert [text for _, text in plain] == ["late\n"]
-    assert stdout("%%capture_fd --live -v logs\n", "") == (plain, "late\n")
-    assert stdout("%%capture_fd --live -v logs\n", "%%capture_fd -v other\n") == (plain, "late\n")
+    kernel.ok("import ipyfdcapture")
+    if has_proxies:
+        kernel.ok("ipyfdcapture.install_thread_streams()")
+    try:
+        assert stdout(live, "") == (plain, "late\n")
+        assert stdout(live, "%%capture_fd -v other\n") == (plain, "late\n")
+    finally:
+        kernel.ok("ipyfdcapture.uninstall_thread_streams()")
     assert kernel.value("other.text") == ""
 
 
 # -- in programs ----------------------------------------------------------------------------------
-
-
-def in_a_program(test: Callable[..., None]) -> Callable[..., None]:
-    """Run a test with streams that lead to descriptors 1 and 2: those of pytest lead elsewhere."""
-
-    @functools.wraps(test)
-    def run(**fixtures: Any) -> None:
-        with contextlib.ExitStack() as streams:
-            for fd, redirect in (
-                (1, contextlib.redirect_stdout),
-                (2, contextlib.redirect_stderr),
-            ):
-                streams.enter_context(redirect(open(fd, "w", closefd=False)))  # noqa: SIM115
-            test(**fixtures)
-
-    return run
 
 
 @pytest.fixture
@@ -171,6 +174,62 @@ def test_what_is_kept_of_a_stream_leads_there_too(keep: Keep) -> None:
     assert logs.text == "in\nkept"
     run(sys.stdout.buffer.write, b" \xff bytes")
     assert logs.raw == b"in\nkept \xff bytes"
+
+
+@contextlib.contextmanager
+def streams_of_threads() -> Iterator[None]:
+    install_thread_streams()
+    try:
+        yield
+    finally:
+        uninstall_thread_streams()
+
+
+#: What is in the place of ``sys.stdout``.
+PLACES: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
+    "a stream": contextlib.nullcontext,
+    "a stream in memory": lambda: contextlib.redirect_stdout(io.StringIO()),
+    "nothing": lambda: contextlib.redirect_stdout(None),
+    "a proxy": streams_of_threads,
+}
+
+
+@in_a_program
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_bytes_that_are_no_text_are_kept_as_they_are(
+    warm: None, no_leaks: None, place: Callable[[], contextlib.AbstractContextManager[Any]]
+) -> None:
+    with place():
+        with capture_fd() as logs:
+            stdout, run = sys.stdout, contextvars.copy_context().run
+        assert logs.complete
+        for data in (b"\xff", memoryview(b"\x00\xfe").cast("H"), bytearray(b"\n")):
+            assert run(stdout.buffer.write, data) == memoryview(data).nbytes
+        run(stdout.buffer.writelines, [b"\xfd", b"\n"])
+        run(stdout.writelines, ["te", "xt\n"])
+        del stdout
+    assert logs.raw == b"\xff\x00\xfe\n\xfd\ntext\n"
+
+
+@in_a_program
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(late_log, "open_pipe"), (Recording, "reopen"), (DrainJob, "open_transit")],
+    ids=["the pipe", "the files", "the drain"],
+)
+def test_a_log_that_cannot_be_written_again_leaves_nothing_open_and_hides_nothing(
+    warm: None, no_leaks: None, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with capture_fd() as logs:
+        print("in")
+        run = contextvars.copy_context().run
+    with capture_fd() as other, monkeypatch.context() as patched:
+        patched.setattr(owner, name, refuse)
+        run(print, "late")
+    assert (logs.text, other.text) == ("in\n", "late\n")
 
 
 @in_a_program
