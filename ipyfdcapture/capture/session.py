@@ -21,7 +21,7 @@ from ..drain.drain import Drain
 from ..drain.job import DrainJob, Pipe
 from ..errors import CaptureError, reason
 from ..log.captured import Captured
-from ..output import cstdio, router
+from ..output import cstdio, redirect, router
 from ..output.foreign import encoding_of, error_handler_of
 from ..output.late import open_late_output
 from ..output.redirect import ClosedStandardDescriptors, Redirection
@@ -34,7 +34,8 @@ from ..system.descriptors import Descriptor
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.interrupts import deferred_interrupts
 from ..system.pipes import open_pipe
-from ..system.threads import Counter
+from ..system.recursion import RoomForCalls
+from ..system.threads import Counter, around_emptying
 from .flushing import flush_all, flush_for_a_look
 from .kept_logs import kept_logs
 from .late_log import LateLog
@@ -52,6 +53,7 @@ if TYPE_CHECKING:  # imported where a capture has such: most have none
 PIPE_BYTES = 1 << 20
 
 _serials = Counter()
+around_emptying.append(functools.partial(router.outside, 0, redirect.dup_base))
 _watch_lock = fork_safe_lock()
 _active: list[CaptureSession] = []
 at_fork(Stage.STATE, in_child=_active.clear)
@@ -194,7 +196,7 @@ class CaptureSession:
         if self._started:
             return self.captured
         try:
-            with deferred_interrupts():
+            with deferred_interrupts(), RoomForCalls():
                 try:
                     self._start()
                 except OSError as error:
@@ -459,7 +461,7 @@ class CaptureSession:
         """
         captured = self.captured
         self._limit = limit
-        with deferred_interrupts():
+        with deferred_interrupts(), RoomForCalls():
             self._is_ending = True
             if not self._stopped:
                 self._failed, self._interrupted = failed, interrupted
@@ -518,7 +520,7 @@ class CaptureSession:
             _active.remove(self)
 
     def _roll_back(self) -> None:
-        with deferred_interrupts(), contextlib.suppress(Exception):
+        with deferred_interrupts(), RoomForCalls(), contextlib.suppress(Exception):
             self._undo.run()
         self._stopped = True
         if self._captured is not None:

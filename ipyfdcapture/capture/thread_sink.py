@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import functools
 import io
+import math
 import threading
 import time
 import weakref
@@ -24,6 +25,7 @@ from ..recording.metadata import Metadata
 from ..recording.recording import Recording, State
 from ..recording.writer import RecordingWriter
 from ..system.forking import Stage, at_fork, fork_safe_lock
+from ..system.interrupts import LONGEST_WAIT_S
 from .options import CaptureOptions
 
 _ENCODING = "utf-8"
@@ -88,7 +90,11 @@ class Sink:
         return self._state
 
     def wait(self, timeout: float | None) -> bool:
-        return self._released.wait(timeout)
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while not self._released.wait(max(0.0, min(LONGEST_WAIT_S, deadline - time.monotonic()))):
+            if time.monotonic() >= deadline:
+                return False
+        return True
 
     def release(self) -> None:
         """End the recording. Idempotent."""

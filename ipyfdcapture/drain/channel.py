@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ..system.descriptors import Socket, duplicate
+from ..system.descriptors import NO_SIGNAL, Socket, duplicate
 from ..system.interrupts import deferred_interrupts, interrupt_waits
 from ..system.polling import wait_until_readable, wait_until_writable
 from .protocol import MOST_FDS, Request, encode
@@ -44,6 +44,7 @@ LATE_ANSWER_S = 0.2
 _LOOK_S = 0.1
 #: Requests are sent in parts of about this size, which the system takes whole or not at all.
 _SEND_BYTES = 32 << 10
+_SEND_FLAGS = socket.MSG_DONTWAIT | NO_SIGNAL
 
 
 class LateAnswerError(OSError):
@@ -163,9 +164,9 @@ class Channel:
             count += 1
         if fds:
             ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
-            sent = self.control.sendmsg([lines], ancillary, socket.MSG_DONTWAIT)
+            sent = self.control.sendmsg([lines], ancillary, _SEND_FLAGS)
         else:
-            sent = self.control.send(lines, socket.MSG_DONTWAIT)
+            sent = self.control.send(lines, _SEND_FLAGS)
         del self._unsent[:count]
         self._cut = lines[sent:]
 

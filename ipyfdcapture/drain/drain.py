@@ -20,7 +20,7 @@ from ..recording.spool import Spool
 from ..system.finalizers import Finalizer
 from ..system.forking import is_owned
 from ..system.interrupts import deferred_interrupts
-from ..system.threads import Counter
+from ..system.threads import Counter, is_emptying_pipes
 from ..system.waker import Waker
 from . import protocol
 from .channel import GONE, LateAnswerError, check_answer
@@ -270,9 +270,10 @@ class Drain:
     def postpones(self, function: Callable[[], object]) -> bool:
         """If this thread is using the drain, have another call ``function``, and say so.
 
-        For finalizers: they run wherever they are due, also amid what is done under the lock.
+        For finalizers: they run wherever they are due, also amid what is done under the lock, or
+        in the thread that empties the pipes.
         """
-        if not self.is_in_use_here:
+        if not self.is_in_use_here and not is_emptying_pipes():
             return False
         with contextlib.suppress(RuntimeError):  # no thread to be had: at exit, then
             _thread.start_new_thread(function, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..system.descriptors import Socket
 from ..system.pipes import out_of_the_way
 from ..system.polling import is_closed
-from ..system.threads import WorkThread
+from ..system.threads import WorkThread, empty_pipes
 from .__main__ import ORPHAN
 
 if TYPE_CHECKING:
@@ -187,7 +188,8 @@ class ThreadHost:
         _check_for_threads("eventlet.patcher", "thread", "is_monkey_patched")
         self.control, theirs = _control_pair()
         self._pump: Pump = Pump(theirs, theirs.is_ours)
-        self._thread = WorkThread(self._pump.run, name="ipyfdcapture-drain")
+        work = functools.partial(empty_pipes, self._pump.run)
+        self._thread = WorkThread(work, name="ipyfdcapture-drain")
         try:
             self._thread.start()
         except RuntimeError as error:  # how threading says that there is no thread to be had

@@ -13,6 +13,7 @@ from ..recording.sources import streams_of
 from ..recording.writer import CHUNK_BYTES
 from ..system.descriptors import Descriptor
 from ..system.finalizers import Finalizer
+from ..system.interrupts import LONGEST_WAIT_S
 from ..system.pipes import capacity, open_pipe, waiting_bytes
 from ..system.polling import at_end, wait_until_closed
 from ..system.waker import Waker
@@ -167,12 +168,14 @@ class DrainJob:
 
     def _wait_for_pipes(self, deadline: float | None) -> bool:
         for pipe in list(self.pipes.values()):
-            if pipe.source in self.uncounted:
-                continue  # `update` closes it
-            left = None if deadline is None else deadline - time.monotonic()
-            if not wait_until_closed(pipe.read_end, left):
-                return False
+            while self._waits_for(pipe) and not wait_until_closed(pipe.read_end, _left(deadline)):
+                if deadline is not None and time.monotonic() >= deadline:
+                    return False
         return True
+
+    def _waits_for(self, pipe: Pipe) -> bool:
+        is_open = self.pipes.get(pipe.source) is pipe  # another thread may have seen its end
+        return is_open and pipe.source not in self.uncounted  # else `update` closes it
 
     def release(self) -> None:
         """Keep nothing more; a writer that lives on is not disturbed."""
@@ -411,3 +414,8 @@ class PipeReservation:
         job, self._job = self._job, None
         if job is not None:
             job.reservations -= 1
+
+
+def _left(deadline: float | None) -> float:
+    """Return how long to wait at once for a deadline (`time.monotonic`)."""
+    return LONGEST_WAIT_S if deadline is None else min(LONGEST_WAIT_S, deadline - time.monotonic())

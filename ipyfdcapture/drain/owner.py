@@ -54,7 +54,10 @@ class KqueueOwner(Owner):
             poll.register(self._kqueue.fileno(), select.POLLIN)
             if not poll.poll(0):  # else a system whose poll takes no kqueue: the socket has to do
                 self.end = self._kqueue.fileno()
-        except OSError:  # it has ended, or a sandbox refuses it
+        except ProcessLookupError:
+            self.close()
+            self.end = _ready()
+        except OSError:  # a sandbox refuses it
             self.close()
 
     def has_ended(self) -> bool:
@@ -67,6 +70,8 @@ class KqueueOwner(Owner):
         """Close its descriptor."""
         if self._kqueue is not None:
             self._kqueue.close()
+        elif self.end is not None:
+            os.close(self.end)
         self._kqueue = self.end = None
 
 
@@ -85,8 +90,20 @@ def _end_of(process: int | None) -> int | None:
         return None
     try:
         return os.pidfd_open(process)
-    except OSError:  # it has ended, or a sandbox refuses it
+    except ProcessLookupError:
+        return _ready()
+    except OSError:  # a sandbox refuses it
         return None
+
+
+def _ready() -> int:
+    """Return a descriptor that is ready: the process has ended before anybody could watch it.
+
+    A process that native code forked may hold its end of the control socket all the same.
+    """
+    read_end, write_end = os.pipe()
+    os.close(write_end)
+    return read_end
 
 
 def _program_of(process: int | None) -> bytes:

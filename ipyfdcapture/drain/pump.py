@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 
 from ..recording.files import hold_lock, mark_crashed, move_recording, remove_tree
 from ..recording.writer import RecordingWriter
+from ..system.descriptors import NO_SIGNAL
 from .emptying import Copy, Emptier, PumpedPipe, PumpedRecording
 from .owner import open_owner
 from .protocol import (
@@ -122,7 +123,7 @@ class Pump:
             for request, fds in self._requests.read():
                 answer = self._serve(request, fds)
                 if "reply" in request:
-                    self._control.sendall(encode({**answer, "reply": request["reply"]}))
+                    self._control.sendall(encode({**answer, "reply": request["reply"]}), NO_SIGNAL)
         except OSError:
             self._requests.closed = True
         if self._requests.closed:

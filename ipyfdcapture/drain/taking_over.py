@@ -8,8 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import tempfile
 from collections.abc import Sequence
 
+from ..recording.files import write_all
+from ..recording.format import new_header
+from ..system.descriptors import duplicate
 from ..system.pipes import out_of_the_way
 from .channel import Channel, LateAnswerError
 from .host import ThreadHost
@@ -24,11 +28,17 @@ _FDS_OF_A_RECORDING = 6
 def reopened(jobs: Sequence[DrainJob], opened: contextlib.ExitStack) -> list[tuple[int, int]]:
     """Return the data and the index of each job's recording, opened again.
 
-    Raises `OSError` if one cannot be. ``opened`` closes them.
+    Raises `OSError` if one cannot be. ``opened`` closes them. Of a recording whose files somebody
+    has removed, nothing can be kept; but whoever writes must not wait.
     """
-    return [
-        (_reopen(job.path + ".data", opened), _reopen(job.path + ".index", opened)) for job in jobs
-    ]
+    files = []
+    for job in jobs:
+        try:
+            each = _reopen(job.path + ".data", opened), _reopen(job.path + ".index", opened)
+        except FileNotFoundError:
+            each = _open_nowhere(opened)
+        files.append(each)
+    return files
 
 
 def resume_in_thread(jobs: Sequence[DrainJob]) -> tuple[ThreadHost, Channel]:
@@ -98,6 +108,16 @@ def _reopen(path: str, opened: contextlib.ExitStack) -> int:
     fd = out_of_the_way(os.open(path, os.O_RDWR | os.O_CLOEXEC))
     opened.callback(os.close, fd)
     return fd
+
+
+def _open_nowhere(opened: contextlib.ExitStack) -> tuple[int, int]:
+    """Return a data file that keeps nothing, and an index that nobody will read."""
+    data = _reopen(os.devnull, opened)
+    with tempfile.TemporaryFile() as file:
+        index = duplicate(file.fileno())
+    opened.callback(os.close, index)
+    write_all(index, new_header())
+    return data, index
 
 
 def _check_that_there_are(count: int) -> None:

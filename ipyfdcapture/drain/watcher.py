@@ -12,6 +12,7 @@ from collections.abc import Callable
 from ..system.descriptors import Descriptor, Socket
 from ..system.pipes import out_of_the_way
 from ..system.polling import Waiter
+from ..system.threads import empty_pipes
 
 #: How long to wait for the thread to see that it is no longer needed.
 _END_S = 5.0
@@ -57,8 +58,8 @@ class Watcher:
         self._task = threading.get_native_id()
         try:
             while not (ready := self._waiter.wait(_LOOK_S)):
-                self._look()
-            while self._woken not in ready and not self._on_death():
+                empty_pipes(self._look)
+            while self._woken not in ready and not empty_pipes(self._on_death):
                 # Nobody empties the pipes now, and who writes may be waiting.
                 time.sleep(_RETRY_S)
                 ready = self._waiter.wait(0)

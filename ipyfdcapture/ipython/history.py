@@ -41,7 +41,7 @@ class History(Mapping[int, "Captured"]):
 
     def _measure(self, number: int) -> None:
         captured = self._logs[number]
-        if captured.recording.closed:
+        if captured.recording.why_gone:
             self._remove(number)
             return
         complete = captured.complete
@@ -98,8 +98,8 @@ _CELL = "text-align:left;white-space:pre;max-width:40em;overflow:hidden;text-ove
 
 def _row(number: int, log: Captured) -> tuple[str, ...]:
     """Return what the table shows of a log, a text a column."""
-    if log.recording.closed:
-        return (f"[{number}]", "closed", "", "", "", "")
+    if why := log.recording.why_gone:
+        return (f"[{number}]", why, "", "", "", "")
     from ..log.view.ansi import plain
 
     first_line = plain(log.recording.metadata.first_line or "")

@@ -89,13 +89,13 @@ class ShownLines(AnalysedLines):
         return self.nbytes > 0 or bool(self._outputs)
 
     def __repr__(self) -> str:
-        if self.recording.closed:
-            return "<Captured: closed>"
+        if why := self.recording.why_gone:
+            return f"<Captured: {why}>"
         summary = self._summary(self._read())
         return f"<Captured: {', '.join([*summary.phrases(), summary.state])}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        if self.recording.closed:
+        if self.recording.why_gone:
             return {"text/plain": repr(self)}
         from .view import html, text
         from .view.timeline import timeline

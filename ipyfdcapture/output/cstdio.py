@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.replacing import Swap
+from ..system.threads import is_emptying_pipes
 from .own_streams import in_context
 from .router import dup_outside, keep_to_pipe, passing
 from .runtimes import loaded as runtimes
@@ -108,7 +109,7 @@ def stdout_marks() -> Sequence[int]:
 
 def flush_stdout() -> None:
     """Flush C's ``stdout``, if something waits in it and no other thread has it locked."""
-    if not stdout_pending() or _is_locked():
+    if not stdout_pending() or is_emptying_pipes() or _is_locked():
         return  # whoever has it will go on writing
     # Without the GIL: the pipe may be full and the drain a thread. fflush takes the lock and gives
     # it back itself. Who keeps the lock from one call to the next waits for the GIL with it, and
@@ -179,6 +180,8 @@ waiting: set[_Waiting] = set()
 
 def flush_python() -> None:
     """Have Python's streams write the unfinished lines that they keep back."""
+    if is_emptying_pipes():
+        return
     for stream in list(waiting):
         stream.flush_partial()
 

@@ -19,6 +19,7 @@ from ..system.descriptors import Descriptor
 from ..system.finalizers import Finalizer
 from ..system.forking import is_owned
 from ..system.replacing import Swap
+from ..system.threads import is_emptying_pipes
 from . import handing_down, hooked
 from .capture_stream import CaptureStream, HasEnded
 from .foreign import attribute_of, error_handler_of, fileno_of, flush_quietly, is_a
@@ -231,7 +232,8 @@ class PythonCapture:
         if self._is_over:
             return
         # A finalizer may be called amid what another capture does.
-        if any(map(is_owned, (lock, hooked.lock, handing_down.lock))):
+        locks = (lock, hooked.lock, handing_down.lock)
+        if is_emptying_pipes() or any(map(is_owned, locks)):
             with contextlib.suppress(RuntimeError):  # no thread to be had
                 _thread.start_new_thread(self._mark_is_gone, ())
             return

@@ -289,6 +289,13 @@ class Recording:
             return found
 
     @property
+    def why_gone(self) -> str | None:
+        """Why there is nothing to read any more; None if there is."""
+        if self.closed:
+            return "closed"
+        return None if os.path.exists(self.path + ".data") else "somebody has removed its files"
+
+    @property
     def dropped(self) -> int:
         """How many bytes were not kept, because of the limit or of a fault."""
         with self._kept_apart():
@@ -339,7 +346,11 @@ class Recording:
         return Layout(self.metadata.max_bytes)
 
     def _data_bytes(self) -> int:
-        return os.stat(self.path + ".data").st_size
+        try:
+            return os.stat(self.path + ".data").st_size
+        except FileNotFoundError:  # as who empties a temporary directory does
+            message = "somebody has removed the files of the log: its content is gone"
+            raise FileNotFoundError(errno.ENOENT, message, self.path) from None
 
     def _map_data(self, size: int) -> Content:
         return map_content_of(self.path + ".data", size)

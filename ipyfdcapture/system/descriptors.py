@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 
 with contextlib.suppress(ImportError):  # Windows, where nothing is captured, but logs are read
     import fcntl
@@ -19,6 +20,11 @@ with contextlib.suppress(ImportError):  # Windows, where nothing is captured, bu
 AS_IT_IS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 #: How those are opened that are ours alone: nobody leads us elsewhere by a link.
 PRIVATE = AS_IT_IS | getattr(os, "O_NOFOLLOW", 0)
+#: How is sent what the other end may not live to read. A program that has set SIGPIPE back to what
+#: it does by default (many do, for `head`) would be ended by the death of its helper.
+NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
+#: The same where it belongs to a socket: `SO_NOSIGPIPE` of macOS, which Python does not name.
+_SO_NOSIGPIPE = 0x1022 if sys.platform == "darwin" else None
 
 
 def open_private(path: str, flags: int) -> int:
@@ -98,6 +104,9 @@ class Socket(socket.socket):
     def __init__(self, fd: int) -> None:
         self._descriptor = Descriptor(fd)
         super().__init__(fileno=fd)
+        if _SO_NOSIGPIPE is not None:
+            with contextlib.suppress(OSError):  # the other end is gone by now
+                self.setsockopt(socket.SOL_SOCKET, _SO_NOSIGPIPE, 1)
 
     def is_ours(self) -> bool:
         """Tell whether it is open and was left alone."""

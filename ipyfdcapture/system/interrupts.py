@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from .forking import Stage, at_fork
+from .recursion import RoomForCalls
 
 if TYPE_CHECKING:
     import signal
@@ -26,6 +27,10 @@ else:
 _Handler = Callable[[int, FrameType | None], Any]
 _Action = ctypes.Array[ctypes.c_void_p]
 _NUMBERS = sorted(signal.valid_signals())
+
+#: Wait no longer than this at once. Python looks for signals before it waits: one that comes
+#: between the two, or that the system gives to another thread, does not end the wait.
+LONGEST_WAIT_S = 0.5
 
 
 class DeferredSignals:
@@ -43,9 +48,11 @@ class DeferredSignals:
         self.ended = False
         self.originals: dict[int, _Handler] = {}
         self._actions: dict[int, _Action] = {}
+        self._room = RoomForCalls()  # the recursion limit may not cut it in half either
 
     def __enter__(self) -> None:
         try:
+            self._room.__enter__()
             _deferred.append(self)
             self._begin()
         except BaseException:
@@ -57,6 +64,7 @@ class DeferredSignals:
             self._end()
         finally:
             _deferred[:] = [each for each in _deferred if each is not self]
+            self._room.__exit__()
             if self.in_finalizer:
                 self._send_again()
             else:

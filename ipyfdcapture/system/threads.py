@@ -1,15 +1,46 @@
-"""Threads of ours, whose end can be waited for anywhere, and numbers that threads share."""
+"""Threads of ours: any thread can wait for their end, and those that empty pipes wait for nobody.
+
+And numbers that threads share.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from .forking import fork_safe_lock
 
 #: How often to look whether a thread that has done its work is gone.
 _LOOK_S = 0.00005
+
+T = TypeVar("T")
+#: The threads that empty pipes, or take over from who did.
+_emptying: set[int] = set()
+#: What they enter: it leads past the pipes what Python prints there.
+around_emptying: list[Callable[[], contextlib.AbstractContextManager[object]]] = []
+
+
+def empty_pipes(work: Callable[[], T]) -> T:
+    """Call ``work``, on which everybody waits who writes to a captured descriptor.
+
+    Python may run anything in its thread: a finalizer of the user's, a tracer. What that wrote into
+    a pipe that is full would wait for the thread itself.
+    """
+    thread = threading.get_ident()
+    with contextlib.ExitStack() as entered:
+        entered.callback(_emptying.discard, thread)
+        _emptying.add(thread)
+        for enter in around_emptying:
+            entered.enter_context(enter())
+        return work()
+
+
+def is_emptying_pipes() -> bool:
+    """Tell whether this is called within `empty_pipes`: nothing may be written to a pipe then."""
+    return bool(_emptying) and threading.get_ident() in _emptying
 
 
 class Counter:

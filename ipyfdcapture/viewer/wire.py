@@ -10,6 +10,8 @@ import socket
 import struct
 from typing import Any, NamedTuple
 
+from ..system.descriptors import NO_SIGNAL
+
 _HEADER = struct.Struct("<QQ")
 _READ_BYTES = 1 << 20
 
@@ -47,12 +49,12 @@ class Wire:
 
     def _send_all(self, data: bytes | bytearray | memoryview) -> None:
         if not self._reads_meanwhile:
-            self.socket.sendall(data)
+            self.socket.sendall(data, NO_SIGNAL)
             return
         left = memoryview(data)
         while left:
             try:
-                left = left[self.socket.send(left, socket.MSG_DONTWAIT) :]
+                left = left[self.socket.send(left, socket.MSG_DONTWAIT | NO_SIGNAL) :]
             except BlockingIOError:
                 self._read_until_there_is_room()
 

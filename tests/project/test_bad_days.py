@@ -39,6 +39,14 @@ TESTS = {
         "1_never_hangs/test_odd_programs.py",
         "test_a_program_in_place_of_python_is_not_started_for_ever",
     ),
+    "somebody empties the temporary directory amid a cell": (
+        "2_loses_nothing/test_helper_death.py",
+        "test_the_death_after_the_files_were_removed_keeps_no_writer_waiting",
+    ),
+    "SIGPIPE ends the program (`signal.SIG_DFL`), and the helper is killed": (
+        "2_loses_nothing/test_helper_death.py",
+        "test_the_death_ends_no_program_whose_sigpipe_is_the_default",
+    ),
     "no process can be started": (
         "2_loses_nothing/test_limits.py",
         "test_where_no_process_can_start_a_thread_drains_and_that_is_told_once",

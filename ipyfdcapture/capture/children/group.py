@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ...checks import check_flags, check_function, check_positive
 from ...log.captured import Captured
-from ...system.interrupts import deferred_interrupts
+from ...system.interrupts import LONGEST_WAIT_S, deferred_interrupts
 from .callbacks import OnLine
 from .child import Args, Child, checked_args, start_child
 from .child_log import ChildLog, current_log
@@ -185,7 +185,7 @@ class _Group:
                 time.sleep(_POLL_S)
                 return
             waiter.register(running.pidfd, select.POLLIN)
-        waiter.poll()
+        waiter.poll(LONGEST_WAIT_S * 1000)
 
     async def wait_for_an_end_async(self) -> None:
         """Return when a program may have ended."""

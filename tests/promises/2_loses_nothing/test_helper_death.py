@@ -11,7 +11,7 @@ from helpers.fixtures import Rounds, Script
 from helpers.holes import IS_LOST, assert_kept
 from helpers.kernel import Kernel
 from helpers.native import Native
-from helpers.process import await_end, is_gone, pumps, the_pump
+from helpers.process import await_end, end_process, is_gone, pumps, the_pump
 from helpers.wait import eventually
 
 
@@ -51,6 +51,16 @@ def test_the_death_is_told_once_and_the_next_capture_has_a_new_helper(
         "helper_death/the_death_is_told_once_and_the_next_capture_has_a_new_helper", native.c()
     )
     assert shown == "1 1 True\n"
+
+
+def test_the_death_ends_no_program_whose_sigpipe_is_the_default(script: Script) -> None:
+    shown = script("helper_death/the_death_with_the_default_sigpipe")
+    assert shown == "['before', 'after'] first\n second\n\n"
+
+
+def test_the_death_after_the_files_were_removed_keeps_no_writer_waiting(script: Script) -> None:
+    shown = script("helper_death/the_death_after_the_files_were_removed")
+    assert shown == "<Captured: somebody has removed its files>\n"
 
 
 def test_a_helper_killed_between_captures_is_replaced_without_a_word(
@@ -141,6 +151,18 @@ def test_no_helper_is_left_without_its_process(script: Script) -> None:
     pid = int(script("helper_death/no_helper_is_left_without_its_process"))
     eventually(lambda: not pumps(pid), f"no helper of {pid}")
     assert pumps(pid) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
+def test_a_helper_that_starts_after_the_death_of_its_process_ends_too(script: Script) -> None:
+    """Though a child that native code forked holds the other end of its socket."""
+    shown = script("helper_death/a_helper_that_starts_after_the_death_of_its_process")
+    child, owner = map(int, shown.split())
+    try:
+        eventually(lambda: not pumps(owner), f"no helper of {owner}")
+        assert not is_gone(child)
+    finally:
+        end_process(child)
 
 
 @pytest.mark.parametrize("merge", [True, False])

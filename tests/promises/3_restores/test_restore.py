@@ -280,6 +280,11 @@ def test_too_few_descriptors_are_a_clear_error_before_anything_moved(
     assert shown == "refused ok True\n"
 
 
+@pytest.mark.parametrize("drain", ["process", "thread"])
+def test_a_capture_at_the_recursion_limit_restores(script: Script, drain: str) -> None:
+    assert script("restore/a_capture_at_the_recursion_limit", drain) == "[]\n"
+
+
 @pytest.mark.parametrize("by", ["SIGINT", "SIGALRM"])
 @pytest.mark.parametrize("way", ["process", "thread", "FdCapture"])
 def test_a_real_interrupt_at_any_moment_restores(
@@ -315,6 +320,13 @@ def test_an_interrupt_amid_what_a_capture_loads_waits_until_it_is_loaded(
 ) -> None:
     name = "restore/an_interrupt_amid_what_a_capture_loads"
     assert "interrupted\n" in script(name, way, f"ipyfdcapture.{module}")
+
+
+@pytest.mark.parametrize("what", ["log", "thread", "programs"])
+def test_an_interrupt_that_another_thread_gets_ends_a_wait(script: Script, what: str) -> None:
+    """And so does one that comes as the wait begins: the system call does not end then either."""
+    shown = script("restore/an_interrupt_that_another_thread_gets", what)
+    assert shown == "interrupted\n"
 
 
 def test_a_real_interrupt_at_any_moment_of_run_all_leaves_no_child(
