@@ -50,6 +50,12 @@ _PAGE_CSS = """
 html { color-scheme: light dark; }
 body { margin: 1em; }
 .fdv-alive > .fdv-static { display: none; }
+@media screen {
+.fdv-alive > .fdv { display: flex; flex-direction: column; height: calc(100vh - 2em); }
+.fdv-alive > .fdv { min-height: 28em; }
+.fdv-alive .fdv-main { flex: 1; min-height: 0; }
+.fdv-alive .fdv-grid { height: auto !important; }
+}
 .fdv-limit { font-family: system-ui, sans-serif; font-weight: bold; }
 @media print {
 .fdv-alive > .fdv-static { display: block; }

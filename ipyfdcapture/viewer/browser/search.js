@@ -88,8 +88,9 @@ export class Search {
    * @param {string} what
    * @param {boolean} back
    * @param {number} [start]
+   * @param {string} [note] what to say of it; nothing: behind the last one the first comes
    */
-  async step(what, back, start) {
+  async step(what, back, start, note = "") {
     const { viewer } = this;
     const isMatch = what === "match";
     // What was typed just now counts.
@@ -102,12 +103,15 @@ export class Search {
     const reply = await viewer.source.ask({ do: "step", what, back, start: from, level });
     if (typeof reply.index !== "number") {
       const noun = isMatch ? "match" : "line of this level";
-      if (reply.is_done === false) viewer.wait(() => this.step(what, back, from));
-      else viewer.say(`no ${back ? "earlier" : "further"} ${noun}`);
+      if (reply.is_done === false) viewer.wait(() => this.step(what, back, from, note));
+      else if (note) viewer.say(`no ${noun}`);
+      else if (back) this.step(what, back, viewer.lines.total, "on from the end");
+      else this.step(what, back, -1, "on from the start");
       return;
     }
     if (isMatch) this.nth = reply.nth;
     viewer.goto(reply.index, true);
+    viewer.say(note);
     viewer.sayStatus();
   }
 

@@ -106,6 +106,16 @@ def test_a_page_searches_filters_and_goes_anywhere_by_keyboard(
     view.says(f"line {found[1].number:,} ")
     view.keys("N")
     view.says(f"line {found[0].number:,} ")
+    view.keys("N")
+    view.says("on from the end")
+    view.says(f"line {found[-1].number:,} ")
+    view.keys("n")
+    view.says("on from the start")
+    view.says(f"1 of {len(found)}")
+    view.keys("/", "nowhere", Keys.ENTER)
+    view.says("no match")
+    view.keys(Keys.ESCAPE, "/", "1999", Keys.ENTER)
+    view.says(f"1 of {len(found)}")
     view.one("[title='show matches alone']").click()
     view.says(f"{len(found)} of 20,000 shown")
     view.focus()
@@ -114,7 +124,7 @@ def test_a_page_searches_filters_and_goes_anywhere_by_keyboard(
     view.one("[title='show matches alone']").click()
     view.one("[aria-label='least level'] option:nth-child(6)").click()
     view.says("20 of 20,000 shown")
-    assert all("bad" in line for line in view.lines())
+    eventually(lambda: all("bad" in line for line in view.lines()), "those lines")
     assert browser.get_log("browser") == []
 
 
