@@ -110,7 +110,10 @@ if not TYPE_CHECKING:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if not SUPPORTED and name not in _WORKS_ANYWHERE:
             raise ImportError(f"{name}: {_WHY_NOT}; {_WHAT_WORKS}")
-        found = globals()[name] = getattr(import_module(module, __name__), name)
+        from .system.interrupts import loading
+
+        with loading(__name__, module[1:]):
+            found = globals()[name] = getattr(import_module(module, __name__), name)
         return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..system.interrupts import loading
 from .recorded import RecordedLines
 
 if TYPE_CHECKING:  # see `.captured`
@@ -32,7 +33,8 @@ class AnalysedLines(RecordedLines):
         >>> logs.levels()
         {'warning': 1}
         """
-        from .levels import count_levels
+        with loading(__package__, "levels"):
+            from .levels import count_levels
 
         return count_levels(self._read())
 

@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..system.interrupts import loading
 from .moments import local_time
 
 if TYPE_CHECKING:  # see `.captured`
@@ -263,7 +264,8 @@ class RecordedLines:
         return self._pinned if self._pinned is not None else self.recording.snapshot()
 
     def _read(self) -> Reading:
-        from .reading import Reading
+        with loading(__package__, "reading"):
+            from .reading import Reading
 
         lines = self._lines()
         whole = self._selection is None
@@ -274,7 +276,8 @@ class RecordedLines:
         )
 
     def _lines(self) -> Lines:
-        from .lines import LineIndex, Lines
+        with loading(__package__, "lines"):
+            from .lines import LineIndex, Lines
 
         if self._index is None:
             self._index = LineIndex()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from ..system.interrupts import loading
 from .analysis import AnalysedLines
 from .viewing import installed
 
@@ -97,8 +98,9 @@ class ShownLines(AnalysedLines):
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         if self.recording.why_gone:
             return {"text/plain": repr(self)}
-        from .view import html, text
-        from .view.timeline import timeline
+        with loading(__package__, "view.html"):
+            from .view import html, text
+            from .view.timeline import timeline
 
         reading = self._read()
         shown = self._summary(reading), reading, timeline(reading)
@@ -218,7 +220,8 @@ class ShownLines(AnalysedLines):
         return self.recording.metadata.name or "captured"
 
     def _summary(self, reading: Reading) -> Summary:
-        from .view.summary import summarize
+        with loading(__package__, "view.summary"):
+            from .view.summary import summarize
 
         return summarize(
             self.recording, reading, len(self._outputs), self._narrowed_by, self._marks

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import ctypes
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -182,6 +183,16 @@ def deferred_interrupts(*, in_finalizer: bool = False) -> contextlib.AbstractCon
 
 
 _NOTHING_TO_DEFER = contextlib.nullcontext()
+
+
+def loading(package: str | None, module: str) -> contextlib.AbstractContextManager[None]:
+    """Hold signals back while a module is imported where it is first needed.
+
+    Half of it would be loaded once more. And CPython keeps of an interrupt that comes as a class is
+    made by `exec`, as `dataclasses` does, that it was one: a program that goes on would tell at its
+    end that an interrupt ended it.
+    """
+    return _NOTHING_TO_DEFER if f"{package}.{module}" in sys.modules else deferred_interrupts()
 
 
 def _current() -> DeferredSignals | None:

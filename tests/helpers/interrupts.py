@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.abc import MetaPathFinder
 from typing import Any
 
 from .wait import LIMIT_S
@@ -67,3 +68,27 @@ class Interrupter:
         while self._handled < self._asked:
             assert time.monotonic() < deadline, f"signal {self._number} was lost"
             select.select([], [], [], _LOOK_S)
+
+
+class InterruptsImport(MetaPathFinder):
+    """Interrupts this process once, as Python begins to look for a module.
+
+    A context manager, which fails if nobody has imported it within.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._has_come = False
+
+    def __enter__(self) -> None:
+        sys.meta_path.insert(0, self)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        sys.meta_path.remove(self)
+        assert kind is not None or self._has_come, f"{self._module} was not imported here"
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Interrupt, if it is this one; find nothing."""
+        if name == self._module and not self._has_come:
+            self._has_come = True
+            os.kill(os.getpid(), signal.SIGINT)

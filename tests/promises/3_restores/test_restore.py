@@ -322,6 +322,25 @@ def test_an_interrupt_amid_what_a_capture_loads_waits_until_it_is_loaded(
     assert "interrupted\n" in script(name, way, f"ipyfdcapture.{module}")
 
 
+@pytest.mark.parametrize(
+    ("look", "module", "shown"),
+    [
+        ("view", "log.view.html", "error: it failed"),
+        ("view", "log.view.summary", "error: it failed"),
+        ("text", "log.reading", "error: it failed"),
+        ("lines", "log.lines", "['error: it failed']"),
+        ("levels", "log.level_rules", "{'error': 1}"),
+        ("name", "capture.children.group", "function run_all"),
+    ],
+)
+def test_an_interrupt_amid_what_a_look_loads_waits_until_it_is_loaded(
+    script: Script, look: str, module: str, shown: str
+) -> None:
+    name = "restore/an_interrupt_amid_what_a_look_loads"
+    first, second = script(name, look, f"ipyfdcapture.{module}").split("\n", 1)
+    assert first == "interrupted" and shown in second
+
+
 @pytest.mark.parametrize("what", ["log", "thread", "programs"])
 def test_an_interrupt_that_another_thread_gets_ends_a_wait(script: Script, what: str) -> None:
     """And so does one that comes as the wait begins: the system call does not end then either."""

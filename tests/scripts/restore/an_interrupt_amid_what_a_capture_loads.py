@@ -1,13 +1,13 @@
 """An interrupt comes while a module is loaded that a capture needs. Arguments: way, module."""
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from importlib.abc import MetaPathFinder
 from logging import getLogger
 from typing import Any
+
+from helpers.interrupts import InterruptsImport
 
 import ipyfdcapture
 from ipyfdcapture import capture_fd, capture_thread, forward_to_logging
@@ -24,28 +24,14 @@ WAYS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
 }
 
 
-class Interrupts(MetaPathFinder):
-    """Interrupts once, as Python begins to look for a module."""
-
-    has_come = False
-
-    def find_spec(self, name, path=None, target=None):
-        if name == sys.argv[2] and not self.has_come:
-            self.has_come = True
-            os.kill(os.getpid(), signal.SIGINT)
-        return
-
-
-finder = Interrupts()
-sys.meta_path.insert(0, finder)
 assert sys.argv[2] not in sys.modules
 before = sys.stdout, os.fstat(1).st_ino
-try:
-    with WAYS[sys.argv[1]]():
-        pass
-except KeyboardInterrupt:
-    print("interrupted")
-assert finder.has_come
+with InterruptsImport(sys.argv[2]):
+    try:
+        with WAYS[sys.argv[1]]():
+            pass
+    except KeyboardInterrupt:
+        print("interrupted")
 assert sys.argv[2] in sys.modules, "half of it was loaded"
 assert (sys.stdout, os.fstat(1).st_ino) == before
 with WAYS[sys.argv[1]]():
