@@ -35,9 +35,8 @@ _SLIP = re.compile(
     r"%%[%\s]*(?:capture[_-]?fds?|capture_df|fd_capture|capture_ fd)(?=[^\w?]|$)\S*", re.IGNORECASE
 )
 
-#: By the id of a shell: begins the capture of the cell that it runs, given the options and whether
-#: the cell is empty.
-_begin_in: dict[int, Callable[[str, bool], None]] = {}
+#: By the id of their shell.
+_installed: dict[int, CellTransformer] = {}
 
 
 class CellTransformer:
@@ -63,30 +62,30 @@ class CellTransformer:
         begin: Callable[[str, bool], None],
         is_running: Callable[[], bool],
     ) -> None:
-        self._shell = shell
-        self._begin = begin
-        self._is_running = is_running
+        self.shell = shell
+        self.begin = begin
+        self.is_running = is_running
 
     def install(self) -> None:
         """Have the shell transform its cells."""
-        _begin_in[id(self._shell)] = self._begin
+        _installed[id(self.shell)] = self
         setattr(builtins, BEGIN, begin_cell)
-        self._shell.input_transformers_cleanup.append(self)
+        self.shell.input_transformers_cleanup.append(self)
 
     def remove(self) -> None:
         """Undo `install`."""
-        transformers = self._shell.input_transformers_cleanup
+        transformers = self.shell.input_transformers_cleanup
         if self in transformers:
             transformers.remove(self)
-        _begin_in.pop(id(self._shell), None)
-        if not _begin_in:
+        _installed.pop(id(self.shell), None)
+        if not _installed:
             vars(builtins).pop(BEGIN, None)
 
     def __call__(self, lines: list[str]) -> list[str]:
         """Return the lines of a cell as they are to be run."""
         # In a running cell it is another magic that transforms the code below its line. What
         # that code captures is up to the cell magic.
-        return lines if self._is_running() else _transform(lines)
+        return lines if self.is_running() else _transform(lines)
 
 
 def begin_cell(line: str, is_empty: bool = False, slip: str = "") -> None:
@@ -101,9 +100,8 @@ def begin_cell(line: str, is_empty: bool = False, slip: str = "") -> None:
     slip
         What was typed in the place of a ``%%capture_fd`` line.
     """
-    shell = get_ipython()
-    begin = _begin_in.get(id(shell))
-    if shell is None or begin is None:
+    transformer = _of_running_cell()
+    if transformer is None:
         raise UsageError(f"%%{MAGIC}: the extension is not loaded: %load_ext ipyfdcapture")
     if slip:
         raise UsageError(f"{slip}: did you mean %%{MAGIC}? It is the first line of its cell")
@@ -111,7 +109,16 @@ def begin_cell(line: str, is_empty: bool = False, slip: str = "") -> None:
 
     frame = sys._getframe(1)
     _show_as_typed(frame.f_code.co_filename, frame.f_lineno, line)
-    begin(expand(line, {**shell.user_ns, **frame.f_locals}), is_empty)
+    names = {**transformer.shell.user_ns, **frame.f_locals}
+    transformer.begin(expand(line, names), is_empty)
+
+
+def _of_running_cell() -> CellTransformer | None:
+    """Return the transformer of the shell whose cell this is; None if there is none."""
+    if transformer := _installed.get(id(get_ipython())):
+        return transformer
+    # Once `IPython.embed()` in a cell has failed, IPython takes the embedded shell for its own.
+    return next((each for each in _installed.values() if each.is_running()), None)
 
 
 def _show_as_typed(filename: str, number: int, options: str) -> None:

@@ -811,3 +811,11 @@ def test_what_cannot_be_added_to_is_told_of(kernel: Kernel, change: str) -> None
     text = usage_error(kernel.run("%%capture_fd --append -v logs\nran = True"))
     assert text.startswith("--append: logs ")
     assert kernel.value("(ran, logs is before)") == (False, True)
+
+
+def test_a_cell_is_captured_after_an_embedded_shell_has_failed(fresh_kernel: Kernel) -> None:
+    """IPython takes that shell for its own from then on: here, nobody could type into it."""
+    reply = fresh_kernel.run("%%capture_fd -v logs\nimport IPython\nIPython.embed()")
+    assert reply.error[0] == "StdinNotImplementedError"
+    fresh_kernel.ok("%%capture_fd -v logs\nprint('in')")
+    assert fresh_kernel.value("logs.text") == "in\n"
