@@ -39,7 +39,8 @@ from hypothesis import settings  # noqa: E402
 settings.register_profile("ipyfdcapture", deadline=None)
 settings.load_profile("ipyfdcapture")
 
-_TEST_LIMIT_S = 120
+#: Longer than any script may take that a test runs: so it is the script that is told to be late.
+_TEST_LIMIT_S = 240
 
 
 #: Where the first process of the session found its temporary files.

@@ -83,6 +83,11 @@ def run_file(
         )
         try:
             status = process.wait(timeout)
+        except BaseException:
+            end_process(process.pid)
+            for helper in pumps(process.pid):  # the script may have stopped it: it would stay so
+                end_process(helper.pid)
+            raise
         finally:
             end_process(process.pid)
             process.wait()
