@@ -330,14 +330,15 @@ class CaptureSession:
     def _swap_descriptors(self, closed: ClosedStandardDescriptors) -> None:
         for fd in self.options.descriptors:
             closed.give_way(fd)
+            self._undo.add(AtEnd.DESCRIPTORS, functools.partial(self._end_redirection, fd))
             with router.lock:  # a capture in another thread must not follow in between
                 pin_to_pipe(NAMES.get(fd))
                 self._redirections[fd] = Redirection(fd, self._write_ends[fd])
             del self._write_ends[fd]  # it belongs to the redirection now
-            self._undo.add(AtEnd.DESCRIPTORS, functools.partial(self._end_redirection, fd))
 
     def _end_redirection(self, fd: int) -> None:
-        self._redirections[fd].undo()
+        if fd in self._redirections:  # else it could not begin
+            self._redirections[fd].undo()
         follow_descriptor(NAMES.get(fd))
         if fd in self._paused:
             self._paused.pop(fd).close()

@@ -89,9 +89,10 @@ class Route:
 active: dict[str, tuple[Route, ...]] = {"stdout": (), "stderr": ()}
 
 
-#: By their numbers, those marks whose contexts pass by captures with what they write to a
-#: descriptor. ``os.write`` asks it first: most of the time there is none.
-passing: set[int] = set()
+#: Those marks whose contexts pass by captures with what they write to a descriptor. ``os.write``
+#: asks it first: most of the time there is none. Nothing written in Python runs when one goes: an
+#: interrupt that came just then would be lost.
+passing: set[weakref.ref[Outside]] = set()
 
 
 def _captures_nothing(fd: int) -> int | None:
@@ -102,7 +103,6 @@ class Outside(Streams):
     """In a context: captures from a serial number on get nothing from here."""
 
     __slots__ = ("dup_base", "limit")
-    _discard = passing.discard  # here, where it still is when the interpreter ends
 
     def __init__(
         self, limit: int, outer: Streams | None, dup_base: Callable[[int], int | None]
@@ -113,10 +113,7 @@ class Outside(Streams):
         #: Returns a new descriptor for what a captured one was before; None if it is not captured.
         self.dup_base = dup_base
         if dup_base is not _captures_nothing:
-            passing.add(id(self))
-
-    def __del__(self) -> None:
-        self._discard(id(self))
+            passing.add(weakref.ref(self, passing.discard))
 
     @property
     def is_over(self) -> bool:

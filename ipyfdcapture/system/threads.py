@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from .forking import fork_safe_lock
+from .forking import Stage, at_fork, fork_safe_lock
 
 #: How often to look whether a thread that has done its work is gone.
 _LOOK_S = 0.00005
@@ -41,6 +41,9 @@ def empty_pipes(work: Callable[[], T]) -> T:
 def is_emptying_pipes() -> bool:
     """Tell whether this is called within `empty_pipes`: nothing may be written to a pipe then."""
     return bool(_emptying) and threading.get_ident() in _emptying
+
+
+at_fork(Stage.STATE, in_child=_emptying.clear)  # other threads may have their numbers there
 
 
 class Counter:

@@ -18,3 +18,7 @@ def test_what_is_printed_by_chance_where_pipes_are_emptied_passes_by_them(
 def test_an_unfinished_line_amid_a_flood_is_left_to_who_writes_it(script: Script, who: str) -> None:
     shown = script("thread_drain/an_unfinished_line_amid_a_flood", who)
     assert shown == "9999990 True\n"
+
+
+def test_a_forked_child_empties_no_pipes(script: Script) -> None:
+    assert script("thread_drain/a_forked_child_empties_no_pipes") == "(True, 0) False\n"
