@@ -169,7 +169,7 @@ LOADED = {
     "log": "viewing",
     "output": "foreign own_streams router",
     "recording": "crashes files spool",
-    "system": "calling descriptors forking interrupts pipes polling replacing threads",
+    "system": "calling descriptors forking interrupts pipes polling recursion replacing threads",
     "viewer": "",
 }
 
