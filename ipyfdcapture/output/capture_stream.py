@@ -65,7 +65,7 @@ class CaptureStream(io.TextIOWrapper):
         self.mode = "w"  # type: ignore[misc]
         self._order = order
         #: Writes text to the pipe. Raises `HasEnded`.
-        self.put: Callable[[str], int] = make_write(self)
+        self.put: Callable[[str], int] = make_write(self)[0]
 
     def put_bytes(self, data: Any, /) -> int:
         """Write bytes to the pipe. Raises `HasEnded`."""
@@ -128,7 +128,7 @@ class CaptureStream(io.TextIOWrapper):
         with self._writer.lock:
             self._writer.move_to(pipe)
             if "put" not in self.__dict__:
-                self.put = make_write(self)
+                self.put = make_write(self)[0]
 
     def end(self) -> None:
         """Write what waits, and nothing more."""
@@ -146,6 +146,9 @@ class CaptureStream(io.TextIOWrapper):
         raise AttributeError(name)
 
 
+_NO_MARK = object()  # no context has it
+
+
 def _nothing() -> None:
     pass
 
@@ -158,13 +161,18 @@ def make_write(
     stream: CaptureStream,
     mark: object = None,
     otherwise: Callable[[str], Any] | None = None,
-) -> Callable[[str], Any]:
-    """Return `CaptureStream.put`, or what does the same in contexts with ``mark``.
-
-    In others, that calls ``otherwise``.
+) -> tuple[Callable[[str], Any], Callable[[], None]]:
+    """Make `CaptureStream.put`, or what does the same in contexts with ``mark``.
 
     As a closure: ``print`` calls it for each of its arguments, and to look up attributes of a
     class that has a ``__getattr__``, or one call more, would take half of its time.
+
+    Returns
+    -------
+    function
+        Writes text. In contexts without the mark it calls ``otherwise``.
+    function
+        Has the other call ``otherwise`` always, from now on: somebody may keep it.
     """
     writer = stream._writer
     marks = writer.marks
@@ -188,7 +196,11 @@ def make_write(
                 stream.flush()
         return written
 
-    return write
+    def void() -> None:
+        nonlocal mark
+        mark = _NO_MARK
+
+    return write, void
 
 
 class PipeWriter(DescriptorWriter):

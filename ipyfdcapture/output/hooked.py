@@ -104,6 +104,31 @@ def _kept_by(each: Any) -> Iterator[Any]:
                 yield attribute_of(each, name)
 
 
+class _DirectWrite:
+    """A ``write`` of ours in a stream, which most of the time is the newest capture's own.
+
+    Parameters
+    ----------
+    swap
+        Where it is.
+    routed
+        Asks the router.
+    """
+
+    def __init__(self, swap: Swap, routed: Callable[[str], Any]) -> None:
+        self.swap = swap
+        self._routed = routed
+        self._void: Callable[[], object] = lambda: None
+
+    def lead_to(self, stream: CaptureStream | None, mark: object) -> None:
+        """Write to ``stream`` without asking in contexts with a mark."""
+        self._void()  # who keeps what was there asks from now on
+        write = self._routed
+        if stream is not None:
+            write, self._void = make_write(stream, mark, self._routed)
+        self.swap.change(write)
+
+
 # -- ipykernel's -----------------------------------------------------------------------------------
 
 
@@ -218,18 +243,18 @@ def pass_by_record(stream: Any, name: str) -> Swap | None:
     if not _is_kernels(stream) or attribute_of(patch, "__module__") != _RECORDS_IN:
         return None
     swap = Swap(stream, "write")
-    number = id(stream)
 
     def write(text: str) -> Any:
-        newest = _newest.get(number)  # see `_route_write`
-        if newest is not None and newest[0] is in_context.get() and type(text) is str:
-            return newest[1](text)
         # Somebody has kept it, or what is written has been past all captures.
         if not swap.is_active or _is_watcher(stream):
             return type(stream).write(stream, text)
         return write_routed(name, swap.original, text)
 
-    return swap.put(write)
+    swap.put(write)
+    hooked, _ = _hooks[id(stream)]
+    assert isinstance(hooked, _KernelHook)
+    hooked.add_direct(_DirectWrite(swap, write))
+    return swap
 
 
 _RECORDS_IN = "IPython.core.interactiveshell"
@@ -251,13 +276,24 @@ class _KernelHook:
             for hook in _code_hooks[cls]:
                 hook.put()
         _hooked_names[id(stream)] = name
+        self._direct: list[_DirectWrite] = []
+        self._leads_to: tuple[CaptureStream | None, object] = None, None
+
+    def add_direct(self, direct: _DirectWrite) -> None:
+        """Lead a method in the object itself, too."""
+        self._direct.append(direct)
+        direct.lead_to(*self._leads_to)
 
     def lead_to(self, stream: CaptureStream | None, mark: object) -> None:
         """See `_TextHook`."""
+        self._leads_to = stream, mark
         if stream is None:
             _newest.pop(id(self.stream), None)
         else:
-            _newest[id(self.stream)] = mark, make_write(stream)
+            _newest[id(self.stream)] = mark, make_write(stream)[0]
+        self._direct = [each for each in self._direct if each.swap.is_active]
+        for each in self._direct:
+            each.lead_to(stream, mark)
 
     def undo(self) -> None:
         _newest.pop(id(self.stream), None)
@@ -282,6 +318,7 @@ class _TextHook:
         self.stream = stream
         self.name = name
         self._swaps: list[Swap] = []
+        self._direct: _DirectWrite | None = None
         self._was_write_through = _of_text(stream, "write_through")
         # What somebody writes by a method that they kept must not wait here.
         self._write_through(True)
@@ -289,8 +326,9 @@ class _TextHook:
         if type(buffer) in (io.BufferedWriter, io.FileIO) and "write" not in vars(buffer):
             self._hook(buffer, "write", self._buffer_write(buffer.write, buffer.flush))
         if type(stream) is io.TextIOWrapper:
-            self._slow_write = self._write(stream.write)
-            self._hook(stream, "write", self._slow_write)
+            write = self._write(stream.write)
+            swap = self._hook(stream, "write", write)
+            self._direct = None if swap is None else _DirectWrite(swap, write)
             self._hook(stream, "flush", self._flush(stream.flush))
             self._hook(stream, "close", self._close(stream.close))
 
@@ -298,9 +336,11 @@ class _TextHook:
         with contextlib.suppress(Exception):  # it is closed, or its class has a flush that fails
             _of_text(self.stream, "reconfigure")(write_through=on)
 
-    def _hook(self, owner: Any, method: str, function: Callable[..., Any]) -> None:
-        if method not in vars(owner):  # else it is somebody else's, who calls what was there
-            self._swaps.append(Swap(owner, method).put(function))
+    def _hook(self, owner: Any, method: str, function: Callable[..., Any]) -> Swap | None:
+        if method in vars(owner):  # it is somebody else's, who calls what was there
+            return None
+        self._swaps.append(Swap(owner, method).put(function))
+        return self._swaps[-1]
 
     def _write(self, own: Callable[[str], int]) -> Callable[[str], int]:
         name = self.name
@@ -371,10 +411,8 @@ class _TextHook:
 
     def lead_to(self, stream: CaptureStream | None, mark: object) -> None:
         """Write to ``stream`` without asking in contexts with a mark: that is most of the time."""
-        for swap in self._swaps:
-            if swap.owner is self.stream and swap.name == "write":
-                slow = self._slow_write
-                swap.change(slow if stream is None else make_write(stream, mark, slow))
+        if self._direct is not None:
+            self._direct.lead_to(stream, mark)
 
     def undo(self) -> None:
         for swap in reversed(self._swaps):

@@ -176,6 +176,39 @@ def test_what_is_kept_of_a_stream_leads_there_too(keep: Keep) -> None:
     assert logs.raw == b"in\nkept \xff bytes"
 
 
+@in_a_program
+def test_what_was_kept_of_a_stream_amid_the_capture_leads_there_too(
+    warm: None, no_leaks: None
+) -> None:
+    with capture_fd() as logs:
+        write, flush, run = sys.stdout.write, sys.stdout.flush, contextvars.copy_context().run
+        write("in\n")
+    assert logs.complete
+    run(write, "late\n")
+    with capture_fd() as other:
+        run(write, "la")
+        run(flush)
+        write("other\n")
+        with capture_fd():  # the newest is another meanwhile
+            run(write, "ter\n")
+    assert (logs.text, other.text) == ("in\nlate\nlater\n", "other\n")
+
+
+@in_a_program
+def test_what_is_kept_of_a_stream_does_not_write_to_a_capture_that_is_paused(
+    warm: None, no_leaks: None
+) -> None:
+    with capture_fd() as around:
+        capture = capture_fd()
+        with capture as logs:
+            write = sys.stdout.write
+            write("in\n")
+            with capture.paused():
+                write("let through\n")
+            write("in again\n")
+    assert (logs.text, around.text) == ("in\nin again\n", "let through\n")
+
+
 @contextlib.contextmanager
 def streams_of_threads() -> Iterator[None]:
     install_thread_streams()
