@@ -11,6 +11,8 @@ import functools
 import re
 from pathlib import Path
 
+from ..system.data_files import read_data_file
+
 PLACE = Path(__file__).parent / "browser"
 _IMPORT = re.compile(r'^import [^;]*? from "\./([\w.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
@@ -72,4 +74,4 @@ def _squeezed(code: str) -> str:
 
 
 def _read(name: str) -> str:
-    return (PLACE / name).read_text(encoding="utf-8")
+    return read_data_file(__package__, f"{PLACE.name}/{name}")

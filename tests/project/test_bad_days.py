@@ -47,6 +47,14 @@ TESTS = {
         "2_loses_nothing/test_helper_death.py",
         "test_the_death_ends_no_program_whose_sigpipe_is_the_default",
     ),
+    "the package is imported from an archive (`zipimport`, PySpark's `--py-files`)": (
+        "1_never_hangs/test_odd_programs.py",
+        "test_the_package_works_from_an_archive",
+    ),
+    "the helper is stopped, and the kernel crashes": (
+        "2_loses_nothing/test_helper_death.py",
+        "test_a_stopped_helper_keeps_the_last_words_once_it_goes_on",
+    ),
     "no process can be started": (
         "2_loses_nothing/test_limits.py",
         "test_where_no_process_can_start_a_thread_drains_and_that_is_told_once",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
+
+from ...system.data_files import read_data_file
 
 
 @cache
 def style_sheet(name: str) -> str:
     """Return a style sheet without the comment at its beginning, which is for who changes it."""
-    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
-    return text.partition("*/\n")[2]
+    return read_data_file(__package__, name).partition("*/\n")[2]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 from helpers.fixtures import Script
+from helpers.process import REPO_DIR
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,11 @@ def test_a_program_in_place_of_python_is_not_started_for_ever(
 
 def test_a_helper_of_another_version_is_not_used(script: Script) -> None:
     assert script("bad_days/another_version_is_installed_while_the_process_runs") == "end\n"
+
+
+def test_the_package_works_from_an_archive(script: Script, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "package"), "zip", REPO_DIR, "ipyfdcapture")
+    assert script("bad_days/the_package_from_an_archive", archive) == "end\n"
 
 
 @pytest.mark.parametrize("drain", ["auto", "thread"])

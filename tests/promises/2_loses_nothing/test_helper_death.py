@@ -165,6 +165,11 @@ def test_a_helper_that_starts_after_the_death_of_its_process_ends_too(script: Sc
         end_process(child)
 
 
+def test_a_stopped_helper_keeps_the_last_words_once_it_goes_on(script: Script) -> None:
+    shown = script("helper_death/a_stopped_helper_keeps_the_last_words_once_it_goes_on")
+    assert shown == "last words\n"
+
+
 @pytest.mark.parametrize("merge", [True, False])
 def test_a_helper_goes_with_its_process_though_captures_were_nested(
     script: Script, tmp_path: Path, merge: bool
