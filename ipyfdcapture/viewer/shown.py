@@ -159,15 +159,19 @@ class Shown:
         return position if self._mask is None else self._mask.rank(position)
 
     def lines(self, positions: Sequence[int]) -> Sequence[int]:
-        """Return the lines at some positions."""
+        """Return the lines at some positions: as a range if there is no hole in them."""
         if isinstance(self.positions, range):
             first = self.positions.start
             if isinstance(positions, range):
                 return range(first + positions.start, first + positions.stop)
-            return array("I", [first + position for position in positions])
-        if isinstance(positions, range):
-            return self.positions[positions.start : positions.stop]
-        return array("I", map(self.positions.__getitem__, positions))
+            lines = array("I", [first + position for position in positions])
+        elif isinstance(positions, range):
+            lines = array("I", self.positions[positions.start : positions.stop])
+        else:
+            lines = array("I", map(self.positions.__getitem__, positions))
+        if lines and lines[-1] - lines[0] == len(lines) - 1:
+            return range(lines[0], lines[-1] + 1)
+        return lines
 
     def count_of(self, column: Column) -> int:
         """Return how many shown lines were found, as far as that is known."""

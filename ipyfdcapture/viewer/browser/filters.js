@@ -98,7 +98,7 @@ export class Filters {
     const chosen = boxes.filter((box) => box.checked).map((box) => Number(box.value));
     const exclude = this.exclude.value;
     const [first, last] = this.range;
-    this.timeline.show(first, last);
+    this.timeline.show(this.range);
     this.drawChips();
     const status = await viewer.source.ask({
       do: "filter",

@@ -2,9 +2,8 @@
 
 /** @import {Pattern, Run} from "./types" */
 
-// So many matches of a line are marked; an expression is tried on so much of it.
+// So many matches of a line are marked.
 const MOST_SPANS = 200;
-const MOST_TEXT = 2000;
 
 /** @param {string | Run[]} content */
 export function plain(content) {
@@ -26,8 +25,7 @@ export function expressionOf(pattern) {
 export function spansOf(text, pattern) {
   const spans = [];
   try {
-    const part = pattern.regex ? text.slice(0, MOST_TEXT) : text;
-    for (const match of part.matchAll(expressionOf(pattern))) {
+    for (const match of text.matchAll(expressionOf(pattern))) {
       spans.push([match.index, match.index + match[0].length]);
       if (spans.length === MOST_SPANS) break;
     }

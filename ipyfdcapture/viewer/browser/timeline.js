@@ -17,6 +17,8 @@ export class Timeline {
     this.choose = choose;
     /** @type {Data | null} */
     this.data = null;
+    /** What is chosen, in seconds; null where it is open. @type {(number | null)[]} */
+    this.range = [];
     this.bars = make("div", { class: "fdv-bars" });
     this.chosen = make("b", { hidden: "" });
     this.element = make(
@@ -69,7 +71,7 @@ export class Timeline {
       const seconds = [start, stop].map((part) => data.start + part * data.seconds);
       if (stop - start >= LEAST_PART) this.choose(seconds);
       else {
-        this.show(null, null);
+        this.show(this.range);
         this.goto(seconds[0]);
       }
     };
@@ -78,12 +80,13 @@ export class Timeline {
     };
   }
 
-  /** Show what is chosen, in seconds; null where it is open. @param {number | null} first @param {number | null} last */
-  show(first, last) {
+  /** Show what is chosen. @param {(number | null)[]} range */
+  show(range) {
     const data = this.data;
+    this.range = range;
     this.chosen.hidden = true;
-    if (!data?.seconds || (first === null && last === null)) return;
-    const [from, to] = [first ?? -Infinity, last ?? Infinity].map((x) =>
+    if (!data?.seconds || range.every((x) => x === null)) return;
+    const [from, to] = [range[0] ?? -Infinity, range[1] ?? Infinity].map((x) =>
       clamp((x - data.start) / data.seconds, 1),
     );
     this.draw(from, to);

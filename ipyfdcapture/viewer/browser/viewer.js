@@ -114,6 +114,8 @@ export class Viewer {
       }
       event.stopPropagation();
     };
+    // The list of sources lies over the lines.
+    grid.onfocus = () => this.filters.sources.toggleAttribute("open", false);
     rows.onclick = (event) => {
       const { target } = event;
       if (!(target instanceof Element) || target.matches("button")) return;
@@ -133,14 +135,6 @@ export class Viewer {
     seen.observe(grid);
     sized.observe(grid);
     this.observers = [seen, sized];
-  }
-
-  close() {
-    for (const observer of this.observers ?? []) observer.disconnect();
-    for (const timer of Object.values(this.timers)) clearTimeout(timer);
-    this.isStale = false;
-    this.source.close();
-    this.root.remove();
   }
 
   /**

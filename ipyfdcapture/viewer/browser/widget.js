@@ -6,6 +6,17 @@ import { Viewer } from "./viewer.js";
 
 /** @import {Model} from "./types" */
 
+/** A viewer that is taken away again. */
+class NotebookViewer extends Viewer {
+  close() {
+    for (const observer of this.observers ?? []) observer.disconnect();
+    for (const timer of Object.values(this.timers)) clearTimeout(timer);
+    this.isStale = false;
+    this.source.close();
+    this.root.remove();
+  }
+}
+
 /** Draw one view of the widget. @param {{model: Model, el: HTMLElement}} of */
 function render({ model, el }) {
   const root = document.createElement("div");
@@ -24,7 +35,7 @@ function render({ model, el }) {
     for (const other of others()) other.style.display = hidden ? "none" : "";
   };
   const source = new CommSource(model);
-  const viewer = new Viewer(root, source, {
+  const viewer = new NotebookViewer(root, source, {
     height: model.get("height"),
     alive: () => {
       theme.look();

@@ -189,6 +189,8 @@ def test_a_page_takes_the_browser_s_expressions(browser: Any, tmp_path: Path) ->
 
 
 def test_sources_are_chosen_all_at_once_or_one_by_one(browser: Any, tmp_path: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
     log = make_log(
         [(0, b"a\n"), (1, b"b\n"), (2, b"c\n"), (2, b"d\n")],
         sources=("stdout", "worker-3/stdout", "worker-3/stderr"),
@@ -207,6 +209,21 @@ def test_sources_are_chosen_all_at_once_or_one_by_one(browser: Any, tmp_path: Pa
     boxes[1].click()
     view.says("4 of 4 shown")
     assert everything.is_selected()
+    view.keys(Keys.ESCAPE)
+    assert not everything.is_displayed()
+
+
+def test_a_chosen_time_is_shown_as_long_as_it_is_chosen(browser: Any, tmp_path: Path) -> None:
+    make_log([(0, b"line %d\n" % i) for i in range(9)]).save(tmp_path / "x.html")
+    view = SavedPage(browser, tmp_path / "x.html")
+    view.one("[aria-label='from s']").send_keys("2")
+    view.says("7 of 9 shown")
+    view.one(".fdv-time").click()  # in its middle: it goes there
+    view.says("line 6 ")
+    assert view.one(".fdv-time b").is_displayed()
+    view.one(".fdv-chips button").click()
+    view.says("9 of 9 shown")
+    assert not view.one(".fdv-time b").is_displayed()
 
 
 def test_wrapped_lines_scroll_to_either_end(browser: Any, tmp_path: Path) -> None:
