@@ -21,10 +21,12 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 
 from .leaks import difference
-from .process import LOAD, end, private_env
+from .process import AWAIT_LOOK, CHANGES, LOAD, end, private_env
 from .wait import LIMIT_S, eventually
 
 _POLL_S = 0.2
+#: A kernel that takes longer to be cleaned is started again.
+_CLEAN_S = 10.0
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 Message = dict[str, Any]
@@ -295,14 +297,18 @@ class Kernel:
         assert reply.status == "ok", f"{code}\n{reply.traceback}"
         return reply
 
-    def value(self, expression: str) -> Any:
-        """Return the value of an expression in the kernel: plain data only."""
+    def value(self, expression: str, *, after: str = "", timeout: float = LIMIT_S) -> Any:
+        """Return the value of an expression in the kernel: plain data only.
+
+        The code ``after`` runs first; it must succeed.
+        """
         coded = (
             "__import__('base64').b64encode("
             f"repr({expression}).encode('utf-8', 'surrogatepass')).decode()"
         )
-        reply = self.run("", silent=True, user_expressions={"value": coded})
+        reply = self.run(after, silent=True, user_expressions={"value": coded}, timeout=timeout)
         assert reply.content is not None, "the kernel died"
+        assert reply.status == "ok", f"{after}\n{reply.traceback}"
         answer = reply.content["user_expressions"]["value"]
         assert answer["status"] == "ok", f"{expression}: {answer['ename']}: {answer['evalue']}"
         text = base64.b64decode(ast.literal_eval(answer["data"]["text/plain"]))
@@ -335,6 +341,15 @@ class Kernel:
 
     def load(self) -> Reply:
         return self.ok(LOAD)
+
+    def load_and_look(self) -> str:
+        """Load the extension; return what it says, also of what crashed kernels left."""
+        return self.load().shown + self.ok(AWAIT_LOOK, store_history=False).shown
+
+    def clean(self) -> list[str]:
+        """Empty the namespace. Return what else is not as it was at the first call."""
+        changes: list[str] = self.value(CHANGES, after="%reset -f", timeout=_CLEAN_S)
+        return changes
 
     def leak_baseline(self) -> None:
         """Remember what is open now."""

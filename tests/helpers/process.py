@@ -18,6 +18,14 @@ from .wait import LIMIT_S, eventually
 TESTS_DIR = Path(__file__).resolve().parent.parent
 REPO_DIR = TESTS_DIR.parent
 LOAD = "%load_ext ipyfdcapture"
+#: A cell that waits until the extension has looked for what crashed kernels left. What it found is
+#: said after this cell at the latest: `%load_ext` itself waits for a moment only.
+AWAIT_LOOK = (
+    "any(t.join() for t in __import__('threading').enumerate() if t.name == 'ipyfdcapture-crashes')"
+    " or None"
+)
+#: An expression: what a test has left changed.
+CHANGES = "__import__('helpers.state').state.changes()"
 #: Whether the system tells which process waits to read from what.
 TELLS_WHO_WAITS = os.path.exists("/proc/self/syscall")
 _HELPER = os.path.join("drain", "__main__.py")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers.fixtures import Rounds, Script
-from helpers.process import TESTS_DIR, run_file
+from helpers.process import AWAIT_LOOK, TESTS_DIR, run_file
 from helpers.wait import eventually
 
 RUN = TESTS_DIR / "scripts" / "bad_days" / "load_and_run.py"
@@ -57,7 +57,7 @@ def crash(directory: Path, **env: str) -> None:
 def test_damaged_recordings_are_read_with_care(script: Script, rounds: Rounds, seed: int) -> None:
     """A few with each change, for a minute by night."""
     name = "bad_days/damaged_recordings_are_read_with_care"
-    arguments = str(seed), str(rounds(0, full=60)), str(15)
+    arguments = str(seed), str(rounds(0, full=60)), str(6)
     assert script(name, *arguments, timeout=rounds(100, full=400)) == "end\n"
 
 
@@ -105,8 +105,8 @@ def test_recordings_of_kernels_that_never_come_back_go_by_age(tmp_path: Path) ->
     old = time.time() - 60 * 86400
     for file in kept(tmp_path)[:2]:
         os.utime(file, (old, old))
-    run(tmp_path, "import time")
-    eventually(lambda: len(kept(tmp_path)) == 1, "the end of those that are too old")
+    run(tmp_path, AWAIT_LOOK)
+    assert len(kept(tmp_path)) == 1
 
 
 def test_recordings_of_all_notebooks_take_no_more_than_the_limit(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_recordings_of_all_notebooks_take_no_more_than_the_limit(tmp_path: Path)
     newest = max(kept(tmp_path), key=lambda file: file.stat().st_mtime_ns)
     limit = 3 * sum(file.stat().st_size for file in newest.parent.iterdir()) // 2
     run(tmp_path, f"%config CaptureFd.keep_crashed_bytes = {limit}", "%reload_ext ipyfdcapture",
-        "import time; time.sleep(1)")  # fmt: skip
+        AWAIT_LOOK)  # fmt: skip
     assert kept(tmp_path) == [newest]
 
 
@@ -138,7 +138,7 @@ def test_what_lies_there_does_not_hold_up_the_load(tmp_path: Path) -> None:
         prune,
         "%reload_ext ipyfdcapture",
         "print('loaded')",
-        "held.set(); import time; time.sleep(2)",
+        f"held.set(); {AWAIT_LOOK}",
         "print('told')",
     )
     assert shown.index("loaded") < shown.rindex("a recording of a kernel") < shown.index("told")

@@ -280,7 +280,7 @@ class TestNothingIsLost:
             for i in range(200):
                 code = f"read line; for j in $(seq 20); do echo {i} $j; echo {i} $j >&2; done"
                 children.append(popen(shell(code), label=f"c{i}", stdin=subprocess.PIPE))
-            assert threading.active_count() == started <= threads + 1
+            assert threading.active_count() <= started <= threads + 1
             for child in children:
                 child.stdin.close()
             for child in children:

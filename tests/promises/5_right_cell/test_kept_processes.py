@@ -20,7 +20,7 @@ from helpers.fixtures import Rounds
 from helpers.kept import Flood, KeptProcess, assert_contiguous
 from helpers.leaks import open_fds
 from helpers.process import await_end, the_pump
-from helpers.wait import eventually
+from helpers.wait import LIMIT_S, eventually
 
 from ipyfdcapture import capture_fd
 from ipyfdcapture.capture.children.child import popen
@@ -40,7 +40,7 @@ def test_what_a_kept_process_writes_is_in_both_logs(drain: str) -> None:
             kept.write("out")
             kept.write("err", 2)
         kept.write("after")
-    assert first.wait(10)
+    assert first.wait(LIMIT_S)
     assert first.stdout == "between\nout\nafter\n"
     assert first.stderr == "err\n"
     # Two pipes have no order between them.
@@ -325,7 +325,7 @@ def test_a_new_helper_goes_on_with_what_a_thread_took_over() -> None:
                 kept.write(word)
             assert logs.text == f"{word}\n"
         assert first.text == "one\ntwo\nthree\n"
-    assert first.wait(10)
+    assert first.wait(LIMIT_S)
 
 
 def test_a_capture_with_another_drain_has_it_too() -> None:
@@ -337,7 +337,7 @@ def test_a_capture_with_another_drain_has_it_too() -> None:
                 kept.write(drain)
             assert logs.text == f"{drain}\n"
     assert first.text == "thread\nprocess\nthread\n"
-    assert first.wait(10)
+    assert first.wait(LIMIT_S)
     first.close()
     assert not any(t.name == "ipyfdcapture-drain" for t in threading.enumerate())
 
@@ -387,11 +387,11 @@ def test_captures_leave_nothing_behind_once_their_processes_have_ended(no_leaks:
         for _ in range(20):
             with capture_fd():
                 kept.write("x")
-    assert first.wait(10)
+    assert first.wait(LIMIT_S)
     first.close()
     del first
     gc.collect()
-    assert open_fds() == before
+    eventually(lambda: open_fds() == before, "the descriptors that there were")
 
 
 @DRAINS

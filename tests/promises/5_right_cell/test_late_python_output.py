@@ -10,6 +10,7 @@ import threading
 import pytest
 from helpers.kernel import Kernel
 from helpers.program import in_a_program
+from helpers.shown import has_text
 from helpers.wait import LIMIT_S
 
 from ipyfdcapture import capture_fd
@@ -165,14 +166,15 @@ def test_it_is_shown_under_its_own_cell_if_that_is_shown_live(kernel: Kernel) ->
         "thread = threading.Thread(target=lambda: (go.wait(30), print('late')))\n"
         "thread.start()"
     )
-    second = kernel.ok(
-        "%%capture_fd -v other\ngo.set(); thread.join()\nlogs.wait(20)\nimport time\nprint('next')"
-    )
-    third = kernel.ok("import time\nfor _ in range(10): time.sleep(0.05)")
+    messages = kernel.ok(
+        "%%capture_fd -v other\ngo.set(); thread.join()\nlogs.wait(20)\nprint('next')"
+    ).messages
+    if not has_text("late", first.msg_id)(messages):
+        messages += kernel.until(has_text("late", first.msg_id))
+    messages += kernel.ok("import time\nfor _ in range(10): time.sleep(0.05)").messages
     under = [
         message["parent_header"]["msg_id"]
-        for reply in (second, third)
-        for message in reply.messages
+        for message in messages
         if message["msg_type"] == "stream" and "late" in message["content"]["text"]
     ]
     assert under == [first.msg_id]

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from helpers.process import TESTS_DIR, private_env
+from helpers.shown import has_text
 from helpers.wait import LIMIT_S
 
 WAYS = [
@@ -121,7 +122,7 @@ def shout(line):
     called.set()
 with FdCapture(1, shout, {options}) as capture:
     os.write(1, b"hello\\n")
-    called.wait(10)
+    called.wait(60)
 assert capture.captured.text == "hello\\n", capture.captured.text
 """)
     assert reply.stream("stdout") == "shown: hello\n"
@@ -161,11 +162,11 @@ with capture_fd({options}, live_interval=0.01) as logs:
         time.sleep(0.02)
 """)
     assert kernel.value("logs.text") == "hello\n"
-    shown_late = kernel.ok("import time\nfor _ in range(10): time.sleep(0.05)")
+    messages = reply.messages
+    if not has_text(shown)(messages):
+        messages += kernel.until(has_text(shown))
+    messages += kernel.ok("import time\nfor _ in range(10): time.sleep(0.05)").messages
     text = "".join(
-        message["content"]["text"]
-        for each in (reply, shown_late)
-        for message in each.messages
-        if message["msg_type"] == "stream"
+        message["content"]["text"] for message in messages if message["msg_type"] == "stream"
     )
     assert text == shown
