@@ -9,7 +9,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Generic, TypeVar
 
+import pexpect
 import pytest
 
 TESTS_DIR = Path(__file__).resolve().parent
@@ -33,16 +35,31 @@ from helpers.process import check_python, check_script  # noqa: E402
 from helpers.terminal import Terminal  # noqa: E402
 from helpers.wait import LIMIT_S  # noqa: E402
 from helpers.without_linux import why_left_out  # noqa: E402
-from hypothesis import settings  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
-# No test measures time to pass or fail: one example may take long on a machine under load.
-settings.register_profile("ipyfdcapture", deadline=None)
+# No test measures time to pass or fail: one example may take long on a machine under load, and so
+# may its making. The same examples with each change, so that what fails has to do with it; others
+# each night.
+settings.register_profile(
+    "ipyfdcapture",
+    deadline=None,
+    derandomize=not FULL,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("ipyfdcapture")
+
+T = TypeVar("T", Kernel, Terminal)
 
 #: Longer than any script may take that a test runs: so it is the script that is told to be late.
 _TEST_LIMIT_S = 240
-
-
+#: Whoever asks for one of these meets IPython and ipykernel.
+_IPYTHON_FIXTURES = {
+    "_shared_kernel",
+    "_shared_terminal",
+    "python_env",
+    "start_kernel",
+    "start_terminal",
+}
 #: Where the first process of the session found its temporary files.
 _OUTER_TMPDIR = "IPYFDCAPTURE_TESTS_OUTER_TMPDIR"
 #: Workers for each core: the tests mostly wait (measured on 2 cores: 1,164 s without workers, 361 s
@@ -100,8 +117,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(tryfirst=True)  # before what follows chooses by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if not _IPYTHON_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.ipython)
         file = item.path.relative_to(TESTS_DIR).as_posix() if TESTS_DIR in item.path.parents else ""
         if why := why_left_out(file, item.name.partition("[")[0]):
             item.add_marker(pytest.mark.skip(reason=why))
@@ -127,11 +147,15 @@ def no_leaks() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def native(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Native:
+def workers_directory(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """One directory for all workers."""
     directory = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        directory = directory.parent  # that of all workers
-    directory /= "native"
+    return directory if worker_id == "master" else directory.parent
+
+
+@pytest.fixture(scope="session")
+def native(workers_directory: Path) -> Native:
+    directory = workers_directory / "native"
     directory.mkdir(exist_ok=True)
     return Native(directory)
 
@@ -163,58 +187,55 @@ def fresh_kernel(start_kernel: StartKernel) -> Kernel:
     return start_kernel()
 
 
-class _SharedKernel:
-    """One kernel for many tests, started again if one of them broke it."""
+class _Shared(Generic[T]):
+    """One kernel, or terminal, for many tests, started again if one of them broke it."""
 
-    def __init__(self, make_directory: Callable[[], Path]) -> None:
-        self._make_directory = make_directory
-        self._kernel: Kernel | None = None
+    def __init__(self, start: Callable[[], T]) -> None:
+        self._start = start
+        self._held: T | None = None
 
-    def get(self) -> Kernel:
-        if self._kernel is None:
-            kernel = Kernel(self._make_directory())
-            try:
-                kernel.load()
-                self._fds = kernel.value(_FDS)
-            except BaseException:
-                kernel.close()
-                raise
-            self._kernel = kernel
-        return self._kernel
+    def get(self) -> T:
+        if self._held is None:
+            self._held = self._start()
+            self.clean()  # which remembers how everything is
+        assert self._held is not None
+        return self._held
 
     def clean(self) -> None:
-        """Empty the namespace; a kernel that cannot be cleaned is thrown away."""
-        if self._kernel is None:
+        """Empty the namespace. What has left anything else changed is thrown away."""
+        if self._held is None:
             return
         try:
-            self._kernel.ok("%reset -f", timeout=10)
-            if self._kernel.value(_FDS) != self._fds:
-                self.drop()
-        except AssertionError:
+            is_as_before = self._held.clean() == []
+        except (AssertionError, OSError, ValueError, pexpect.ExceptionPexpect):
+            is_as_before = False  # it has ended, or does not answer
+        if not is_as_before:
             self.drop()
 
     def drop(self) -> None:
-        if self._kernel is not None:
-            self._kernel.close()
-            self._kernel = None
-
-
-#: Where the descriptors lead: a test after one that left a capture open would fail without fault.
-_FDS = (
-    "[__import__('os').fstat(1)[:3], __import__('os').fstat(2)[:3],"
-    " type(__import__('sys').stdout).__name__, type(__import__('sys').stderr).__name__]"
-)
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
 
 @pytest.fixture(scope="session")
-def _shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_SharedKernel]:
-    shared = _SharedKernel(lambda: tmp_path_factory.mktemp("shared-kernel"))
+def _shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Shared[Kernel]]:
+    def start() -> Kernel:
+        kernel = Kernel(tmp_path_factory.mktemp("shared-kernel"))
+        try:
+            kernel.load()
+        except BaseException:
+            kernel.close()
+            raise
+        return kernel
+
+    shared = _Shared(start)
     yield shared
     shared.drop()
 
 
 @pytest.fixture
-def kernel(_shared_kernel: _SharedKernel) -> Iterator[Kernel]:
+def kernel(_shared_kernel: _Shared[Kernel]) -> Iterator[Kernel]:
     """A kernel with the extension loaded and an empty namespace; shared between tests."""
     yield _shared_kernel.get()
     _shared_kernel.clean()
@@ -247,9 +268,23 @@ def start_terminal(tmp_path: Path) -> Iterator[StartTerminal]:
 
 
 @pytest.fixture
-def terminal(start_terminal: StartTerminal) -> Terminal:
-    """Terminal IPython with the extension loaded."""
+def fresh_terminal(start_terminal: StartTerminal) -> Terminal:
+    """Terminal IPython of the test's own, with the extension loaded."""
     return start_terminal()
+
+
+@pytest.fixture(scope="session")
+def _shared_terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Shared[Terminal]]:
+    shared = _Shared(lambda: Terminal(tmp_path_factory.mktemp("shared-terminal")))
+    yield shared
+    shared.drop()
+
+
+@pytest.fixture
+def terminal(_shared_terminal: _Shared[Terminal]) -> Iterator[Terminal]:
+    """Terminal IPython with the extension loaded and an empty namespace; shared between tests."""
+    yield _shared_terminal.get()
+    _shared_terminal.clean()
 
 
 @pytest.fixture

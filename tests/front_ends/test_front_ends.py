@@ -240,17 +240,20 @@ print([logs.text])
 """
 
 
+@pytest.mark.ipython
 def test_ipython_runs_commands_that_capture(tmp_path: Path) -> None:
     status, shown = _run_module(tmp_path, private_env(tmp_path), "IPython", "-c", COMMANDS)
     assert (status, shown) == (0, "[0, 'child\\n']\n['from the shell\\n']\n")
 
 
+@pytest.mark.ipython
 def test_ipython_runs_a_script_that_captures(tmp_path: Path) -> None:
     (tmp_path / "it.ipy").write_text(COMMANDS)
     status, shown = _run_module(tmp_path, private_env(tmp_path), "IPython", "it.ipy")
     assert (status, shown) == (0, "[0, 'child\\n']\n['from the shell\\n']\n")
 
 
+@pytest.mark.ipython
 def test_ipython_runs_a_notebook_cell_by_cell(tmp_path: Path) -> None:
     (tmp_path / "it.ipynb").write_text(WORKS)
     status, shown = _run_module(tmp_path, private_env(tmp_path), "IPython", "it.ipynb")
@@ -261,6 +264,7 @@ def test_ipython_runs_a_notebook_cell_by_cell(tmp_path: Path) -> None:
 # -- a kernel in the program itself ---------------------------------------------------------------
 
 
+@pytest.mark.ipython
 def test_an_in_process_kernel_captures(script: Script) -> None:
     shown = script("front_ends/an_in_process_kernel_captures")
     assert shown == "end\n"

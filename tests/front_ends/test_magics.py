@@ -141,6 +141,7 @@ def test_a_running_kernel_has_one_helper_and_it_goes_with_the_kernel(
 # -- what stays light -------------------------------------------------------------------------
 
 
+@pytest.mark.ipython
 def test_importing_the_package_imports_nothing_heavy(python: Python) -> None:
     loaded = python("import sys, ipyfdcapture\nprint(*sys.modules)").split()
     for heavy in (
@@ -174,6 +175,7 @@ LOADED = {
 }
 
 
+@pytest.mark.ipython
 def test_loading_the_extension_loads_no_more_than_it_needs(script: Script) -> None:
     loaded = set(script("magics/modules_that_loading_the_extension_loads").split())
     expected = {"ipyfdcapture"}
@@ -188,6 +190,7 @@ def test_a_kernel_loads_the_rest_before_the_next_cell(fresh_kernel: Kernel) -> N
     assert fresh_kernel.value(loaded) is True
 
 
+@pytest.mark.ipython
 def test_loading_the_extension_imports_nothing_heavy(script: Script) -> None:
     loaded = script("magics/loading_the_extension_imports_nothing_heavy").split()
     assert "ipyfdcapture.ipython.extension" in loaded
@@ -195,6 +198,7 @@ def test_loading_the_extension_imports_nothing_heavy(script: Script) -> None:
         assert heavy not in loaded
 
 
+@pytest.mark.ipython
 def test_a_platform_without_such_descriptors_is_told_in_one_line(script: Script) -> None:
     shown = script("magics/a_platform_without_such_descriptors_is_told_in_one_line")
     lines = shown.splitlines()

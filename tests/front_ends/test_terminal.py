@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 from helpers.fixtures import StartTerminal
@@ -68,12 +69,13 @@ def test_top_level_await_works(terminal: Terminal) -> None:
     assert terminal.value("logs.text") == repr("in\n")
 
 
-def test_an_interrupt_interrupts_and_restores(terminal: Terminal) -> None:
+def test_an_interrupt_interrupts_and_restores(terminal: Terminal, tmp_path: Path) -> None:
+    running = tmp_path / "running"
     terminal.send(
-        "%%capture_fd logs\nprint('before', flush=True)\nopen('running', 'w').close()\n"
-        "while True: pass"
+        "%%capture_fd logs\nprint('before', flush=True)\n"
+        f"open({str(running)!r}, 'w').close()\nwhile True: pass"
     )
-    eventually((terminal.directory / "running").exists, "the cell")
+    eventually(running.exists, "the cell")
     terminal.interrupt()
     assert "KeyboardInterrupt" in terminal.finish()
     assert terminal.value("logs.text") == repr("before\n")
@@ -153,7 +155,8 @@ def test_nothing_of_the_traceback_or_the_result_is_in_the_log(terminal: Terminal
     assert terminal.value("(logs.stdout, logs.stderr)") == repr(("", "e\n"))
 
 
-def test_leaving_ends_the_helper(terminal: Terminal) -> None:
+def test_leaving_ends_the_helper(fresh_terminal: Terminal) -> None:
+    terminal = fresh_terminal
     terminal.run("%%capture_fd logs\nprint('x')")
     helper = the_pump(terminal.pid)
     assert terminal.leave() == 0
@@ -163,7 +166,8 @@ def test_leaving_ends_the_helper(terminal: Terminal) -> None:
     assert left == []
 
 
-def test_an_exit_in_a_captured_cell_leaves_cleanly(terminal: Terminal) -> None:
+def test_an_exit_in_a_captured_cell_leaves_cleanly(fresh_terminal: Terminal) -> None:
+    terminal = fresh_terminal
     terminal.run("%%capture_fd logs\nprint('x')")
     helper = the_pump(terminal.pid)
     shown = terminal.run("%%capture_fd logs\nraise SystemExit(3)")
@@ -190,8 +194,9 @@ print("ends with", *size)
 """
 
 
-def test_a_terminal_of_a_capture_is_as_large_as_that_of_the_user(terminal: Terminal) -> None:
+def test_a_terminal_of_a_capture_is_as_large_as_that_of_the_user(fresh_terminal: Terminal) -> None:
     """Programs are told when it changes: the size is asked for at the signal alone."""
+    terminal = fresh_terminal
     (terminal.directory / "sizes.py").write_text(SIZES)
     terminal.run("import os, subprocess, sys")
     terminal.run("size = [os.environ.get(name) for name in ('COLUMNS', 'LINES')]")
@@ -211,9 +216,10 @@ def test_a_terminal_of_a_capture_is_as_large_as_that_of_the_user(terminal: Termi
 
 
 def test_a_terminal_of_a_labelled_child_is_as_large_as_that_of_the_user(
-    terminal: Terminal,
+    fresh_terminal: Terminal,
 ) -> None:
     """In a capture, whether that has terminals of its own or not, and without one."""
+    terminal = fresh_terminal
     (terminal.directory / "sizes.py").write_text(SIZES)
     terminal.run("import sys; from ipyfdcapture import popen, run_all")
     terminal.run("child = [sys.executable, 'sizes.py']")

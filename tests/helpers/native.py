@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from .tools import tool_environment
+from .workers_lock import one_worker_at_a_time
 
 _SCRIPTS = sysconfig.get_path("scripts")
 _SOURCES = Path(__file__).resolve().parent.parent / "native"
@@ -64,7 +62,7 @@ class Native:
         pytest.importorskip("numpy")
         _python_headers()
         directory = self.directory / f"f2py-{name}"
-        with self._one_at_a_time(directory.name):
+        with one_worker_at_a_time(self.directory, directory.name):
             if not directory.exists():
                 for tool in ("gfortran", "meson", "ninja"):
                     _find(tool, f"{name}.f90")
@@ -85,20 +83,13 @@ class Native:
         found = _find(compiler, name + suffix)
         suffix_of_target = suffix_of_target or (".so" if "-shared" in flags else "")
         target = self.directory / (name + suffix_of_target)
-        with self._one_at_a_time(target.name):
+        with one_worker_at_a_time(self.directory, target.name):
             if not target.exists():
                 command = [found, *flags, "-o", str(target), str(_SOURCES / (name + suffix))]
                 if compiler.startswith("g") and compiler != "go":
                     command += ["-O2", "-lpthread"]
                 self._run(command, cwd=self.directory)
         return str(target)
-
-    @contextlib.contextmanager
-    def _one_at_a_time(self, name: str) -> Iterator[None]:
-        """Keep other workers from building the same until this is done."""
-        with open(self.directory / f"{name}.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
     def _run(self, command: list[str], cwd: Path) -> None:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=_environment())

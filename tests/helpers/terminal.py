@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 import termios
@@ -11,7 +12,7 @@ from pathlib import Path
 import IPython
 import pexpect
 
-from .process import LOAD, end, private_env
+from .process import CHANGES, LOAD, end, private_env
 from .wait import LIMIT_S, eventually
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>]|\r")
@@ -101,6 +102,12 @@ class Terminal:
         found = re.search(r"<<(.*)>>", shown, re.S)
         assert found, shown
         return found.group(1).replace("\n", "")
+
+    def clean(self) -> list[str]:
+        """Empty the namespace. Return what else is not as it was at the first call."""
+        self.run("%reset -f")
+        changes: list[str] = ast.literal_eval(self.value(CHANGES))
+        return changes
 
     def leave(self) -> int | None:
         """Type ``exit``; return the status of the process."""

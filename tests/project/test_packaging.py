@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from helpers.fixtures import FULL
+from helpers.workers_lock import one_worker_at_a_time
 
 import ipyfdcapture
 
@@ -50,14 +51,17 @@ def files_in(*places: str) -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(workers_directory: Path) -> Path:
     """A directory with the wheel and the source distribution."""
     for name in ("build", "hatchling", "hatch_fancy_pypi_readme"):
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed")
-    place = tmp_path_factory.mktemp("dist")
-    # The wheel is built from the source distribution, as an installer without wheels would.
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", place, ROOT, cwd=place)
+    place = workers_directory / "dist"
+    with one_worker_at_a_time(workers_directory, "dist"):
+        if not list(place.glob("*.whl")):
+            place.mkdir(exist_ok=True)
+            # The wheel is built from the source distribution, as an installer without wheels would.
+            run(sys.executable, "-m", "build", "--no-isolation", "--outdir", place, ROOT, cwd=place)
     return place
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from helpers.fixtures import Script, StartKernel
 from helpers.kernel import Kernel
-from helpers.process import await_end, is_gone, pumps, the_pump
+from helpers.process import await_end, end_process, is_gone, pumps, the_pump
 from helpers.wait import eventually
 
+StartServer = Callable[..., "Server"]
 DRAINS = pytest.mark.parametrize("drain", ["process", "thread"])
 
 #: A server that says what it is told through a named pipe, and ends when nobody holds that.
@@ -25,22 +26,23 @@ class Server:
     It is an orphan in a session of its own: ipykernel ends its children when it ends.
     """
 
-    def __init__(self, kernel: Kernel, options: str = "") -> None:
-        path = kernel.directory / "told"
+    def __init__(self, kernel: Kernel, directory: Path, options: str = "") -> None:
+        path, pid = directory / "told", directory / "server-pid"
         os.mkfifo(path)
-        self._told = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        self._told: int | None = os.open(path, os.O_RDWR | os.O_NONBLOCK)
         server = SERVER.format(pipe=path)
         kernel.ok(
             f"%%capture_fd -v logs {options}\nimport subprocess\nprint('cell')\n"
-            f"subprocess.run(['sh', '-c', '(\"$0\" \"$@\" & echo $! > server-pid)',"
+            f"subprocess.run(['sh', '-c', '(\"$0\" \"$@\" & echo $! > {pid})',"
             f" 'setsid', 'sh', '-c', {server!r}], stdin=subprocess.DEVNULL)"
         )
-        self.pid = int((kernel.directory / "server-pid").read_text())
+        self.pid = int(pid.read_text())
 
     def tell(self, text: str) -> None:
         eventually(lambda: self._write(text.encode() + b"\n"), "the server to read")
 
     def _write(self, line: bytes) -> int:
+        assert self._told is not None
         try:
             return os.write(self._told, line)
         except BlockingIOError:
@@ -51,29 +53,47 @@ class Server:
         return not is_gone(self.pid)
 
     def end(self) -> None:
-        os.close(self._told)
+        """Let it come to its end."""
+        if self._told is not None:
+            os.close(self._told)
+            self._told = None
 
     def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
+        """Kill it, unless it was let come to its end."""
+        if self._told is not None:
+            end_process(self.pid)
+            await_end(self.pid)
+        self.end()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Start a server in a kernel, which ends with the test."""
+    started: list[Server] = []
+
+    def start(kernel: Kernel, options: str = "") -> Server:
+        started.append(Server(kernel, tmp_path, options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.kill()
 
 
 @DRAINS
 def test_the_end_of_a_cell_does_not_wait_for_a_child_that_lives_on(
-    start_kernel: StartKernel, drain: str
+    kernel: Kernel, start_server: StartServer, drain: str
 ) -> None:
-    kernel = start_kernel()
-    server = Server(kernel, f"--drain {drain}")
+    server = start_server(kernel, f"--drain {drain}")
     assert server.lives
     assert kernel.value("(logs.stdout, logs.complete)") == ("cell\n", False)
-    server.kill()
 
 
 @DRAINS
 def test_late_output_is_recorded_in_the_capture_that_started_the_child(
-    start_kernel: StartKernel, drain: str
+    kernel: Kernel, start_server: StartServer, drain: str
 ) -> None:
-    kernel = start_kernel()
-    server = Server(kernel, f"--drain {drain}")
+    server = start_server(kernel, f"--drain {drain}")
     server.tell("one")
     eventually(lambda: kernel.value("logs.stdout") == "cell\nserver one\n", "the late line")
     kernel.ok(f"%%capture_fd -v other --drain {drain}\nprint('another cell')")
@@ -92,37 +112,35 @@ def test_late_output_is_recorded_in_the_capture_that_started_the_child(
 
 
 @DRAINS
-def test_waiting_has_a_limit(start_kernel: StartKernel, drain: str) -> None:
-    kernel = start_kernel()
-    server = Server(kernel, f"--drain {drain}")
+def test_waiting_has_a_limit(kernel: Kernel, start_server: StartServer, drain: str) -> None:
+    server = start_server(kernel, f"--drain {drain}")
     assert kernel.value("logs.wait(0.05)") is False
     assert kernel.value("logs.wait(0)") is False
     assert kernel.value("logs.complete") is False
     assert server.lives
-    server.kill()
 
 
-def test_waiting_can_be_interrupted(start_kernel: StartKernel) -> None:
-    kernel = start_kernel()
-    server = Server(kernel)
-    asked = kernel.send("open('running', 'w').close()\nlogs.wait()")
-    kernel.await_file("running")
+def test_waiting_can_be_interrupted(
+    kernel: Kernel, start_server: StartServer, tmp_path: Path
+) -> None:
+    server = start_server(kernel)
+    running = tmp_path / "running"
+    asked = kernel.send(f"open({str(running)!r}, 'w').close()\nlogs.wait()")
+    eventually(running.exists, "the cell")
     kernel.interrupt()
     reply = kernel.finish(asked)
     assert reply.status == "error" and reply.error[0] == "KeyboardInterrupt"
     kernel.ok("%%capture_fd -v other\nprint('x')")
     assert kernel.value("other.text") == "x\n"
     assert server.lives
-    server.kill()
 
 
 @DRAINS
 @pytest.mark.parametrize("release", ["logs.close()", "del logs, _logs\nimport gc\ngc.collect()"])
 def test_letting_go_of_the_log_does_not_harm_the_child(
-    start_kernel: StartKernel, drain: str, release: str
+    kernel: Kernel, start_server: StartServer, drain: str, release: str
 ) -> None:
-    kernel = start_kernel()
-    server = Server(kernel, f"--drain {drain}")
+    server = start_server(kernel, f"--drain {drain}")
     kernel.ok(release)
     for n in range(200):
         server.tell("x" * 1000 + str(n))
@@ -131,9 +149,11 @@ def test_letting_go_of_the_log_does_not_harm_the_child(
     assert kernel.ok("'alive'").result == "'alive'"
 
 
-def test_a_server_outlives_further_captures_and_reloading(start_kernel: StartKernel) -> None:
+def test_a_server_outlives_further_captures_and_reloading(
+    start_kernel: StartKernel, start_server: StartServer
+) -> None:
     kernel = start_kernel()
-    server = Server(kernel)
+    server = start_server(kernel)
     for n in range(20):
         kernel.ok(f"%%capture_fd -v other\nprint({n})")
         server.tell(str(n))
@@ -150,10 +170,10 @@ def test_a_server_outlives_further_captures_and_reloading(start_kernel: StartKer
 
 @pytest.mark.parametrize("ending", ["in peace", "killed"])
 def test_a_server_outlives_its_kernel_and_is_never_killed_by_a_broken_pipe(
-    start_kernel: StartKernel, ending: str
+    start_kernel: StartKernel, start_server: StartServer, ending: str
 ) -> None:
     kernel = start_kernel()
-    server = Server(kernel)
+    server = start_server(kernel)
     helper = the_pump(kernel.pid)
     if ending == "killed":
         kernel.kill()
@@ -172,9 +192,10 @@ def test_a_server_outlives_its_kernel_and_is_never_killed_by_a_broken_pipe(
 
 def test_after_the_end_of_its_kernel_a_server_writes_to_the_original_descriptor(
     start_kernel: StartKernel,
+    start_server: StartServer,
 ) -> None:
     kernel = start_kernel()
-    server = Server(kernel)
+    server = start_server(kernel)
     server.tell("in the recording")
     eventually(lambda: "in the recording" in kernel.value("logs.stdout"), "the late line")
     kernel.kill()
@@ -237,9 +258,10 @@ def test_a_thread_that_lives_on_holds_up_nobody_and_prints_into_the_log_of_its_c
     assert "late" not in reply.stream("stdout")
 
 
-def test_the_length_of_the_log_grows_with_what_a_child_writes(start_kernel: StartKernel) -> None:
-    kernel = start_kernel()
-    server = Server(kernel)
+def test_the_length_of_the_log_grows_with_what_a_child_writes(
+    kernel: Kernel, start_server: StartServer
+) -> None:
+    server = start_server(kernel)
     lengths = []
     for n in range(5):
         server.tell(str(n))
@@ -250,23 +272,20 @@ def test_the_length_of_the_log_grows_with_what_a_child_writes(start_kernel: Star
             )
         )
     assert lengths == [2, 3, 4, 5, 6]
-    server.kill()
 
 
-def test_many_survivors_at_once_are_each_recorded_in_their_own_log(fresh_kernel: Kernel) -> None:
-    fresh_kernel.ok("import subprocess\nall_logs, children = [], []")
+def test_many_survivors_at_once_are_each_recorded_in_their_own_log(kernel: Kernel) -> None:
+    kernel.ok("import subprocess\nall_logs, children = [], []")
     for n in range(12):
-        fresh_kernel.ok(
+        kernel.ok(
             f"%%capture_fd -v one\n"
             f"children.append(subprocess.Popen(['sh', '-c', 'read x; echo late {n}'],"
             " stdin=subprocess.PIPE))"
         )
-        fresh_kernel.ok("all_logs.append(one)")
-    fresh_kernel.ok("for child in children: child.communicate(b'go\\n', timeout=30)")
-    assert fresh_kernel.value("all(log.wait(30) for log in all_logs)")
-    assert fresh_kernel.value("[log.stdout for log in all_logs]") == [
-        f"late {n}\n" for n in range(12)
-    ]
+        kernel.ok("all_logs.append(one)")
+    kernel.ok("for child in children: child.communicate(b'go\\n', timeout=30)")
+    assert kernel.value("all(log.wait(30) for log in all_logs)")
+    assert kernel.value("[log.stdout for log in all_logs]") == [f"late {n}\n" for n in range(12)]
 
 
 def test_a_writer_that_never_pauses_does_not_keep_the_cell_from_ending(kernel: Kernel) -> None:

@@ -15,7 +15,7 @@ from helpers.process import await_end, end_process, is_gone, pumps, the_pump
 from helpers.wait import eventually
 
 
-@pytest.mark.parametrize(("kind", "kills"), [("lines", 40), ("blocks", 20), ("terminals", 10)])
+@pytest.mark.parametrize(("kind", "kills"), [("lines", 15), ("blocks", 8), ("terminals", 5)])
 def test_kills_amid_a_flood_lose_nothing(
     script: Script, native: Native, rounds: Rounds, kind: str, kills: int
 ) -> None:

@@ -112,6 +112,7 @@ def test_native_output_goes_to_the_widget_too(kernel: Kernel, way: str | None) -
     ]
 
 
+@pytest.mark.ipython
 def test_a_notebook_keeps_in_the_widget_what_was_printed_there(tmp_path: Path) -> None:
     pytest.importorskip("ipywidgets")
     nbformat = pytest.importorskip("nbformat")

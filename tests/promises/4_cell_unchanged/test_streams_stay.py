@@ -3,6 +3,7 @@ them, put in their place or wrapped around them in one cell works in the cells t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,23 +19,28 @@ WAYS = {
 
 
 @pytest.fixture(params=WAYS)
-def line(request: pytest.FixtureRequest, fresh_kernel: Kernel) -> str:
+def line(request: pytest.FixtureRequest, kernel: Kernel) -> Iterator[str]:
     """The first line of a captured cell; or none, with every cell captured."""
     if request.param == "every_cell":
-        fresh_kernel.ok("%capture_fd --every-cell")
-    return WAYS[request.param]
+        kernel.ok("%capture_fd --every-cell")
+    yield WAYS[request.param]
+    if request.param == "every_cell":
+        kernel.ok("%capture_fd --off\n__import__('ipyfdcapture').history.clear()")
 
 
-def shown_anywhere(reply: Reply) -> str:
-    """Return what was shown as stdout meanwhile, under whichever cell.
+def shown_anywhere(reply: Reply, *before: Reply) -> str:
+    """Return what was shown as stdout meanwhile, under this cell or one of those before.
 
     ipykernel tells ``sys.stdout`` which cell is running. What the user put there does not pass it
     on, so that the text comes under an earlier one, captured or not.
     """
+    cells = {each.msg_id for each in (reply, *before)}
     return "".join(
         message["content"]["text"]
         for message in reply.messages
-        if message["msg_type"] == "stream" and message["content"]["name"] == "stdout"
+        if message["msg_type"] == "stream"
+        and message["content"]["name"] == "stdout"
+        and message["parent_header"].get("msg_id") in cells
     )
 
 
@@ -45,10 +51,7 @@ FACTS = (
 )
 
 
-def test_the_objects_and_what_they_are_is_the_same_in_the_cell(
-    fresh_kernel: Kernel, line: str
-) -> None:
-    kernel = fresh_kernel
+def test_the_objects_and_what_they_are_is_the_same_in_the_cell(kernel: Kernel, line: str) -> None:
     kernel.ok("import sys")
     before = kernel.value(FACTS)
     kernel.ok(f"{line}inside = {FACTS}")
@@ -72,7 +75,7 @@ KEPT = {
     "a logging handler": (
         "import logging\nlog = logging.getLogger('kept')\n"
         "log.addHandler(logging.StreamHandler(sys.stdout))",
-        "log.warning('a')",
+        "log.warning('a')\nlog.handlers.clear()",
         "a\n",
     ),
     "print as a partial": (
@@ -97,12 +100,10 @@ KEPT = {
 
 @pytest.mark.parametrize(("keep", "use", "shown"), KEPT.values(), ids=KEPT)
 def test_what_a_captured_cell_keeps_of_a_stream_works_in_later_cells(
-    fresh_kernel: Kernel, line: str, keep: str, use: str, shown: str
+    kernel: Kernel, line: str, keep: str, use: str, shown: str
 ) -> None:
-    kernel = fresh_kernel
-    kernel.ok("import sys")
-    kernel.ok(f"{line}{keep}")
-    assert shown_anywhere(kernel.ok(use)) == shown
+    before = [kernel.ok("import sys"), kernel.ok(f"{line}{keep}")]
+    assert shown_anywhere(kernel.ok(use), *before) == shown
     assert kernel.ok("print('next')").stream("stdout") == "next\n"
     assert "child" in kernel.ok("!echo child").stream("stdout")
     kernel.ok("%%capture_fd -v again\nprint('captured')")
@@ -157,15 +158,16 @@ sys.stdout = Plain(Both(sys.stdout))
 
 @pytest.mark.parametrize("put", OWN.values(), ids=OWN)
 def test_what_a_cell_puts_in_the_place_of_a_stream_stays_and_is_captured_through(
-    fresh_kernel: Kernel, line: str, put: str, tmp_path: Path
+    kernel: Kernel, line: str, put: str, tmp_path: Path
 ) -> None:
-    kernel = fresh_kernel
     path = tmp_path / "own.log"
     if "__slots__" in put and kernel.value("hasattr(get_ipython(), '_tee')"):
         pytest.skip("IPython 9 and later need a stream that takes attributes")
-    kernel.ok("import sys; original = sys.stdout")
-    kernel.ok(line + put.format(path=str(path)) + "print('one')")
-    assert shown_anywhere(kernel.ok("print('two')")) == "two\n"
+    before = [
+        kernel.ok("import sys; original = sys.stdout"),
+        kernel.ok(line + put.format(path=str(path)) + "print('one')"),
+    ]
+    assert shown_anywhere(kernel.ok("print('two')"), *before) == "two\n"
     reply = kernel.ok("%%capture_fd -v logs\nprint('three')")
     assert (reply.stream("stdout"), kernel.value("logs.text")) == ("", "three\n")
     assert path.read_text() == "one\ntwo\nthree\n"
@@ -173,10 +175,7 @@ def test_what_a_cell_puts_in_the_place_of_a_stream_stays_and_is_captured_through
     assert kernel.ok("print('four')").stream("stdout") == "four\n"
 
 
-def test_a_stream_in_memory_that_a_cell_puts_in_place_stays(
-    fresh_kernel: Kernel, line: str
-) -> None:
-    kernel = fresh_kernel
+def test_a_stream_in_memory_that_a_cell_puts_in_place_stays(kernel: Kernel, line: str) -> None:
     kernel.ok("import io, sys; original = sys.stdout, sys.stderr")
     kernel.ok(f"{line}sys.stdout = mine = io.StringIO(); sys.stderr = errors = io.StringIO()")
     reply = kernel.ok("print('x')\nprint('y', file=sys.stderr)")

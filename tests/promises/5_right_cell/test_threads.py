@@ -1137,7 +1137,7 @@ class TestManyAtOnce:
     ) -> None:
         """The case that broke others: no leak, no mix-up, no deadlock in 10,000 sessions."""
         workers = 8
-        sessions = rounds(2_000, full=10_000) // workers
+        sessions = rounds(1_000, full=10_000) // workers
         finished = threading.Event()
         counts: dict[str, int] = {}
         alive: weakref.WeakSet[Any] = weakref.WeakSet()

@@ -729,6 +729,7 @@ def test_a_view_takes_late_output_and_then_rests(kernel: Kernel, gate: Gate) -> 
     kernel.until(has_drawn("2 lines .* later$"))
 
 
+@pytest.mark.ipython
 def test_executing_a_notebook_keeps_the_final_state(tmp_path: Path) -> None:
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
@@ -1213,8 +1214,8 @@ def test_a_display_does_not_wait_for_a_function(kernel: Kernel, gate: Gate) -> N
 # -- in the terminal ----------------------------------------------------------------------------
 
 
-def test_the_terminal_shows_output_as_it_comes(terminal: Terminal) -> None:
-    gate = Gate(terminal.directory)
+def test_the_terminal_shows_output_as_it_comes(terminal: Terminal, tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
     terminal.send(
         f"%%capture_fd --live -v logs\nimport os\n_ = os.system('echo first')\n{gate.wait}\n"
         "print('second')\n6 * 7"
@@ -1237,8 +1238,9 @@ def test_a_flood_in_the_terminal_is_bounded_as_in_a_notebook(terminal: Terminal)
     assert terminal.value("len(logs)") == "5000"
 
 
-def test_in_the_terminal_a_bar_may_move_for_long(terminal: Terminal) -> None:
+def test_in_the_terminal_a_bar_may_move_for_long(fresh_terminal: Terminal) -> None:
     """What is drawn over is no flood: within a line, and of several lines."""
+    terminal = fresh_terminal
     terminal.run("%config CaptureFd.live_max_bytes = 1000")
     terminal.run("%config CaptureFd.live_max_lines = 20")
     shown = terminal.run(
@@ -1251,8 +1253,10 @@ def test_in_the_terminal_a_bar_may_move_for_long(terminal: Terminal) -> None:
     assert "in all" not in shown and shown.rstrip().endswith("299 of several\nthe end")
 
 
-def test_the_terminal_shows_the_last_lines_and_folds_them(terminal: Terminal) -> None:
-    gate = Gate(terminal.directory)
+def test_the_terminal_shows_the_last_lines_and_folds_them(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path)
     terminal.send(
         f"%%capture_fd --tail 2 -v logs\nfor i in range(8): print('line', i)\n"
         f"print('\\x1b[32mline 8\\x1b[0m')\n{gate.wait}"
@@ -1264,7 +1268,8 @@ def test_the_terminal_shows_the_last_lines_and_folds_them(terminal: Terminal) ->
     assert "line 0" not in shown
 
 
-def test_a_view_in_the_terminal_leaves_no_descriptor_behind(terminal: Terminal) -> None:
+def test_a_view_in_the_terminal_leaves_no_descriptor_behind(fresh_terminal: Terminal) -> None:
+    terminal = fresh_terminal
     terminal.run("%%capture_fd --tail 2 logs\nprint('warm')")
     terminal.run("del logs, _logs")
     terminal.run("import helpers.leaks as leaks")
@@ -1278,8 +1283,8 @@ def test_a_view_in_the_terminal_leaves_no_descriptor_behind(terminal: Terminal) 
     assert terminal.value("left") == "[]"
 
 
-def test_the_terminal_shows_progress(terminal: Terminal) -> None:
-    gate = Gate(terminal.directory)
+def test_the_terminal_shows_progress(terminal: Terminal, tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
     terminal.send(f"%%capture_fd --progress -v logs\nprint('step 1')\n{gate.wait}\nprint('step 2')")
     terminal.expect("step 1")
     gate.open()
@@ -1299,6 +1304,7 @@ def test_in_the_terminal_a_traceback_and_the_last_lines_are_both_there(
     assert re.search(r"RuntimeError: no convergence\s+" + kept, screen)
 
 
+@pytest.mark.ipython
 def test_where_nothing_can_be_redrawn_the_end_state_is_printed_once(python: Python) -> None:
     shown = python(
         """
