@@ -20,7 +20,10 @@ from helpers.notebook import NotebookServer
 from helpers.process import REPO_DIR
 from helpers.wait import LIMIT_S, eventually
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+pytestmark = [
+    pytest.mark.ipython,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+]
 
 SETUP = """\
 %load_ext ipyfdcapture

@@ -24,6 +24,7 @@ from helpers.wait import LIMIT_S, eventually
 for package in ("selenium", "jupyterlab", "notebook", "anywidget"):
     pytest.importorskip(package)
 pytestmark = [
+    pytest.mark.ipython,
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
     pytest.mark.timeout(240),
 ]

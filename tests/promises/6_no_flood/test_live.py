@@ -977,6 +977,7 @@ class TestInPython:
         with pytest.raises(ValueError, match="live must be"):
             capture_fd(live=live)
 
+    @pytest.mark.ipython
     def test_the_notebook_is_refused_where_there_is_none(self) -> None:
         with pytest.raises(ValueError, match="needs a Jupyter kernel"):
             capture_fd(live="iopub")
