@@ -15,6 +15,9 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 _OURS = os.path.dirname(__file__) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
+#: Where functions are that stand in for others, such as `os.write`: an error in them is never ours.
+_STAND_INS = os.path.join(_PACKAGE, "output", ""), os.path.join(_PACKAGE, "system", "replacing.py")
 #: IPython's frames between the user's line and ours.
 _CALLS = ("run_line_magic", "run_cell_magic")
 _SHELL = sys.modules[InteractiveShell.__module__].__file__
@@ -36,20 +39,29 @@ def without_our_frames(*args: Any, **kwargs: Any) -> Iterator[None]:
 
 
 def _trim(traceback: TracebackType | None) -> None:
-    """Take our frames out of a traceback; not those at its end, where the error is ours."""
+    """Take our frames out of a traceback.
+
+    Not those at its end, where the error is ours, unless they only stand in for others.
+    """
     while traceback is not None:
         rest = traceback.tb_next
         while rest is not None and _is_shells(rest) and rest.tb_next and _is_ours(rest.tb_next):
             rest = rest.tb_next
+        is_others = True
         while rest is not None and _is_ours(rest):
+            is_others = is_others and _stands_in(rest)
             rest = rest.tb_next
-        if rest is not None:
+        if rest is not None or is_others:
             traceback.tb_next = rest
         traceback = traceback.tb_next
 
 
 def _is_ours(traceback: TracebackType) -> bool:
-    return traceback.tb_frame.f_code.co_filename.startswith(_OURS)
+    return traceback.tb_frame.f_code.co_filename.startswith((_OURS, *_STAND_INS))
+
+
+def _stands_in(traceback: TracebackType) -> bool:
+    return traceback.tb_frame.f_code.co_filename.startswith(_STAND_INS)
 
 
 def _is_shells(traceback: TracebackType) -> bool:

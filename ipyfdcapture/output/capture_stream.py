@@ -170,7 +170,7 @@ def make_write(
     Returns
     -------
     function
-        Writes text. In contexts without the mark it calls ``otherwise``.
+        Writes text. In contexts without the mark, and for what is no text, calls ``otherwise``.
     function
         Has the other call ``otherwise`` always, from now on: somebody may keep it.
     """
@@ -181,7 +181,8 @@ def make_write(
     mark_here: Callable[[], object] = _nothing if otherwise is None else in_context.get
 
     def write(text: str, /) -> Any:
-        if mark_here() is not mark:
+        # What is no text is refused in the words of the stream that it is written to.
+        if mark_here() is not mark or (type(text) is not str and otherwise is not None):
             return otherwise(text)  # type: ignore[misc]
         if order.last is not stream:
             order.take(stream)

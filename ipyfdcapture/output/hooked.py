@@ -248,6 +248,8 @@ def pass_by_record(stream: Any, name: str) -> Swap | None:
         # Somebody has kept it, or what is written has been past all captures.
         if not swap.is_active or _is_watcher(stream):
             return type(stream).write(stream, text)
+        if not isinstance(text, str):
+            return swap.original(text)
         return write_routed(name, swap.original, text)
 
     swap.put(write)

@@ -80,6 +80,13 @@ FAILING = {
     "an unknown cell magic": "%%no_such_magic\nbody",
     "a usage error of a magic": "%alias",
     "a failing bash body": "%%bash\necho out\nexit 3",
+    "a question that nobody answers": "input('name? ')",
+    "a refused write": "import os\nos.write(10**6, b'x')",
+    "no text": "import sys\nsys.stdout.write(5)",
+    "a thread that is started twice": "import threading\n"
+    "t = threading.Thread(target=int)\nt.start()\nt.start()",
+    "a call to a pool that is shut down": "from concurrent.futures import ThreadPoolExecutor\n"
+    "p = ThreadPoolExecutor(1)\np.shutdown()\np.submit(int)",
     "a group of errors": "import sys\n"
     "raise (ExceptionGroup('g', [ValueError(1)]) if sys.version_info >= (3, 11) else "
     "ValueError(1))",
