@@ -103,7 +103,6 @@ class Finder:
         self._columns.clear()
         for key in keys:
             self.ask(key)
-        self._ask_timeline()
 
     def close(self) -> None:
         """End the process; what was found is kept."""
@@ -162,8 +161,8 @@ class Finder:
 
     def _ask_timeline(self) -> None:
         reading = self._reading
-        if self._timelines or reading is None or len(reading.lines) < 2 or self._started() is None:
-            return
+        if self._timelines or reading is None or len(reading.lines) < 2 or self.scan is None:
+            return  # once there is a process, it is asked
         start, stop = time_range(reading)
         task = self._new_task()
         self._timelines[task] = ((start - reading.started) / 1e9, (stop - start) / 1e9)
@@ -205,6 +204,7 @@ class Finder:
             with contextlib.suppress(OSError):
                 self.scan = Scan()
                 self._open(reset=True)
+                self._ask_timeline()
         return self.scan
 
     def _open(self, reset: bool) -> None:

@@ -89,6 +89,7 @@ class Session:
         self.shown = Shown(self.finder, search, Filter(level=level))
         self._send = send
         self._reading: Reading | None = None
+        self._is_begun = False  # whether something is looked for
         self._follows = False
         self._selected: Sequence[int] = range(0)  # positions
         self._set_by: dict[type, int] = {}  # the id of the last request of each of `_SETTINGS`
@@ -109,6 +110,8 @@ class Session:
             with self.lock:
                 if not isinstance(request, Bye):
                     self._open()
+                if not isinstance(request, Bye | Info) or self.shown.is_narrowed:
+                    self.begin()
                 reply |= self._answer(request, reply.get("re", 0))
         except BadRequest as error:
             reply["error"] = str(error)
@@ -116,11 +119,27 @@ class Session:
             reply["gone"] = str(error)
         return reply
 
+    def begin(self) -> None:
+        """Have levels looked for, and what else is wanted.
+
+        To start the process for that takes longer than to read the first lines: the view gets
+        those before.
+        """
+        with self.lock:
+            if self._reading is None:
+                return
+            if not self._is_begun:
+                self._is_begun = True
+                self.finder.ask(LEVELS)
+                self.shown.begin()
+            self._waiter.wake()
+
     def push(self) -> None:
         """Send how things stand, unasked, with the last lines."""
         with self.lock:
             try:
                 self._open()
+                self.begin()
                 self.tell(grown=True, more=self._description())
             except Gone as error:
                 self.say_gone(str(error))
@@ -130,6 +149,7 @@ class Session:
         with self.lock:
             try:
                 reading = self._open()
+                self.begin()
             except Gone as error:
                 raise ValueError(str(error)) from None
             return self.log._narrowed(self.shown.lines(self._selected), reading)
@@ -170,6 +190,7 @@ class Session:
         """Let go of the log and of the scan process; the next request takes them up again."""
         self.finder.close()
         self._reading = None
+        self._is_begun = False
 
     def tell(self, grown: bool = False, more: dict[str, Any] | None = None) -> None:
         """Send how things stand; where the log has ``grown`` and is followed, its last lines."""
@@ -201,9 +222,6 @@ class Session:
             raise Gone("the viewer was closed")
         if self._reading is None:
             self.look()
-            self.finder.ask(LEVELS)
-            self.shown.begin()
-        self._waiter.wake()
         assert self._reading is not None
         return self._reading
 
@@ -400,7 +418,7 @@ class Session:
             "shown": self.shown.count,
             "filtered": self.shown.known,
             "is_complete": self.is_complete,
-            "is_final": self.is_complete and self.finder.has_told_all,
+            "is_final": self.is_complete and self._is_begun and self.finder.has_told_all,
             "state": summary.state,
             "phrases": summary.phrases(),
             "levels": serious.counts,

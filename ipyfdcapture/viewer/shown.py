@@ -134,6 +134,11 @@ class Shown:
         return None if self.search is None else Key("search", self.search)
 
     @property
+    def is_narrowed(self) -> bool:
+        """Whether something is to be found before it is known what is shown."""
+        return bool(self._wanted())
+
+    @property
     def count(self) -> int:
         """How many lines are shown."""
         return len(self.positions) if self._mask is None else self._mask.count

@@ -184,7 +184,8 @@ class LogView:
             pusher, self._pusher = self._pusher, None
         if pusher is not None:  # the view speaks: its own session goes on
             pusher.close()
-        reply = self._session(view).handle(content)
+        session = self._session(view)
+        reply = session.handle(content)
         if content.get("do") == "bye":
             with self._lock:
                 self._sessions.pop(view, None)
@@ -193,6 +194,7 @@ class LogView:
             self._send(view, reply)
             reply = {"goto": self._goto}
         self._send(view, reply)
+        session.begin()
 
     def _session(self, view: str) -> Session:
         with self._lock:

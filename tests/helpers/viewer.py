@@ -38,7 +38,9 @@ class Asked:
         self.session = Session(log, self.events.append, pattern, level)
 
     def ask(self, kind: str, /, **content: Any) -> dict[str, Any]:
-        return self.session.handle({"id": 1, "do": kind} | content)
+        reply = self.session.handle({"id": 1, "do": kind} | content)
+        self.session.begin()
+        return reply
 
     def settle(self) -> dict[str, Any]:
         """Wait until nothing is looked for, and return how things stand."""

@@ -377,6 +377,19 @@ def test_a_request_that_comes_again_after_a_later_one_changes_nothing() -> None:
         assert list(view.session.selected()) == ["ab"]
 
 
+def test_the_first_lines_do_not_wait_for_a_process_to_start() -> None:
+    log = log_of([(0, b"a"), (0, b"error: b")])
+    with asked(log) as view:
+        first = view.session.handle({"do": "info", "id": 1})
+        assert [row[4] for row in first["rows"]] == ["a", "error: b"]
+        assert view.session.finder.scan is None
+        view.session.begin()
+        view.event(lambda event: event.get("scanned") == 2, "the levels")
+    with asked(log, level="error") as view:  # which lines are shown must be found first
+        assert view.session.handle({"do": "info", "id": 1})["shown"] < 2
+        view.event(lambda event: event.get("shown") == 1, "the error")
+
+
 def test_the_last_status_says_that_no_other_follows() -> None:
     with asked(log_of([(0, b"a"), (0, b"error: b")])) as view:
         first = view.ask("info")
