@@ -30,15 +30,19 @@ Handler = Callable[[], object]
 class Stage(enum.IntEnum):
     """When a function is called, see the module."""
 
+    #: Signals are held back: what their handlers raised amid the following would go nowhere.
+    SIGNALS = 0
+    #: Forks of several threads wait for each other.
+    TURNS = 1
     #: What waits in buffers is written: else parent and child would both write it.
-    FLUSH = 0
+    FLUSH = 2
     #: The child forgets what is its parent's (descriptors, recordings, captures).
-    STATE = 1
+    STATE = 3
     #: Threads of ours end, and start again in the parent: Python warns, and is right, of forks
     #: while others run.
-    THREADS = 2
+    THREADS = 4
     #: Locks are held, so that the child finds whole what they protect.
-    LOCKS = 3
+    LOCKS = 5
 
 
 class _Handlers(NamedTuple):
@@ -98,27 +102,21 @@ def at_fork(
 
 
 def _before() -> None:
-    _forking.acquire()
     call_all(each.before for each in _handlers)
 
 
 def _in_parent() -> None:
-    try:
-        call_all(each.in_parent for each in reversed(_handlers))
-    finally:
-        _forking.release()
+    call_all(each.in_parent for each in reversed(_handlers))
 
 
 def _in_child() -> None:
-    try:
-        for lock in list(_locks):
-            if not is_owned(lock):
-                # As the standard library does with its own.
-                lock._at_fork_reinit()  # type: ignore[attr-defined]
-        call_all(each.in_child for each in reversed(_handlers))
-    finally:
-        _forking.release()
+    for lock in list(_locks):
+        if not is_owned(lock):
+            # As the standard library does with its own.
+            lock._at_fork_reinit()  # type: ignore[attr-defined]
+    call_all(each.in_child for each in reversed(_handlers))
 
 
+at_fork(Stage.TURNS, before=_forking.acquire, in_parent=_forking.release, in_child=_forking.release)
 if hasattr(os, "register_at_fork"):  # Windows has no forks
     os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -11,10 +11,12 @@ import contextlib
 import ctypes
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from .calling import call_all
 from .forking import Stage, at_fork
 from .recursion import RoomForCalls
 
@@ -32,6 +34,9 @@ _NUMBERS = sorted(signal.valid_signals())
 #: Wait no longer than this at once. Python looks for signals before it waits: one that comes
 #: between the two, or that the system gives to another thread, does not end the wait.
 LONGEST_WAIT_S = 0.5
+#: How often, and how long, to look whether a thread has returned from a fork.
+_RETURN_S = 0.0001
+_MAX_RETURN_S = 0.1
 
 
 class DeferredSignals:
@@ -49,6 +54,8 @@ class DeferredSignals:
         self.ended = False
         self.originals: dict[int, _Handler] = {}
         self._actions: dict[int, _Action] = {}
+        #: The fork that it was begun and ended in.
+        self.call: _Call | None = None
         self._room = RoomForCalls()  # the recursion limit may not cut it in half either
 
     def __enter__(self) -> None:
@@ -90,7 +97,7 @@ class DeferredSignals:
         _set_action(number, self._actions[number])
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.ended:  # it could not be put back
+        if self.ended and not self.in_finalizer:  # it could not be put back
             self._set(number, self.originals[number])
             self.originals[number](number, frame)
         else:
@@ -139,9 +146,12 @@ class DeferredSignals:
         As real signals: the main thread may wait for something by then. But not if they mean
         something else by then, like the end of the program.
         """
+        self.in_finalizer = False
         meant = {number: _behind(number, self.originals[number]) for number in self.came}
 
         def send() -> None:
+            if self.call is not None:
+                self.call.await_return()
             for number, original in meant.items():
                 if _behind(number, signal.getsignal(number)) == original:
                     signal.pthread_kill(self.thread, number)
@@ -207,13 +217,70 @@ def _behind(number: int, handler: Any) -> Any:
     return handler
 
 
+# -- forks --------------------------------------------------------------------------------------
+
+#: By thread: what holds signals back while it forks.
+_forks: dict[int, contextlib.AbstractContextManager[None]] = {}
+
+
+class _Call:
+    """The call of a fork that is running: what is raised within it goes nowhere.
+
+    Not only in what Python calls by itself: after that, Python 3.13 may warn, and forgets what
+    comes meanwhile.
+    """
+
+    def __init__(self) -> None:
+        frame = sys._getframe(1)
+        while frame.f_back is not None and frame.f_code.co_filename in _OURS:
+            frame = frame.f_back
+        self._thread = threading.get_ident()
+        self._caller, self._instruction = frame, frame.f_lasti
+
+    def await_return(self) -> None:
+        """Wait, in another thread, until it has returned."""
+        deadline = time.monotonic() + _MAX_RETURN_S  # it may fork again and again
+        while self._is_running() and time.monotonic() < deadline:
+            time.sleep(_RETURN_S)
+
+    def _is_running(self) -> bool:
+        frame = sys._current_frames().get(self._thread)
+        while frame is not None and frame is not self._caller:
+            frame = frame.f_back
+        return frame is not None and frame.f_lasti == self._instruction
+
+
+#: The files of what is called between a fork and its caller.
+_OURS = {function.__code__.co_filename for function in (deferred_interrupts, at_fork, call_all)}
+
+
+def _before_fork() -> None:
+    deferred = deferred_interrupts(in_finalizer=True)
+    deferred.__enter__()
+    _forks[threading.get_ident()] = deferred
+    if isinstance(deferred, DeferredSignals):
+        deferred.call = _Call()
+
+
+def _after_fork() -> None:
+    deferred = _forks.pop(threading.get_ident(), None)
+    if deferred is not None:
+        deferred.__exit__(None, None, None)
+
+
 def _forget_after_fork() -> None:
-    """In a child that another thread forked amid a block: nobody ends it there."""
+    """In a child: forget what came to its parent, and blocks of other threads. Nobody ends them."""
     while _deferred and _deferred[-1].thread != threading.get_ident():
         _deferred.pop()._end()
+    fork = _forks.pop(threading.get_ident(), None)
+    _forks.clear()
+    if isinstance(fork, DeferredSignals):
+        fork.came.clear()
+        _forks[fork.thread] = fork
 
 
-at_fork(Stage.STATE, in_child=_forget_after_fork)
+at_fork(Stage.LOCKS, in_child=_forget_after_fork)  # that is first
+at_fork(Stage.SIGNALS, before=_before_fork, in_parent=_after_fork, in_child=_after_fork)
 
 
 # -- what the system does at a signal -------------------------------------------------------------

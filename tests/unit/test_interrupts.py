@@ -229,6 +229,13 @@ def test_what_the_system_does_at_a_signal_stays_as_it_was(script: Script) -> Non
     assert shown == "True True True\n"
 
 
+@pytest.mark.parametrize("when", ["before", "in_parent"])
+def test_an_interrupt_amid_a_fork_is_not_lost(script: Script, when: str) -> None:
+    """What a function raises that Python calls at a fork goes nowhere."""
+    shown = script("interrupts/an_interrupt_amid_a_fork_is_not_lost", when)
+    assert shown == "interrupted []\n7\n"
+
+
 def test_a_child_that_another_thread_forked_amid_a_block_can_be_interrupted(
     script: Script,
 ) -> None:
