@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 import warnings
 import weakref
 from collections.abc import Callable
@@ -42,11 +41,19 @@ class CapturedCells:
         Where it is written as it comes.
     fetch
         Has everything there that was written by now, within so many seconds.
+    now
+        Returns the time (ns) by the clock of the recording.
     """
 
-    def __init__(self, recording: Recording, fetch: Callable[[float], object]) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        fetch: Callable[[float], object],
+        now: Callable[[], int],
+    ) -> None:
         self._recording = weakref.ref(recording)
         self._fetch = fetch
+        self._now = now
         #: Call it to copy nothing into later captures.
         self.close = Finalizer(recording, self._end)
         #: From when to when (ns; None: it runs) captures had it.
@@ -64,7 +71,7 @@ class CapturedCells:
         recording = self._recording()
         if recording is None or recording.closed:
             return
-        span: list[int | None] = [time.time_ns(), None]
+        span: list[int | None] = [self._now(), None]
         try:
             target = IntoCapture(current_log(), span)
             position = end_of(recording)
@@ -77,7 +84,7 @@ class CapturedCells:
         self._spans.append(span)
 
         def end() -> None:
-            span[1] = time.time_ns()
+            span[1] = self._now()
             self._fetch(FETCH_S)
             follower.catch_up()
             follower.abandon()

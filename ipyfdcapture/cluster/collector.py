@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
@@ -26,11 +25,13 @@ from ..recording.recording import Recording, State
 from ..system.finalizers import Finalizer
 from ..system.threads import WorkThread
 from . import leftovers
+from .clock import LogClock
 from .feeds import Feed, Member
 from .host import host_id, is_running
 from .merging import merged
 from .names import Names
 from .protocol import VERSION, Answer, Cluster, Request
+from .questions import Questions
 from .status import WorkerStatus, status_of
 
 #: How often each worker is asked how far it is ...
@@ -53,8 +54,6 @@ _END_S = 1.0
 #: Without news, the thread looks around so often.
 _IDLE_S = 0.1
 
-_Then = Callable[[Answer], None]
-
 
 class Collector:
     """Fetches from all workers of a cluster, for one log. The `Writing` side of its recording.
@@ -71,17 +70,20 @@ class Collector:
 
     def __init__(self, cluster: Cluster, session: str, automatic_bytes: int | None = None) -> None:
         self._cluster = cluster
-        self._session = session
         self._automatic_bytes = automatic_bytes
         self._members: dict[str, Member] = {}
         self._feeds: dict[str, Feed] = {}
         self._names = Names()
-        self._news: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self.clock = LogClock()
         self._changed = threading.Condition()
+        asked_by = {"version": VERSION, "session": session}
+        self._questions = Questions(cluster, asked_by, self.clock, self._changed)
         self._state = State(writing=True)
         self._owner = os.getpid()
         self._next_members = 0.0
         self._is_cluster_gone = False
+        #: Whether each worker that was there at first has answered, or was given up.
+        self._has_met = False
         #: What was fetched, and what may be.
         self._fetched = 0
         self._allowance = automatic_bytes
@@ -93,7 +95,7 @@ class Collector:
         self._is_over = False
         self._has_failed = False
         recording, data_fd, index_fd = Recording.create(
-            spool.directory(), Metadata(started=time.time_ns(), process=os.getpid())
+            spool.directory(), Metadata(started=self.clock.now(), process=os.getpid())
         )
         self._appender = ChunkAppender(data_fd, index_fd)
         self._recording = weakref.ref(recording)
@@ -130,11 +132,11 @@ class Collector:
 
     def fetch(self, timeout: float | None) -> bool:
         """Have everything here that was written by now; tell whether it is, within ``timeout``."""
-        wanted = time.time_ns()
+        wanted = self.clock.now()
         with self._changed:
             self._wanted_until = max(self._wanted_until, wanted)
             self._fetching += 1
-            self._news.put(None)
+            self._questions.wake()
             try:
                 self._changed.wait_for(lambda: self._is_over or self._has_all(wanted), timeout)
             finally:
@@ -163,49 +165,45 @@ class Collector:
         if self._owner != os.getpid() or self._thread.ident is None:
             return
         self._stopping = True
-        self._news.put(None)
+        self._questions.wake()
         if not self._thread.is_current():
             self._thread.wait(_END_S)
 
     def statuses(self) -> list[WorkerStatus]:
         """Return what is known of each worker."""
         with self._changed:
-            return status_of(self._feeds.values(), self._members.values())
+            return status_of(self._feeds.values(), self._members.values(), self.clock.now())
 
     def troubles(self) -> list[str]:
         """Return a line for everything that is missing."""
         return [line for each in self.statuses() if (line := each.trouble)]
 
-    def ask_all(self, request: Request, timeout: float) -> list[tuple[str, Answer]]:
-        """Ask for each recording the same; return labels and what was answered in time."""
+    def ask_all(self, request: Request, timeout: float) -> list[tuple[Feed, Answer]]:
+        """Ask for each recording the same; return what was answered in time, with its recording."""
         with self._changed:
             feeds = [each for each in self._feeds.values() if not each.member.is_gone]
-        asked = [
-            (each, self._send(each.member.id, {**request, "incarnation": each.incarnation}))
-            for each in feeds
-        ]
+        asked = [(each, self._ask_for(each, request)) for each in feeds]
         deadline = time.monotonic() + timeout
-        answers: list[tuple[str, Answer]] = []
-        for feed, future in asked:
-            try:
-                answer = future.result(max(0.0, deadline - time.monotonic()))
-            except Exception as error:
-                answer = {"error": f"{type(error).__name__}: {error}"}
-            answers.append((feed.label, answer))
-        return answers
+        return [(each, _answer_within(future, deadline)) for each, future in asked]
 
     def ask_one(self, incarnation: str, request: Request, timeout: float) -> Answer:
         """Ask the worker of one recording, and wait. Raises `ConnectionError`."""
         with self._changed:
             feed = self._feeds[incarnation]
-        try:
-            future = self._send(feed.member.id, {**request, "incarnation": incarnation})
-            answer = future.result(timeout)
-        except Exception as error:
-            raise ConnectionError(f"{feed.label} does not answer: {error}") from error
+        answer = _answer_within(self._ask_for(feed, request), time.monotonic() + timeout)
         if "error" in answer:
             raise ConnectionError(f"{feed.label} does not answer: {answer['error']}")
         return answer
+
+    def _ask_for(self, feed: Feed, request: Request) -> Future[Answer]:
+        try:
+            return self._questions.send(
+                feed.member.id, {**request, "incarnation": feed.incarnation}
+            )
+        except Exception as error:
+            failed: Future[Answer] = Future()
+            failed.set_exception(error)
+            return failed
 
     def _has_all(self, wanted: int) -> bool:
         """Tell whether what was written before a time (ns) is here, as far as it can be had."""
@@ -235,7 +233,7 @@ class Collector:
                     self._changed.notify_all()
                     if self._is_cluster_gone and not any(self._awaited()):
                         break
-                self._take_news()
+                self._questions.take(self._until_next_question())
         except BaseException:
             self._has_failed = True
             raise
@@ -249,21 +247,10 @@ class Collector:
                 self._appender.close()
                 recording = self._recording()
                 if recording is not None:
-                    recording.finish(time.time_ns())
+                    recording.finish(self.clock.now())
                 self._is_over = True
                 self._changed.notify_all()
             self._say_goodbye()
-
-    def _take_news(self) -> None:
-        """Wait for an answer, or until it is time for a question; take what has come."""
-        with contextlib.suppress(queue.Empty):
-            wait_s = self._until_next_question()
-            while True:
-                news = self._news.get(timeout=wait_s) if wait_s > 0 else self._news.get_nowait()
-                wait_s = 0.0
-                if news is not None:
-                    with self._changed:
-                        news()
 
     def _until_next_question(self) -> float:
         due = min(
@@ -271,28 +258,6 @@ class Collector:
             default=float("inf"),
         )
         return min(max(due - time.monotonic(), 0.001), _IDLE_S)
-
-    def _send(self, member: str, request: Request) -> Future[Answer]:
-        return self._cluster.ask(member, {**request, "version": VERSION, "session": self._session})
-
-    def _ask(self, member: Member, request: Request, then: _Then) -> None:
-        """Ask a worker; its answer is taken in this thread."""
-
-        def answered(future: Future[Answer]) -> None:
-            arrived = time.time_ns()
-            try:
-                answer: Any = future.result()
-            except BaseException as error:  # a cancelled one too
-                answer = {"error": f"{type(error).__name__}: {error}", "lost": True}
-            if not isinstance(answer, dict):
-                answer = {"error": "it has no ipyfdcapture"}
-            self._news.put(lambda: then({**answer, "arrived": arrived}))
-
-        try:
-            self._send(member.id, request).add_done_callback(answered)
-        except Exception as error:
-            why = {"error": f"{type(error).__name__}: {error}", "lost": True}
-            self._news.put(lambda: then(why))
 
     # -- which workers there are -------------------------------------------------------------------
 
@@ -312,6 +277,7 @@ class Collector:
         for key in self._members.keys() - set(present):
             self._members.pop(key).is_gone = True
             self._names.release(key)
+            self._questions.give_up(key)
 
     def _look_for_silence(self) -> None:
         now = time.monotonic()
@@ -327,15 +293,17 @@ class Collector:
         if member.asked is not None or (now < member.next_mark and not is_wanted):
             return
         member.asked = now
-        asked = time.time_ns()
-        self._ask(member, {"do": "mark"}, lambda answer: self._marked(member, asked, answer))
+        asked = self.clock.now()
+        self._questions.ask(
+            member.id, {"do": "mark"}, lambda answer: self._marked(member, asked, answer)
+        )
 
     def _marked(self, member: Member, asked: int, answer: Answer) -> None:
         now = time.monotonic()
-        member.asked = None
+        since, member.asked = member.asked, None
         interval = max(_MARK_S, len(self._members) / _MARKS_PER_S)
         if answer.get("lost"):  # it is gone, as the engine will soon say, or cut off
-            member.failing = member.failing or now
+            member.failing = member.failing or since
             member.next_mark = now + interval
             return
         member.failing = None
@@ -350,6 +318,7 @@ class Collector:
         member.host, member.pid = answer["host"], answer["pid"]
         label = self._names.label(member.id, answer["name"])
         for each in answer["recordings"]:
+            each["arrived"] = answer["arrived"]
             member.clock.note(asked, answer["arrived"], each["now"])
             feed = self._feeds.get(each["incarnation"])
             if feed is None:
@@ -378,10 +347,10 @@ class Collector:
     def _read(self, feed: Feed) -> None:
         may_fetch = self._fetching or self._allowance is None or self._fetched < self._allowance
         feed.is_paused = feed.is_behind and not may_fetch
-        is_there = not (feed.member.is_gone or feed.member.is_silent)
-        if feed.is_reading or not feed.is_behind or feed.is_paused or not is_there:
+        is_asked = feed.is_behind and not feed.is_paused and feed.member.is_awaited
+        if feed.is_reading or not is_asked:
             return
-        if feed.stream.memory >= 2 * self._block_bytes:
+        if feed.stream.memory >= 2 * self._block_bytes or time.monotonic() < feed.next_read:
             return
         feed.is_reading = True
         stop = min(feed.end, feed.fetched + self._block_bytes)
@@ -391,21 +360,24 @@ class Collector:
             "start": feed.fetched,
             "stop": stop,
         }
-        self._ask(feed.member, request, lambda answer: self._take_block(feed, answer))
+        self._questions.ask(feed.member.id, request, lambda answer: self._take_block(feed, answer))
 
     def _take_block(self, feed: Feed, answer: Answer) -> None:
         feed.is_reading = False
         if "chunks" in answer and answer["start"] >= feed.fetched:
             self._fetched += len(answer["data"])
+            feed.trouble = ""
             feed.take(answer)
             self._read(feed)
+        elif "error" in answer and not answer.get("lost"):
+            feed.trouble = answer["error"]
+            feed.next_read = time.monotonic() + _RETRY_S
 
     # -- those that do not answer any more ---------------------------------------------------------
 
     def _rescue(self, feed: Feed) -> None:
-        """Have the files of a worker that is gone, or stuck, read by another process there."""
-        needs_it = feed.member.is_gone or feed.member.is_silent
-        if not needs_it or not feed.may_have_more or feed.is_reading:
+        """Have the files of a worker that is gone, or cannot answer, read by another process."""
+        if feed.member.is_awaited or not feed.may_have_more or feed.is_reading:
             return
         now = time.monotonic()
         feed.rescued_since = feed.rescued_since or now
@@ -414,7 +386,8 @@ class Collector:
         request = feed.request_left(self._block_bytes)
         if feed.member.host == host_id():
             what = (request["path"], request["kept"], request["pid"], request["start"])
-            self._take_left(feed, leftovers.read_left(*what, request["limit"]))
+            answer = leftovers.read_left(*what, request["limit"])
+            self._take_left(feed, {**answer, "arrived": self.clock.now()})
             return
         neighbours = [
             each
@@ -423,7 +396,8 @@ class Collector:
         ]
         if neighbours:
             feed.is_reading = True
-            self._ask(neighbours[0], request, lambda answer: self._take_left(feed, answer))
+            neighbour = neighbours[0].id
+            self._questions.ask(neighbour, request, lambda answer: self._take_left(feed, answer))
         else:
             self._take_left(feed, {"error": "there is nobody else on its machine to read it"})
 
@@ -449,6 +423,10 @@ class Collector:
 
     def _write(self) -> None:
         """Write what no worker can precede any more."""
+        # Each may have recorded something before this log began, for another client.
+        self._has_met = self._has_met or self._has_met_all() or self._is_cluster_gone
+        if not (self._has_met or self._stopping):
+            return
         until = min((each.stream.may_give_from for each in self._awaited()), default=1 << 63)
         streams = [each.stream for each in self._feeds.values() if each.stream.nbytes]
         if streams:
@@ -475,7 +453,7 @@ class Collector:
         if not self._is_cluster_gone:
             for member in self._members.values():
                 with contextlib.suppress(Exception):
-                    goodbyes.append(self._send(member.id, {"do": "end"}))
+                    goodbyes.append(self._questions.send(member.id, {"do": "end"}))
         for feed in self._feeds.values():
             if feed.member.is_gone or self._is_cluster_gone:
                 goodbyes += self._remove_left(feed)
@@ -497,5 +475,13 @@ class Collector:
         for member in self._members.values():
             if member.host == feed.member.host and not self._is_cluster_gone:
                 with contextlib.suppress(Exception):
-                    return [self._send(member.id, {"do": "remove", "kept": feed.kept})]
+                    return [self._questions.send(member.id, {"do": "remove", "kept": feed.kept})]
         return []
+
+
+def _answer_within(future: Future[Answer], deadline: float) -> Answer:
+    """Wait for an answer until a time (monotonic, s). What went wrong is one too: ``error``."""
+    try:
+        return future.result(max(0.0, deadline - time.monotonic()))
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}

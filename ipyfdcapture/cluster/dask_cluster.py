@@ -21,11 +21,10 @@ from .dask_plugin import make_plugin
 from .dask_worker import OPERATION
 from .host import process_id
 from .protocol import Answer, Request
+from .questions import PATIENCE_S
 
 #: How often to ask the scheduler which workers it has.
 _LOOK_S = 0.5
-#: An answer that has not come by then does not come.
-_PATIENCE_S = 60.0
 
 
 class DaskCluster:
@@ -68,7 +67,7 @@ class DaskCluster:
         message = {"op": OPERATION, "request": request}
         # One that is gone by now is left out of the answers: an error would be logged at length.
         asked = self._client.scheduler.broadcast(msg=message, workers=[member], on_error="ignore")
-        answers = await asyncio.wait_for(asked, _PATIENCE_S)
+        answers = await asyncio.wait_for(asked, PATIENCE_S)
         if member not in answers:
             raise ConnectionError("it is gone")
         answer: Answer = answers[member]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from .clock import ClockOffset
-from .merging import Stream
+from .clock import ClockOffset, LogClock
+from .merging import Chunk, Stream
 from .protocol import Answer, Request
 from .summary import MOST_LINE_BYTES, Summary
+
+#: So many marks that the log does not reach are remembered: of a log that is not fetched, or far
+#: behind, each second one is forgotten.
+_MOST_MARKS = 1000
 
 
 @dataclass(eq=False)
@@ -37,6 +42,17 @@ class Member:
     def is_awaited(self) -> bool:
         """Whether the order of all lines waits for it."""
         return not (self.is_gone or self.is_silent or self.trouble)
+
+
+class _Mark(NamedTuple):
+    """How far a recording went."""
+
+    #: When it was asked for, and when the answer was here (ns, by our clock).
+    asked: int
+    arrived: int
+    end: int
+    #: How far (ns) the worker's clock was ahead of ours then.
+    offset: int
 
 
 class Feed:
@@ -80,10 +96,19 @@ class Feed:
         self.next_rescue = 0.0
         #: What was written before this (ns, by our clock) is in the log.
         self.has_until = 0
+        #: When it was asked for a mark last, how far it went, and from when on (ns, by our clock)
+        #: it gives what lies behind that.
+        self._marked_asked = 0
         self._marked_end = 0
-        self._marked_time = 0
-        #: When marks were asked for, and how far it went, of those that the log does not reach.
-        self._marks: deque[tuple[int, int]] = deque()
+        self._behind_from = 0
+        #: Those that the log does not reach.
+        self._marks: deque[_Mark] = deque()
+        #: When its last byte was written, by its worker's clock and by ours (ns).
+        self._last_time = 0
+        self._last_written = 0
+        #: Why its worker cannot read it, and when to ask again (monotonic, s).
+        self.trouble = ""
+        self.next_read = 0.0
 
     @property
     def is_behind(self) -> bool:
@@ -97,8 +122,9 @@ class Feed:
 
     @property
     def can_be_had(self) -> bool:
-        """Whether there may be, and somebody who has it."""
-        return self.may_have_more and (self.member.is_gone or self.member.is_awaited)
+        """Whether there may be, and somebody who has it and can read it."""
+        is_there = self.member.is_gone or self.member.is_awaited
+        return self.may_have_more and is_there and not self.trouble
 
     @property
     def is_awaited(self) -> bool:
@@ -107,30 +133,52 @@ class Feed:
 
     def marked(self, mark: Answer, asked: int) -> None:
         """Take what the worker says of it, asked at a time (ns)."""
-        self._marks.append((asked, mark["end"]))
+        self._note_last_written(mark, asked)
+        self._note_mark(_Mark(asked, mark["arrived"], mark["end"], self.member.clock.ns))
         self.end = max(self.end, mark["end"])
-        self._marked_end, self._marked_time = mark["end"], mark["now"]
+        self._marked_asked, self._marked_end = asked, mark["end"]
+        self._behind_from = min(mark["now"] - self.member.clock.ns, mark["arrived"])
         self.dropped, self.dropped_why = mark["dropped"], mark["dropped_why"]
         self.summary = mark["summary"]
         self.is_over = mark["over"]
-        if mark.get("lapsed"):
+        if mark.get("lapsed") and not self.lapsed:
             self.lapsed = mark["lapsed"] - self.member.clock.ns
         self.rescued_since = 0.0
         self._promise()
+
+    def _note_mark(self, mark: _Mark) -> None:
+        if self._marks and self._marks[-1].end == mark.end:  # nothing came since
+            self._marks[-1] = self._marks[-1]._replace(asked=mark.asked)
+            return
+        self._marks.append(mark)
+        if len(self._marks) > _MOST_MARKS:
+            self._marks = deque([*self._marks][::-2][::-1])  # the last one stays
+
+    def _note_last_written(self, mark: Answer, asked: int) -> None:
+        last = mark["summary"]["last_time"]
+        if last == self._last_time:
+            return
+        is_new = self.summary is not None and self.summary["position"] == self._marked_end
+        earliest = self._marked_asked if is_new else 0
+        self._last_time = last
+        self._last_written = max(earliest, min(last - self.member.clock.ns, mark["arrived"]))
 
     def take(self, answer: Answer) -> None:
         """Take a block."""
         self.missing += answer["start"] - self.fetched
         self.fetched = answer["start"] + len(answer["data"])
         self.end = max(self.end, answer["end"])
-        offset = self.member.clock.ns
-        self.stream.add(answer["chunks"], answer["data"], offset, self.numbers)
+        # By the clock of the first mark that knew of it: its worker's may have been set since.
+        now = _Mark(0, answer["arrived"], self.end, self.member.clock.ns)
+        known = next((each for each in self._marks if each.end >= self.fetched), now)
+        parts = (answer["chunks"], answer["data"], known.offset, self.numbers)
+        self.stream.add(*parts, latest=known.arrived)
         self._promise()
 
     def _promise(self) -> None:
         """What was written before the mark is here: it gives nothing older any more."""
         if self.fetched >= self._marked_end:
-            self.stream.gives_from(self._marked_time - self.member.clock.ns)
+            self.stream.gives_from(self._behind_from)
 
     def take_left(self, answer: Answer) -> None:
         """Take a block that was read from its files: its worker counts no lines any more."""
@@ -146,8 +194,8 @@ class Feed:
     def note_written(self) -> None:
         """Note how far the log reaches."""
         written = self.fetched - self.stream.nbytes
-        while self._marks and self._marks[0][1] <= written:
-            self.has_until = self._marks.popleft()[0]
+        while self._marks and self._marks[0].end <= written:
+            self.has_until = max(self.has_until, self._marks.popleft().asked)
 
     def request_left(self, limit: int) -> Request:
         """Return the request to have its files read by another process."""
@@ -164,10 +212,16 @@ class Feed:
         """Expect nothing more of it."""
         self.given_up = why
 
-    @property
-    def silent_s(self) -> float | None:
-        """For how long (s) it has written nothing; None: it never wrote."""
-        if self.summary is None or not self.summary["last_time"]:
-            return None
-        last = self.summary["last_time"] - self.member.clock.ns
-        return max(0.0, (time.time_ns() - last) / 1e9)
+    def in_our_time(self, chunks: Iterable[Chunk], clock: LogClock) -> Iterator[Chunk]:
+        """Yield chunks that were asked for by themselves, with times by the log's clock.
+
+        They keep their own order. The worker's clock is taken to have been as it is now.
+        """
+        offset, latest = self.member.clock.ns, 0
+        for source, data, time in chunks:
+            latest = max(latest, min(time - offset, clock.now()))
+            yield source, data, latest
+
+    def silent_s(self, now: int) -> float | None:
+        """Return for how long (s) it has written nothing at a time (ns); None: it never wrote."""
+        return max(0.0, (now - self._last_written) / 1e9) if self._last_written else None

@@ -33,10 +33,16 @@ class Stream:
         self._lengths = array("Q")
         self._times = array("q")
         self._data = bytearray()
-        self._last = 0
         self._may_give_from = 0
 
-    def add(self, entries: bytes, data: bytes, offset: int, numbers: list[int]) -> None:
+    def add(
+        self,
+        entries: bytes,
+        data: bytes,
+        offset: int,
+        numbers: list[int],
+        latest: int | None = None,
+    ) -> None:
         """Take chunks as `protocol` describes them.
 
         Parameters
@@ -47,21 +53,23 @@ class Stream:
             How far (ns) its clock is ahead of ours.
         numbers
             The number of each of its sources in the merged recording.
+        latest
+            When they were there at the latest (ns, by our clock), as far as is known.
         """
         times, lengths, sources = [], [], []
         for time, length, source in CHUNK.iter_unpack(entries):
-            times.append(time - offset)
+            times.append(time - offset if latest is None else min(time - offset, latest))
             lengths.append(length)
             sources.append(numbers[source])
-        # Its own order is that of its bytes: a clock that was set back does not change it.
-        times = list(accumulate(chain((self._last,), times), max))[1:]
+        # Its own order is that of its bytes, and what it may give from is a promise: a clock that
+        # was set back changes neither.
+        times = list(accumulate(chain((self._may_give_from,), times), max))[1:]
         self._times.extend(times)
         self._lengths.extend(lengths)
         self._sources.extend(sources)
         self._data += data
         if times:
-            self._last = times[-1]
-            self._may_give_from = max(self._may_give_from, self._last)
+            self._may_give_from = times[-1]
 
     def gives_from(self, time: int) -> None:
         """It gives nothing older than this (ns, by our clock) any more."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from ..recording.sources import without_origin
 
 _STREAMS = ("stdout", "stderr")
+#: Longer names are cut in the middle: a label stands before each line that is shown. Names that
+#: schedulers and Kubernetes make have up to 63 characters.
+_MOST_CHARS = 80
 
 
 class Names:
@@ -30,9 +33,21 @@ class Names:
 
 
 def usable(name: str) -> str:
-    """Return a name as a label: printable, and no name of a stream or of a kept process."""
-    label = "".join(c if c.isprintable() else "?" for c in name).strip("/")
-    is_other = label.split("/")[0] in _STREAMS or without_origin(f"{label}/") != f"{label}/"
-    if not label.strip("/") or is_other:
+    """Return a name as a label: short, printable, and no name of a stream or of a kept process.
+
+    It has no slash. What is behind one is a worker's stream: with a name such as ``worker-1/x``, a
+    worker's lines would be found as those of ``worker-1``.
+    """
+    label = printable(name.strip("/").replace("/", "-"))
+    if len(label) > _MOST_CHARS:
+        half = _MOST_CHARS // 2
+        label = f"{label[:half]}…{label[1 - half :]}"
+    is_other = label in _STREAMS or without_origin(f"{label}/") != f"{label}/"
+    if not label or is_other:
         label = f"worker {label}".strip()
     return label
+
+
+def printable(text: str) -> str:
+    """Return what somebody else says as text for one line, harmless wherever it is shown."""
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -54,7 +54,7 @@ def begin_log(cluster: Cluster, session: str, live: Any, fetch_bytes: int | None
     """
     collector = Collector(cluster, session, fetch_bytes)
     recording = collector.start()
-    cells = CapturedCells(recording, collector.fetch)
+    cells = CapturedCells(recording, collector.fetch, collector.clock.now)
     follower = None
     if live is not None:
         target = _target(live, cells)

@@ -10,6 +10,7 @@ from datetime import datetime
 from ..log.levels import LEVELS
 from ..log.view.words import size
 from .feeds import Feed, Member
+from .names import printable
 
 
 @dataclass(frozen=True)
@@ -59,23 +60,27 @@ class WorkerTable(list[WorkerStatus]):
 def _row(status: WorkerStatus) -> tuple[str, ...]:
     state = f"{status.state}, restarted" if status.restarts else status.state
     silent = "" if status.silent_s is None else f"{status.silent_s:.0f} s"
-    last = "".join(c if c.isprintable() else "?" for c in status.last_line)[:60]
+    last = printable(status.last_line)[:60]
     lines = f"{status.lines:,}"
     return status.name, state, size(status.nbytes), lines, status.worst or "", silent, last
 
 
-def status_of(feeds: Iterable[Feed], members: Iterable[Member]) -> list[WorkerStatus]:
-    """Return one entry for each worker that has, or had, a recording; then those without."""
+def status_of(feeds: Iterable[Feed], members: Iterable[Member], now: int) -> list[WorkerStatus]:
+    """Return one entry for each worker that has, or had, a recording; then those without.
+
+    ``now`` is the time (ns) by the log's clock.
+    """
     by_label: dict[str, list[Feed]] = {}
     for feed in feeds:
         by_label.setdefault(feed.label, []).append(feed)
     known = {feed.member for all_of in by_label.values() for feed in all_of}
-    statuses = [_status(label, by_label[label]) for label in sorted(by_label, key=_natural)]
+    statuses = [_status(label, by_label[label], now) for label in sorted(by_label, key=_natural)]
     for member in members:
         if member not in known and (member.trouble or member.is_silent):
             state = "failed" if member.trouble else "silent"
-            trouble = _trouble_of(member, member.id)
-            statuses.append(WorkerStatus(member.id, state, 0, 0, 0, 0, "", None, None, trouble))
+            name = printable(member.id)
+            trouble = _trouble_of(member, name)
+            statuses.append(WorkerStatus(name, state, 0, 0, 0, 0, "", None, None, trouble))
     return statuses
 
 
@@ -84,7 +89,7 @@ def _natural(label: str) -> list[tuple[str, int]]:
     return [(word, int(part or 0)) for word, part in re.findall(r"(\D*)(\d*)", label)]
 
 
-def _status(label: str, feeds: list[Feed]) -> WorkerStatus:
+def _status(label: str, feeds: list[Feed], now: int) -> WorkerStatus:
     latest = feeds[-1]
     summaries = [each.summary for each in feeds if each.summary]
     worst = [each["worst"] for each in summaries if each["worst"]]
@@ -99,7 +104,7 @@ def _status(label: str, feeds: list[Feed]) -> WorkerStatus:
         lines=sum(each["lines"] for each in summaries),
         last_line=summaries[-1]["last_line"] if summaries else "",
         worst=max(worst, key=LEVELS.index, default=None),
-        silent_s=latest.silent_s,
+        silent_s=latest.silent_s(now),
         trouble="; ".join(filter(None, map(_trouble, feeds))),
     )
 
@@ -126,6 +131,8 @@ def _trouble(feed: Feed) -> str:
     if feed.is_paused and feed.is_behind:
         left = size(feed.end - feed.fetched)
         return f"{left} of {feed.label} are not here yet: fetch() has them"
+    if feed.trouble and feed.is_behind:
+        return f"{size(feed.end - feed.fetched)} of {feed.label} cannot be read: {feed.trouble}"
     return "" if feed.member.is_gone else _trouble_of(feed.member, feed.label)
 
 

@@ -17,14 +17,13 @@ from ..recording.metadata import Metadata
 from ..recording.recording import Recording
 from .captured_cells import CapturedCells
 from .collector import Collector
+from .feeds import Feed
+from .merging import Chunk
 from .protocol import CHUNK, Answer
 from .status import WorkerTable
 
 #: How long a question to the workers may take.
 _ANSWER_S = 10.0
-
-#: The number of its source, the bytes, and the time (ns since the epoch).
-_Chunk = tuple[int, bytes, int]
 
 
 class WorkersLog(Captured):
@@ -150,27 +149,24 @@ class WorkersLog(Captured):
         """
         return _log_of(*(self._chunks_of_parts(keys) or ([], ())))
 
-    def _chunks_of_parts(self, keys: list[str]) -> tuple[list[_Chunk], tuple[str, ...]] | None:
+    def _chunks_of_parts(self, keys: list[str]) -> tuple[list[Chunk], tuple[str, ...]] | None:
         self._collector.meet(_ANSWER_S)
-        chunks: list[_Chunk] = []
+        chunks: list[Chunk] = []
         sources: list[str] = []
         is_known = False
         for key in keys:
             answers = self._collector.ask_all({"do": "part", "key": key}, _ANSWER_S)
             # A worker with two recordings answers twice.
-            found = {
-                part["incarnation"]: (label, part) for label, part in answers if "start" in part
-            }
-            for label, part in found.values():
+            found = {part["incarnation"]: (feed, part) for feed, part in answers if "start" in part}
+            for feed, part in found.values():
                 is_known = True
                 first = len(sources)
-                sources += [f"{label}/{name}" for name in part["sources"]]
-                chunks += [
-                    (first + source, data, time) for source, data, time in self._read_part(part)
-                ]
+                sources += [f"{feed.label}/{name}" for name in part["sources"]]
+                written = feed.in_our_time(self._read_part(part), self._collector.clock)
+                chunks += [(first + source, data, time) for source, data, time in written]
         return (sorted(chunks, key=itemgetter(2)), tuple(sources)) if is_known else None
 
-    def _read_part(self, part: Answer) -> Iterator[_Chunk]:
+    def _read_part(self, part: Answer) -> Iterator[Chunk]:
         position, stop = part["start"], part["stop"]
         while position < stop:
             request = {"do": "read", "start": position, "stop": stop}
@@ -243,28 +239,29 @@ class OnWorkers:
         """
         return self._lines({"what": "tail", "n": n}).tail(n)
 
-    def _ask(self, request: dict[str, Any]) -> list[tuple[str, Answer]]:
+    def _ask(self, request: dict[str, Any]) -> list[tuple[Feed, Answer]]:
         self._collector.meet(_ANSWER_S)
         answers = self._collector.ask_all({"do": "query", **request}, _ANSWER_S)
-        for label, answer in answers:
+        for feed, answer in answers:
             if "error" in answer:
-                raise ConnectionError(f"{label} does not answer: {answer['error']}")
+                raise ConnectionError(f"{feed.label} does not answer: {answer['error']}")
         return answers
 
     def _lines(self, request: dict[str, Any]) -> Captured:
         sources: list[str] = []
-        chunks: list[_Chunk] = []
+        chunks: list[Chunk] = []
         left_out = 0
-        for label, answer in self._ask(request):
+        for feed, answer in self._ask(request):
             first = len(sources)
-            sources += [f"{label}/{name}" for name in answer["sources"]]
+            sources += [f"{feed.label}/{name}" for name in answer["sources"]]
             left_out += answer["left_out"]
-            chunks += [(first + source, data, time) for source, data, time in chunks_of(answer)]
+            found = feed.in_our_time(chunks_of(answer), self._collector.clock)
+            chunks += [(first + source, data, time) for source, data, time in found]
         chunks.sort(key=itemgetter(2))
         return _log_of(chunks, tuple(sources), left_out)
 
 
-def chunks_of(answer: Answer) -> list[_Chunk]:
+def chunks_of(answer: Answer) -> list[Chunk]:
     """Return the chunks of an answer: the number of the source there, the bytes, and the time."""
     chunks, stop = [], 0
     for time, length, source in CHUNK.iter_unpack(answer["chunks"]):
@@ -273,7 +270,7 @@ def chunks_of(answer: Answer) -> list[_Chunk]:
     return chunks
 
 
-def _log_of(chunks: list[_Chunk], sources: tuple[str, ...], left_out: int = 0) -> Captured:
+def _log_of(chunks: list[Chunk], sources: tuple[str, ...], left_out: int = 0) -> Captured:
     started = chunks[0][2] if chunks else 0
     ended = chunks[-1][2] if chunks else 0
     metadata = Metadata(sources=sources, started=started, stopped=ended, dropped_before=left_out)

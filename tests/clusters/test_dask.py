@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytest.importorskip("distributed")
+pytest.importorskip("distributed", reason="needs Dask: pip install 'ipyfdcapture[dask]'")
 
 from helpers.clients import client_to_be_killed
+from helpers.clocks import HOUR_S, ShiftedClock, WrongClockCheck
+from helpers.fixtures import Rounds
+from helpers.native import Native
 from helpers.process import private_env, the_pump
+from helpers.proxy import Proxy, free_port
 from helpers.wait import LIMIT_S, eventually
 from scripts.clusters import tasks
 
@@ -71,13 +77,15 @@ def _start_worker(
 
 
 @contextmanager
-def another_worker(name: str, address: str, directory: Path, **env: str) -> Iterator[None]:
-    """A worker more, for as long as it lasts."""
+def another_worker(
+    name: str, address: str, directory: Path, *more: str, **env: str
+) -> Iterator[None]:
+    """A worker more, for as long as it lasts; with more options and variables, if it needs them."""
     directory.mkdir()
     options: dict[str, Any] = {"env": {**private_env(directory), **env}, "cwd": directory}
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     options |= {**quiet, "stderr": subprocess.DEVNULL}
-    process = _start_worker(name, Path(address), directory, options, "--no-nanny")
+    process = _start_worker(name, Path(address), directory, options, "--no-nanny", *more)
     try:
         yield
     finally:
@@ -93,13 +101,13 @@ def client(_processes: str) -> Iterator[Any]:
     with Client(scheduler_file=_processes) as client:
         client.wait_for_workers(2, LIMIT_S)
         yield client
+        client.run(tasks.forget_clients)  # what a test leaves, no other test finds
 
 
 @pytest.fixture
 def logs(client: Any) -> Iterator[WorkersLog]:
-    log = capture_workers(client, live=None, tasks=True)
-    yield log
-    log.close()
+    with closing(capture_workers(client, live=None, tasks=True)) as log:
+        yield log
 
 
 def said(log: Any) -> list[str]:
@@ -192,17 +200,18 @@ def test_a_killed_worker_s_last_words_are_in_the_log_and_it_is_captured_again(
 
 
 def test_a_worker_that_holds_the_gil_holds_up_no_other(
-    client: Any, logs: WorkersLog, monkeypatch: pytest.MonkeyPatch
+    client: Any, logs: WorkersLog, monkeypatch: pytest.MonkeyPatch, rounds: Rounds
 ) -> None:
+    seconds = rounds(4, full=60)
     monkeypatch.setattr(collector, "SILENT_S", 0.5)
     workers = client.scheduler_info(n_workers=-1)["workers"]
     first, second = sorted(workers, key=lambda address: workers[address]["name"])
     eventually(lambda: len(logs.workers()) == 2, "both workers")
-    stuck = client.submit(tasks.hold_the_gil, 4, workers=[first], pure=False)
+    stuck = client.submit(tasks.hold_the_gil, seconds, workers=[first], pure=False)
     eventually(lambda: "holding" in logs, "what it wrote before, and while, it was stuck")
     client.submit(tasks.say_one, 5, workers=[second], pure=False).result(LIMIT_S)
     eventually(lambda: "native 5" in logs, "the other's line")
-    stuck.result(LIMIT_S)
+    stuck.result(LIMIT_S + seconds)
     assert eventually(lambda: logs.fetch(LIMIT_S), "an answer of the one that was stuck")
 
 
@@ -246,6 +255,43 @@ def test_a_worker_that_is_cut_off_holds_up_no_other_and_loses_nothing(
     client.submit(tasks.say_one, 8, workers=[first], pure=False).result(LIMIT_S)
     assert eventually(lambda: logs.fetch(LIMIT_S), "an answer of both")
     assert said(logs.source("worker-1")) == ["native 8"]
+
+
+def test_a_worker_whose_connections_are_dropped_loses_nothing(
+    client: Any, _processes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "SILENT_S", 0.5)
+    own = free_port()
+    with (
+        Proxy(own) as proxy,
+        another_worker(
+            "remote",
+            _processes,
+            tmp_path / "remote",
+            *("--listen-address", f"tcp://127.0.0.1:{own}"),
+            *("--contact-address", f"tcp://127.0.0.1:{proxy.port}"),
+        ),
+    ):
+        client.wait_for_workers(3, LIMIT_S)
+        log = capture_workers(client, live=None)
+        eventually(lambda: len(log.workers()) == 3, "all workers")
+        by_worker(client, tasks.say_one, 1)
+        assert eventually(lambda: log.fetch(LIMIT_S), "all of it"), log.workers()
+        proxy.cut()
+        client.submit(tasks.say_one, 2, workers=["worker-1"], pure=False).result(LIMIT_S)
+        eventually(lambda: "native 2" in log, "the line of one that can be reached")
+        eventually(lambda: _states(log)["remote"] == "silent", "its silence to be noticed")
+        proxy.mend()
+        eventually(lambda: _states(log)["remote"] == "running", "it to be heard again")
+        by_worker(client, tasks.say_one, 3)
+        assert eventually(lambda: log.fetch(LIMIT_S), "all of it"), log.workers()
+        assert said(log.source("remote")) == ["native 1", "native 3"]
+        log.close()
+    eventually(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == 2, "its end")
+
+
+def _states(log: WorkersLog) -> dict[str, str]:
+    return {each.name: each.state for each in log.workers()}
 
 
 def test_a_worker_with_a_full_disk_is_named_and_the_other_is_complete(
@@ -301,6 +347,67 @@ def test_a_worker_without_us_is_named_and_the_others_are_complete(
     eventually(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == 2, "its end")
 
 
+def test_a_worker_s_clock_may_be_an_hour_off_and_be_set_meanwhile(
+    client: Any, _processes: str, tmp_path: Path, native: Native
+) -> None:
+    clock = ShiftedClock(native, tmp_path, HOUR_S)
+    with another_worker("wrong", _processes, tmp_path / "wrong", **clock.env):
+        client.wait_for_workers(3, LIMIT_S)
+        log = capture_workers(client, live=None)
+
+        def say(name: str, number: int) -> None:
+            where = [_address(client, name)]
+            client.submit(tasks.say_one, number, workers=where, pure=False).result(LIMIT_S)
+
+        check = WrongClockCheck(log, clock, say, ("worker-1", "wrong"))
+        check.write_in_turns(range(100, 104))
+        with capture_fd() as cell:
+            check.say(110)
+            assert log.fetch(LIMIT_S), log.workers()
+        assert said(cell) == ["native 110"]
+        check.check_found(log.on_workers.grep("native"))
+        clock.set(-HOUR_S)
+        check.say(111)
+        check.write_in_turns(range(120, 124))
+        check.check_the_rest()
+        log.close()
+    eventually(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == 2, "its end")
+
+
+#: Each with a line of its own, and what it is called in the log.
+_HOSTILE_NAMES = {
+    "../../x\u202e\x1b]0;owned\x07" + "y" * 10_000: f"..-..-x??]0;owned?{'y' * 22}…{'y' * 39}",
+    "stdout": "worker stdout",
+    "worker-1/stdout": "worker-1-stdout",
+    "cell 3": "worker cell 3",
+}
+
+
+def test_hostile_names_are_shown_harmlessly_and_each_worker_is_found_by_its_own(
+    client: Any, _processes: str, tmp_path: Path
+) -> None:
+    log = capture_workers(client, live=None)
+    with contextlib.ExitStack() as workers:
+        for number, name in enumerate(_HOSTILE_NAMES):
+            workers.enter_context(another_worker(name, _processes, tmp_path / f"worker {number}"))
+        client.wait_for_workers(2 + len(_HOSTILE_NAMES), LIMIT_S)
+        eventually(lambda: len(log.workers()) == 2 + len(_HOSTILE_NAMES), "all workers")
+        before = set(os.listdir(tempfile.gettempdir()))
+        for number, name in enumerate(["worker-1", *_HOSTILE_NAMES]):
+            where = [_address(client, name)]
+            client.submit(tasks.say_one, number, workers=where, pure=False).result(LIMIT_S)
+        assert log.fetch(LIMIT_S), log.workers()
+        for number, label in enumerate(["worker-1", *_HOSTILE_NAMES.values()]):
+            lines = log.source(label)
+            assert said(lines) == [f"native {number}"]
+            assert {line.source for line in lines} <= {f"{label}/stdout", f"{label}/stderr"}
+        assert repr(log.workers()).replace("\n", "").isprintable()
+        assert set(os.listdir(tempfile.gettempdir())) <= before
+        assert not list(tmp_path.glob("*stdout*"))
+        log.close()
+    eventually(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == 2, "their end")
+
+
 def test_hostile_names_and_lines_stay_data(client: Any, _processes: str, tmp_path: Path) -> None:
     name = "<script>alert(2)</script>\x1b[31m\nstdout"
     with another_worker(name, _processes, tmp_path / "hostile"):
@@ -309,7 +416,7 @@ def test_hostile_names_and_lines_stay_data(client: Any, _processes: str, tmp_pat
         address = _address(client, name)
         client.submit(tasks.write_hostile_bytes, workers=[address], pure=False).result(LIMIT_S)
         assert log.fetch(LIMIT_S)
-        label = "<script>alert(2)<?script>?[31m?stdout".replace("<?", "</")
+        label = "<script>alert(2)<-script>?[31m?stdout"
         assert log.source(f"{label}/stdout").raw == tasks.HOSTILE_BYTES
         assert log.source(f"{label}/stderr").nbytes >= 3_000_001
         page = log._repr_mimebundle_()["text/html"]
@@ -334,6 +441,24 @@ def test_two_logs_have_both_all_and_the_last_to_close_leaves_nothing(client: Any
     assert client.run(tasks.state) != before
     second.close()
     assert eventually(lambda: client.run(tasks.state) == before, "the workers to be as before")
+
+
+def test_two_clients_have_both_all_and_neither_ends_the_other_s(
+    client: Any, _processes: str
+) -> None:
+    from distributed import Client
+
+    mine = capture_workers(client, live=None)
+    with Client(scheduler_file=_processes, set_as_default=False) as other:
+        theirs = capture_workers(other, live=None)
+        by_worker(client, tasks.say_one, 1)
+        assert mine.fetch(LIMIT_S) and theirs.stop(LIMIT_S)
+    by_worker(client, tasks.say_one, 2)
+    assert mine.fetch(LIMIT_S)
+    assert said(theirs) == ["native 1"] * 2
+    assert sorted(said(mine)) == ["native 1"] * 2 + ["native 2"] * 2
+    theirs.close()
+    mine.close()
 
 
 def test_a_worker_s_own_log_has_its_output_as_before(client: Any, _processes: str) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
+import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,16 +19,23 @@ from unittest import mock
 import psutil
 import pytest
 
-pytest.importorskip("ipyparallel")
+pytest.importorskip(
+    "ipyparallel", reason="needs ipyparallel: pip install 'ipyfdcapture[ipyparallel]'"
+)
 
 import ipyparallel as ipp
 from helpers.clients import client_to_be_killed
+from helpers.clocks import HOUR_S, ShiftedClock, WrongClockCheck
+from helpers.fixtures import Rounds
 from helpers.kernel import Kernel
-from helpers.process import private_env
+from helpers.native import Native
+from helpers.process import private_env, the_pump
+from helpers.proxy import Proxy
 from helpers.wait import LIMIT_S, eventually
 from scripts.clusters import tasks
 
-from ipyfdcapture.cluster import collector, service
+from ipyfdcapture import capture_fd
+from ipyfdcapture.cluster import collector, questions, service
 from ipyfdcapture.cluster.workers_log import WorkersLog
 from ipyfdcapture.ipyparallel import capture_engines
 
@@ -34,12 +44,18 @@ _LINES = 20_000
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    directory = tmp_path_factory.mktemp("ipyparallel")
+    with _started(2, tmp_path_factory.mktemp("ipyparallel")) as cluster:
+        yield cluster
+
+
+@contextmanager
+def _started(n: int, directory: Path) -> Iterator[Any]:
+    """A cluster with so many engines."""
     env = private_env(directory)
     with pytest.MonkeyPatch.context() as patched:
         for name in ("IPYTHONDIR", "PYTHONPATH", "HOME"):
             patched.setenv(name, env[name])
-        cluster = ipp.Cluster(n=2, log_level=40, profile_dir=str(directory / "profile"))
+        cluster = ipp.Cluster(n=n, log_level=40, profile_dir=str(directory / "profile"))
         cluster.start_cluster_sync()
         try:
             yield cluster
@@ -57,14 +73,15 @@ def client(cluster: Any) -> Iterator[Any]:
     client = cluster.connect_client_sync()
     client.wait_for_engines(2, timeout=LIMIT_S)
     yield client
+    # What a test leaves, no other test finds.
+    client[[0, 1]].apply_async(tasks.forget_clients).get(LIMIT_S)
     client.close()
 
 
 @pytest.fixture
 def logs(client: Any) -> Iterator[WorkersLog]:
-    log = capture_engines(client, live=None)
-    yield log
-    log.close()
+    with closing(capture_engines(client, live=None)) as log:
+        yield log
 
 
 def test_each_engine_s_output_is_found_by_its_number(client: Any, logs: WorkersLog) -> None:
@@ -171,13 +188,20 @@ def test_an_engine_that_was_too_busy_to_hear_us_does_not_give_us_up(
 
 
 @contextmanager
-def _another_engine(cluster: Any, directory: Path, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """An engine more, for as long as it lasts."""
+def _another_engine(
+    cluster: Any, directory: Path, *more: str, **env: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """An engine more, for as long as it lasts; with more options and variables, if it needs them.
+
+    Among the options may be another connection file than the cluster's own.
+    """
     directory.mkdir()
+    own_file = f"--file={_connection_file(cluster, 'engine')}"
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "ipyparallel.engine"),
-            f"--file={_connection_file(cluster, 'engine')}",
+            *more,
+            *([] if any(each.startswith("--file=") for each in more) else [own_file]),
         ],
         env={**private_env(directory), **env},
         cwd=directory,
@@ -188,7 +212,9 @@ def _another_engine(cluster: Any, directory: Path, **env: str) -> Iterator[subpr
     try:
         yield process
     finally:
-        process.kill()
+        nannies = psutil.Process(process.pid).children() if process.poll() is None else []
+        for each in (process, *nannies):
+            each.kill()
         process.wait(LIMIT_S)
 
 
@@ -207,6 +233,199 @@ def test_an_engine_that_is_killed_in_the_middle_of_a_fetch_loses_nothing(
         eventually(lambda: log.source("engine 1").text == "native 6\n", "the other's line")
         log.close()
     eventually(lambda: len(client.ids) == 2, "its end")
+
+
+@pytest.mark.parametrize("way", ["kill", "abort", "no memory"])
+def test_a_killed_engine_s_last_words_are_in_the_log_and_the_one_in_its_place_is_captured(
+    cluster: Any, client: Any, tmp_path: Path, way: str
+) -> None:
+    with _another_engine(cluster, tmp_path / "first"):
+        client.wait_for_engines(3, timeout=LIMIT_S)
+        first = max(client.ids)
+        log = capture_engines(client, live=None)
+        client[[0, 1]].apply_sync(tasks.say_one, 1)
+        eventually(lambda: len(log.workers()) == 3, "all engines")
+        client[first].apply_async(tasks.say_and_die, "last words", way)
+        eventually(lambda: "last words" in log, "the last words")
+        eventually(lambda: first not in client.ids, "its end")
+    with _another_engine(cluster, tmp_path / "second"):
+        client.wait_for_engines(3, timeout=LIMIT_S)
+        second = max(client.ids)
+        eventually(lambda: f"engine {second}" in _states(log), "the one in its place")
+        client[second].apply_sync(tasks.say_one, 2)
+        eventually(lambda: "native 2" in log, "a line of the one in its place")
+        assert next(iter(log.source(f"engine {first}"))) == "last words"
+        assert sorted(log) == sorted(["native 1", "native 1", "last words", "native 2"])
+        assert {each.name: each.trouble for each in log.workers()}["engine 0"] == ""
+        log.close()
+    eventually(lambda: len(client.ids) == 2, "its end")
+
+
+def test_an_engine_that_holds_the_gil_holds_up_no_other(
+    client: Any, logs: WorkersLog, monkeypatch: pytest.MonkeyPatch, rounds: Rounds
+) -> None:
+    seconds = rounds(4, full=60)
+    monkeypatch.setattr(collector, "SILENT_S", 0.5)
+    eventually(lambda: len(logs.workers()) == 2, "both engines")
+    stuck = client[0].apply_async(tasks.hold_the_gil, seconds)
+    eventually(lambda: "holding" in logs, "what it wrote before, and while, it was stuck")
+    client[1].apply_async(tasks.say_one, 5).get(LIMIT_S)
+    eventually(lambda: "native 5" in logs, "the other's line")
+    stuck.get(LIMIT_S + seconds)
+    assert eventually(lambda: logs.fetch(LIMIT_S), "an answer of the one that was stuck")
+    assert sorted(logs) == ["holding", "native 5"]
+
+
+def test_an_engine_whose_connection_is_dropped_loses_nothing(
+    cluster: Any, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "SILENT_S", 0.5)
+    monkeypatch.setattr(questions, "PATIENCE_S", 2.0)
+    connection = json.loads(Path(_connection_file(cluster, "engine")).read_text())
+    with Proxy(connection["control"]) as proxy:
+        file = tmp_path / "connection.json"
+        file.write_text(json.dumps({**connection, "control": proxy.port}))
+        with _another_engine(cluster, tmp_path / "engine", f"--file={file}"):
+            client.wait_for_engines(3, timeout=LIMIT_S)
+            number = max(client.ids)
+            log = capture_engines(client, live=None)
+            eventually(lambda: len(log.workers()) == 3, "all engines")
+            client[:].apply_sync(tasks.say_one, 1)
+            assert eventually(lambda: log.fetch(LIMIT_S), "all of it"), log.workers()
+            proxy.cut()
+            eventually(lambda: _states(log)[f"engine {number}"] == "silent", "its silence")
+            client[[0, 1]].apply_sync(tasks.say_one, 2)
+            eventually(lambda: "native 2" in log, "the line of one that can be reached")
+            proxy.mend()
+            client[number].apply_async(tasks.say_one, 3).get(LIMIT_S)
+            eventually(lambda: _states(log)[f"engine {number}"] == "running", "it to be heard")
+            assert eventually(lambda: log.fetch(LIMIT_S), "all of it"), log.workers()
+            assert list(log.source(f"engine {number}")) == ["native 1", "native 3"]
+            log.close()
+    eventually(lambda: len(client.ids) == 2, "its end")
+
+
+def _states(log: WorkersLog) -> dict[str, str]:
+    return {each.name: each.state for each in log.workers()}
+
+
+def test_an_engine_with_a_full_disk_is_named_and_the_other_is_complete(
+    client: Any, logs: WorkersLog
+) -> None:
+    eventually(lambda: len(logs.workers()) == 2, "both engines")
+    helper = the_pump(client[0].apply_sync(os.getpid)).pid
+    unlimited = resource.prlimit(helper, resource.RLIMIT_FSIZE)
+    resource.prlimit(helper, resource.RLIMIT_FSIZE, (1_000_000, unlimited[1]))
+    try:
+        client[:].apply_sync(tasks.write_bulk, 3_000_000)
+        assert not logs.fetch(LIMIT_S)
+        status = {each.name: each for each in logs.workers()}
+        assert logs.source("engine 1").nbytes == 3_000_000
+        assert status["engine 1"].trouble == ""
+        assert "of engine 0 are missing: " in status["engine 0"].trouble
+        assert "\n" not in status["engine 0"].trouble
+    finally:
+        resource.prlimit(helper, resource.RLIMIT_FSIZE, unlimited)
+
+
+def test_an_engine_s_clock_may_be_an_hour_off_and_be_set_meanwhile(
+    cluster: Any, client: Any, tmp_path: Path, native: Native
+) -> None:
+    clock = ShiftedClock(native, tmp_path, -HOUR_S)
+    with _another_engine(cluster, tmp_path / "wrong", **clock.env):
+        client.wait_for_engines(3, timeout=LIMIT_S)
+        number = max(client.ids)
+        log = capture_engines(client, live=None)
+
+        def say(name: str, what: int) -> None:
+            client[int(name.split()[1])].apply_async(tasks.say_one, what).get(LIMIT_S)
+
+        check = WrongClockCheck(log, clock, say, ("engine 0", f"engine {number}"))
+        check.write_in_turns(range(100, 104))
+        with capture_fd() as cell:
+            check.say(110)
+            assert log.fetch(LIMIT_S), log.workers()
+        assert list(cell) == ["native 110"]
+        check.check_found(log.on_workers.grep("native"))
+        task = client[:].apply_async(tasks.say_one, 111)
+        task.get(LIMIT_S)
+        assert list(log.parts(task.msg_ids)) == ["native 111"] * 3
+        clock.set(HOUR_S)
+        check.say(112)
+        check.write_in_turns(range(120, 124))
+        check.check_the_rest()
+        log.close()
+    eventually(lambda: len(client.ids) == 2, "its end")
+
+
+def test_hostile_names_and_lines_stay_data(cluster: Any, client: Any, tmp_path: Path) -> None:
+    identity = "../<script>alert(2)</script>\x1b[31m\nstdout" + "y" * 150
+    directory = tmp_path / "hostile"
+    with _another_engine(cluster, directory, f"--Session.session={identity}"):
+        client.wait_for_engines(3, timeout=LIMIT_S)
+        number = max(client.ids)
+        log = capture_engines(client, live=None)
+        client[number].apply_async(tasks.write_hostile_bytes).get(LIMIT_S)
+        assert log.fetch(LIMIT_S), log.workers()
+        assert log.source(f"engine {number}/stdout").raw == tasks.HOSTILE_BYTES
+        assert log.source(f"engine {number}/stderr").nbytes == 3_000_001
+        page = log._repr_mimebundle_()["text/html"]
+        assert repr(log.workers()).replace("\n", "").isprintable()
+        assert not {"\x1b", "\x00"} & set(page) and "<script>" not in page
+        log.close()
+    assert [path.name for path in tmp_path.iterdir()] == [directory.name]
+    eventually(lambda: len(client.ids) == 2, "its end")
+
+
+def test_a_client_that_comes_back_finds_the_engines_captured_once(
+    cluster: Any, client: Any
+) -> None:
+    gone = cluster.connect_client_sync()
+    gone.wait_for_engines(2, timeout=LIMIT_S)
+    logs = capture_engines(gone, live=None)
+    gone[:].apply_sync(tasks.say_one, 1)
+    assert logs.fetch(LIMIT_S)
+    gone.close()
+    eventually(lambda: logs.complete, "the log to end")
+    assert list(logs) == ["native 1"] * 2
+    again = capture_engines(client, live=None)
+    client[:].apply_sync(tasks.say_one, 2)
+    assert again.fetch(LIMIT_S)
+    assert list(again)[-2:] == ["native 2", "native 2"]
+    again.close()
+    logs.close()
+
+
+def test_two_clients_have_both_all_and_neither_ends_the_other_s(
+    cluster: Any, client: Any, logs: WorkersLog
+) -> None:
+    other = cluster.connect_client_sync()
+    other.wait_for_engines(2, timeout=LIMIT_S)
+    theirs = capture_engines(other, live=None)
+    client[:].apply_sync(tasks.say_one, 1)
+    assert logs.fetch(LIMIT_S) and theirs.stop(LIMIT_S)
+    other.close()
+    client[:].apply_sync(tasks.say_one, 2)
+    assert logs.fetch(LIMIT_S)
+    assert list(theirs) == ["native 1"] * 2
+    assert list(logs) == ["native 1"] * 2 + ["native 2"] * 2
+    theirs.close()
+
+
+def test_a_cluster_that_is_closed_while_a_fetch_runs_ends_the_log(tmp_path: Path) -> None:
+    with _started(1, tmp_path) as cluster:
+        client = cluster.connect_client_sync()
+        client.wait_for_engines(1, timeout=LIMIT_S)
+        logs = capture_engines(client, live=None)
+        client[:].apply_sync(tasks.write_bulk, 30_000_000)
+        fetching = threading.Thread(target=logs.fetch, args=(LIMIT_S,))
+        fetching.start()
+        client.close()
+    assert logs.wait(LIMIT_S)
+    fetching.join(LIMIT_S)
+    assert not fetching.is_alive()
+    assert logs.source("engine 0/stdout").nbytes == 30_000_000
+    logs.close()
 
 
 def test_an_engine_that_is_cut_off_holds_up_no_other_and_loses_nothing(

@@ -24,6 +24,14 @@ rank = next(os.environ[n] for n in ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_P
 """
 
 
+_INSTALLED_BY = {
+    "openmpi": "Open MPI: apt-get install openmpi-bin",
+    "mpich": "MPICH: apt-get install mpich",
+    "srun": "srun, which Slurm has on the machines of a cluster",
+    "torchrun": "torchrun: pip install torch",
+}
+
+
 def program(code: str) -> list[str]:
     return [sys.executable, "-c", _RANK + code]
 
@@ -48,7 +56,7 @@ def _as_root(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=launchers.NAMES[1:])
 def launcher(request: pytest.FixtureRequest) -> dict[str, Any]:
     if request.param not in _installed():
-        pytest.skip(f"no {request.param} here")
+        pytest.skip(f"needs {_INSTALLED_BY[request.param]}")
     more = ["--oversubscribe"] if request.param == "openmpi" else []
     return {"launcher": request.param, "launcher_args": more}
 
@@ -96,9 +104,9 @@ def test_the_active_capture_has_it_too_and_lines_are_given_as_they_come(
 
 
 def test_mpi_abort_names_the_rank() -> None:
-    pytest.importorskip("mpi4py")
+    pytest.importorskip("mpi4py", reason="needs mpi4py: pip install mpi4py")
     if "openmpi" not in _installed():
-        pytest.skip("no Open MPI here")
+        pytest.skip(f"needs {_INSTALLED_BY['openmpi']}")
     code = (
         "from mpi4py import MPI\n"
         "MPI.COMM_WORLD.Barrier()\n"
@@ -199,6 +207,6 @@ def test_an_exception_meanwhile_ends_the_program(
 
 def test_an_mpiexec_is_there_where_it_is_said_to_be() -> None:
     if shutil.which("mpiexec") is None:
-        pytest.skip("no mpiexec here")
+        pytest.skip(f"needs {_INSTALLED_BY['openmpi']}, or {_INSTALLED_BY['mpich']}")
     kind, path = launchers.choose("auto")
     assert kind.name in ("openmpi", "mpich", "srun") and os.path.isabs(path)

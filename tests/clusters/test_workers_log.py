@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -18,9 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipyfdcapture import CaptureError, capture_fd
+from ipyfdcapture.cluster import clock as clocks
 from ipyfdcapture.cluster import collector as collecting
-from ipyfdcapture.cluster import merging
+from ipyfdcapture.cluster import merging, questions
 from ipyfdcapture.cluster.clock import ClockOffset
+from ipyfdcapture.cluster.feeds import Feed, Member
 from ipyfdcapture.cluster.merging import Stream, merged
 from ipyfdcapture.cluster.names import Names, usable
 from ipyfdcapture.cluster.opening import begin_log
@@ -75,6 +78,20 @@ def test_lines_of_all_workers_are_one_log_in_order_of_time(
     assert [line.time_ns for line in logs] == [start + i * 1000 for i in range(300)]
 
 
+def test_what_was_written_before_the_log_began_is_in_order_however_late_a_worker_answers(
+    worker: MakeWorker, open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "PATIENCE_S", 0.3)
+    first, second = worker("a"), worker("b")
+    start = time.time_ns()
+    for i in range(4):
+        (first, second)[i % 2].write(f"line {i}\n", time_ns=start + i)
+    second.loses.add("mark")
+    logs = open_log(SimulatedCluster(first, second))
+    assert eventually(lambda: logs.fetch(LIMIT_S), "all of both")
+    assert list(logs) == [f"line {i}" for i in range(4)]
+
+
 def test_it_grows_while_workers_write(worker: MakeWorker, open_log: Open) -> None:
     first, second = worker("a"), worker("b")
     logs = open_log(SimulatedCluster(first, second))
@@ -85,15 +102,25 @@ def test_it_grows_while_workers_write(worker: MakeWorker, open_log: Open) -> Non
     assert not logs.complete
 
 
+def await_quick_answer(logs: WorkersLog, worker: SimulatedWorker) -> None:
+    """Wait until the log knows a worker's clock to 4 ms."""
+    members = logs._collector._members
+    clock = eventually(lambda: members.get(f"id {worker.incarnation}"), "the worker").clock
+
+    def is_known() -> bool:
+        error = abs(clock.ns - worker.shift_ns)
+        return clock.uncertainty_ns < 4_000_000 and error < 4_000_000
+
+    eventually(is_known, "a quick answer")
+
+
 @pytest.mark.parametrize("shift_ns", [HOUR, -HOUR])
 def test_a_clock_that_is_an_hour_off_is_corrected(
     worker: MakeWorker, open_log: Open, shift_ns: int
 ) -> None:
     right, wrong = worker("right"), worker("wrong", shift_ns=shift_ns)
     logs = open_log(SimulatedCluster(right, wrong))
-    members = logs._collector._members
-    clock = eventually(lambda: members.get(f"id {wrong.incarnation}"), "the worker").clock
-    eventually(lambda: clock.uncertainty_ns < 4_000_000, "a quick answer")
+    await_quick_answer(logs, wrong)
     before = time.time_ns()
     for i in range(10):
         (right, wrong)[i % 2].write(f"line {i}\n")
@@ -104,6 +131,87 @@ def test_a_clock_that_is_an_hour_off_is_corrected(
     assert sorted(logs) == sorted(f"line {i}" for i in range(10))
     assert list(logs) == [f"line {i}" for i in range(10)]
     assert all(before - 10**9 < line.time_ns < time.time_ns() + 10**9 for line in logs)
+    assert list(logs.on_workers.grep("line")) == list(logs)
+    assert list(logs.on_workers.tail(3)) == list(logs.tail(3))
+    assert all(before - 10**9 < line.time_ns for line in logs.on_workers.tail(10))
+
+
+@pytest.mark.parametrize("shifts", [(0, HOUR, 0), (HOUR, -HOUR), (-HOUR, 0, HOUR)])
+def test_a_clock_that_is_set_while_a_worker_runs_stalls_nothing_and_is_corrected_again(
+    worker: MakeWorker, open_log: Open, shifts: tuple[int, ...]
+) -> None:
+    right, jumpy = worker("right"), worker("jumpy", shift_ns=shifts[0])
+    logs = open_log(SimulatedCluster(right, jumpy))
+    for number, shift in enumerate(shifts):
+        began = time.time_ns()
+        jumpy.shift_ns = shift
+        jumpy.write(f"{number}: just set\n")  # before anybody can know
+        await_quick_answer(logs, jumpy)
+        jumpy.write(f"{number}: known\n")
+        right.write(f"{number}: right\n")
+        assert logs.fetch(LIMIT_S)
+        latest = [line for line in logs if line.startswith(f"{number}:")]
+        assert len(latest) == 3 and len(logs) == 3 * (number + 1), list(logs)
+        assert all(began - 10**9 < line.time_ns < time.time_ns() + 10**9 for line in latest)
+    assert list(logs.source("jumpy")) == [
+        f"{number}: {what}" for number in range(len(shifts)) for what in ("just set", "known")
+    ]
+    assert all(each.silent_s < HOUR / 2e9 for each in logs.workers())
+
+
+def test_what_was_written_before_a_clock_was_set_keeps_its_time_however_late_it_is_fetched(
+    worker: MakeWorker, open_log: Open
+) -> None:
+    right, jumpy = worker("right"), worker("jumpy")
+    logs = open_log(SimulatedCluster(right, jumpy), fetch_bytes=1)
+    assert logs.fetch(LIMIT_S)
+    jumpy.write("fetched\n")
+    eventually(lambda: "fetched" in logs, "the only block that is fetched unasked")
+    right.write("first\n")
+    jumpy.write("second\n")
+    eventually(lambda: sum(each.nbytes for each in logs.workers()) == 21, "marks of both")
+    before_it_was_set = time.time_ns()
+    jumpy.shift_ns = HOUR
+    await_quick_answer(logs, jumpy)
+    eventually(lambda: time.time_ns() > before_it_was_set + 10_000_000, "a later moment")
+    jumpy.write("third\n")
+    eventually(lambda: sum(each.nbytes for each in logs.workers()) == 27, "another mark")
+    assert list(logs) == ["fetched"]
+    assert logs.fetch(LIMIT_S)
+    moments = {str(line): line.time_ns for line in logs}
+    assert moments["second"] < before_it_was_set < moments["third"] < time.time_ns()
+
+
+@pytest.mark.parametrize("whose", ["the client's", "all"])
+@pytest.mark.parametrize("shift_ns", [HOUR, -HOUR])
+def test_the_client_s_clock_may_be_set_while_a_log_runs(
+    worker: MakeWorker,
+    open_log: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    shift_ns: int,
+    whose: str,
+) -> None:
+    one, two = worker("one"), worker("two")
+    logs = open_log(SimulatedCluster(one, two))
+    one.write("before\n")
+    assert logs.fetch(LIMIT_S)
+    with capture_fd() as cell:
+        two.write("in the cell\n")
+        assert logs.fetch(LIMIT_S)
+        shifted = SimpleNamespace(
+            time_ns=lambda: time.time_ns() + shift_ns, monotonic_ns=time.monotonic_ns
+        )
+        monkeypatch.setattr(clocks, "time", shifted)
+        for each in (one, two):
+            each.shift_ns = shift_ns if whose == "all" else 0
+        for i in range(6):
+            (one, two)[i % 2].write(f"line {i}\n")
+        assert logs.fetch(LIMIT_S)
+    assert len(logs) == 8 and len(cell) == 7
+    for name in ("one", "two"):
+        lines = [line for line in logs if line.source.startswith(name)]
+        assert [line.time_ns for line in lines] == sorted(line.time_ns for line in lines)
+    assert "before" not in cell
 
 
 def test_a_worker_s_own_order_survives_a_clock_that_is_set_back(
@@ -266,12 +374,19 @@ def test_two_workers_of_one_name_are_told_apart(worker: MakeWorker, open_log: Op
         ("worker-3", "worker-3"),
         ("127.0.0.1:4000", "127.0.0.1:4000"),
         ("stdout", "worker stdout"),
-        ("stderr/x", "worker stderr/x"),
+        ("stderr/x", "stderr-x"),
         ("cell 3", "worker cell 3"),
         ("", "worker"),
         ("///", "worker"),
         ("a\nb\x1b[31m", "a?b?[31m"),
         ("<script>", "<script>"),
+        ("../x", "..-x"),
+        ("/etc/passwd", "etc-passwd"),
+        ("worker-1/stdout", "worker-1-stdout"),
+        ("a\u202eb\u200b\ud800", "a?b??"),
+        ("stdout\n", "stdout?"),
+        pytest.param("x" * 10_000, "x" * 40 + "…" + "x" * 39, id="long"),
+        pytest.param("a" * 40 + "/" * 10_000, "a" * 40, id="long, but for slashes"),
     ],
 )
 def test_any_name_makes_a_label(name: str, label: str) -> None:
@@ -291,6 +406,8 @@ def test_a_worker_s_label_is_free_again_once_it_is_gone() -> None:
     [
         {"error": "the client speaks version 1 of the protocol, this worker version 2"},
         {"error": "unknown", "host": "elsewhere"},
+        {"error": "first line\n\x1b[31msecond"},
+        {"name": "of an answer that lacks the rest"},
         None,
     ],
 )
@@ -308,7 +425,71 @@ def test_a_worker_that_cannot_serve_us_is_named_and_holds_up_no_other(
     assert list(logs) == ["good"]
     failed = logs.workers()[-1]
     assert failed.state == "failed"
-    assert failed.trouble.count("\n") == 0 and "is not captured: " in failed.trouble
+    assert failed.trouble.isprintable() and "is not captured: " in failed.trouble
+
+
+def test_a_worker_that_never_answered_is_named_harmlessly(
+    worker: MakeWorker, open_log: Open
+) -> None:
+    bad = worker("bad")
+    bad.refuses = {"error": "no"}
+    cluster = SimulatedCluster()
+    cluster.present["\x1b[31m\n../stdout"] = bad
+    logs = open_log(cluster)
+    (status,) = eventually(logs.workers, "the worker")
+    assert status.name == "?[31m?../stdout"
+    assert status.trouble == "?[31m?../stdout is not captured: no"
+    assert "\x1b" not in repr(logs.workers())
+
+
+@pytest.mark.parametrize("lost", ["mark", "read"])
+def test_a_question_that_was_lost_with_its_connection_is_asked_again(
+    worker: MakeWorker, open_log: Open, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    monkeypatch.setattr(questions, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(collecting, "SILENT_S", 0.1)
+    good, cut_off = worker("good"), worker("cut off")
+    cut_off.loses.add(lost)
+    cut_off.write("whole\n")
+    logs = open_log(SimulatedCluster(good, cut_off))
+    eventually(lambda: "whole" in logs, "what the one wrote whose connection was lost")
+    assert not cut_off.loses
+    good.write("good\n")
+    assert eventually(lambda: logs.fetch(LIMIT_S), "an answer of both")
+    assert sorted(logs) == ["good", "whole"]
+    assert [each.trouble for each in logs.workers()] == ["", ""]
+
+
+def test_a_worker_whose_recording_cannot_be_read_is_named(
+    worker: MakeWorker, open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "_RETRY_S", 0.1)
+    good, bad = worker("good"), worker("bad")
+    cannot = {"error": "OSError: [Errno 24] Too many open files"}
+    answer = bad.answer
+    bad.answer = lambda request: cannot if request["do"] == "read" else answer(request)  # type: ignore[method-assign]
+    bad.write("kept\n")
+    good.write("good\n")
+    logs = open_log(SimulatedCluster(good, bad))
+    eventually(lambda: "good" in logs, "the other's line")
+    assert not logs.fetch(LIMIT_S)
+    assert [each.trouble for each in logs.workers()] == [
+        "5 B of bad cannot be read: OSError: [Errno 24] Too many open files",
+        "",
+    ]
+    bad.answer = answer  # type: ignore[method-assign]
+    assert eventually(lambda: logs.fetch(LIMIT_S), "all of both")
+    assert sorted(logs) == ["good", "kept"]
+
+
+def test_a_log_that_is_not_fetched_remembers_little(worker: MakeWorker) -> None:
+    one = worker("one")
+    mark = one.served.mark()
+    feed = Feed(Member("id"), "one", mark)
+    for i in range(20_000):
+        feed.marked({**mark, "end": i, "arrived": i}, asked=i)
+    assert len(feed._marks) <= 1000
+    assert feed._marks[-1].end == 19_999
 
 
 def test_what_a_limit_has_dropped_is_counted(worker: MakeWorker, open_log: Open) -> None:
@@ -407,6 +588,21 @@ def test_a_cluster_that_is_closed_ends_the_log(worker: MakeWorker, open_log: Ope
     assert logs.wait(LIMIT_S)
     assert logs.complete and list(logs) == ["first", "last"]
     eventually(lambda: not os.path.exists(one.kept), "what it left to be gone")
+
+
+def test_a_cluster_that_is_closed_amid_a_fetch_ends_the_log_with_all_that_can_be_had(
+    worker: MakeWorker, open_log: Open
+) -> None:
+    one = worker("one", host=collecting.host_id())
+    cluster = SimulatedCluster(one)
+    one.loses.add("read")  # its answer never comes: the connection is closed
+    one.write("whole\n")
+    logs = open_log(cluster)
+    eventually(lambda: not one.loses, "the fetch to have begun")
+    one.die()
+    cluster.is_gone = True
+    assert logs.wait(LIMIT_S)
+    assert logs.complete and list(logs) == ["whole"]
 
 
 def test_a_log_that_is_forgotten_ends_by_itself(worker: MakeWorker) -> None:

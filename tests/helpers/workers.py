@@ -31,6 +31,8 @@ class SimulatedWorker:
         What it answers to everything, in place of an answer.
     is_silent
         Whether it answers nothing.
+    loses
+        Of these questions, it gets the next one never.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class SimulatedWorker:
         self.shift_ns = shift_ns
         self.refuses: Answer | None = None
         self.is_silent = False
+        self.loses: set[str] = set()
         self.ended: list[str] = []
         self.incarnation = uuid.uuid4().hex
         self.spool = directory / f"spool-{self.incarnation}"
@@ -125,6 +128,8 @@ class SimulatedCluster:
         worker = self.present.get(member)
         if worker is None:
             future.set_exception(ConnectionError("it is gone"))
+        elif request["do"] in worker.loses:
+            worker.loses.remove(request["do"])
         elif not worker.is_silent:
             try:
                 future.set_result(worker.answer(request))

@@ -52,10 +52,11 @@ def say_and_die(word, way):
     if way == "abort":
         os.abort()
     if way == "no memory":
-        libc = ctypes.CDLL(None)
+        malloc, size = ctypes.CDLL(None).malloc, ctypes.c_size_t(1 << 30)
+        malloc.restype = ctypes.c_void_p
+        # From here on, Python has no memory either.
         resource.setrlimit(resource.RLIMIT_AS, (1 << 20, resource.RLIM_INFINITY))
-        libc.malloc.restype = ctypes.c_void_p
-        ctypes.memset(libc.malloc(ctypes.c_size_t(1 << 30)) or 0, 1, 1 << 30)
+        ctypes.memset(malloc(size) or 0, 1, size.value)
     os.kill(os.getpid(), 9)
 
 
@@ -104,6 +105,14 @@ def set_lease(lease_s, look_s):
     from ipyfdcapture.cluster import service
 
     service.LEASE_S, service.LOOK_S = lease_s, look_s
+
+
+def forget_clients():
+    """Have a worker wait for nobody any more."""
+    from ipyfdcapture.cluster import service
+
+    for session in list(service.service._clients):
+        service.service.end(session)
 
 
 def is_captured():
