@@ -71,6 +71,7 @@ def test_a_statement_completes_as_python(kernel: Kernel) -> None:
 
 def test_unload_takes_the_completion_away(fresh_kernel: Kernel) -> None:
     line = "%%capture_fd --l"
+    fresh_kernel.ok("%config IPCompleter.use_jedi = False")  # which takes seconds to begin
     assert completed(fresh_kernel, line) == ["%%capture_fd --live"]
     fresh_kernel.ok("%unload_ext ipyfdcapture")
     assert "%%capture_fd --live" not in completed(fresh_kernel, line)

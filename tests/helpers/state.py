@@ -14,10 +14,15 @@ from typing import Any
 from IPython import get_ipython
 
 _remembered: dict[str, str] = {}
+_handlers = logging.getLogger().handlers[:]
 
 
 def changes() -> list[str]:
-    """Return what is not as it was at the first call, one line each."""
+    """Return what is not as it was at the first call, one line each.
+
+    Handlers of the root logger are put back: `logging` adds one where there is none.
+    """
+    logging.getLogger().handlers[:] = _handlers
     now = _look()
     before = _remembered or now
     _remembered.update(before)
@@ -39,7 +44,6 @@ def _look() -> dict[str, str]:
         "magic": shell.magics_manager.magics["cell"].get("capture_fd"),
         "display hook": type(sys.displayhook),
         "handler of SIGINT": signal.getsignal(signal.SIGINT),
-        "logging handlers": logging.getLogger().handlers,
     }
     for fd in (1, 2):
         found[f"descriptor {fd}"] = os.fstat(fd)[:3]  # which file it is
