@@ -213,6 +213,23 @@ def test_sources_are_chosen_all_at_once_or_one_by_one(browser: Any, tmp_path: Pa
     assert not everything.is_displayed()
 
 
+def test_scrolling_up_with_the_wheel_ends_following(browser: Any, tmp_path: Path) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+
+    big_log().save(tmp_path / "x.html")
+    view = SavedPage(browser, tmp_path / "x.html")
+    view.focus()
+    view.keys("f")
+    view.says("line 20,000 ")
+    follow = view.one("[title^=follow]")
+    lines = ScrollOrigin.from_element(view.one(".fdv-grid"))
+    ActionChains(browser).scroll_from_origin(lines, 0, 40).perform()
+    assert follow.get_attribute("aria-pressed") == "true"
+    ActionChains(browser).scroll_from_origin(lines, 0, -40).perform()
+    eventually(lambda: follow.get_attribute("aria-pressed") == "false", "the end of following")
+
+
 def test_a_chosen_time_is_shown_as_long_as_it_is_chosen(browser: Any, tmp_path: Path) -> None:
     make_log([(0, b"line %d\n" % i) for i in range(9)]).save(tmp_path / "x.html")
     view = SavedPage(browser, tmp_path / "x.html")
