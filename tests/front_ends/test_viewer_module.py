@@ -176,6 +176,30 @@ def test_the_last_word_is_asked_for_where_it_was_lost(host: Host) -> None:
     eventually(lambda: "2 errors" in host.js(said), "the answer")
 
 
+def test_a_step_that_is_answered_late_takes_nobody_away(host: Host) -> None:
+    host.draw()
+    host.await_lines([THREE])
+    host.js("""
+        const grid = views[0].el.querySelector('.fdv-grid');
+        grid.focus();
+        window.press = (key) =>
+            grid.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
+        press('e');
+        press('j');  // before the answer
+    """)
+    answered = """
+        const [step] = model.heard.filter((message) => message.do === 'step').slice(-1);
+        model.tell({re: step.id, view: step.view, index: 2, nth: 0, is_done: true});
+        requestAnimationFrame(() => requestAnimationFrame(arguments[0]));
+    """
+    caret = "return views[0].el.querySelector('.fdv-caret .fdv-x').textContent"
+    host.browser.execute_async_script(answered)
+    assert host.js(caret) == THREE[1]
+    host.js("press('e')")
+    host.browser.execute_async_script(answered)
+    assert host.js(caret) == THREE[2]
+
+
 def test_it_sets_nothing_of_the_page_s(host: Host) -> None:
     added = """
         const done = arguments[0];

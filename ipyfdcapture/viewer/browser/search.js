@@ -92,6 +92,7 @@ export class Search {
    */
   async step(what, back, start, note = "") {
     const { viewer } = this;
+    const { moves } = viewer;
     const isMatch = what === "match";
     // What was typed just now counts.
     if (isMatch) await this.start();
@@ -101,6 +102,7 @@ export class Search {
     const from = start ?? viewer.caret - (isMatch && this.nth < 0 && !back ? 1 : 0);
     const level = viewer.filters.level ?? "error";
     const reply = await viewer.source.ask({ do: "step", what, back, start: from, level });
+    if (moves !== viewer.moves) return;
     if (typeof reply.index !== "number") {
       const noun = isMatch ? "match" : "line of this level";
       if (reply.is_done === false) viewer.wait(() => this.step(what, back, from, note));

@@ -36,6 +36,8 @@ export class Viewer {
     /** The line that we are at, and where marking it began; by index in what is shown. */
     this.caret = 0;
     this.anchor = 0;
+    /** How often we moved: an answer that comes after a further move is no longer wanted. */
+    this.moves = 0;
     /** Numbers of lines. @type {Set<number>} */
     this.bookmarks = new Set();
     /** Why there is no log any more. */
@@ -287,6 +289,7 @@ export class Viewer {
   /** @param {number} index @param {boolean} [centre] @param {boolean} [extend] */
   goto(index, centre = false, extend = false) {
     const { scroll } = this.screen;
+    this.moves++;
     this.waiting = null;
     this.say("");
     this.caret = clamp(index, this.lines.total - 1);
@@ -324,7 +327,9 @@ export class Viewer {
 
   /** Go to a line, or to a moment. @param {{number: number} | {seconds: number}} where */
   async locate(where) {
+    const { moves } = this;
     const reply = await this.source.ask({ do: "locate", ...where });
+    if (moves !== this.moves) return;
     if (reply.is_done === false) this.wait(() => this.locate(where));
     else if (typeof reply.index === "number") this.goto(reply.index, true);
   }
