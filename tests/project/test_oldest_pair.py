@@ -33,4 +33,5 @@ def test_each_test_that_meets_ipython_is_marked(request: pytest.FixtureRequest) 
         and any(folder in item.path.parents for folder in folders)
         and item.get_closest_marker("ipython") is None
     }
-    assert [f.__qualname__ for f in unmarked if MEETS.search(source(f))] == []
+    forgotten = [f.__qualname__ for f in unmarked if MEETS.search(source(f))]
+    assert forgotten == [], "mark them with @pytest.mark.ipython"
