@@ -259,7 +259,8 @@ def test_threads_that_do_not_end_take_a_bounded_number_of_descriptors_and_lose_n
             threads[-1].start()
         logs.append(log)
         counts.append(descriptors())
-    assert counts[25] == counts[-1]
+    # A thread as drain has both ends of all here. Of 50 logs, some 20 are waited for.
+    assert counts[-1] - counts[0] < 30 * (6 if drain == "process" else 12)
     # Who began long ago is not waited for any more, as if it were a callback.
     assert (logs[0].complete, logs[-1].complete) == (True, False)
     go.set()
