@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from helpers.program import in_a_program
+from helpers.wait import eventually
 
 from ipyfdcapture import capture_fd
 
@@ -209,11 +210,13 @@ def test_a_text_stream_that_raises_prints_or_fails_as_it_does_uncaptured(
         return "printed"
 
     told: list[str] = []
+    shown: list[str] = []
 
     def on_line(line: str) -> None:
         told.append(line)
         with contextlib.suppress(OSError):
             print("of a callback")  # never captured again, or this would not end
+        shown.append(line)
 
     raw = _Raw(1, "wb", closefd=False)
     stream = _raising(name)(io.BufferedWriter(raw))
@@ -223,14 +226,16 @@ def test_a_text_stream_that_raises_prints_or_fails_as_it_does_uncaptured(
         capture = capture_fd(on_line=on_line, stderr=False)
         # One that tells nothing gives way, as any that is broken does.
         captured = "printed" if name == "__getattribute__" else uncaptured
+        # A stream that cannot be flushed keeps its text to itself.
+        is_written = captured == "printed" and name != "flush"
         with capture as logs:
             assert outcome() == captured
             os.write(1, b"written\n")
+            # Amid a resume it would go on to the capture.
+            eventually(lambda: len(shown) == 1 + is_written, "the callbacks")
             with capture.paused():
                 assert outcome() == uncaptured
         assert sys.stdout is stream
-    # A stream that cannot be flushed keeps its text to itself.
-    is_written = captured == "printed" and name != "flush"
     assert logs.text == ("printed\n" if is_written else "") + "written\n"
     assert told == logs.text.splitlines()
     raw.is_over = True
