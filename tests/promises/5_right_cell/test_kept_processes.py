@@ -412,7 +412,9 @@ def test_a_process_that_floods_while_nothing_is_captured_takes_neither_memory_no
             disk.append(_stored_in(tmp_path))
         assert memory[-1] < memory[0] + (8 << 20)
         assert max(disk) < 4 << 20
+    assert first.wait(10)
     first.close()
+    assert not any(t.name == "ipyfdcapture-drain" for t in threading.enumerate())
 
 
 def _stored_in(directory: Path) -> int:

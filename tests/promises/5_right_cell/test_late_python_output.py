@@ -269,3 +269,5 @@ def test_threads_that_do_not_end_take_a_bounded_number_of_descriptors_and_lose_n
     assert [log.text for log in logs] == [f"in {n}\nlate {n}\n" for n in range(50)]
     assert all(log.complete for log in logs)
     assert descriptors() <= counts[0]
+    for log in logs:
+        log.close()
