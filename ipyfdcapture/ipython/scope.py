@@ -46,7 +46,7 @@ class Scope:
     def __init__(self, shell: InteractiveShell, frame: FrameType) -> None:
         self._shell = shell
         self._frame = frame
-        in_function = bool(frame.f_code.co_flags & inspect.CO_OPTIMIZED)
+        in_function = _is_in_function(frame)
         #: The variables of the function that the magic is in; None: it is not in one.
         self._variables = _variables_of(frame) if in_function else None
         is_users = frame.f_globals is shell.user_global_ns
@@ -161,6 +161,22 @@ class Scope:
 
 
 _SHELLS_MODULE = InteractiveShell.__module__
+
+
+def _is_in_function(frame: FrameType) -> bool:
+    """Tell whether what runs here has variables of its own; a comprehension has, too."""
+    if frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        return True
+    # From Python 3.13 on, one of a module or a class runs in the frame of that (PEP 709), whose
+    # ``f_locals`` has the variables of the comprehension meanwhile, and nothing else (PEP 667).
+    return _LOCALS is not dict and isinstance(frame.f_locals, _LOCALS)
+
+
+def _locals_of_a_function() -> type:
+    return type(sys._getframe().f_locals)
+
+
+_LOCALS = _locals_of_a_function()
 
 
 def _variables_of(frame: FrameType) -> dict[str, Any]:

@@ -567,6 +567,9 @@ def test_a_statement_in_a_comprehension_sees_its_variables(kernel: Kernel) -> No
     kernel.ok(f"i = n = 100\ndef f(n):\n    return [{magic} for i in range(2)]\nfound = f(3)")
     assert kernel.value("found") == [[0, 3], [1, 3]]
     assert kernel.ok(f"[{magic} for i in range(2)]").result == "[[0, 100], [1, 100]]"
+    assert kernel.ok(f"class C:\n    found = [{magic} for i in range(2)]\nC.found").result == (
+        "[[0, 100], [1, 100]]"
+    )
 
 
 def test_self_is_seen(kernel: Kernel) -> None:

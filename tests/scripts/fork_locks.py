@@ -7,11 +7,14 @@ import json
 import os
 import sys
 import threading
+import warnings
 import weakref
 
 from ipyfdcapture.system.forking import fork_safe_lock, is_owned
 
 LIMIT_S = 20
+# From Python 3.12 on, a process with several threads is warned at a fork.
+warnings.simplefilter("ignore", DeprecationWarning)
 
 
 def _is_free(lock: threading.RLock) -> bool:

@@ -3,9 +3,12 @@
 import os
 import signal
 import sys
+import warnings
 
 from ipyfdcapture import capture_fd
 
+# From Python 3.12 on, a process with several threads is warned at a fork.
+warnings.simplefilter("ignore", DeprecationWarning)
 woken, wake = os.pipe()
 os.set_inheritable(wake, True)
 with capture_fd(drain=sys.argv[1]) as logs:

@@ -1,11 +1,14 @@
 """A forked child leaves the captured block: 1 and 2 are what they were before."""
 
 import os
+import warnings
 
 from helpers.leaks import fd_target
 
 from ipyfdcapture import capture_fd
 
+# From Python 3.12 on, a process with several threads is warned at a fork.
+warnings.simplefilter("ignore", DeprecationWarning)
 before = fd_target(1)
 child = -1
 with capture_fd() as logs:
