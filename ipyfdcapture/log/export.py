@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import errno
 import gzip
-import io
 import os
+import re
 import stat
 from array import array
 from collections.abc import Callable, Iterable, Iterator
@@ -139,20 +138,29 @@ def _write(
 
 
 def _csv_lines(reading: Reading) -> Iterator[str]:
-    """Yield a table as RFC 4180 wants it: with a head, and lines that end with ``\\r\\n``."""
-    names = reading.sources
-    lines = io.StringIO()
-    writer = csv.writer(lines)
-    writer.writerow(("time", "source", "number", "text", "plain"))
+    """Yield a table as RFC 4180 wants it: with a head, and lines that end with ``\\r\\n``.
+
+    Not by `csv`: that of Python 3.10 refuses NUL.
+    """
+    names = list(map(_csv_field, reading.sources))
+    yield "time,source,number,text,plain\r\n"
     for block in reading.blocks():
         texts, plains = _texts_of(block)
-        sources = map(names.__getitem__, block.sources)
-        numbers = map((1).__add__, block.indices)
-        writer.writerows(zip(_iso(block.times), sources, numbers, texts, plains, strict=True))
-        yield lines.getvalue()
-        lines.seek(0)
-        lines.truncate()
-    yield lines.getvalue()
+        fields = list(map(_csv_field, texts))
+        seen = fields if plains is texts else map(_csv_field, plains)
+        facts = zip(_iso(block.times), block.sources, block.indices, fields, seen, strict=True)
+        yield "".join(
+            f"{time},{names[source]},{index + 1},{text},{plain}\r\n"
+            for time, source, index, text, plain in facts
+        )
+
+
+#: What a field must be quoted for.
+_CSV_SPECIAL = re.compile('[",\\r\\n]')
+
+
+def _csv_field(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if _CSV_SPECIAL.search(text) else text
 
 
 def _json_lines(reading: Reading) -> Iterator[str]:

@@ -139,7 +139,12 @@ def test_bad_bytes_that_a_handler_kept_do_not_break_an_export(tmp_path: Path) ->
 def test_csv_is_read_back_as_it_was(tmp_path: Path, chunks: list[Chunk]) -> None:
     make_log(chunks).save(tmp_path / "x.csv")
     with open(tmp_path / "x.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        nul = "\x00" if sys.version_info >= (3, 11) else "\ue000"  # Python 3.10 reads none
+        lines = (line.replace("\x00", nul) for line in file)
+        rows = [
+            {name: field.replace(nul, "\x00") for name, field in row.items()}
+            for row in csv.DictReader(lines)
+        ]
     names = ("source", "number", "text", "plain")
     assert [tuple(row[name] for name in names) for row in rows] == [
         tuple(str(row[name]) for name in names) for row in model_table(chunks)
