@@ -37,6 +37,8 @@ from helpers.wait import LIMIT_S  # noqa: E402
 from helpers.without_linux import why_left_out  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from ipyfdcapture import capture_fd  # noqa: E402
+
 # No test measures time to pass or fail: one example may take long on a machine under load, and so
 # may its making. The same examples with each change, so that what fails has to do with it; others
 # each night.
@@ -142,6 +144,8 @@ def rounds() -> Rounds:
 @pytest.fixture
 def no_leaks() -> Iterator[None]:
     """Fail if the test leaves anything behind in this process."""
+    with capture_fd():  # the helper is to be there: an earlier test may have killed it
+        pass
     with _no_leaks():
         yield
 
