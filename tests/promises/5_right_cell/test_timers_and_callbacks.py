@@ -239,7 +239,7 @@ def test_bytes_that_are_no_text_are_kept_as_they_are(
         for data in (b"\xff", memoryview(b"\x00\xfe").cast("H"), bytearray(b"\n")):
             assert run(stdout.buffer.write, data) == memoryview(data).nbytes
         run(stdout.buffer.writelines, [b"\xfd", b"\n"])
-        run(stdout.writelines, ["te", "xt\n"])
+        run(stdout.writelines, ["text", "\n"])
         del stdout
     assert logs.raw == b"\xff\x00\xfe\n\xfd\ntext\n"
 
