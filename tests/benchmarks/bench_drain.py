@@ -80,8 +80,11 @@ def main() -> None:
     run = describe_run(["ipyfdcapture", "wurlitzer", "ipykernel"])
     run += f"; medians of {options.rounds}"
     markdown = f"{markdown_table(header, rows)}\n\n{run}.\n"
-    if options.write:
-        write_between_markers(options.write, markdown)
+    if options.write:  # the state before stands where the page tells what was to be reached
+        now = {name: {**medians} for name, medians in results.items()}
+        for medians in now.values():
+            medians.pop(BEFORE, None)
+        write_between_markers(options.write, f"{markdown_table(*table_of(now))}\n\n{run}.\n")
     if options.json:
         Path(options.json).write_text(json.dumps({"run": run, "medians": results}, indent=1) + "\n")
     if options.markdown:
