@@ -727,7 +727,8 @@ def run_all_of(work: list[Work], between: Callable[[], object] = lambda: None) -
 
 
 def _both_streams(logs: Captured) -> list[bytes]:
-    return [logs.stdout.encode(), logs.stderr.encode()]
+    # Not `stdout` and `stderr`: those have what processes of ended captures wrote meanwhile, too.
+    return [logs.source(name).text.encode() for name in ("stdout", "stderr")]
 
 
 def await_answer(logs: Captured) -> None:
