@@ -304,8 +304,8 @@ WORDED = (
     ),
     Rule(
         "what could not be done",
-        r"(?:\*+ )?(?:Unable to|Could ?n[o']t|Can(?:no|')t|Failed to|Invalid [a-z]+ (?!.*[=:] *0+$)"
-        r"|Unknown \w+ (?:['`\"‘]|.* at line )|Bad \w+ or )",
+        r"(?:\*+ )?(?:(?:Unable to|Could ?n[o']t|Can(?:no|')t|Failed to)\b"
+        r"|Invalid [a-z]+ (?!.*[=:] *0+$)|Unknown \w+ (?:['`\"‘]|.* at line )|Bad \w+ or )",
         "error",
     ),
     Rule(

@@ -185,6 +185,16 @@ def test_no_line_is_passed_over_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [level_of(line.encode()) for _, line, _ in LINES] == [level for level, *_ in LINES]
 
 
+def test_lines_that_are_passed_over_fit_no_rule() -> None:
+    words = [word for _, line, _ in LINES for word in line.split() if word.isascii()]
+    chosen = random.Random(11)
+    lines = [" ".join(chosen.choices(words, k=chosen.randint(1, 6))) for _ in range(3000)]
+    shapes = [re.sub("[0-9]", "0", line) for line in lines if not re.search("[\b\r\x1b]", line)]
+    by_rules = [levels._level_of_shape(shape, levels._patterns(True)) for shape in shapes]
+    assert levels._levels_of([shape.encode() for shape in shapes]) == by_rules
+    assert len(set(by_rules)) > 3 and by_rules.count(None) > 500
+
+
 @settings(deadline=None, max_examples=200)
 @given(st.data())
 def test_a_level_does_not_depend_on_the_digits_of_a_line(data: st.DataObject) -> None:
