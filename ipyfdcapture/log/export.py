@@ -288,7 +288,7 @@ class _Columns:
         self.times.extend(block.times)
         self.sources.extend(block.sources)
         self.numbers.extend(index + 1 for index in block.indices)
-        self.nbytes += sum(map(len, block.contents))
+        self.nbytes += len(block.body) - len(block.indices) + 1  # without what is between them
 
     def take(self, count: int) -> _Columns:
         """Take the first lines out."""

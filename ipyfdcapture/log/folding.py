@@ -5,7 +5,7 @@ Each source is a terminal of its own. A row that is drawn over stands where it w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from .view.ansi import SCREEN, SCREEN_MARK
@@ -49,20 +49,24 @@ class Fold(Generic[T]):
 class Lines(Protocol):
     """Some lines that follow each other: a `Block` of a `Reading`."""
 
-    contents: list[bytes]
-    sources: list[int]
+    indices: Sequence[int]
+    body: bytes
+
+    @property
+    def sources(self) -> Sequence[int]:
+        """The numbers of their sources."""
 
     @property
     def texts(self) -> list[str]:
         """Their text, as it was written."""
 
     @property
-    def plains(self) -> list[str]:
-        """Their text, each line by itself as it is seen."""
+    def plain(self) -> str:
+        r"""Their text, each line by itself as it is seen, with a ``\n`` behind each."""
 
 
-def seen_in_the_end(blocks: Iterable[Lines]) -> Iterator[list[str]]:
-    """Yield the lines of a log as they are seen in the end, in parts.
+def seen_in_the_end(blocks: Iterable[Lines]) -> Iterator[str]:
+    r"""Yield the lines of a log as they are seen in the end, each with its ``\n``, in parts.
 
     Most logs have no line that goes up: their blocks are passed on, once what follows them cannot
     reach them any more.
@@ -71,31 +75,31 @@ def seen_in_the_end(blocks: Iterable[Lines]) -> Iterator[list[str]]:
     since_up: int | None = None  # so many lines have come since one went up
     for block in blocks:
         held.append(block)
-        if UP.search(b"\n".join(block.contents)):
+        if b"\x1b" in block.body and UP.search(block.body):
             since_up = 0
         elif since_up is not None:
-            since_up += len(block.contents)
+            since_up += len(block.indices)
             if since_up >= MOST_ROWS or _nbytes(held) > MOST_HELD_BYTES:
                 yield _folded(held)
                 held, since_up = [], None
         while since_up is None and (
-            sum(len(each.contents) for each in held[1:]) >= MOST_ROWS
+            sum(len(each.indices) for each in held[1:]) >= MOST_ROWS
             or _nbytes(held) > MOST_HELD_BYTES
         ):
-            yield held.pop(0).plains
+            yield held.pop(0).plain
     if since_up is not None:
         yield _folded(held)
     else:
-        yield from (block.plains for block in held)
+        yield from (block.plain for block in held)
 
 
 def _nbytes(blocks: list[Lines]) -> int:
-    return sum(sum(map(len, block.contents)) for block in blocks)
+    return sum(len(block.body) for block in blocks)
 
 
-def _folded(blocks: list[Lines]) -> list[str]:
+def _folded(blocks: list[Lines]) -> str:
     fold: Fold[None] = Fold()
     for block in blocks:
         for source, text in zip(block.sources, block.texts, strict=True):
             fold.take(source, text, None)
-    return [row.text for _, row in fold.rows()]
+    return "".join([row.text + "\n" for _, row in fold.rows()])

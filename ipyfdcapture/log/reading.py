@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 from .decoding import DECODE_BYTES, decode
 from .folding import seen_in_the_end
 from .line import Line
-from .lines import BLOCK_BYTES, Lines, Row, content, contents_of
+from .lines import BLOCK_BYTES, Batch, Lines, Row, content
 from .seen import Sight
 from .strands import release_pages
 
@@ -16,28 +17,72 @@ from .strands import release_pages
 _BLOCK_ROWS = 256
 
 
-@dataclass(slots=True)
 class Block:
-    """Some lines that follow each other."""
+    r"""Some lines that follow each other. Each fact of them is found when it is asked for.
 
-    #: Their indices in the whole log.
-    indices: Sequence[int]
-    #: Their bytes, without line ends.
-    contents: list[bytes]
-    #: The numbers of their sources.
-    sources: list[int]
-    #: When the first byte of each was read: ns since the epoch.
-    times: list[int]
-    #: Whether the last has a line end.
-    is_ended: bool
-    sight: Sight
-    #: How many bytes are missing in the middle of the last: only its start and its end were wanted.
-    left_out: int = 0
+    Parameters
+    ----------
+    indices
+        Their indices in the whole log.
+    body
+        Their bytes, without line ends, with a ``\n`` between two.
+    origins
+        Returns the number of the source of each, and when its first byte was read.
+    sight
+        How bytes become text.
+    is_ended
+        Whether the last has a line end.
+    left_out
+        How many bytes are missing in the middle of the last: only its start and its end were
+        wanted.
+    """
+
+    def __init__(
+        self,
+        indices: Sequence[int],
+        body: bytes,
+        origins: Callable[[], tuple[Sequence[int], Sequence[int]]],
+        sight: Sight,
+        is_ended: bool = True,
+        left_out: int = 0,
+    ) -> None:
+        self.indices = indices
+        self.body = body
+        self.sight = sight
+        self.is_ended = is_ended
+        self.left_out = left_out
+        self._find_origins = origins
+
+    @cached_property
+    def contents(self) -> list[bytes]:
+        """Their bytes, without line ends."""
+        return self.body.split(b"\n")
+
+    @property
+    def sources(self) -> Sequence[int]:
+        """The numbers of their sources."""
+        return self._origins[0]
+
+    @property
+    def times(self) -> Sequence[int]:
+        """When the first byte of each was read: ns since the epoch."""
+        return self._origins[1]
+
+    @cached_property
+    def _origins(self) -> tuple[Sequence[int], Sequence[int]]:
+        return self._find_origins()
 
     @property
     def texts(self) -> list[str]:
         """Their text, as it was written."""
-        return self.sight.texts(self.contents)
+        return self.sight.texts_of(self.body)
+
+    @property
+    def plain(self) -> str:
+        r"""Their text, as it is seen, with a ``\n`` behind each line."""
+        if self.sight.is_plain(self.body):
+            return self.sight.text_of(self.body) + "\n"
+        return "\n".join(self.plains) + "\n"
 
     @property
     def plains(self) -> list[str]:
@@ -46,19 +91,23 @@ class Block:
 
     def seen(self, texts: list[str]) -> list[str]:
         """Return their text as it is seen, given their `texts`: the same list if it is the same."""
-        return self.sight.seen(self.contents, texts)
+        return self.sight.seen(self.body, texts)
 
 
 def _block_of(rows: list[Row], sight: Sight) -> Block:
     return Block(
         [row.nth for row in rows],
-        [content(row.raw) for row in rows],
-        [row.source for row in rows],
-        [row.time for row in rows],
-        rows[-1].raw.endswith(b"\n"),
+        b"\n".join([content(row.raw) for row in rows]),
+        lambda: ([row.source for row in rows], [row.time for row in rows]),
         sight,
+        rows[-1].raw.endswith(b"\n"),
         rows[-1].left_out,
     )
+
+
+def _some_origins(lines: Lines, batch: Batch, some: slice) -> tuple[Sequence[int], Sequence[int]]:
+    sources, times = lines.origins(batch)
+    return sources[some], times[some]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +196,12 @@ class Reading:
                 yield block
 
         follow_each_other = isinstance(self.indices, range) and self.indices.step == 1
-        parts = seen_in_the_end(blocks()) if follow_each_other else (b.plains for b in blocks())
-        separator = ""
+        parts = seen_in_the_end(blocks()) if follow_each_other else (b.plain for b in blocks())
+        last = ""
         for part in parts:
-            yield separator + "\n".join(part)
-            separator = "\n"
-        if separator and is_ended:
-            yield "\n"
+            yield last
+            last = part
+        yield last if is_ended else last.removesuffix("\n")
 
     def blocks(self, most: int | None = None) -> Iterator[Block]:
         """Yield its lines, many at a time: a tenth of the work of one at a time.
@@ -178,26 +226,27 @@ class Reading:
 
     def _blocks_of_range(self, indices: range, sight: Sight, most: int | None) -> Iterator[Block]:
         for batch in self.lines.batches(indices.start, indices.stop):
-            contents = contents_of(batch.body)
+            body = batch.body.replace(b"\r\n", b"\n") if b"\r\n" in batch.body else batch.body
+            stop = batch.first + batch.count
             is_ended, left_out = True, 0
-            if batch.begun and batch.first + len(contents) in indices:
+            if batch.begun and stop - 1 in indices:
                 if most is None:
                     cut = batch.cut_line()
                 else:
                     cut, left_out = batch.ends_of_cut_line(most)
                 is_ended = cut.endswith(b"\n")
-                contents.append(content(cut))
-            sources, times = self.lines.origins(batch)
-            first = max(indices.start - batch.first, 0)
-            stop = min(indices.stop - batch.first, len(contents))
-            if first >= stop:
+                body += content(cut) + b"\n"
+            elif batch.begun:
+                stop -= 1
+            numbers = range(max(indices.start, batch.first), min(indices.stop, stop))
+            if not numbers:
                 continue
-            some = slice(first, stop)
-            numbers = range(batch.first + first, batch.first + stop)
-            is_ended = is_ended or stop < len(contents)
-            yield Block(
-                numbers, contents[some], sources[some], times[some], is_ended, sight, left_out
-            )
+            some = slice(numbers.start - batch.first, numbers.stop - batch.first)
+            body = body.removesuffix(b"\n")
+            if len(numbers) < stop - batch.first:
+                body = b"\n".join(body.split(b"\n")[some])
+            origins = partial(_some_origins, self.lines, batch, some)
+            yield Block(numbers, body, origins, sight, is_ended, left_out)
 
     @property
     def sources(self) -> tuple[str, ...]:

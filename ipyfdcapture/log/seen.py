@@ -153,25 +153,35 @@ class Sight:
 
     def texts(self, lines: Sequence[bytes]) -> list[str]:
         """Return the text of lines, given without their line ends."""
-        if self._is_simple and lines:
+        return self.texts_of(b"\n".join(lines)) if lines else []
+
+    def texts_of(self, lines: bytes) -> list[str]:
+        r"""Return the text of lines, given with a ``\n`` between two."""
+        if self._is_simple:
+            return self.text_of(lines).split("\n")
+        return list(map(self.text, lines.split(b"\n")))
+
+    def text_of(self, lines: bytes) -> str:
+        r"""Return the same as one text, with a ``\n`` between two."""
+        if self._is_simple:
             try:
-                return b"\n".join(lines).decode(self.encoding, self.errors).split("\n")
+                return self.text(lines)
             except UnicodeDecodeError:
                 pass  # strict: the line at fault is told of
-        return [line.decode(self.encoding, self.errors) for line in lines]
+        return "\n".join(map(self.text, lines.split(b"\n")))
 
-    def seen(self, lines: Sequence[bytes], texts: list[str]) -> list[str]:
-        """Return lines as they are seen.
+    def seen(self, lines: bytes, texts: list[str]) -> list[str]:
+        r"""Return lines as they are seen.
 
         Parameters
         ----------
         lines
-            Without their line ends.
+            Any number of them, with a ``\n`` between two.
         texts
             Their texts. If nothing in them looks otherwise than it was written, they themselves
             are returned.
         """
-        if self.is_plain(b"\n".join(lines)):
+        if self.is_plain(lines):
             return texts
         together = "\n".join(texts)
         if not is_special(together):
@@ -202,4 +212,4 @@ class Sight:
 
     def seen_lines(self, lines: Sequence[bytes]) -> list[str]:
         """Return lines, given without their line ends, as they are seen."""
-        return self.seen(lines, self.texts(lines))
+        return self.seen(b"\n".join(lines), self.texts(lines))

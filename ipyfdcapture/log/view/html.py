@@ -207,7 +207,7 @@ class _LineWriter:
         ):
             facts = zip(block.indices, block.contents, block.sources, block.times, strict=True)
             return "".join([self.line(Row(*each), None) for each in facts])
-        codes = self._levels.of_lines(block.contents)
+        codes = self._levels.of_body(block.body)
         return "".join(self._html(block.indices, block.sources, block.times, codes, contents))
 
     def line(self, row: Row, max_bytes: int | None) -> str:
