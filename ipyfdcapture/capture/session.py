@@ -267,20 +267,21 @@ class CaptureSession:
     def _open_pipes(self, closed: ClosedStandardDescriptors) -> list[Pipe]:
         """Open a pipe for each descriptor; return their read ends."""
         pipes: list[Pipe] = []
-        with contextlib.ExitStack() as closing:
+        try:
             for fd in self.options.descriptors:
                 if self.options.is_merged and fd == 2:
                     first = self._write_ends[1]
                     self._write_ends[2] = fcntl.fcntl(first, fcntl.F_DUPFD_CLOEXEC, 3)
                     continue
                 read_end, self._write_ends[fd] = self._open_pipe(fd)
-                closing.callback(os.close, read_end)
+                pipes.append(Pipe(len(pipes), read_end, self._metadata.sources[len(pipes)]))
                 original = None if fd in closed else open_late_output(fd)
                 if original is not None:
-                    closing.callback(os.close, original)
-                name = self._metadata.sources[len(pipes)]
-                pipes.append(Pipe(len(pipes), read_end, original, name))
-            closing.pop_all()
+                    pipes[-1].set_original(original)
+        except BaseException:
+            for pipe in pipes:
+                pipe.close()
+            raise
         return pipes
 
     def _open_pipe(self, fd: int) -> tuple[int, int]:

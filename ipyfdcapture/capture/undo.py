@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 from collections.abc import Callable
+from operator import itemgetter
 
 from ..system.calling import call_all
 
@@ -65,5 +66,5 @@ class UndoList:
         with contextlib.suppress(IndexError):
             while True:
                 due.append(self._added.pop())
-        due.sort(key=lambda each: each[0])
-        call_all(function for _, function in due)
+        due.sort(key=itemgetter(0))
+        call_all([function for _, function in due])

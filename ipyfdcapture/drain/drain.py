@@ -131,8 +131,9 @@ class Drain:
         try:
             job.open_transit()
             with self._link.lock:
-                if not self._link.host.is_usable:  # a thread that had nothing left to do has ended
-                    self._link.take_over()
+                host = self._link.host
+                if not (host.outlives_us or host.is_usable):
+                    self._link.take_over()  # a thread that had nothing left to do has ended
                 self._link.jobs[job.number] = job
                 self._link.channel.take_answers()
                 is_new = self._link.host.outlives_us and spool not in self._spools

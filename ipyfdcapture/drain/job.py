@@ -32,13 +32,18 @@ class Pipe:
 
     source: int
     read_end: int
-    #: Where bytes go that nobody keeps any more. None: nowhere.
-    original: int | None = None
     #: The name of the source.
     name: str = ""
+    #: Where bytes go that nobody keeps any more. None: nowhere.
+    original: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._fds = [Descriptor(fd) for fd in (self.read_end, self.original) if fd is not None]
+        self._fds = [Descriptor(self.read_end)]
+
+    def set_original(self, fd: int) -> None:
+        """Have what nobody keeps any more go to ``fd``; takes it over."""
+        self.original = fd
+        self._fds.append(Descriptor(fd))
 
     @property
     def descriptor(self) -> Descriptor:

@@ -131,9 +131,11 @@ class CaptureStream(io.TextIOWrapper):
                 self.put = make_write(self)[0]
 
     def end(self) -> None:
-        """Write what waits, and nothing more."""
+        """Write what waits, and nothing more. Idempotent."""
         writer = self._writer
         with writer.lock:
+            if writer.pipe is None and not writer.is_partial and "put" not in self.__dict__:
+                return
             with contextlib.suppress(OSError, ValueError):
                 CaptureStream.flush(self)
             self._note_partial(False)

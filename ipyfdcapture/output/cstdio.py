@@ -217,9 +217,9 @@ class _Hook:
         """Whether there is such a function."""
         return callable(getattr(self._swap.owner, self._swap.name, None))
 
-    def install(self) -> None:
+    def install(self, marks: Sequence[int]) -> None:
+        """Begin, with what `stdout_marks` says."""
         original = getattr(self._swap.owner, self._swap.name)
-        marks = stdout_marks()
         made = self._function
         if made is None or made.__wrapped__ is not original or marks is not self._marks:
             self._function = _Hooked(self._make(original, marks))
@@ -328,8 +328,9 @@ def install_hooks() -> None:
     with _lock:
         _users += 1
         if _users == 1:
+            marks = stdout_marks()
             for hook in _hooks:
-                hook.install()
+                hook.install(marks)
 
 
 def remove_hooks() -> None:

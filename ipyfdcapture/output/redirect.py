@@ -35,8 +35,9 @@ class Redirection:
             #: The redirection that it led to, if it led to one.
             self._outer: Redirection | None = None
             self._original_inheritable = True
-            if _is_open(fd):
-                self._original_inheritable = os.get_inheritable(fd)
+            flags = _flags_of(fd)
+            if flags is not None:
+                self._original_inheritable = not flags & fcntl.FD_CLOEXEC
                 self._original = Descriptor.duplicate_of(fd)
             try:
                 stack = _stacks.get(fd, [])
@@ -134,13 +135,17 @@ def _replace(source: int, target: int, inheritable: bool) -> None:
 
 
 def _is_open(fd: int) -> bool:
+    return _flags_of(fd) is not None
+
+
+def _flags_of(fd: int) -> int | None:
+    """Return the flags of a descriptor; None if it is closed."""
     try:
-        fcntl.fcntl(fd, fcntl.F_GETFD)
+        return fcntl.fcntl(fd, fcntl.F_GETFD)
     except OSError as error:
         if error.errno != errno.EBADF:
             raise
-        return False
-    return True
+        return None
 
 
 class ClosedStandardDescriptors:

@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import CaptureError
 from . import spool
-from .files import mark_crashed, move_recording, recording_files, remove_tree
+from .files import (
+    mark_crashed,
+    move_recording,
+    recording_files,
+    remove_recording,
+    remove_tree,
+)
 
 # Few kernels crash: what reads recordings is imported where there is one.
 if TYPE_CHECKING:
@@ -170,9 +176,7 @@ def _names_in(folder: str) -> list[str]:
 
 def delete(path: str) -> None:
     """Delete the recording at ``path``."""
-    for file in recording_files(path):
-        with contextlib.suppress(OSError):
-            os.unlink(file)
+    remove_recording(path)
 
 
 def load(path: str, spool_dir: str = "") -> Recording:

@@ -11,6 +11,8 @@ from typing import Any
 from ..system.descriptors import PRIVATE, open_private
 
 _COPY_BYTES = 1 << 20
+#: How the names of a recording's files end; few recordings have all of them.
+_SUFFIXES = (".data", ".index", ".tail0", ".tail1", ".index.new", ".shown", ".json")
 
 
 def append_metadata(path: str, changes: dict[str, Any]) -> None:
@@ -61,8 +63,12 @@ def hold_lock(lock_fd: int) -> None:
 
 def recording_files(path: str) -> list[str]:
     """Return the files that belong to the recording at ``path``, as far as they exist."""
-    suffixes = (".data", ".index", ".tail0", ".tail1", ".index.new", ".shown", ".json")
-    return [path + suffix for suffix in suffixes if os.path.lexists(path + suffix)]
+    return [path + suffix for suffix in _SUFFIXES if os.path.lexists(path + suffix)]
+
+
+def remove_recording(path: str) -> None:
+    """Remove what there is of the recording at ``path``."""
+    _unlink([path + suffix for suffix in _SUFFIXES])
 
 
 def move_recording(path: str, directory: str) -> str:

@@ -79,9 +79,9 @@ class Metadata:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults, and ``sources``."""
         return {
-            each.name: getattr(self, each.name)
-            for each in fields(self)
-            if each.name == "sources" or getattr(self, each.name) not in (each.default, {})
+            name: value
+            for name, value in vars(self).items()
+            if name == "sources" or value not in (_DEFAULTS[name], {})
         }
 
     @classmethod
@@ -104,6 +104,9 @@ class Metadata:
     def to_line(self) -> bytes:
         """Return all of it as one line of a ``.json`` file."""
         return json.dumps(self.to_dict()).encode() + b"\n"
+
+
+_DEFAULTS = {each.name: each.default for each in fields(Metadata)}
 
 
 def read_changes(lines: Iterable[str]) -> dict[str, Any]:

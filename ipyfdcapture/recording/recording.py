@@ -20,7 +20,7 @@ from ..system.finalizers import Finalizer, run_pending
 from ..system.forking import fork_safe_lock
 from ..system.interrupts import deferred_interrupts
 from ..system.pipes import out_of_the_way
-from .files import append_metadata, recording_files, write_all
+from .files import append_metadata, remove_recording, write_all
 from .format import ENTRY_WORDS, Layout, new_header
 from .halves import join, replace_parts
 from .mapping import Content, map_content_of, map_entries
@@ -463,6 +463,4 @@ def _no_snapshot() -> Snapshot | None:
 def _delete_files(path: str, owner: int) -> None:
     if os.getpid() != owner:
         return  # a forked child lets go of its copy of the object, not of the parent's files
-    for file in recording_files(path):
-        with contextlib.suppress(OSError):
-            os.unlink(file)
+    remove_recording(path)

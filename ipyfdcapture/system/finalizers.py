@@ -56,8 +56,9 @@ class Finalizer:
             return
         at_exit = self._notice is not None and self._notice() is not None  # it is not gone at all
         with deferred_interrupts(in_finalizer=not at_exit):
-            run_pending()
-            self()
+            run_pending()  # this one, too, unless no notice of it could be made
+            if self._work is not None:
+                self()
 
 
 class _DeathNotice(weakref.ref[object]):

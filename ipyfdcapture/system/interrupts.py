@@ -187,7 +187,7 @@ def deferred_interrupts(*, in_finalizer: bool = False) -> contextlib.AbstractCon
     now = _current()
     # Not current_thread(): it leaves a dummy with `threading` for a thread that it did not start.
     here = threading.get_ident()
-    if here != threading.main_thread().ident or (now is not None and now.thread == here):
+    if (now is not None and now.thread == here) or here != threading.main_thread().ident:
         return _NOTHING_TO_DEFER
     return DeferredSignals(in_finalizer)
 
@@ -206,7 +206,8 @@ def loading(package: str | None, module: str) -> contextlib.AbstractContextManag
 
 
 def _current() -> DeferredSignals | None:
-    return _deferred[-1] if _deferred and not _deferred[-1].ended else None
+    newest = _deferred[-1:]  # in one step: the main thread may end it meanwhile
+    return newest[0] if newest and not newest[0].ended else None
 
 
 def _behind(number: int, handler: Any) -> Any:

@@ -63,6 +63,7 @@ class Swap:
         self.original: Any = None
         self._original_stored: Any = _MISSING
         self._value: Any = _MISSING
+        self._has_setter = False
         #: Whether it was put and is not undone.
         self.is_active = False
 
@@ -71,12 +72,13 @@ class Swap:
         with _lock:
             if self.is_active:
                 raise RuntimeError(f"{self.name} is swapped already")
-            stored = self._original_stored = _stored(self.owner, self.name)
+            self._has_setter = _has_setter(self.owner, self.name)
+            stored = self._original_stored = self._stored()
             is_plain = type(self.owner) is types.ModuleType and stored is not _MISSING
             self.original = stored if is_plain else getattr(self.owner, self.name, None)
             self._value = value
             self.is_active = True
-            _active.append(self)
+            _active.setdefault((id(self.owner), self.name), []).append(self)
             try:
                 setattr(self.owner, self.name, value)
             except BaseException:
@@ -94,7 +96,7 @@ class Swap:
     @property
     def is_in_place(self) -> bool:
         """Whether the attribute still has the value that was put."""
-        return self._value is not _MISSING and _stored(self.owner, self.name) is self._value
+        return self._value is not _MISSING and self._stored() is self._value
 
     @property
     def was_missing(self) -> bool:
@@ -107,14 +109,13 @@ class Swap:
             if not self.is_active:
                 return
             self.is_active = False
-            _active.remove(self)
-            above = [
-                swap
-                for swap in _active
-                if swap.name == self.name
-                and swap.owner is self.owner
-                and swap._original_stored is self._value
-            ]
+            key = (id(self.owner), self.name)
+            others = [swap for swap in _active[key] if swap is not self]
+            if others:
+                _active[key] = others
+            else:
+                del _active[key]
+            above = [swap for swap in others if swap._original_stored is self._value]
             for swap in above:
                 swap.original, swap._original_stored = self.original, self._original_stored
             if above or not self.is_in_place:
@@ -124,9 +125,15 @@ class Swap:
             else:
                 setattr(self.owner, self.name, self._original_stored)
 
+    def _stored(self) -> Any:
+        """Return what the owner itself has under the name, not what its class makes of it."""
+        if self._has_setter:
+            return getattr(self.owner, self.name, _MISSING)
+        return getattr(self.owner, "__dict__", {}).get(self.name, _MISSING)
 
-#: The swaps that are not undone.
-_active: list[Swap] = []
+
+#: The swaps that are not undone, by the number of their owner and the name of the attribute.
+_active: dict[tuple[int, str], list[Swap]] = {}
 
 
 class Interception:
@@ -261,13 +268,11 @@ class _Layers:
 _layers: dict[tuple[int, str], _Layers] = {}
 
 
-def _stored(owner: Any, name: str) -> Any:
-    """Return what the owner itself has under a name, not what its class makes of it."""
+def _has_setter(owner: Any, name: str) -> bool:
+    """Tell whether something in the class of an object (a property, a trait, a slot) sets it."""
     if type(owner) is types.ModuleType:
-        return owner.__dict__.get(name, _MISSING)
+        return False
     for cls in type(owner).__mro__:
         if name in cls.__dict__:
-            if hasattr(type(cls.__dict__[name]), "__set__"):
-                return getattr(owner, name, _MISSING)
-            break
-    return getattr(owner, "__dict__", {}).get(name, _MISSING)
+            return hasattr(type(cls.__dict__[name]), "__set__")
+    return False

@@ -96,7 +96,7 @@ class ChildLog:
             first = len(recording.sources)
             recording.add_sources(sources)
             pipes = [
-                Pipe(first + i, read_end, name=source)
+                Pipe(first + i, read_end, source)
                 for i, (source, read_end) in enumerate(
                     zip(sources, read_ends.values(), strict=True)
                 )

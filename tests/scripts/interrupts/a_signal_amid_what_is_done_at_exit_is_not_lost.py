@@ -10,5 +10,5 @@ from ipyfdcapture.recording import recording
 
 with capture_fd() as logs:
     os.write(1, b"in")
-at_moment(recording, "recording_files", lambda: signal.raise_signal(signal.SIGTERM))
+at_moment(recording, "remove_recording", lambda: signal.raise_signal(signal.SIGTERM))
 signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"handled\n"))

@@ -14,7 +14,7 @@ from ipyfdcapture.recording import recording
 warm_up()
 sys.unraisablehook = lambda _: show("lost")
 before = snapshot()
-usual = recording.recording_files  # type: ignore[attr-defined]
+usual = recording.remove_recording  # type: ignore[attr-defined]
 
 
 def interrupted(path):
@@ -22,13 +22,13 @@ def interrupted(path):
     return usual(path)
 
 
-recording.recording_files = interrupted  # type: ignore[attr-defined]
+recording.remove_recording = interrupted  # type: ignore[attr-defined]
 try:
     held = hold(sys.argv[1])
     del held
     select.select([], [], [], 20)
 except KeyboardInterrupt:
     show("interrupted")
-recording.recording_files = usual  # type: ignore[attr-defined]
+recording.remove_recording = usual  # type: ignore[attr-defined]
 show(settled_difference(before))
 os.write(1, open("report.txt", "rb").read())
