@@ -247,7 +247,8 @@ class FdCapture(_Handle):
         """End: put the descriptor back. No effect if not active.
 
         Waits at most ``timeout`` seconds for the callback to have been given every line; it is
-        not called any more after this returns.
+        not called any more after this returns. What it was not given by then, because it is slow
+        or a helper does not answer, is in the log, and a warning says so.
         """
         check_seconds("timeout", timeout, zero=True)
         timeout = min(timeout, threading.TIMEOUT_MAX)

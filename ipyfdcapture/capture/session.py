@@ -515,6 +515,11 @@ class CaptureSession:
         finally:
             if not self.options.live_after_end:
                 follower.abandon()
+                if self._job is not None and self._job.awaits_answer:
+                    self._job.drain.notices.add(
+                        f"the live target {follower.name} was not given what was not recorded by "
+                        "the end of the capture. The log has it once it is"
+                    )
 
     def _is_over(self) -> None:
         self._stopped = True

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import warnings
 import weakref
 from collections.abc import Callable
 
@@ -26,6 +25,7 @@ from ..system.descriptors import Descriptor
 from ..system.finalizers import Finalizer
 from ..system.forking import fork_safe_lock
 from ..system.pipes import open_pipe
+from ..system.user_warnings import warn_user
 
 #: How long the end of a capture waits for workers to tell what they wrote while it ran.
 FETCH_S = 1.0
@@ -79,7 +79,7 @@ class CapturedCells:
             follower.start()
         except (OSError, CaptureError) as error:
             message = f"ipyfdcapture: this capture's log has nothing of workers: {error}"
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
+            warn_user(message)
             return
         self._spans.append(span)
 

@@ -210,8 +210,9 @@ class Drain:
             self._link.notice_loss()
             was_known = job.number in self._link.jobs
             self._link.catch_up(job)
-            if job.awaits_answer:
-                self.notices.add_once(
+            if job.awaits_answer and not job.is_known_to_wait:
+                job.is_known_to_wait = True
+                self.notices.add(
                     "the ipyfdcapture helper process does not answer (is it stopped, or does it "
                     "wait for a file system?): what it has not recorded yet is in the log once it "
                     "goes on"

@@ -127,6 +127,8 @@ class DrainJob:
     state: State = field(default_factory=lambda: State(writing=True))
     #: Whether the pump was asked for something, and its answer has not been taken.
     awaits_answer: bool = False
+    #: Whether the user knows that this answer is late.
+    is_known_to_wait: bool = False
     #: How many answers were taken, and the last one if the pump could not do what was asked.
     answers: int = 0
     failed: dict[str, Any] | None = None
@@ -313,12 +315,16 @@ class DrainJob:
         asked
             The sources that it was asked about.
         """
-        self.awaits_answer = False
+        self.note_answered()
         self.answers += 1
         if "error" in answer:
             self.failed = answer
         else:
             self._note(answer, asked)
+
+    def note_answered(self) -> None:
+        """Wait no longer for an answer: it has come, or never will."""
+        self.awaits_answer = self.is_known_to_wait = False
 
     def record_request(
         self, files: tuple[int, int], keep_crash: bool

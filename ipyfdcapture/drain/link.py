@@ -206,7 +206,7 @@ class PumpLink:
         """The pump is gone. What it would have answered is known from what it has written."""
         while self._unanswered:
             job = self._unanswered.pop()
-            job.awaits_answer = False
+            job.note_answered()
             with contextlib.suppress(OSError):
                 dropped, number = dropped_bytes(job.path + ".index")
                 job.state.dropped = dropped

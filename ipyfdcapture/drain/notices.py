@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
+
+from ..system.user_warnings import warn_user
 
 
 class Notices:
@@ -11,17 +12,10 @@ class Notices:
 
     def __init__(self) -> None:
         self._waiting: deque[str] = deque()
-        self._once: set[str] = set()
 
     def add(self, message: str) -> None:
         """Warn of something at the next `show`."""
         self._waiting.append(message)
-
-    def add_once(self, message: str) -> None:
-        """The same, if it was not warned of before."""
-        if message not in self._once:
-            self._once.add(message)
-            self.add(message)
 
     def show(self) -> None:
         """Show all warnings.
@@ -32,7 +26,7 @@ class Notices:
         first: BaseException | None = None
         while self._waiting:
             try:
-                warnings.warn(self._waiting.popleft(), RuntimeWarning, stacklevel=3)
+                warn_user(self._waiting.popleft())
             except Exception as error:
                 first = first or error
         if first is not None:

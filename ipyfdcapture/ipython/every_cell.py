@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import warnings
 from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
+from ..system.user_warnings import warn_user
 from .captures import Captures
 from .cells import Cell, Cells, cell_number, identity_of
 from .first_use import load
@@ -58,4 +58,4 @@ class EveryCell:
             self._cells.begin_capture(cell, capture, on_end)
         except UsageError as error:
             self._numbers.discard(number)
-            warnings.warn(f"this cell is not captured: {error}", RuntimeWarning, stacklevel=2)
+            warn_user(f"this cell is not captured: {error}")

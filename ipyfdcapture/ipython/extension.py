@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from ..drain import ahead
 from ..errors import CaptureError
 from ..recording import crashes
 from ..system.replacing import around
+from ..system.user_warnings import warn_user
 from .captures import Captures
 from .cells import Cells
 from .completion import install_completion
@@ -184,7 +184,7 @@ def _configured(shell: InteractiveShell) -> CaptureFd:
         try:
             setattr(config, name, value)
         except TraitError as error:
-            warnings.warn(f"{error} It keeps its default.", RuntimeWarning, stacklevel=2)
+            warn_user(f"{error} It keeps its default.")
     return config
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import os
 import threading
 import time
-import warnings
 from collections.abc import Callable
 
 from ..recording.recording import Recording
@@ -14,6 +14,7 @@ from ..recording.shown import ShownElsewhere
 from ..recording.tail_reader import READ_BYTES, Chunk, RecordingTail
 from ..system.interrupts import interrupt_waits
 from ..system.threads import WorkThread
+from ..system.user_warnings import warn_user
 from ..system.waker import Waker
 from .target import Target
 
@@ -48,7 +49,7 @@ class Follower:
         self._recording = recording
         self._target = target
         self._interval = min(interval, threading.TIMEOUT_MAX)
-        self._name = name
+        self.name = name
         self._before_look = before_look
         #: What the target prints within it goes past the capture.
         self._outside = outside
@@ -61,6 +62,7 @@ class Follower:
         self._ended = False
         self._abandoned = self._finished = False
         self._late = self._was_cleared = False
+        self._owner = os.getpid()  # in a forked child there is no thread
         self._next_tick = 0.0
         self._next_show = 0.0  # what comes before is shown then
         #: What the target prints goes where it would from here.
@@ -89,8 +91,14 @@ class Follower:
     def abandon(self) -> None:
         """Give the target nothing more, from now on."""
         self._abandoned = True
-        with self._turn:
-            self._wake()
+        if self._is_ours:
+            with self._turn:
+                self._wake()
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether this is the process of the thread. Elsewhere its lock may never be free."""
+        return self._owner == os.getpid()
 
     def _wake(self) -> None:
         if not self._finished:
@@ -102,7 +110,7 @@ class Follower:
         Gives up on a target that makes no progress for ``patience`` seconds, takes longer than
         ``limit`` seconds, or is waited for when an interrupt comes.
         """
-        if self._thread.is_current():
+        if self._thread.is_current() or not self._is_ours:
             return
         with self._turn:
             self._wanted += 1
@@ -129,6 +137,8 @@ class Follower:
 
         Returns when that is done, or when `catch_up` gives up.
         """
+        if not self._is_ours:
+            return
         with self._turn:
             self._ended = True
         self.catch_up(patience, limit)
@@ -137,6 +147,10 @@ class Follower:
             self._thread.wait(patience)
         if self._abandoned:
             self._warn("does not take what it is given; it is given nothing more")
+        elif not self._finished and not self._thread.is_alive():
+            # What a program has every thread do first, such as `threading.settrace`, has failed.
+            self._end()
+            self._warn("is given nothing more: its thread has died")
         else:
             self._warn_of_error()
         if self._following.skipped and not self.is_seen:
@@ -144,34 +158,41 @@ class Follower:
             self._warn(f"missed {missed:,} bytes, which max_bytes had dropped by then")
 
     def _warn_of_error(self) -> None:
-        error, self._target.error = self._target.error, None
+        with self._turn:  # the thread may warn of it as well
+            error, self._target.error = self._target.error, None
         if error is not None:
             self._warn(f"failed: {type(error).__name__}: {error}")
 
     def _warn(self, what: str) -> None:
-        warnings.warn(
-            f"ipyfdcapture: the live target {self._name} {what}. The log itself is complete",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        warn_user(f"ipyfdcapture: the live target {self.name} {what}. The log itself is complete")
 
     # -- in the thread --------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            with self._outside():
-                self._note_failure(self._follow)
-                self._note_failure(self._target.close)
+            self._note_failure(self._follow_outside)
         finally:
+            self._end()
+
+    def _follow_outside(self) -> None:
+        with self._outside():
+            self._note_failure(self._follow)
+            self._note_failure(self._target.close)
+
+    def _end(self) -> None:
+        with contextlib.ExitStack() as ending:  # a warning may be an error: nothing is left out
+            ending.callback(self.waker.close)
+            ending.callback(self._finish)
+            if self._late:
+                ending.callback(self._warn_of_error)
             self._following.close()
             self._target.should_continue = _never  # it referred to us, who hold the target
-            if self._late:
-                self._warn_of_error()
-            with self._turn:
-                self._done = self._wanted
-                self._finished = True
-                self._turn.notify_all()
-            self.waker.close()
+
+    def _finish(self) -> None:
+        with self._turn:
+            self._done = self._wanted
+            self._finished = True
+            self._turn.notify_all()
 
     def _note_failure(self, step: Callable[[], object]) -> None:
         try:

@@ -23,6 +23,11 @@ def test_a_stopped_helper_holds_up_no_capture(script: Script, live: str) -> None
     assert [line for line in shown if not live or line != "one line"] == ["end"]
 
 
+def test_each_log_that_a_stopped_helper_lacks_is_told_of(script: Script) -> None:
+    """And that a callback, which is called no more after the stop, was not given it."""
+    assert script("bad_days/each_log_that_a_stopped_helper_lacks_is_told_of") == "end\n"
+
+
 def test_children_that_start_while_the_helper_is_stopped_lose_nothing(script: Script) -> None:
     name = "bad_days/children_that_start_while_the_helper_is_stopped_lose_nothing"
     assert script(name) == "end\n"

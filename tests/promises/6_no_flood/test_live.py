@@ -1194,6 +1194,24 @@ def test_an_interrupt_ends_the_waiting_for_a_slow_target(script: Script) -> None
     assert shown == "interrupted 100000\n"
 
 
+def test_each_capture_tells_what_went_wrong(script: Script) -> None:
+    """By default, Python shows a warning of one text once for each line of code."""
+    assert script("live/each_capture_tells_what_went_wrong") == "end\n"
+
+
+def test_a_thread_that_dies_as_it_begins_is_told_of(script: Script) -> None:
+    assert script("live/a_thread_that_dies_as_it_begins_is_told_of") == "end\n"
+
+
+def test_a_late_warning_that_is_an_error_leaves_nothing_behind(script: Script) -> None:
+    assert script("live/a_late_warning_that_is_an_error_leaves_nothing_behind") == "end\n"
+
+
+def test_a_forked_child_does_not_wait_for_a_lock_of_the_thread(script: Script) -> None:
+    name = "live/a_forked_child_does_not_wait_for_a_lock_of_the_thread"
+    assert script(name) == "child\nend\n"
+
+
 def test_in_plain_python_live_goes_where_the_descriptors_led(script: Script) -> None:
     shown = script("live/in_plain_python_live_goes_where_the_descriptors_led")
     assert shown == "python\nraw\nchild\n17\n" * 3
