@@ -47,22 +47,19 @@ _WORDS = frozenset(
     for word in phrase.split()[-1:]
     if len(word) > 2 and word.isascii() and word.isalpha()
 ) | frozenset(
-    b"""segmentation bus illegal floating trap overflow fault speicherzugriffsfehler segmento
-    abi terminate terminating pure double corrupted free malloc realloc munmap aborted killed
-    assertion program process signal thread caught line stop panicked overflowed unhandled
-    uncaught termination oom memory bad mpi cuda nccl cudnn cublas cufft cusparse cusolver hip
-    cudaerror cudnnerror cublaserror ncclerror hiperror cudafailure cudnnfailure cublasfailure
-    ncclfailure hipfailure halted angehalten ejecuci news
-    entry explicit kekulize counts ctab cannot could couldn unable invalid jump conditional use
-    mismatched such directory denied found space exists refused permitted allocate descriptor
-    exceeded reset pipe busy handle files argument core dumped geschrieben lib unrecoverable let
-    message warnmeldungen overfull underfull failure kill severity lvl level levelname report
-    undefined reference unknown unexpected missing attempt requires must unrecognized unrecognised
-    recognised recognized enough deprecated failed syntax processing exit sigsegv sigabrt sigbus
-    sigfpe sigill sigterm sigkill sigint sigpipe sigtrap sigsys curl errno npm make gmake ninja ucx
-    parameter goroot sc
-    coin0000i coin0000w coin0000e cbc0000i cbc0000w cbc0000e clp0000i clp0000w clp0000e
-    cgl0000i cgl0000w cgl0000e""".split()
+    b"""abi aborted allocate angehalten assertion attempt bad busy cannot corrupted corruption
+    could couldn counts ctab cublas cublaserror cublasfailure cudaerror cudafailure cudnn
+    cudnnerror cudnnfailure cufft curl cusolver cusparse denied deprecated descriptor directory
+    dumped enough errno exceeded exists exit explicit failed failure fault files found
+    geschrieben goroot halted handle hiperror hipfailure illegal invalid kekulize kill killed
+    let level levelname line lvl memory message missing mpi must ncclerror ncclfailure ninja
+    oom overflow overflowed overfull panicked parameter permitted pipe pure recognised
+    recognized refused requires reset severity sigabrt sigbus sigfpe sigill sigint sigkill
+    signal sigpipe sigsegv sigsys sigterm sigtrap space speicherzugriffsfehler stop such
+    terminate terminating termination trap unable uncaught undefined underfull unexpected
+    unhandled unknown unrecognised unrecognized unrecoverable warnmeldungen coin0000i coin0000w
+    coin0000e cbc0000i cbc0000w cbc0000e clp0000i clp0000w clp0000e cgl0000i cgl0000w
+    cgl0000e""".split()
 )
 #: ... or, if a rule of `LETTERED` fits, one of these as a word (digits may follow either), ...
 _LETTERS = frozenset([b"d", b"i", b"w", b"e", b"f", b"n", b"v", b"s", b"ww", b"ee"])

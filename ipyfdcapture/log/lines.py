@@ -418,7 +418,7 @@ def contents_of(body: bytes) -> list[bytes]:
     r"""Return lines without their line ends; each ends with ``\n`` or ``\r\n``."""
     lines = body.split(b"\n")
     lines.pop()
-    if b"\r\n" in body:
+    if b"\r" in body:
         lines = [line.removesuffix(b"\r") for line in lines]
     return lines
 

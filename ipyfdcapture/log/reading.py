@@ -226,7 +226,9 @@ class Reading:
 
     def _blocks_of_range(self, indices: range, sight: Sight, most: int | None) -> Iterator[Block]:
         for batch in self.lines.batches(indices.start, indices.stop):
-            body = batch.body.replace(b"\r\n", b"\n") if b"\r\n" in batch.body else batch.body
+            body = batch.body
+            if b"\r" in body:
+                body = body.replace(b"\r\n", b"\n")
             stop = batch.first + batch.count
             is_ended, left_out = True, 0
             if batch.begun and stop - 1 in indices:

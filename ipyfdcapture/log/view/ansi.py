@@ -31,6 +31,7 @@ _HIDDEN = (
 )
 _TOKEN = re.compile(f"(?P<text>[^{_HIDDEN}]+)|(?P<sequence>{SEQUENCE})|(?P<hidden>[{_HIDDEN}])")
 _SPECIAL = re.compile(f"[{_HIDDEN}]")
+_HARMLESS_ASCII = bytes(i for i in range(128) if not _SPECIAL.match(chr(i)))
 _SGR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")
 #: What changes a row other than by writing to it: erase a part of it, move the cursor along it.
 CURSOR_SEQUENCE = r"(?:\x1b\[|\x9b)(?:[012]?K|0?J|[0-9]{0,9}[CDG])"
@@ -147,6 +148,8 @@ def plain(text: str) -> str:
 def are_plain(texts: Sequence[str]) -> bool:
     """Tell whether texts are known to be harmless and without styles, as they are."""
     text = "".join(texts)
+    if text.isascii():  # most are: a fifth of the time of `isprintable`
+        return not text.encode().translate(None, _HARMLESS_ASCII)
     return text.isprintable() or not _SPECIAL.search(text)  # the first takes a fifth of the time
 
 
