@@ -190,7 +190,6 @@ CRASHES = (
 
 #: Lines that name their level by a word.
 WORDED = (
-    Rule("TensorFlow, Android", rf"{_MOMENT}(?:: | +0+ +0+ )(?P<level>[VDIWEF]) \S+"),
     Rule(
         "with a moment, the level in capitals",
         rf"(?:[\w.]+ - |0+:[A-Z] )?[\[(]?{_MOMENT}[\])]?(?:{_GAP}{_FIELD}){{0,4}}?{_GAP}\[?"
@@ -365,6 +364,7 @@ WORDED = (
 
 #: Lines that name their level by a letter.
 LETTERED = (
+    Rule("TensorFlow, Android", rf"{_MOMENT}(?:: | +0+ +0+ )(?P<level>[VDIWEF]) \S+"),
     Rule(
         "glog, absl, gRPC, klog, PyTorch",
         r"\[?(?P<level>[IWEF])0{3,8} 00:00:[0.]+ +(?:0+ )?\S+:0+\]",
