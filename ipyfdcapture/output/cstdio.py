@@ -228,9 +228,8 @@ class _Hook:
         self._swap.put(self._function)
 
     def remove(self) -> None:
-        if not self._swap.is_in_place:
+        if not self._swap.undo():
             self._function = None  # somebody has put theirs on top, and may keep it
-        self._swap.undo()
 
 
 def _make_hooked(original: Any, marks: Sequence[int]) -> Any:

@@ -13,7 +13,6 @@ of these, and is left alone.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import sys
@@ -335,8 +334,10 @@ class _TextHook:
             self._hook(stream, "close", self._close(stream.close))
 
     def _write_through(self, on: bool) -> None:
-        with contextlib.suppress(Exception):  # it is closed, or its class has a flush that fails
+        try:  # noqa: SIM105 - as a block, at the start and the end of each capture
             _of_text(self.stream, "reconfigure")(write_through=on)
+        except Exception:  # it is closed, or its class has a flush that fails
+            pass
 
     def _hook(self, owner: Any, method: str, function: Callable[..., Any]) -> Swap | None:
         if method in vars(owner):  # it is somebody else's, who calls what was there

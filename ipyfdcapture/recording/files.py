@@ -105,8 +105,10 @@ def _link_or_copy(file: str, destination: str) -> None:
 
 def _unlink(files: Iterable[str]) -> None:
     for file in files:
-        with contextlib.suppress(OSError):
+        try:  # noqa: SIM105 - as a block, for each file that a recording may have
             os.unlink(file)
+        except OSError:
+            pass
 
 
 def remove_tree(directory: str) -> None:

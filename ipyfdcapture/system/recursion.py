@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 
 from .forking import fork_safe_lock
@@ -52,9 +51,10 @@ class RoomForCalls:
         _sections -= 1
         if _sections or _limit is None:
             return
-        # The program may have set another one meanwhile. One that is as deep as its own limit gets
-        # that back at the end of a later section.
-        with contextlib.suppress(RecursionError):
+        try:
+            # The program may have set another one meanwhile.
             if sys.getrecursionlimit() == _limit + _ROOM:
                 sys.setrecursionlimit(_limit)
-            _limit = None
+        except RecursionError:  # it is as deep as that: the end of a later section tries again
+            return
+        _limit = None

@@ -51,6 +51,7 @@ class Swap:
     >>> sys.ps1
     '> '
     >>> swap.undo()
+    True
     >>> hasattr(sys, "ps1")
     False
     """
@@ -103,27 +104,31 @@ class Swap:
         """Whether there was no such attribute."""
         return self.original is None and self._original_stored is _MISSING
 
-    def undo(self) -> None:
-        """Put the original back, unless somebody else has replaced ours since. Idempotent."""
+    def undo(self) -> bool:
+        """Put the original back, unless somebody else has replaced ours since. Idempotent.
+
+        Returns whether it is back.
+        """
         with _lock:
             if not self.is_active:
-                return
+                return False
             self.is_active = False
             key = (id(self.owner), self.name)
-            others = [swap for swap in _active[key] if swap is not self]
-            if others:
-                _active[key] = others
-            else:
+            others = _active[key]
+            others.remove(self)
+            if not others:
                 del _active[key]
-            above = [swap for swap in others if swap._original_stored is self._value]
-            for swap in above:
-                swap.original, swap._original_stored = self.original, self._original_stored
-            if above or not self.is_in_place:
-                return
+            elif above := [swap for swap in others if swap._original_stored is self._value]:
+                for swap in above:
+                    swap.original, swap._original_stored = self.original, self._original_stored
+                return False
+            if not self.is_in_place:
+                return False
             if self._original_stored is _MISSING:
                 delattr(self.owner, self.name)
             else:
                 setattr(self.owner, self.name, self._original_stored)
+            return True
 
     def _stored(self) -> Any:
         """Return what the owner itself has under the name, not what its class makes of it."""
@@ -176,13 +181,10 @@ class Interception:
 
     def undo(self) -> None:
         """End, unless it has. Idempotent."""
-        if self._swap.is_active and not self._swap.is_in_place:
+        if self._swap.is_active and not self._swap.undo():
             # Somebody may keep the function in what they put on top: it is not used again.
             self._function = None
-            self._swap.undo()
             self._swap = Swap(self._swap.owner, self._swap.name)
-            return
-        self._swap.undo()
 
 
 def intercept(owner: Any, name: str, handler: Callable[..., Any]) -> Callable[[], None]:
