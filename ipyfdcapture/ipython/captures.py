@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -110,7 +110,7 @@ class Captures:
                 cell=number,
                 first_line=first_line,
                 name=name or options.log_name,
-                crash_dir=crashes.directory(self.notebook) if config.keep_crashed else None,
+                crash_dir=self._crash_dir if config.keep_crashed else None,
                 append_to=append_to,
                 of_cell=True,
                 may_stand_in=may_stand_in,
@@ -120,6 +120,14 @@ class Captures:
         except OSError as error:  # what shows output live could not be imported
             raise UsageError(f"cannot capture: {reason(error)}") from error
         return CaptureSession(chosen)
+
+    @cached_property
+    def _crash_dir(self) -> str:
+        """Where recordings are kept that this kernel leaves if it crashes.
+
+        Asked for once: Jupyter looks up the home directory each time.
+        """
+        return crashes.directory(self.notebook)
 
     def show(self, capture: CaptureSession, options: MagicOptions) -> None:
         """Show a viewer of a capture that has started, if that was asked for."""

@@ -18,7 +18,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from .names import MAGIC
 
 #: A line of a magic up to the cursor: the magic, what stands between, the word at the cursor.
-_LINE = re.compile(rf"(?:[^%'\"#]*=)?\s*(?P<magic>%%?){MAGIC}\s(?P<between>.*?)(?P<word>\S*)")
+_LINE = rf"(?:[^%'\"#]*=)?\s*(?P<magic>%%?){MAGIC}\s(?P<between>.*?)(?P<word>\S*)"
 
 
 def install_completion(shell: InteractiveShell) -> Callable[[], None]:
@@ -40,7 +40,7 @@ def install_completion(shell: InteractiveShell) -> Callable[[], None]:
 
 def _match(shell: InteractiveShell, context: CompletionContext) -> dict[str, Any]:
     """Return what may stand in the place of the word at the cursor."""
-    line = _LINE.fullmatch(context.text_until_cursor)
+    line = re.fullmatch(_LINE, context.text_until_cursor)
     if line is None:
         return {"completions": []}
     is_cell = line["magic"] == "%%"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..log.captured import Captured
 
 #: A cell that only switches this.
-_SWITCH = re.compile(rf"\s*(?:%{MAGIC}\s+--(?:off|every-cell)\s*(?:#.*)?\s*)+")
+_SWITCH = rf"\s*(?:%{MAGIC}\s+--(?:off|every-cell)\s*(?:#.*)?\s*)+"
 
 
 class EveryCell:
@@ -38,7 +38,7 @@ class EveryCell:
 
         def on_end(captured: Captured, failed: bool) -> None:
             self._numbers.discard(number)
-            if _SWITCH.fullmatch(cell.info.raw_cell):
+            if re.fullmatch(_SWITCH, cell.info.raw_cell):
                 return  # it does no more than to end this
             captures.bind(captured)
             history.max_bytes = captures.config.history_max_bytes

@@ -86,12 +86,13 @@ class CaptureFdExtension:
     def warm_up(self) -> None:
         """Start what captures would wait for, and announce crashed kernels."""
         config = self.config
+        tell_what_crashed = self._left_behind.search()  # beside the start of the helper
         if config.drain != "thread":
             try:
                 ahead.start()
             except OSError:
                 self._announce_fallback()
-        self._left_behind.search()
+        tell_what_crashed()
         load_when_idle()
 
     def _announce_fallback(self) -> None:

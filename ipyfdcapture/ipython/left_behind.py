@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..recording import crashes
 from ..system.threads import WorkThread
 from .config import CaptureFd
@@ -28,16 +30,20 @@ class LeftBehind:
         self._config = config
         self._message: str | None = None
 
-    def search(self) -> None:
-        """Begin, and say what there is if that is known soon; else with a later `tell`."""
+    def search(self) -> Callable[[], None]:
+        """Begin; return what says what there is if that is known soon, else a later `tell` does."""
         thread = WorkThread(self._search, name="ipyfdcapture-crashes")
         try:
             thread.start()
         except RuntimeError:  # no thread to be had
             self._search()
-        else:
+            return self.tell
+
+        def wait_and_tell() -> None:
             thread.wait(_WAIT_S)
-        self.tell()
+            self.tell()
+
+        return wait_and_tell
 
     def tell(self) -> None:
         """Say in one line what was found, once."""

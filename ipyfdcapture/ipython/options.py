@@ -243,6 +243,10 @@ def _parse_lines(text: str) -> int:
     return int(text)
 
 
+#: Text without these is what it says: to copy the environment takes a tenth of a millisecond.
+_EXPANDED = frozenset("${}")
+
+
 def expand(text: str, names: Mapping[str, Any]) -> str:
     """Expand ``{expression}``, ``$name`` and environment variables, as other magics do.
 
@@ -251,6 +255,8 @@ def expand(text: str, names: Mapping[str, Any]) -> str:
     UsageError
         If one of them has no value.
     """
+    if not _EXPANDED.intersection(text):
+        return text
     text = re.sub(r"\$(\{\w+\})", r"\1", text)
     try:
         # Not ``format``: a variable may be called ``self``.

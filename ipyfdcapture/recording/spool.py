@@ -21,7 +21,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..errors import CaptureError
 from ..system.descriptors import Descriptor, open_private
@@ -178,14 +177,20 @@ def _has_ended(number: bytes) -> bool:
 
 def remove_half_made(base: str) -> None:
     """Remove the directories that were to become spools when their maker was killed."""
-    for path in Path(base).glob(_BEING_MADE + "*"):
-        with contextlib.suppress(OSError):
-            # It takes the maker a moment. The lock alone would not do: it is made after the
-            # directory, and who looks must not make it.
-            old = time.time() - path.lstat().st_mtime > _HALF_MADE_S
-            if old and is_mine(str(path)):
-                with held(str(path)):
-                    remove_tree(str(path))
+    with contextlib.suppress(OSError):
+        for name in os.listdir(base):
+            if name.startswith(_BEING_MADE):
+                _remove_if_old(os.path.join(base, name))
+
+
+def _remove_if_old(path: str) -> None:
+    with contextlib.suppress(OSError):
+        # It takes the maker a moment. The lock alone would not do: it is made after the directory,
+        # and who looks must not make it.
+        old = time.time() - os.lstat(path).st_mtime > _HALF_MADE_S
+        if old and is_mine(path):
+            with held(path):
+                remove_tree(path)
 
 
 def is_mine(path: str) -> bool:

@@ -77,6 +77,17 @@ def test_an_attribute_is_put_back_as_it_was(make: Callable[[], Any], name: str) 
     assert not swap.is_active and not swap.is_in_place
 
 
+def test_undo_tells_whether_the_original_is_back() -> None:
+    owner = types.SimpleNamespace(hook=print)
+    below, above = Swap(owner, "hook").put(len), Swap(owner, "hook").put(_replacement)
+    assert not below.undo()  # left to the one above
+    assert above.undo() and owner.hook is print
+    assert not above.undo()
+    replaced = Swap(owner, "hook").put(_replacement)
+    owner.hook = len  # somebody else's
+    assert not replaced.undo() and owner.hook is len
+
+
 def test_an_attribute_that_was_missing_is_missing_again() -> None:
     owner = types.SimpleNamespace(nothing=None)
     missing, nothing = Swap(owner, "missing").put(1), Swap(owner, "nothing").put(1)
