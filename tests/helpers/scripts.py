@@ -41,11 +41,10 @@ def load_writer(path: str) -> ctypes.CDLL:
     return library
 
 
-def c_stdout() -> ctypes.c_void_p:
-    """Return C's ``stdout``, under its name here or on macOS."""
+def c_stream(name: str) -> ctypes.c_void_p:
+    """Return C's ``stdout`` or ``stderr``, under its name here or on macOS."""
     libc = ctypes.CDLL(None)
-    name = "stdout" if hasattr(libc, "stdout") else "__stdoutp"
-    return ctypes.c_void_p.in_dll(libc, name)
+    return ctypes.c_void_p.in_dll(libc, name if hasattr(libc, name) else f"__{name}p")
 
 
 def kill_helper() -> int:

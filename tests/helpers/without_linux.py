@@ -97,6 +97,10 @@ NEED_SPLICE = {
 }
 #: Those that hold on macOS, and cannot where it is simulated (``tests/without_linux/run.py``).
 NEED_A_MAC = {
+    "promises/1_never_hangs/test_odd_programs.py": {
+        "test_the_package_works_from_an_archive": "what hides Linux from the helper is a file of "
+        "its own, outside the archive",
+    },
     "promises/1_never_hangs/test_slow_helper.py": {
         "test_a_forked_child_that_ends_the_capture_restores": "two processes print at once, and "
         "where C's stdout does not tell what waits in it, each print is two writes. On macOS it "

@@ -23,8 +23,8 @@ def test_a_stream_of_c_that_another_thread_has_locked_is_left_for_later(
     beside_a_locked_stream: Callable[[str, str, str], str],
 ) -> None:
     shown = beside_a_locked_stream(
-        "import ctypes\nfrom helpers.scripts import c_stdout\n"
-        "c, stdout = ctypes.CDLL(None), c_stdout()\n",
+        "import ctypes\nfrom helpers.scripts import c_stream\n"
+        "c, stdout = ctypes.CDLL(None), c_stream('stdout')\n",
         "c.flockfile(stdout); c.fputs(b'slow\\n', stdout)",
         "c.funlockfile(stdout)",
     )
@@ -37,8 +37,8 @@ def test_iostreams_over_a_stream_of_c_that_another_thread_has_locked_are_left_fo
 ) -> None:
     shown = beside_a_locked_stream(
         f"""import ctypes
-cpp, c = ctypes.CDLL({native.cpp("iostream")!r}), ctypes.CDLL(None)
-file = ctypes.c_void_p.in_dll(c, {name!r})
+from helpers.scripts import c_stream
+cpp, file = ctypes.CDLL({native.cpp("iostream")!r}), c_stream({name!r})
 cpp.say_cpp(b"")
 @ctypes.CFUNCTYPE(None)
 def slow():

@@ -4,7 +4,7 @@ import ctypes
 import os
 import threading
 
-from helpers.scripts import c_stdout
+from helpers.scripts import c_stream
 
 from ipyfdcapture import capture_fd
 
@@ -12,7 +12,7 @@ LINES = 100_000
 
 with_gil = ctypes.PyDLL(None)
 #: A large buffer takes long to flush.
-with_gil.setvbuf(c_stdout(), None, 0, ctypes.c_size_t(4 << 20))
+with_gil.setvbuf(c_stream("stdout"), None, 0, ctypes.c_size_t(4 << 20))
 null = os.open(os.devnull, os.O_WRONLY)
 is_over = False
 

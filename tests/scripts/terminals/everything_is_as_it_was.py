@@ -5,12 +5,12 @@ import os
 import sys
 
 from helpers.leaks import settled_difference, snapshot
-from helpers.scripts import c_stdout, warm_up
+from helpers.scripts import c_stream, warm_up
 
 from ipyfdcapture import capture_fd
 
 libc = ctypes.PyDLL(None)
-stdout = c_stdout()
+stdout = c_stream("stdout")
 is_by_line = getattr(libc, "__flbf", None)  # the C library of macOS does not tell
 drain = sys.argv[1]
 os.environ.pop("TERM", None)
