@@ -177,7 +177,7 @@ def make_write(
         Has the other call ``otherwise`` always, from now on: somebody may keep it.
     """
     writer = stream._writer
-    marks = writer.marks
+    start, end = writer.marks
     order = stream._order
     write_text = super(CaptureStream, stream).write
     mark_here: Callable[[], object] = _nothing if otherwise is None else in_context.get
@@ -188,7 +188,7 @@ def make_write(
             return otherwise(text)  # type: ignore[misc]
         if order.last is not stream:
             order.take(stream)
-        if marks[0] != marks[1] and stdout_pending():
+        if start != end and stdout_pending():
             if writer.is_partial:
                 stream.flush()
             flush_stdout()
