@@ -33,9 +33,7 @@ def copy_to(reading: Reading, name: str, path: str | os.PathLike[str]) -> None:
 
 def edit(reading: Reading, name: str) -> None:
     """Open the text of a log in the user's editor; see `Captured.edit`."""
-    command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "")
-    if not command:
-        raise RuntimeError("no editor is set: set $VISUAL to the command of yours")
+    command = _editor()
     in_terminal = os.path.basename(command[0]) in _IN_TERMINAL
     if in_terminal and not (sys.__stdin__ and sys.__stdin__.isatty()):
         raise RuntimeError(
@@ -54,8 +52,6 @@ def edit(reading: Reading, name: str) -> None:
         return
     # The shell puts it into the background and ends: it is nobody's child to wait for.
     launcher = [shutil.which("sh") or "/bin/sh", "-c", '"$0" "$@" &', *command, str(copy)]
-    if shutil.which(command[0]) is None:
-        raise FileNotFoundError(errno.ENOENT, "no such editor", command[0])
     subprocess.run(
         launcher,
         stdin=subprocess.DEVNULL,
@@ -64,3 +60,18 @@ def edit(reading: Reading, name: str) -> None:
         start_new_session=True,
         check=True,
     )
+
+
+def _editor() -> list[str]:
+    """Return the command that the user has set."""
+    name = "VISUAL" if os.environ.get("VISUAL") else "EDITOR"
+    said = os.environ.get(name, "")
+    try:
+        command = shlex.split(said)
+    except ValueError as error:
+        raise RuntimeError(f"${name} is no command: {said!r} ({error})") from None
+    if not command:
+        raise RuntimeError("no editor is set: set $VISUAL to the command of yours")
+    if shutil.which(command[0]) is None:
+        raise FileNotFoundError(errno.ENOENT, "no such editor", command[0])
+    return command

@@ -387,7 +387,7 @@ LETTERED = (
 
 #: What stands before a line that a rank, a worker or a bar has in common with others.
 PREFIX = (
-    r"\s+"
+    r"\s+|\ufeff"
     r"|\[?\(?(?:[Rr]ank|[Dd]efault|[Ww]orker|[Pp]roc(?:ess)?|[Tt]ask|[Nn]ode|PE|gw)[ _:=-]?0+[\])]*(?:[:|>] ?|(?<=[\])]) ?)"
     r"|\[0+(?:,0+)?\](?:<std(?:out|err)>)?:? ?(?=[^\s\[])"
     r"|0+: (?=\D)"

@@ -1,6 +1,6 @@
 """Open any log file as a `Captured`.
 
-A text file stays where it is and is mapped: only an index of ours is made for it. What is
+A text file stays where it is: only an index of ours is made for it. What is
 compressed is unpacked into a recording, as far as it can be, and what `Captured.save` wrote as
 ``.jsonl`` or ``.parquet`` becomes the log that it was, with times and sources.
 """
@@ -19,7 +19,7 @@ from ..recording import spool
 from ..recording.copying import RecordingBuilder, record_bytes
 from ..recording.foreign import ForeignFile, ForeignRecording
 from ..recording.format import ENTRY
-from ..recording.mapping import Content, map_content
+from ..recording.mapping import Content
 from ..recording.metadata import Metadata
 from ..recording.recording import Recording
 from .captured import Captured
@@ -41,7 +41,7 @@ def open_log(
 ) -> Captured:
     r"""Open a log file, whoever wrote it.
 
-    A plain file is mapped where it is, so that one of any size opens at once. What is compressed
+    A plain file is read where it is, so that one of any size opens at once. What is compressed
     (gzip, Zstandard) is unpacked to a temporary file, and so are ``.jsonl`` and ``.parquet`` as
     `Captured.save` writes them, which bring their times and sources back. UTF-16 becomes UTF-8.
 
@@ -118,14 +118,16 @@ def _recording(file: ForeignFile, metadata: Metadata, find_times: bool, grows: b
             file, spool.directory(), replace(metadata, started=file.modified), find_times
         )
     metadata = replace(metadata, started=file.modified, stopped=file.modified)
-    if is_text:
+    if is_text and (file.size or not head):
         return _map(file, metadata, find_times)
     try:
         if is_parquet(head):
             return _restore(read_parquet(file.path), file, metadata)
         parts = file.parts()
-        if unpack is None:
+        if unpack is None and not is_text:
             return _restore(read_jsonl(parts), file, metadata)
+        # What the system makes when it is read (/proc) has no size, and is taken as it is.
+        unpack = unpack or iter
         return _unpack(unpack(parts), file, metadata, find_times)
     finally:
         file.close()
@@ -137,7 +139,7 @@ def _map(file: ForeignFile, metadata: Metadata, find_times: bool) -> Recording:
     if not file.size:
         entries = b""
     elif find_times:
-        metadata, entries = _timed(map_content(file.fd, file.size), file, metadata)
+        metadata, entries = _timed(file.content(file.size), file, metadata)
     return ForeignRecording.of(file, spool.directory(), metadata, entries)
 
 
@@ -166,11 +168,10 @@ def _unpack(
     """Return a recording of what was packed, as far as it can be read."""
     told: list[str] = []
     whole = _up_to_damage(parts, told)
-    head = b""
-    while len(head) < SAMPLE_BYTES and (part := next(whole, None)) is not None:
-        head += part
+    head, parts = _sampled(whole)
+    if (unpack := unpacker_for(head)) is not None:  # UTF-16 that was compressed
+        head, parts = _sampled(_up_to_damage(unpack(parts), told))
     _check_some(head, told, file)
-    parts = itertools.chain((head,), whole)
     if is_saved_jsonl(head):
         recording = _restore(read_jsonl(parts), file, metadata)
     else:
@@ -182,6 +183,14 @@ def _unpack(
             recording = _retimed(recording, file, metadata)
     _warn_of(told, file)
     return recording
+
+
+def _sampled(parts: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first bytes of some parts, and all of them."""
+    head = b""
+    while len(head) < SAMPLE_BYTES and (part := next(parts, None)) is not None:
+        head += part
+    return head, itertools.chain((head,), parts)
 
 
 def _retimed(recording: Recording, file: ForeignFile, metadata: Metadata) -> Recording:

@@ -1,15 +1,16 @@
 """A file that another program wrote, as a recording: its bytes stay where they are.
 
-Only the index is ours. The file is mapped when somebody looks, so that a log of any size opens at
+Only the index is ours. The file is read where somebody looks, so that a log of any size opens at
 once; what was appended since it was opened is not looked at.
 
-A mapped file that is cut while it is read ends the process (SIGBUS), which nothing can catch. So
-its size is looked up before each operation, and a file that still changes is better followed
-(`ipyfdcapture.log.following`), which copies.
+It is not mapped: a mapped file that is cut while it is looked at ends the process (SIGBUS), which
+nothing can catch. What still changes is better followed (`ipyfdcapture.log.following`), which
+copies.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -19,7 +20,7 @@ from ..system.descriptors import AS_IT_IS, Descriptor, read_at
 from ..system.finalizers import Finalizer
 from ..system.pipes import out_of_the_way
 from .files import write_all
-from .mapping import Content, map_content
+from .mapping import EMPTY, Content, Window
 from .metadata import Metadata
 from .recording import Recording
 
@@ -79,6 +80,16 @@ class ForeignFile:
         """Return up to ``size`` bytes from a position on."""
         return read_at(self.fd, size, position)
 
+    def content(self, size: int) -> Content:
+        """Return its first bytes, each read when it is looked at."""
+        return Window(self.fd, size) if size else EMPTY
+
+    def is_there(self) -> bool:
+        """Tell whether what was opened is still what has the name."""
+        with contextlib.suppress(OSError):
+            return os.path.samestat(os.stat(self.path), os.fstat(self.fd))
+        return False
+
     def parts(self) -> Iterator[bytes]:
         """Yield what it holds."""
         position = 0
@@ -133,7 +144,22 @@ class ForeignRecording(Recording):
         return self.file.size
 
     def _map_data(self, size: int) -> Content:
-        return map_content(self.file.fd, size)
+        return self.file.content(size)
+
+    @property
+    def why_gone(self) -> str | None:
+        """Why there is nothing to read any more; None if there is."""
+        if not self.closed:
+            try:
+                self.file.check()
+            except OSError as error:
+                return error.strerror
+        return super().why_gone
+
+    @property
+    def data_path(self) -> str | None:
+        """Where its bytes are; None if another file has taken that name."""
+        return self.file.path if self.file.is_there() else None
 
     def close(self) -> None:
         """Let go of the file, which stays."""

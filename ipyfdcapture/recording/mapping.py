@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 from typing import overload
 
-from ..system.descriptors import duplicate, read_at
+from ..system.descriptors import Descriptor, duplicate, read_at
+from ..system.finalizers import Finalizer
 from .format import ENTRY, ENTRY_WORDS, HEADER, dropped_bytes
 
 EMPTY = memoryview(b"")
@@ -16,16 +18,18 @@ EMPTY = memoryview(b"")
 class Window:
     """The first ``size`` bytes of an open file, read where they are looked at.
 
-    What a mapping is, in a process that may not map so much (``ulimit -v``). It takes no memory
-    but that of the part that is asked for.
+    What a mapping is, in a process that may not map so much (``ulimit -v``), or of a file that
+    others may cut: to look at what is gone is an error, where a mapping ends the process (SIGBUS).
+    It takes no memory but that of the part that is asked for.
     """
 
     #: As a memoryview has it: what is mapped.
     obj = None
 
     def __init__(self, fd: int, size: int) -> None:
-        self._file = os.fdopen(duplicate(fd), "rb", buffering=0)
+        self._fd = Descriptor(duplicate(fd))
         self._size = size
+        Finalizer(self, self._fd.close)
 
     def __len__(self) -> int:
         return self._size
@@ -42,7 +46,10 @@ class Window:
             return self[position : position + 1][0]
         start, stop, step = key.indices(self._size)
         parts = []
-        while start < stop and (part := read_at(self._file.fileno(), stop - start, start)):
+        while start < stop:
+            part = read_at(self._fd, stop - start, start)
+            if not part:
+                raise OSError(errno.ESTALE, "the file was cut while it was read: open it again")
             parts.append(part)
             start += len(part)
         return memoryview(b"".join(parts))[::step]

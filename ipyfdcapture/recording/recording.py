@@ -352,6 +352,11 @@ class Recording:
             message = "somebody has removed the files of the log: its content is gone"
             raise FileNotFoundError(errno.ENOENT, message, self.path) from None
 
+    @property
+    def data_path(self) -> str | None:
+        """The file that holds its bytes from the first one on; None if there is none."""
+        return self.path + ".data"
+
     def _map_data(self, size: int) -> Content:
         return map_content_of(self.path + ".data", size)
 

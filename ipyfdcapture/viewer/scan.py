@@ -26,8 +26,9 @@ from .wire import Message, Wire
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 #: How long to wait for the shell that starts the process (it ends at once).
 _LAUNCH_S = 30.0
-#: Entries are copied so many at a time.
+#: Entries, and bytes, are copied so many at a time.
 _COPY_ENTRIES = 1 << 14
+_COPY_BYTES = 1 << 20
 
 
 class Scan:
@@ -128,14 +129,16 @@ class Scan:
 
         Copies if it is not as it lies there: with a limit, the last part moves on while it grows.
         """
-        path = recording.path
-        if len(snapshot) and not (
-            recording.metadata.max_bytes is not None and recording.writing is not None
+        data, entries = recording.data_path, recording.path + ".index"
+        if (
+            data is not None
+            and len(snapshot)
+            and not (recording.metadata.max_bytes is not None and recording.writing is not None)
         ):
-            with contextlib.suppress(OSError), open(path + ".index", "rb") as index:
+            with contextlib.suppress(OSError), open(entries, "rb") as index:
                 if _is_index_of(snapshot, index.fileno()):
-                    return path + ".data", path + ".index", HEADER.size
-        return self._copy(os.path.dirname(path), snapshot, number)
+                    return os.path.abspath(data), entries, HEADER.size
+        return self._copy(os.path.dirname(recording.path), snapshot, number)
 
     def _copy(self, directory: str, snapshot: Snapshot, number: int) -> tuple[str, str, int]:
         names = self._copies.setdefault(number, [])
@@ -213,7 +216,8 @@ def _is_index_of(snapshot: Snapshot, index: int) -> bool:
 
 
 def _write_data(file: Any, snapshot: Snapshot) -> None:
-    file.write(snapshot.data)
+    for first in range(0, len(snapshot), _COPY_BYTES):
+        file.write(snapshot.data[first : first + _COPY_BYTES])
 
 
 def _write_entries(file: Any, snapshot: Snapshot) -> None:

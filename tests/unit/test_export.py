@@ -227,6 +227,17 @@ class TestEditing:
         children = psutil.Process().children()
         assert [child for child in children if str(editor) in child.cmdline()] == []
 
+    @pytest.mark.parametrize(
+        ("command", "said"),
+        [("code 'x", r"\$VISUAL is no command: \"code 'x\""), ("nosuch-editor", "no such editor")],
+    )
+    def test_an_editor_that_cannot_be_started_is_told(
+        self, command: str, said: str, monkeypatch: pytest.MonkeyPatch, no_leaks: None
+    ) -> None:
+        monkeypatch.setenv("VISUAL", command)
+        with pytest.raises((RuntimeError, FileNotFoundError), match=said):
+            make_log(LOG).edit()
+
     def test_without_an_editor_says_what_to_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("VISUAL", raising=False)
         monkeypatch.delenv("EDITOR", raising=False)

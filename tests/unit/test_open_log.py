@@ -102,6 +102,28 @@ class TestPlainFiles:
             with pytest.raises(OSError, match="after it was opened: open it again"):
                 len(log.text)
 
+    def test_one_that_is_cut_while_it_is_read_is_an_error_not_the_end_of_the_process(
+        self, tmp_path: Path, no_leaks: None
+    ) -> None:
+        path = write(tmp_path / "x.log", b"one line\n" * 20_000)
+        log = open_log(path)
+        lines = iter(log)
+        assert next(lines) == "one line"
+        os.truncate(path, 1000)
+        with pytest.raises(OSError, match="cut while it was read: open it again"):
+            list(lines)
+        why = "the file was cut to 1,000 bytes after it was opened: open it again"
+        assert repr(log) == f"<Captured: {why}>"
+        log.close()
+
+    @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="Linux has such files")
+    def test_a_file_without_a_size_is_read(self) -> None:
+        assert open_log("/proc/self/status").grep("Name:")
+
+    def test_a_mark_at_the_start_does_not_hide_a_level(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "x.log", b"\xef\xbb\xbfERROR: one\ntwo\n")
+        assert open_log(path).levels() == {"error": 1}
+
     def test_home_is_known(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
         write(tmp_path / "x.log", b"one\n")
@@ -113,8 +135,11 @@ class TestPlainFiles:
 
     def test_utf_16_with_its_mark_becomes_utf_8(self, tmp_path: Path) -> None:
         for encoding in ("utf-16-le", "utf-16-be"):
-            path = write(tmp_path / "x.log", "\ufeffone\r\ntwo €\r\n".encode(encoding))
+            text = "\ufeffone\r\ntwo €\r\n".encode(encoding)
+            path = write(tmp_path / "x.log", text)
             assert list(open_log(path)) == ["one", "two €"]
+            packed = write(tmp_path / "x.log.gz", gzip.compress(text))
+            assert list(open_log(packed)) == ["one", "two €"]
 
 
 class TestWhatIsNoLog:

@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from helpers.wait import eventually
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipyfdcapture import capture_fd
+from ipyfdcapture import capture_fd, open_log
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.log.levels import LEVELS, level_of
 from ipyfdcapture.log.lines import content
@@ -67,6 +68,19 @@ def test_a_search_finds_what_grep_finds(chunks: list[Chunk], text: str, case: bo
         assert [index + 1 for index in view.steps("match")] == expected
         assert [index + 1 for index in view.steps("match", back=True)] == expected[::-1]
         assert view.filter(only=True) == expected
+
+
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_file_that_was_opened_is_searched(tmp_path: Path, is_moved: bool) -> None:
+    path = tmp_path / "job.out"
+    path.write_bytes(b"one\nERROR: two\n" * 3)
+    log = open_log(path)
+    if is_moved:
+        path.rename(tmp_path / "job.old")
+        path.write_bytes(b"another\n" * 6)
+    with asked(log) as view:
+        assert view.search("two")["found"]["count"] == 3
+        assert view.filter(level="error") == [2, 4, 6]
 
 
 @RUNS
