@@ -9,7 +9,6 @@ import io
 import math
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TextIO, cast
@@ -26,6 +25,7 @@ from ..recording.recording import Recording, State
 from ..recording.writer import RecordingWriter
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.interrupts import LONGEST_WAIT_S
+from ..system.living import Living
 from .options import CaptureOptions
 
 _ENCODING = "utf-8"
@@ -229,11 +229,11 @@ class _SinkBuffer(io.BufferedIOBase):
             stream.write(chunk.decode(_ENCODING, "replace"))
 
 
-_sinks: weakref.WeakSet[Sink] = weakref.WeakSet()
+_sinks: Living[Sink] = Living()
 
 
 def _forget_all_after_fork() -> None:
-    for sink in list(_sinks):
+    for sink in _sinks:
         sink.forget_after_fork()
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
-import weakref
 from collections.abc import Callable
 
 from ..errors import CaptureError, reason
 from ..system.forking import Stage, at_fork, fork_safe_lock
+from ..system.living import Living
 from . import ahead
 from .channel import LateAnswerError
 from .drain import Drain
@@ -19,7 +19,7 @@ _HOSTS: dict[str, Callable[[], Host]] = {"process": ahead.take, "thread": Thread
 #: The drain of each kind that new captures use.
 _drains: dict[str, Drain] = {}
 #: Those that captures may still use.
-_all_drains: weakref.WeakSet[Drain] = weakref.WeakSet()
+_all_drains: Living[Drain] = Living()
 _lock = fork_safe_lock()
 
 #: How long a helper may take to say that it is there: Python's start, on a machine that is busy
@@ -134,7 +134,7 @@ def gather_kept(drain: Drain) -> None:
     So what their processes write can be recorded in the logs of its captures as well.
     """
     with _lock:
-        for other in list(_all_drains):
+        for other in _all_drains:
             drain.adopt_kept(other)
 
 
@@ -142,23 +142,23 @@ def gather_kept(drain: Drain) -> None:
 
 
 def _say_goodbye() -> None:
-    for drain in list(_all_drains):
+    for drain in _all_drains:
         drain.say_goodbye()
 
 
 def _stop_watching() -> None:
-    for drain in list(_all_drains):
+    for drain in _all_drains:
         drain.stop_watching()
 
 
 def _watch_again() -> None:
-    for drain in list(_all_drains):
+    for drain in _all_drains:
         with contextlib.suppress(OSError):
             drain.watch()
 
 
 def _reset_after_fork() -> None:
-    for drain in list(_all_drains):
+    for drain in _all_drains:
         drain.reset_after_fork()
     _drains.clear()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
-import weakref
 from collections.abc import Callable
 from typing import Any, cast
 
 from ..system.descriptors import Descriptor
 from ..system.forking import Stage, at_fork, fork_safe_lock
+from ..system.living import Living
 from .cstdio import flush_stdout, stdout_marks, stdout_pending, waiting
 from .foreign import flush_quietly
 from .own_streams import in_context
@@ -251,12 +251,12 @@ class PipeWriter(DescriptorWriter):
 
 
 #: Those that have a descriptor of their own.
-_kept: weakref.WeakSet[PipeWriter] = weakref.WeakSet()
+_kept: Living[PipeWriter] = Living()
 
 
 def _close_kept() -> None:
     """A forked child has none of the threads that write there."""
-    for writer in list(_kept):
+    for writer in _kept:
         with contextlib.suppress(OSError):
             writer.close_pipe()
 

@@ -1,26 +1,36 @@
 """Finalizers that survive interrupts.
 
-`weakref.finalize` is written in Python. An interrupt that comes as it is called is raised in it, so
-that the work is never done; and since nobody can catch what a finalizer raises, the user's
-interrupt is lost as well.
+Python calls the callback of a weak reference wherever the last reference to its object goes, and
+what is raised in it goes nowhere. An interrupt that comes as a function begins would be raised in
+it: the work would not be done, and the interrupt lost. So the callback is the `send` of a
+generator. It is written in C, and what it goes on with lies within a ``try``: there is no moment
+before that.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import functools
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 
-from .interrupts import deferred_interrupts
+from .calling import call_all
+from .interrupts import came_before, deferred_interrupts
+
+#: What is to be done, the oldest first.
+_work: dict[Finalizer, Callable[[], object]] = {}
+#: Says whose owners are gone.
+_notices: deque[weakref.ref[object]] = deque()
 
 
 class Finalizer:
     """Calls ``function(*args)`` when ``owner`` is gone, or at exit; or now, if it is called.
 
     ``at_exit`` tells whether to call it for an owner that is there to the end of the program. An
-    interrupt meanwhile waits until that is done. Where one came just before, it is done by the
-    next `run_pending`.
+    interrupt meanwhile waits until that is done. Where Python cannot begin it, as at the recursion
+    limit, the next `run_pending` does it.
     """
 
     def __init__(
@@ -30,60 +40,86 @@ class Finalizer:
         *args: object,
         at_exit: bool = True,
     ) -> None:
-        self._work: Callable[[], object] | None = functools.partial(function, *args)
-        self._notice: _DeathNotice | None = None
-        self._finalize = weakref.finalize(owner, self._owner_is_gone)
-        self._finalize.atexit = at_exit
-        # Made last, it is called first; and nothing can interrupt what is not written in Python.
-        self._notice = _DeathNotice(owner, _pending.append)
-        self._notice.finalizer = self
+        self.at_exit = at_exit
+        _work[self] = functools.partial(function, *args)
+        waiting = _await_death()
+        next(waiting)
+        calling = weakref.ref(owner, waiting.send)
+        # Made last, it is called first: the other finds what it says.
+        notice = _Notice(owner, _notices.append)
+        notice.finalizer = self
+        self._references: tuple[weakref.ref[object], ...] = (calling, notice)
 
     def __call__(self) -> None:
         """Do it, unless it is done."""
         with deferred_interrupts():
-            work, self._work = self._work, None
+            work = _work.pop(self, None)
+            self.detach()
             if work is not None:
                 work()
-            self.detach()
 
     def detach(self) -> None:
         """Cancel."""
-        self._work = self._notice = None
-        self._finalize.detach()
-
-    def _owner_is_gone(self) -> None:
-        if self._work is None:  # done with another finalizer of the same object
-            return
-        at_exit = self._notice is not None and self._notice() is not None  # it is not gone at all
-        with deferred_interrupts(in_finalizer=not at_exit):
-            run_pending()  # this one, too, unless no notice of it could be made
-            if self._work is not None:
-                self()
+        _work.pop(self, None)
+        self._references = ()
 
 
-class _DeathNotice(weakref.ref[object]):
-    """A weak reference whose callback says that an object is gone."""
+class _Notice(weakref.ref[object]):
+    """A weak reference whose callback says that an object is gone. It is written in C, too."""
 
     __slots__ = ("finalizer",)
     finalizer: Finalizer
 
 
-_pending: deque[weakref.ref[object]] = deque()
+def _await_death() -> Generator[None, object, None]:
+    """Run the finalizers that are due, once this is sent the weak reference to what is gone."""
+    try:
+        yield
+        _run_amid_others()
+    except GeneratorExit:  # it was detached
+        return
+    except BaseException as error:
+        _run_amid_others(error)
+    yield  # else `send` would raise
+
+
+def _run_amid_others(raised: BaseException | None = None) -> None:
+    """Run the finalizers that are due, wherever Python calls this.
+
+    ``raised`` is what was raised just before. An interrupt comes once more after this.
+    """
+    with deferred_interrupts(in_finalizer=True):
+        is_interrupt = raised is not None and came_before(raised)
+        run_pending()
+    if raised is not None and not is_interrupt:
+        raise raised
 
 
 def run_pending() -> None:
-    """Run the finalizers that an interrupt kept from running."""
-    with deferred_interrupts():
+    """Run the finalizers of all owners that are gone."""
+    if _notices:
+        with deferred_interrupts():
+            call_all(_due())
+
+
+def _due() -> Iterator[Finalizer]:
+    with contextlib.suppress(IndexError):  # another thread may take the last one
         while True:
-            try:
-                notice = _pending.popleft()
-            except IndexError:  # another thread may have taken the last one
-                return
-            assert isinstance(notice, _DeathNotice)
-            notice.finalizer()
+            notice = _notices.popleft()
+            assert isinstance(notice, _Notice)
+            yield notice.finalizer
 
 
-# Finalizers run at exit where the first of all was made among the functions that are called then:
-# made here, so that a function which a program registers after it has imported this package, but
+def _left_at_exit() -> Iterator[Finalizer]:
+    """Yield what is left, the newest first."""
+    while _work:
+        finalizer = next(reversed(_work))
+        if finalizer.at_exit:
+            yield finalizer
+        else:
+            finalizer.detach()
+
+
+# Made here, so that a function which a program registers after it has imported this package, but
 # before it captures, can still read its logs.
-weakref.finalize(Finalizer, int)
+atexit.register(lambda: call_all(_left_at_exit()))

@@ -18,11 +18,11 @@ from __future__ import annotations
 import enum
 import os
 import threading
-import weakref
 from collections.abc import Callable
 from typing import NamedTuple
 
 from .calling import call_all
+from .living import Living
 
 Handler = Callable[[], object]
 
@@ -54,7 +54,7 @@ class _Handlers(NamedTuple):
 
 #: In the order in which they are called before a fork.
 _handlers: list[_Handlers] = []
-_locks: weakref.WeakSet[threading.RLock] = weakref.WeakSet()
+_locks: Living[threading.RLock] = Living()
 #: Held from before a fork until after it.
 _forking = threading.RLock()
 
@@ -110,7 +110,7 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
-    for lock in list(_locks):
+    for lock in _locks:
         if not is_owned(lock):
             # As the standard library does with its own.
             lock._at_fork_reinit()  # type: ignore[attr-defined]

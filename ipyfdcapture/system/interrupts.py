@@ -177,6 +177,32 @@ def interrupt_waits() -> bool:
     return deferred is not None and deferred.look()
 
 
+def came_before(error: BaseException) -> bool:
+    """Count the signal whose handler has raised ``error`` as one that came within this block.
+
+    For finalizers, where what is raised goes nowhere. Tells whether there is such a signal.
+    """
+    deferred = _current()
+    if deferred is None or deferred.thread != threading.get_ident():
+        return False
+    number = _number_behind(error, deferred.originals)
+    if number is not None:
+        deferred.came.setdefault(number, None)
+    return number is not None
+
+
+def _number_behind(error: BaseException, handlers: dict[int, _Handler]) -> int | None:
+    """Return the signal whose handler has raised an error; None if none has."""
+    if isinstance(error, KeyboardInterrupt) and signal.SIGINT in handlers:
+        return signal.SIGINT
+    called, step = set(), error.__traceback__
+    while step is not None:
+        called.add(step.tb_frame.f_code)
+        step = step.tb_next
+    codes = {number: getattr(handler, "__code__", None) for number, handler in handlers.items()}
+    return next((number for number, code in codes.items() if code in called), None)
+
+
 def deferred_interrupts(*, in_finalizer: bool = False) -> contextlib.AbstractContextManager[None]:
     """Hold back all signals that Python has handlers for until the block has ended.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import weakref
 
 from .descriptors import Descriptor
 from .forking import Stage, at_fork
+from .living import Living
 from .pipes import out_of_the_way
 from .polling import wait_until_readable
 
@@ -60,12 +60,12 @@ class Waker:
                 end.close()
 
 
-_wakers: weakref.WeakSet[Waker] = weakref.WeakSet()
+_wakers: Living[Waker] = Living()
 
 
 def _close_all() -> None:
     """A forked child has none of the threads that wait."""
-    for waker in list(_wakers):
+    for waker in _wakers:
         waker.close()
 
 

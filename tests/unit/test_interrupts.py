@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -10,12 +11,15 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from helpers.deaths import interrupt_as_it_goes
 from helpers.fixtures import Script
 from helpers.leaks import no_leaks
 from helpers.native import Native
+from helpers.wait import LIMIT_S
 
 from ipyfdcapture import FdCapture, capture_fd
 from ipyfdcapture.system import interrupts
+from ipyfdcapture.system.finalizers import Finalizer
 from ipyfdcapture.system.interrupts import deferred_interrupts, interrupt_waits
 
 
@@ -158,6 +162,40 @@ def test_a_handler_that_could_not_be_put_back_is_put_back_by_its_signal(
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_is_raised_as_a_finalizer_begins_is_raised_once_that_is_done() -> None:
+    class Owner:
+        pass
+
+    owner, done = Owner(), list[int]()
+    Finalizer(owner, done.append, 1)
+    ringing = interrupt_as_it_goes(owner, signal.SIGALRM)
+    with handler(signal.SIGALRM, ring), pytest.raises(Alarm):
+        del owner
+        assert done == [1]
+        select.select([], [], [], LIMIT_S)
+    assert ringing() is None
+
+
+def test_what_a_finalizer_raises_is_told_and_keeps_no_other_from_its_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Owner:
+        pass
+
+    def fail() -> None:
+        raise ValueError("in a finalizer")
+
+    told: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda fault: told.append(str(fault.exc_value)))
+    owner, done = Owner(), list[int]()
+    Finalizer(owner, done.append, 1)
+    Finalizer(owner, fail)
+    Finalizer(owner, done.append, 2)
+    del owner
+    assert sorted(done) == [1, 2]
+    assert told == ["in a finalizer"]
 
 
 def test_what_comes_amid_a_finalizer_comes_again_unless_it_means_something_else_by_then(

@@ -562,15 +562,26 @@ def test_a_finalizer_amid_a_question_to_the_drain_does_not_disturb_it(script: Sc
 
 
 @pytest.mark.parametrize("what", ["log", "capture", "fdcapture"])
-def test_what_an_interrupt_kept_a_finalizer_from_doing_is_done_with_the_next_recording(
+def test_what_could_not_begin_where_an_object_went_is_done_with_the_next_recording(
     script: Script, what: str
 ) -> None:
-    """`weakref.finalize` forgets what is to be done before it does it."""
-    shown = script(
-        "restore/what_an_interrupt_kept_a_finalizer_from_doing_is_done_with_the_next_recording",
-        what,
-    )
-    assert shown.endswith("[]\n")
+    """At the recursion limit, Python can call nothing."""
+    name = "restore/what_could_not_begin_where_an_object_went_is_done_with_the_next_recording"
+    assert script(name, what).endswith("[]\n")
+
+
+@pytest.mark.parametrize("what", ["log", "capture", "fdcapture"])
+def test_an_interrupt_as_a_finalizer_begins_is_not_lost(script: Script, what: str) -> None:
+    """What Python calls meets the interrupt before its first step."""
+    shown = script("restore/an_interrupt_as_a_finalizer_begins_is_not_lost", what)
+    assert shown == "interrupted\n[]\n"
+
+
+@pytest.mark.parametrize("what", ["log", "capture", "fdcapture", "ended", "thread"])
+def test_where_an_object_goes_no_code_can_lose_an_interrupt(script: Script, what: str) -> None:
+    """`weakref.WeakSet` and `weakref.finalize` call functions that can."""
+    shown = script("restore/where_an_object_goes_no_code_can_lose_an_interrupt", what)
+    assert shown in ("{'_await_death'}\n", "set()\n")
 
 
 @pytest.mark.parametrize("what", ["log", "capture", "fdcapture"])
