@@ -99,7 +99,7 @@ _IN_VAIN = (
     r"(?:[Cc]annot |[Cc]an't |[Cc]ould ?n[o']t |[Ff]ailed to |[Uu]nable to |[Ii]nvalid (?!.*[=:] *0+$)"
     r"|[Uu]nexpected (?:EOF|end|symbol|token|character|argument)|[Mm]issing (?:operand|argument|file)"
     r"|[Uu]n(?:known|recogni[sz]ed) (?:or ambiguous |option|command|argument)|undefined variable"
-    r"|attempt to |option requires |you must |parameter not set|.* not found(?: in .*)?$)"
+    r"|[Ee]xiting (?:with failure|due to)|[Uu]nmatched |(?:.*: )?unterminated |paths must |attempt to |option requires |you must |parameter not set|.* not found(?: in .*)?$)"
 )
 _DECORATION = r"[\[(<{*#!>=|│┌╭╷╰%~@\s-]{0,12}"
 
@@ -133,6 +133,23 @@ CRASHES = (
         r"|caught |Break \*\*\*)|# +SIG[A-Z]+ \(|\[signal SIG|Signal: \w.* \(0+\)",
         "critical",
     ),
+    Rule(
+        "the kernel",
+        r"Kernel panic - |BUG: (?:unable to handle|soft lockup)|\S+\[0+\]: segfault at ",
+        "critical",
+    ),
+    Rule(
+        "a batch system",
+        r"(?:=>> PBS: |TERM_\w+: )job (?:killed|terminated|violates)",
+        "critical",
+    ),
+    Rule(
+        "a program that gives up",
+        r"\w+ abort: |\w+ +\w+ \(Abort\): |\* +\[ABORT\]|-+ FATAL CALLED|bad trouble in subroutine "
+        r"|\w+: fatal error in \w+$",
+        "critical",
+    ),
+    Rule("Zig", r"thread 0+ panic: ", "critical"),
     Rule("Fortran", r"forrtl: (?P<level>error|warning|info)"),
     Rule("Fortran, severe", r"forrtl: severe", "critical"),
     Rule("Cray Fortran", r"lib-0+ : UNRECOVERABLE", "error"),
@@ -184,7 +201,12 @@ CRASHES = (
     Rule("HDF5", r"HDF0-DIAG: Error detected", "error"),
     Rule("BLAS", r"\*\* On entry to \w+ +parameter", "error"),
     Rule("Geant4", r"-+ (?P<level>WWWW|EEEE) -+"),
-    Rule("Gaussian", r"Error termination ", "error"),
+    Rule("Gaussian, ORCA", r"(?:.* )?[Ee]rror termination ", "error"),
+    Rule("CHARMM", r"\*+ +LEVEL +-?0+ WARNING FROM ", "warning"),
+    Rule(
+        "CUDA, at the checking", r"={9} (?:Invalid |Program hit |Leaked |Race reported )", "error"
+    ),
+    Rule("GAMS", r"\*{3,4} Error +0+ in ", "error"),
     Rule("Erlang, Elixir", r"=(?P<level>ERROR|WARNING|INFO) REPORT=+"),
 )
 
@@ -208,7 +230,10 @@ WORDED = (
     Rule("JSON", r'\{.*?"(?:log[._])?(?:level|severity|lvl|levelname)":\s*"(?P<level>\w+)"'),
     Rule("logfmt", r"(?:.* )?(?:log_)?(?:level|lvl|severity)=[\"']?(?P<level>[A-Za-z]+)\b"),
     Rule("with a moment alone", rf"[\[(]?{_MOMENT}[\])]? (?P<level>[Ww]arning|[Ee]rror|[Ii]nfo) "),
-    Rule("Python warnings", r"(?:[^\s:][^:]*:0+: )?(?:\w+\.)*[A-Z]\w*(?P<level>Warning): "),
+    Rule(
+        "Python warnings",
+        r"(?:[^\s:][^:]*:0+: |\(\w+:0+\) (?:\[\w+\] )?)?(?:\w+\.)*[A-Z]\w*(?P<level>Warning): ",
+    ),
     Rule(
         "an exception of Python itself",
         r"(?:\w+\.)*(?:Key|Index|Lookup|Value|Type|Attribute|Name|OS|IO|Runtime|Timeout|Assertion"
@@ -220,8 +245,38 @@ WORDED = (
     Rule("an exception", r"(?:\w+: )?(?:\w+[.:$]+)*[A-Z]\w*(?P<level>Error|Exception)(?=: |$|:$)"),
     Rule("an exception, with its cause", r"Caused by: [\w.$]+(?P<level>Error|Exception)\b"),
     Rule("Ruby", r".*:0+:in .*\((?:\w+::)*\w*(?P<level>Error)\)$"),
-    Rule("make", r"g?make(?:\[0+\])?: (?P<level>\*\*\*) "),
+    Rule("an exception, with its rule", r"[A-Z]\w*(?P<level>Error|Exception) in (?:rule|file) "),
+    Rule("make, SCons", r"(?:g?make(?:\[0+\])?|scons): (?P<level>\*\*\*) "),
     Rule("ninja, pytest", r"(?P<level>FAILED):? +\S+[.\[/]"),
+    Rule(
+        "tests and builds that fail",
+        r"(?:--- )?FAIL: |FAILED \((?:failures|errors)=|\[  FAILED  \]|\S+:0+: Failure$|FAILURE: "
+        r"|> Task \S+ FAILED$|0+/0+ Test +#0+: .*\*\*\*(?:Failed|Exception|Timeout|Not Run)"
+        r"|[A-Z][a-z]+ failed!$",
+        "error",
+    ),
+    Rule(
+        "zsh", r"zsh: (?:command not found|no such file or directory|permission denied): ", "error"
+    ),
+    Rule("linkers", r"Undefined symbols for |ld: symbol\(s\) not found ", "error"),
+    Rule("awk", r"g?awk: .*\bfatal: ", "critical"),
+    Rule("ESLint", r"0+:0+ +(?P<level>error|warning)  (?=\S)"),
+    Rule("TypeScript", r"\S+:0+:0+ - (?P<level>error|warning) TS0+: "),
+    Rule("yarn", r"error (?:Command failed|An unexpected error)", "error"),
+    Rule("SPSS", r">(?P<level>Error|Warning) # 0+"),
+    Rule("Maple", r"(?P<level>Error|Warning), (?=\(in |[a-z`])"),
+    Rule("Xpress", r"\?0+ (?P<level>Error|Warning): "),
+    Rule("GROMACS", r"(?P<level>NOTE|WARNING|ERROR) 0+ \[file "),
+    Rule("Nim", r"[^\s(]+\(0+, 0+\) (?P<level>Error|Warning|Hint): "),
+    Rule("PHP", r"PHP (?P<level>Notice): "),
+    Rule("MCNP", r"(?P<level>warning|fatal error)\.  (?=\S)"),
+    Rule("Perl", r"Died at .* line 0+\.$", "error"),
+    Rule("Perl, warnings", r"Use of uninitialized value .* line 0+\.$", "warning"),
+    Rule("gnuplot", r'"[^"]+",? line 0+: (?:undefined|unknown|unexpected|invalid) ', "error"),
+    Rule("SSH", r"Permission denied(?: \([\w,-]+\)\.|, please try again)", "error"),
+    Rule(
+        "an error that occurred", r"An? (?:\w+ )?(?i:error|exception) (?:has )?occurred\b", "error"
+    ),
     Rule("ninja, stopped", r"ninja: build stopped", "error"),
     Rule("npm", r"npm (?P<level>WARN|ERR|warn|error|notice|info)\b!?"),
     Rule("NCCL, UCX", rf"(?:.*\] +|.* )(?:NCCL|UCX) +(?P<level>{_CAPITALS}) "),
@@ -238,7 +293,7 @@ WORDED = (
     Rule(
         "a level in capitals",
         rf"{_DECORATION}(?P<level>(?:FATAL (?:IO )?ERROR|CRITICAL WARNING|{_CAPITALS}))"
-        rf"(?:{_CODE} *[:|!>\]~*{{-]|\[0+\] |\d* {{1,6}}(?=[^\s=]))",
+        rf"(?! SUMMARY\b)(?:{_CODE} *[:|!>\]~*{{-]|\[0+\] |\d* {{1,6}}(?=[^\s=]))",
     ),
     Rule("Python logging, basic", rf"(?P<level>{_CAPITALS}):[^\s:]*:"),
     Rule(
@@ -278,7 +333,7 @@ WORDED = (
         "what went wrong, in words",
         r"(?:\[[^\]]*\] *)*(?:\w+: )?(?P<level>(?:Sys)?[Ee]rror|[Ww]arning|Info) (?:in [<\w.:]+[>(][^=]*|in routine"
         r"|in \w.* :|at |while |opening |initializing |reading |writing |parsing |decoding |during "
-        r"|loading |creating |processing |occurred|is not |submitting |using \w+(?: |$)|response |from server"
+        r"|loading |creating |processing |occurred|is not |submitting |using +(?:\w+|[*/+^-]+)(?: |$)|response |from server"
         r"|applying |executing |running |setting |compiling |allocating |retrieving |getting )",
     ),
     Rule("CMake", r"CMake (?:Deprecation )?(?P<level>Error|Warning)\b"),
@@ -293,7 +348,7 @@ WORDED = (
         r"|No space left on device|Is a directory|Not a directory|File exists|Connection refused"
         r"|Operation not permitted|Cannot allocate memory|Bad file descriptor|Input/output error"
         r"|Disk quota exceeded|Connection reset by peer|Broken pipe|Device or resource busy"
-        r"|Stale file handle|Invalid argument|Too many open files|not found)$",
+        r"|Stale file handle|Invalid argument|Too many open files|not found)(?: \(0+\))?$",
         "error",
     ),
     Rule(
@@ -303,8 +358,9 @@ WORDED = (
     ),
     Rule(
         "what could not be done",
-        r"(?:\*+ )?(?:(?:Unable to|Could ?n[o']t|Can(?:no|')t|Failed to)\b"
-        r"|Invalid [a-z]+ (?!.*[=:] *0+$)|Unknown \w+ (?:['`\"‘]|.* at line )|Bad \w+ or )",
+        r"(?:\*+ |\[[\w:.-]+\] )?(?:(?:Unable to|Could ?n[o']t|Can(?:no|')t|[Ff]ail(?:ed)? to|unable to)\b"
+        r"|Invalid [a-z]+ (?!.*[=:] *0+$)"
+        r"|Un(?:known|defined|recogni[sz]ed) \w+(?: or \w+)? (?:['`\"‘]|.* at line )|Bad \w+ or )",
         "error",
     ),
     Rule(
@@ -341,7 +397,7 @@ WORDED = (
     ),
     Rule(
         "what is going to go",
-        r"(?:PHP )?Deprecated: |(?:\[[^\]]+ @ 0x[0a-f]+\] ){1,2}deprecated ",
+        r"(?:PHP )?Deprecated: |DEPRECATION: |(?:\[[^\]]+ @ 0x[0a-f]+\] ){1,2}deprecated ",
         "warning",
     ),
     Rule("assert", r".*\b[Aa]ssertion (?:[`'\"(].* )?failed(?=$|[.!:, ])", "critical"),
@@ -373,6 +429,7 @@ LETTERED = (
     Rule("Ray", rf"(?:\(\w+\) )?\[{_DATE} {_TIME} (?P<level>[DIWEF]) 0+ 0+\]"),
     Rule("a letter, then a moment", rf"(?P<level>[DIWEF]) {_DATE}[ T]{_TIME}"),
     Rule("COIN-OR", r"(?:Coin|Cbc|Clp|Cgl)0000(?P<level>[IWE]) "),
+    Rule("MongoDB", r'\{.*?"s":\s*"(?P<level>[DIWEF])"'),
     Rule("HTSlib", r"\[(?P<level>[DIWE])::\w+"),
     Rule("Ruby, Rails", r"(?P<level>[DIWEF]), \["),
     Rule("X.Org", r"\((?P<level>WW|EE)\) "),
@@ -388,6 +445,7 @@ LETTERED = (
 #: What stands before a line that a rank, a worker or a bar has in common with others.
 PREFIX = (
     r"\s+|\ufeff"
+    r"|\[ *0+\.0+\] "
     r"|\[?\(?(?:[Rr]ank|[Dd]efault|[Ww]orker|[Pp]roc(?:ess)?|[Tt]ask|[Nn]ode|PE|gw)[ _:=-]?0+[\])]*(?:[:|>] ?|(?<=[\])]) ?)"
     r"|\[0+(?:,0+)?\](?:<std(?:out|err)>)?:? ?(?=[^\s\[])"
     r"|0+: (?=\D)"

@@ -47,19 +47,20 @@ _WORDS = frozenset(
     for word in phrase.split()[-1:]
     if len(word) > 2 and word.isascii() and word.isalpha()
 ) | frozenset(
-    b"""abi aborted allocate angehalten assertion attempt bad busy cannot corrupted corruption
-    could couldn counts ctab cublas cublaserror cublasfailure cudaerror cudafailure cudnn
-    cudnnerror cudnnfailure cufft curl cusolver cusparse denied deprecated descriptor directory
-    dumped enough errno exceeded exists exit explicit failed failure fault files found
-    geschrieben goroot halted handle hiperror hipfailure illegal invalid kekulize kill killed
-    let level levelname line lvl memory message missing mpi must ncclerror ncclfailure ninja
-    oom overflow overflowed overfull panicked parameter permitted pipe pure recognised
-    recognized refused requires reset severity sigabrt sigbus sigfpe sigill sigint sigkill
-    signal sigpipe sigsegv sigsys sigterm sigtrap space speicherzugriffsfehler stop such
-    terminate terminating termination trap unable uncaught undefined underfull unexpected
-    unhandled unknown unrecognised unrecognized unrecoverable warnmeldungen coin0000i coin0000w
-    coin0000e cbc0000i cbc0000w cbc0000e clp0000i clp0000w clp0000e cgl0000i cgl0000w
-    cgl0000e""".split()
+    b"""abi abort aborted allocate angehalten assertion attempt bad busy cannot
+    corrupted corruption could couldn counts ctab cublas cublaserror cublasfailure cudaerror
+    cudafailure cudnn cudnnerror cudnnfailure cufft curl cusolver cusparse denied deprecated
+    deprecation descriptor directory dumped enough errno exceeded exists exit explicit
+    failed failure fault files found geschrieben goroot halted handle hiperror hipfailure
+    illegal invalid kekulize kill killed let level levelname line lvl memory message missing
+    mpi must ncclerror ncclfailure ninja noticed oom overflow overflowed overfull panicked
+    parameter permitted pipe pure recognised recognized refused requires reset segfault
+    severity sigabrt sigbus sigfpe sigill sigint sigkill signal sigpipe sigsegv sigsys
+    sigterm sigtrap space speicherzugriffsfehler stop such terminate terminating termination
+    trap trouble unable uncaught undefined underfull unexpected unhandled unknown
+    unrecognised unrecognized unmatched unrecoverable unterminated warnmeldungen coin0000i
+    coin0000w coin0000e cbc0000i cbc0000w cbc0000e clp0000i clp0000w clp0000e cgl0000i
+    cgl0000w cgl0000e""".split()
 )
 #: ... or, if a rule of `LETTERED` fits, one of these as a word (digits may follow either), ...
 _LETTERS = frozenset([b"d", b"i", b"w", b"e", b"f", b"n", b"v", b"s", b"ww", b"ee"])
