@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
@@ -18,6 +19,8 @@ _OURS = os.path.dirname(__file__) + os.sep
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 #: Where functions are that stand in for others, such as `os.write`: an error in them is never ours.
 _STAND_INS = os.path.join(_PACKAGE, "output", ""), os.path.join(_PACKAGE, "system", "replacing.py")
+#: What our frames call: an interrupt that is raised there is raised in ours.
+_CALLED = contextlib.__file__, threading.__file__
 #: IPython's frames between the user's line and ours.
 _CALLS = ("run_line_magic", "run_cell_magic")
 _SHELL = sys.modules[InteractiveShell.__module__].__file__
@@ -33,6 +36,8 @@ def without_our_frames(*args: Any, **kwargs: Any) -> Iterator[None]:
         error = errors.pop()
         if isinstance(error, BaseException) and id(error) not in seen:
             seen.add(id(error))
+            if isinstance(error, KeyboardInterrupt):
+                _cut(error.__traceback__)
             _trim(error.__traceback__)
             errors += [error.__cause__, error.__context__]
     yield
@@ -56,12 +61,37 @@ def _trim(traceback: TracebackType | None) -> None:
         traceback = traceback.tb_next
 
 
+def _cut(traceback: TracebackType | None) -> None:
+    """Let the traceback of an interrupt end before our frames, if it was raised in them.
+
+    It is not ours; and what a shell keeps of the last error would keep the log.
+    """
+    steps = []
+    while traceback is not None:
+        steps.append(traceback)
+        traceback = traceback.tb_next
+    end = len(steps)
+    while end and _file_of(steps[end - 1]).startswith((_PACKAGE + os.sep, *_CALLED)):
+        end -= 1
+    while end < len(steps) and _file_of(steps[end]) in _CALLED:  # the user has called that
+        end += 1
+    if end < len(steps):
+        while end > 1 and _is_shells(steps[end - 1]):
+            end -= 1
+        if end:
+            steps[end - 1].tb_next = None
+
+
+def _file_of(traceback: TracebackType) -> str:
+    return traceback.tb_frame.f_code.co_filename
+
+
 def _is_ours(traceback: TracebackType) -> bool:
-    return traceback.tb_frame.f_code.co_filename.startswith((_OURS, *_STAND_INS))
+    return _file_of(traceback).startswith((_OURS, *_STAND_INS))
 
 
 def _stands_in(traceback: TracebackType) -> bool:
-    return traceback.tb_frame.f_code.co_filename.startswith(_STAND_INS)
+    return _file_of(traceback).startswith(_STAND_INS)
 
 
 def _is_shells(traceback: TracebackType) -> bool:

@@ -109,6 +109,8 @@ class Recording:
         self._latest: Callable[[], Snapshot | None] = _no_snapshot
         #: Whether another process made it, and may have been cut short.
         self._was_left = False
+        #: Who reads the parts of a limited recording: these stay apart for so long.
+        self.readers: set[object] = set()
         #: Whether the content was let go of.
         self.closed = False
         self._delete = Finalizer(self, _delete_files, path, os.getpid())
@@ -263,9 +265,9 @@ class Recording:
                 return self._data_bytes()
             data = self._data_bytes()
             end = self._end(data, self._entries())
-            if data < self._layout.first_half < end:
+            if data < self.layout.first_half < end:
                 raise EOFError("the recording is shorter than its index says")
-            return end - self._layout.over_limit(end)
+            return end - self.layout.over_limit(end)
 
     def end(self, count: int) -> bytes:
         """Return the last ``count`` bytes, without the work of a snapshot."""
@@ -274,7 +276,7 @@ class Recording:
         with self._kept_apart():
             data = self._data_bytes()
             stop = data if self._is_joined else self._end(data, self._entries())
-            layout = Layout(None) if self._is_joined else self._layout
+            layout = self.layout
             position = layout.oldest(max(0, stop - count), stop)
             found = b""
             while position < stop:
@@ -335,15 +337,16 @@ class Recording:
     def _over_limit(self) -> int:
         if self.metadata.max_bytes is None or self.closed or self._is_joined:
             return 0
-        return self._layout.over_limit(self._end(self._data_bytes(), self._entries()))
+        return self.layout.over_limit(self._end(self._data_bytes(), self._entries()))
 
     def _kept_apart(self) -> contextlib.AbstractContextManager[object]:
         """Keep others from putting the halves together meanwhile, if there may be two."""
         return contextlib.nullcontext() if self.metadata.max_bytes is None else _joining
 
     @property
-    def _layout(self) -> Layout:
-        return Layout(self.metadata.max_bytes)
+    def layout(self) -> Layout:
+        """Where its bytes lie at present."""
+        return Layout(None if self._is_joined else self.metadata.max_bytes)
 
     def _data_bytes(self) -> int:
         try:
@@ -363,7 +366,7 @@ class Recording:
     def _end(self, data: int, entries: memoryview) -> int:
         """Return how many bytes were recorded in all, those that are gone included."""
         last_start = entries[1 - ENTRY_WORDS] if len(entries) else None
-        return self._layout.end(data, last_start, self._size)
+        return self.layout.end(data, last_start, self._size)
 
     def _size(self, name: str) -> int | None:
         try:
@@ -389,22 +392,22 @@ class Recording:
             left_out = self.metadata.dropped_at_gap or 0
             return self._build(self._map_data(self._data_bytes()), entries, left_out=left_out)
         end = self._end(data, entries)
-        if end > self._layout.first_half:
+        if end > self.layout.first_half:
             return self._join_halves(entries, end)
         return self._build(self._map_data(end), entries)
 
     def _join_halves(self, entries: memoryview, end: int) -> Snapshot:
         """Put the first half and the last into one file.
 
-        Once nothing is written any more, the result takes the place of the parts.
+        Once nothing is written any more, and nobody reads the parts, the result takes their place.
         """
         if self._was_left:
             check_for_holes(self.path)
-        what = (self.path, self._layout, entries, self.metadata.gaps, end)
+        what = (self.path, self.layout, entries, self.metadata.gaps, end)
         with contextlib.ExitStack() as files:
             try:
                 joined = join(*what, files)
-                if self.writing is None:
+                if self.writing is None and not self.readers:
                     with deferred_interrupts():
                         replace_parts(self.path, joined)
                         self.metadata = replace(

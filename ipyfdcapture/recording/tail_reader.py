@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..system.descriptors import PRIVATE, Descriptor
-from .format import ENTRY, HEADER, Layout, dropped_bytes
+from .format import ENTRY, HEADER, dropped_bytes
 from .recording import Recording
 
 READ_BYTES = 1 << 20
@@ -62,7 +62,9 @@ class RecordingTail:
         self._index_offset = HEADER.size
         # The entry of the chunk in which position lies, and some after it.
         self._entries: deque[tuple[int, int, int]] = deque()
-        self._layout = Layout(recording.metadata.max_bytes)
+        self._layout = recording.layout
+        self._reading = object()
+        recording.readers.add(self._reading)
 
     def read(self, limit: int = READ_BYTES) -> list[Chunk]:
         """Read what is new.
@@ -106,6 +108,7 @@ class RecordingTail:
 
     def close(self) -> None:
         """Close the files."""
+        self.recording.readers.discard(self._reading)
         for fd in self._files.values():
             fd.close()
         self._files.clear()

@@ -203,6 +203,12 @@ def test_a_limited_log_is_read_by_several_threads_at_once(script: Script) -> Non
     assert shown == "(400000, 400000, 400000)\n"
 
 
+def test_a_limited_log_is_put_together_once_its_live_targets_have_read_it(script: Script) -> None:
+    """A look at it takes nothing from a live target that is late."""
+    name = "limits/a_limited_log_is_put_together_once_its_live_targets_have_read_it"
+    assert script(name) == "end\n"
+
+
 @DRAINS
 def test_a_full_disk_neither_stops_the_cell_nor_spoils_what_was_kept(
     start_kernel: StartKernel, small_disk: Path, drain: str

@@ -608,3 +608,36 @@ def test_an_interrupt_at_any_moment_of_a_pause_restores(script: Script, rounds: 
         timeout=120,
     )
     assert shown == "[]\n"
+
+
+# -- interrupts of captured cells ---------------------------------------------------------------
+
+_WITH_INTERRUPT = """
+import itertools, os, signal
+from ipyfdcapture.capture import session
+from ipyfdcapture.recording import spool
+flush_all = session.flush_all
+# Once, and by C alone: a function here would be the last frame of the traceback, and be shown.
+once = map(signal.raise_signal, [signal.SIGINT])
+interrupted = itertools.chain(once, itertools.repeat(None)).__next__
+def logs_on_disk():
+    return [name for name in os.listdir(spool.directory()) if name.endswith(".data")]
+before = logs_on_disk()
+"""
+
+
+@pytest.mark.parametrize("options", ["", "--live"])
+@pytest.mark.parametrize("when", ["begins", "shows"])
+def test_an_interrupt_in_our_frames_keeps_no_log(kernel: Kernel, when: str, options: str) -> None:
+    """The shell keeps the last error, which refers to the frames that it went through."""
+    kernel.ok(_WITH_INTERRUPT)
+    setting = "session.flush_all = interrupted"
+    if when == "begins":
+        kernel.ok(setting)
+    reply = kernel.run(f"%%capture_fd -v logs {options}\nprint('one line')\n{setting}\ndisplay(1)")
+    kernel.ok("session.flush_all = flush_all")
+    is_hit = when == "begins" or options != ""
+    assert reply.status == ("error" if is_hit else "ok")
+    assert not is_hit or reply.error[0] == "KeyboardInterrupt"
+    kernel.ok("for name in {'logs', '_logs'} & {*globals()}: del globals()[name]")
+    assert kernel.value("logs_on_disk() == before")
