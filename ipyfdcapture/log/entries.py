@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from .levels import LevelFinder, without_prefix
 from .lines import Row, content
 from .reading import Reading
-from .seen import Sight
 
 #: So much is looked at of the start and of the end of a line: how it begins says what it is.
 ENDS_BYTES = 8 << 10
@@ -53,8 +52,8 @@ def entry_positions(reading: Reading, heads: Sequence[int]) -> Iterator[Sequence
 class _Entries:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._finder = LevelFinder(Sight(reading.encoding, reading.errors))
-        self._sight = Sight(reading.encoding, reading.errors).lenient()
+        self._finder = LevelFinder(reading.sight)
+        self._sight = reading.sight.lenient()
         self._read = reading.lines.reader(ENDS_BYTES)
 
     def of(self, head: int) -> Iterator[int]:

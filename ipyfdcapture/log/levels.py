@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 
 from . import level_rules
 from .level_rules import CRASHES, LETTERED, WORDED, WORDS, Rule
-from .lines import content, grouped
+from .lines import content, grouped, has_longer_line
 from .reading import Reading
 from .seen import Sight
 
@@ -28,7 +28,10 @@ FORMATS = (*LETTERED, *CRASHES, *WORDED)
 #: A level stands near the start; the rest of a long line need not be looked at.
 _LOOK_AT_CHARACTERS = 500
 #: Of a line longer than twice this, the start says it, and the end, which may be drawn over it.
-ENDS_BYTES = 8 << 20
+#: Whoever reads of a long line no more than its ends finds the same, without the time to read all.
+ENDS_BYTES = 8_000
+#: So much of either end is to be read: a line end may go along.
+READ_BYTES = ENDS_BYTES + 2
 #: So many shapes are remembered: a program has tens of them, words in any order have millions.
 _MOST_SHAPES = 1 << 14
 _ONE_DIGIT = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
@@ -108,13 +111,15 @@ class LevelFinder:
         self._known = _Shapes()
 
     def level(self, line: bytes) -> str | None:
-        """Return the level of one line."""
+        """Return the level of one line, or of one whose middle was not read (`READ_BYTES`)."""
         return self.levels(content(line) + b"\n")[0]
 
     def levels(self, body: bytes) -> list[str | None]:
         r"""Return the level of each line; each of them ends with ``\n``."""
         if b"\r" in body:
             body = body.replace(b"\r\n", b"\n")
+        if has_longer_line(body, 2 * ENDS_BYTES):
+            body = b"\n".join(map(_ends_of, body.split(b"\n")))
         if not (self._sight.is_plain(body) and (body.isascii() or self._sight.is_utf8)):
             body = self._sight.seen_body(body).encode("utf-8", "replace")
         body = body.translate(_ONE_DIGIT)
@@ -123,15 +128,25 @@ class LevelFinder:
         return self._known.levels(shapes)
 
 
+def _ends_of(line: bytes) -> bytes:
+    return line if len(line) <= 2 * ENDS_BYTES else line[:ENDS_BYTES] + line[-ENDS_BYTES:]
+
+
 #: What stands for each level, and for none, where levels of lines are held as bytes.
 CODES: dict[str | None, int] = {None: 0, **{level: i + 1 for i, level in enumerate(LEVELS)}}
 
 
 class LevelCodes:
-    """Tells levels of lines in UTF-8 as `CODES`."""
+    """Tells levels of the lines of one log as `CODES`.
 
-    def __init__(self) -> None:
-        self._finder = LevelFinder(Sight("utf-8", "replace"))
+    Parameters
+    ----------
+    sight
+        How its bytes become text.
+    """
+
+    def __init__(self, sight: Sight) -> None:
+        self._finder = LevelFinder(sight)
 
     def of_lines(self, lines: list[bytes]) -> bytes:
         """Return a byte for each line; lines are without their line ends."""
@@ -314,15 +329,15 @@ def _quantity() -> re.Pattern[str]:
 
 def count_levels(reading: Reading) -> dict[str, int]:
     """Count lines by level: those of `LEVELS` that occur, in that order."""
-    finder = LevelFinder(Sight(reading.encoding, reading.errors))
+    finder = LevelFinder(reading.sight)
     counts: Counter[str | None] = Counter()
     if reading.whole:
         for batch in reading.lines.batches():
             counts.update(finder.levels(batch.body))
             if batch.begun:
-                counts[finder.level(batch.ends_of_cut_line(ENDS_BYTES)[0])] += 1
+                counts[finder.level(batch.ends_of_cut_line(READ_BYTES)[0])] += 1
     else:
-        rows = reading.lines.read(reading.indices, ENDS_BYTES)
+        rows = reading.lines.read(reading.indices, READ_BYTES)
         for some in grouped(rows):
             counts.update(finder.levels(b"".join([content(row.raw) + b"\n" for row in some])))
     return {level: counts[level] for level in LEVELS if counts[level]}

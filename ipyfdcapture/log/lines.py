@@ -423,6 +423,16 @@ def contents_of(body: bytes) -> list[bytes]:
     return lines
 
 
+def has_longer_line(body: bytes, most: int) -> bool:
+    r"""Tell whether one of the lines, each of which ends with ``\n``, is longer than ``most``."""
+    start = 0
+    while start + most < len(body):
+        start = body.rfind(b"\n", start, start + most + 1) + 1
+        if not start:
+            return True
+    return False
+
+
 def joined(parts: Iterable[Sequence[int]]) -> Sequence[int]:
     """Return the numbers in some ascending parts: as one range if there is no hole in them."""
     single = range(0)

@@ -126,6 +126,11 @@ class Reading:
     started: int
     ended: int | None
 
+    @property
+    def sight(self) -> Sight:
+        """How its bytes become text, and text as it is seen."""
+        return Sight(self.encoding, self.errors)
+
     def rows(self) -> Iterator[Row]:
         """Yield its lines as they lie in the recording."""
         return self.lines.read(self.indices)
@@ -209,7 +214,7 @@ class Reading:
         Of a line that is longer than a block of the log, only ``most`` bytes of its start and of
         its end are kept in memory (None: all of it); it is the last of its block then.
         """
-        sight = Sight(self.encoding, self.errors)
+        sight = self.sight
         if isinstance(self.indices, range) and self.indices.step == 1:
             yield from self._blocks_of_range(self.indices, sight, most)
             return

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 from .bounded import BoundedSearch
 from .cost import UNLIMITED
-from .levels import ENDS_BYTES, LevelFinder, levels_meant
-from .lines import contents_of
+from .levels import READ_BYTES, LevelFinder, levels_meant
+from .lines import contents_of, has_longer_line
 from .literals import required_literals
 from .seen import Sight, as_seen, is_special
 from .view.ansi import WIDEST_COLUMNS
@@ -287,14 +287,7 @@ def _longest(body: bytes, enough: int) -> int:
     most = enough
     if b"\x1b" in body or not body.isascii():
         most = max(enough // 4 - WIDEST_COLUMNS, 0)
-    if len(body) <= most:
-        return enough
-    start = 0
-    while start + most < len(body):
-        start = body.rfind(b"\n", start, start + most + 1) + 1
-        if not start:
-            return max(len(body), enough + 1)
-    return enough
+    return max(len(body), enough + 1) if has_longer_line(body, most) else enough
 
 
 def _rules_out(pattern: re.Pattern[Any], literals: Sequence[bytes], body: bytes) -> bool:
@@ -319,9 +312,9 @@ class _Levels(_Literal):
     def matches_pieces(self, pieces: Callable[[], Iterator[bytes]]) -> bool:
         """Look at the start, which says it, and at the end, which may have been drawn over it."""
         some = pieces()
-        ends = next(some, b"")[:ENDS_BYTES]
+        ends = next(some, b"")[:READ_BYTES]
         for last in deque(some, 1):
-            ends += last[-ENDS_BYTES:]
+            ends += last[-READ_BYTES:]
         return self.matches(ends)
 
     def find(self, body: bytes) -> Sequence[int]:

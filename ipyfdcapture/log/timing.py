@@ -124,6 +124,11 @@ def bytes_over_time(lines: Lines, start: int, stop: int, entries: int) -> list[l
     return totals
 
 
+def total_bytes_over_time(lines: Lines, start: int, stop: int, entries: int) -> list[int]:
+    """Return the same for all sources together."""
+    return list(map(sum, zip(*bytes_over_time(lines, start, stop, entries), strict=True)))
+
+
 def _values(column: memoryview) -> Iterator[int]:
     """Yield a column of the index, without having all of it in memory."""
     return chain.from_iterable(_slices(column))

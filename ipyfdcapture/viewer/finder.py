@@ -48,7 +48,7 @@ class Finder:
 
     def __init__(self, recording: Recording, changed: Callable[[], None]) -> None:
         self.scan: Scan | None = None
-        #: How much came when: bytes of each source in `TIMELINE_PARTS`; None: not known yet.
+        #: How many bytes came in each of `TIMELINE_PARTS`; None: not known yet.
         self.timeline: dict[str, Any] | None = None
         self._recording = recording
         self._changed = changed
@@ -227,8 +227,8 @@ class Finder:
             self._spans.pop(number)(content.get("spans", []))
         elif number in self._timelines:
             start, seconds = self._timelines.pop(number)
-            tracks = content.get("tracks", [])
-            self.timeline = {"start": start, "seconds": seconds, "tracks": tracks}
+            sizes = content.get("bytes", [])
+            self.timeline = {"start": start, "seconds": seconds, "bytes": sizes}
         elif number in self._tasks:
             self._take_piece(self._columns[self._tasks[number]], content, message.payload)
             if "error" in content or content["done"]:

@@ -19,10 +19,10 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import IO
 
-from ..log.levels import CODES, LevelCodes
-from ..log.lines import grouped
+from ..log.levels import CODES, READ_BYTES, LevelCodes
+from ..log.lines import content, grouped
 from ..log.reading import Reading
-from ..log.timing import bytes_over_time, time_range
+from ..log.timing import time_range, total_bytes_over_time
 from ..log.view import html
 from ..log.view.summary import Summary
 from ..log.view.timeline import timeline
@@ -73,16 +73,18 @@ def page(summary: Summary, reading: Reading) -> Iterator[str]:
     reading
         The log, or a narrower view of it.
     """
-    numbers, note = _chosen(reading)
+    numbers, notes = _chosen(reading)
     static = html.view(summary, reading, timeline(reading))
     sheets = [_STYLE.findall(static)[0], css() + _PAGE_CSS]
     script = page_script()
     with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
-        index, blocks = _pack(reading, numbers, spool)
+        index, blocks, cut = _pack(reading, numbers, spool)
+        if cut:
+            notes.append(f"{counted(cut, 'line')} cut to {MOST_LINE_BYTES:,} bytes.")
         meta = _meta(summary, reading, len(numbers), [lines for lines, _ in blocks])
         yield _head(summary, sheets, script)
-        if note:
-            yield f'<p class="fdv-limit">{escape(note)}</p>'
+        if notes:
+            yield f'<p class="fdv-limit">{escape(" ".join(notes))}</p>'
         yield f'<div id="fdv"></div><div class="fdv-static">{static}</div>'
         yield _data("fdv-meta", "application/json", meta.replace("<", "\\u003c"))
         yield _data("fdv-index", "text/plain", index)
@@ -122,7 +124,6 @@ def _data(name: str, kind: str, text: str) -> str:
 
 def _meta(summary: Summary, reading: Reading, lines: int, blocks: list[int]) -> str:
     start, stop = time_range(reading)
-    tracks = bytes_over_time(reading.lines, start, stop, TIMELINE_PARTS)
     return json.dumps(
         {
             "lines": lines,
@@ -134,7 +135,7 @@ def _meta(summary: Summary, reading: Reading, lines: int, blocks: list[int]) -> 
             "timeline": {
                 "start": (start - reading.started) / 1e9,
                 "seconds": (stop - start) / 1e9,
-                "tracks": tracks,
+                "bytes": total_bytes_over_time(reading.lines, start, stop, TIMELINE_PARTS),
             },
         }
     )
@@ -142,17 +143,17 @@ def _meta(summary: Summary, reading: Reading, lines: int, blocks: list[int]) -> 
 
 def _pack(
     reading: Reading, numbers: Sequence[int], spool: IO[bytes]
-) -> tuple[str, list[tuple[int, int]]]:
+) -> tuple[str, list[tuple[int, int]], int]:
     """Write the blocks, compressed, to ``spool``.
 
-    Returns what is known of every line, compressed, and of each block its lines and its length in
-    ``spool``.
+    Returns what is known of every line, compressed; of each block its lines and its length in
+    ``spool``; and how many lines are cut.
     """
     times, found, owners, levels = array("d"), array("I"), array("H"), bytearray()
     blocks: list[tuple[int, int]] = []
     parts: list[str] = []  # JSON of the lines of a block
     cut: dict[int, int] = {}  # how many bytes are left out of which of them
-    count = nbytes = 0
+    count = nbytes = all_cut = 0
 
     def end_block() -> None:
         text = f'{{"rows":[{",".join(parts)}],"cut":{json.dumps(cut)}}}'
@@ -163,7 +164,9 @@ def _pack(
         found.extend(rows.numbers)
         owners.extend([min(source, 0xFFFF) for source in rows.sources])
         levels += rows.levels
-        cut |= {count + i: left_out for i, left_out in enumerate(rows.left_out) if left_out}
+        left_out = {count + i: -nbytes for i, nbytes in enumerate(rows.left_out) if nbytes}
+        cut |= left_out
+        all_cut += len(left_out)
         parts.append(json.dumps(rows.contents, ensure_ascii=False, separators=(",", ":"))[1:-1])
         count += len(rows.contents)
         nbytes += len(parts[-1])
@@ -177,27 +180,27 @@ def _pack(
         for column in columns:
             column.byteswap()
     index = b"".join(column.tobytes() for column in columns) + bytes(levels)
-    return _packed(index).decode(), blocks
+    return _packed(index).decode(), blocks, all_cut
 
 
 def _packed(data: bytes) -> bytes:
     return base64.b64encode(zlib.compress(data))
 
 
-def _chosen(reading: Reading) -> tuple[Sequence[int], str]:
+def _chosen(reading: Reading) -> tuple[Sequence[int], list[str]]:
     """Return the lines that the page has, and what is to be said of those that it has not."""
     numbers = ascending(reading.indices)
     lines = reading.lines
     nbytes = len(lines.snapshot)
     if nbytes <= MOST_BYTES:
-        return numbers, ""
+        return numbers, []
     if reading.whole:
         head = lines.started_before(ENDS_BYTES)
         tail = lines.started_before(nbytes - ENDS_BYTES)
     else:
         nbytes = sum(len(row.raw) for row in reading.rows())
         if nbytes <= MOST_BYTES:
-            return numbers, ""
+            return numbers, []
         share = len(numbers) * ENDS_BYTES // nbytes
         head, tail = share, len(numbers) - share
     serious = _serious(reading, numbers[head:tail])
@@ -211,17 +214,16 @@ def _chosen(reading: Reading) -> tuple[Sequence[int], str]:
         f"{len(serious):,} that say to be warnings or worse, and leaves "
         f"{counted(left_out, 'line')} out."
     )
-    return chosen, note
+    return chosen, [note]
 
 
 def _serious(reading: Reading, numbers: Sequence[int]) -> array[int]:
     found = array("I")
-    codes = LevelCodes()
+    codes = LevelCodes(reading.sight)
     least = CODES["warning"]
-    for rows in grouped(reading.lines.read(numbers, RowWriter.LEVEL_BYTES)):
-        starts = [row.raw[: RowWriter.LEVEL_BYTES].rstrip(b"\r\n") for row in rows]
-        levels = zip(rows, codes.of_lines(starts), strict=True)
-        found.extend(row.nth for row, code in levels if code >= least)
+    for rows in grouped(reading.lines.read(numbers, READ_BYTES)):
+        levels = codes.of_lines([content(row.raw) for row in rows])
+        found.extend(row.nth for row, code in zip(rows, levels, strict=True) if code >= least)
         if len(found) >= MOST_SERIOUS:
             break
     return found[:MOST_SERIOUS]

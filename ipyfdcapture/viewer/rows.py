@@ -2,9 +2,9 @@
 
 A row is ``[number, source, time, level, content, left_out]``: the line's number counted from 1,
 the number of its source, µs since the start, the code of its level (`CODES`), its text, and how
-many bytes of it are left out. Text that is all in one plain style is a string, other text a list
-of ``[text, flags, foreground, background]``. Colours are numbers: 0 to 15 the named ones, from
-`RGB` on 24 bits of red, green and blue, -1 none.
+many bytes of it are left out (below 0: and cannot be asked for). Text that is all in one plain
+style is a string, other text a list of ``[text, flags, foreground, background]``. Colours are
+numbers: 0 to 15 the named ones, from `RGB` on 24 bits of red, green and blue, -1 none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from ..log.levels import LevelCodes
+from ..log.levels import READ_BYTES, LevelCodes
 from ..log.lines import Row
 from ..log.reading import Block, Reading
 from ..log.view.ansi import PLAIN, Colour, Run, Style, are_plain, plain, runs_of, style_after
@@ -26,7 +26,7 @@ CUT_BYTES = 2_000
 WHOLE_BYTES = 1_000_000
 #: Colours before a line are looked for in so many lines.
 LOOK_BACK_LINES = 100
-#: So much of such a line is read: a style is set where text is.
+#: So much of either end of such a line is read: a style is set where text is.
 _LOOK_BACK_BYTES = 4 << 10
 #: Added to the 24 bits of a colour that has no name.
 RGB = 16
@@ -54,12 +54,9 @@ class RowWriter:
         The log.
     """
 
-    #: A level stands near the start of a line.
-    LEVEL_BYTES = 500
-
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._levels = LevelCodes()
+        self._levels = LevelCodes(reading.sight)
         self._styles: dict[int, Style] = {}
         self._following = 0  # the line that comes after those whose styles are known
 
@@ -72,14 +69,13 @@ class RowWriter:
     def columns(self, numbers: Sequence[int], most: int) -> Iterator[Rows]:
         """Yield the same by column, many lines at a time: a third of the work."""
         started = self._reading.started
-        for block in replace(self._reading, indices=numbers).blocks(max(most, _LOOK_BACK_BYTES)):
-            starts = [line[: self.LEVEL_BYTES] for line in block.contents]
+        for block in replace(self._reading, indices=numbers).blocks(max(most, READ_BYTES)):
             contents, left_out = self._contents(block, most)
             yield Rows(
                 [nth + 1 for nth in block.indices],
                 block.sources,
                 [(time - started) // 1000 for time in block.times],
-                self._levels.of_lines(starts),
+                self._levels.of_lines(block.contents),
                 contents,
                 left_out,
             )
@@ -91,7 +87,8 @@ class RowWriter:
                 yield from texts
                 continue
             for row in _rows_of(block):
-                yield plain(row_text(self._reading, row, most)[0])
+                text, left_out = row_text(self._reading, row, most)
+                yield plain(text) + (f" … {left_out:,} bytes more" if left_out else "")
 
     def _contents(self, block: Block, most: int) -> tuple[Sequence[str | list[Any]], list[int]]:
         """Return what is shown of lines, and how many bytes of each are left out."""

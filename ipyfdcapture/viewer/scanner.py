@@ -22,10 +22,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..log.finding import find
-from ..log.levels import LevelCodes
-from ..log.lines import LineIndex, Lines
+from ..log.levels import READ_BYTES, LevelCodes
+from ..log.lines import LineIndex, Lines, content
 from ..log.search import Search, compile_search
-from ..log.timing import bytes_over_time, ranges_between
+from ..log.seen import Sight
+from ..log.timing import ranges_between, total_bytes_over_time
 from ..recording.format import ENTRY, ENTRY_WORDS
 from ..recording.mapping import map_content_of, map_file
 from ..recording.recording import Snapshot
@@ -60,11 +61,11 @@ class Scanner:
         self._lines: Lines | None = None
         self._index = LineIndex()
         self._selection: Sequence[int] = range(0)
-        self._encoding = ("utf-8", "replace")
+        self._encoding = ("utf-8", "replace")  # until a log is opened
         self._tasks: dict[int, Iterator[None]] = {}
         self._spent: dict[int, float] = {}  # seconds that each task has had
         self._wanted: frozenset[int] = frozenset()
-        self._levels = LevelCodes()
+        self._levels = LevelCodes(Sight(*self._encoding))
         self._clock = _Clock(wire)
 
     def run(self) -> None:
@@ -96,7 +97,7 @@ class Scanner:
         elif content["do"] == "spans":
             self._reply(content["id"], spans=self._spans(content))
         elif content["do"] == "timeline":
-            self._reply(content["id"], tracks=self._timeline(content))
+            self._reply(content["id"], bytes=self._timeline(content))
 
     def _go_on(self) -> None:
         """Take one task one block further.
@@ -146,7 +147,9 @@ class Scanner:
         self._selection = range(first, stop)
         if content["listed"]:
             self._selection = array("I", payload[index_bytes:])
-        self._encoding = (content["encoding"], content["errors"])
+        if content["reset"]:
+            self._encoding = (content["encoding"], content["errors"])
+            self._levels = LevelCodes(Sight(*self._encoding))
         self._reply(content["id"], opened=True)
 
     def _opened(self) -> Lines:
@@ -178,7 +181,7 @@ class Scanner:
         """Return what gives the mask of a stretch of lines."""
         kind = content["kind"]
         if kind == "levels":
-            return lambda first, stop: self._levels.of_lines(_contents(lines, first, stop))
+            return lambda first, stop: _levels_of(lines, self._levels, first, stop)
         if kind == "search":
             search = self._search(content)
             return lambda first, stop: self._found(lines, search, first, stop, sender)
@@ -229,8 +232,8 @@ class Scanner:
             spans.append(found)
         return spans
 
-    def _timeline(self, content: dict[str, Any]) -> list[list[int]]:
-        return bytes_over_time(
+    def _timeline(self, content: dict[str, Any]) -> list[int]:
+        return total_bytes_over_time(
             self._opened(), content["start"], content["stop"], content["entries"]
         )
 
@@ -346,14 +349,16 @@ def _blocks(
         position = following
 
 
-def _contents(lines: Lines, first: int, stop: int) -> list[bytes]:
-    """Return lines without their line ends."""
-    found: list[bytes] = []
+def _levels_of(lines: Lines, levels: LevelCodes, first: int, stop: int) -> bytearray:
+    codes = bytearray()
     for batch in lines.batches(first, stop):
-        if batch.first + batch.count > first and batch.first < stop:
-            skipped = max(0, first - batch.first)
-            found += batch.contents()[skipped : stop - batch.first]
-    return found
+        body = batch.body[:-1]
+        if batch.begun:
+            body = batch.body + content(batch.ends_of_cut_line(READ_BYTES)[0])
+        found = levels.of_body(body)
+        skipped, left = max(0, first - batch.first), max(0, stop - batch.first)
+        codes += found[skipped:left]
+    return codes
 
 
 def _of_sources(lines: Lines, wanted: set[int], first: int, stop: int) -> bytearray:

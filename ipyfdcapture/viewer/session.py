@@ -268,7 +268,9 @@ class Session:
     def _whole_line(self, request: Line) -> dict[str, Any]:
         if not 0 < request.number <= len(self._log.lines):
             raise BadRequest(f"there is no line {request.number:,}")
-        return {"row": RowWriter(self._log).rows([request.number - 1], WHOLE_BYTES)[0]}
+        (row,) = RowWriter(self._log).rows([request.number - 1], WHOLE_BYTES)
+        row[-1] *= -1  # what is left out of this cannot be asked for
+        return {"row": row}
 
     def _text(self, request: Text) -> dict[str, Any]:
         start, stop = request.start, min(request.stop, self.shown.count)

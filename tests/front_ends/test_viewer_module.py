@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from helpers.browser import CHROMIUM, open_browser
+from helpers.pointers import POINTERS, pointing
 from helpers.wait import LIMIT_S, eventually
 
 from ipyfdcapture.viewer import assets
@@ -39,10 +40,12 @@ HOST = """
     const answers = {
         info: () => status({sources: [['stdout', false]], started: 0, search: null, level: null}),
         status: () => status({is_final: true, levels: [0, 0, 0, 0, 0, 2, 0]}),
-        rows: () => ({generation: 0, start: 0, rows}),
+        rows: () => ({generation: 0, start: 0, rows: rows.map((row) => [...row])}),
+        line: ({number}) => ({row: [number, 0, number, 0, 'all that there is', -4000]}),
         search: () => status({found: {count: 3, looked: 3, is_done: true, slow: 0, error: ''}}),
         spans: ({texts}) => ({spans: texts.map(() => [[0, 4]])}),
     };
+    window.rows = rows;
     window.model = {
         traits: {log_id: 'a1', height: 120, follow: false},
         heard: [], taking: [],
@@ -198,6 +201,27 @@ def test_a_step_that_is_answered_late_takes_nobody_away(host: Host) -> None:
     host.js("press('e')")
     host.browser.execute_async_script(answered)
     assert host.js(caret) == THREE[2]
+
+
+@pytest.mark.parametrize("way", [*POINTERS, "key"])
+def test_more_of_a_line_is_shown_as_far_as_it_goes(host: Host, way: Any) -> None:
+    host.js("rows[1][5] = 9000")
+    host.draw()
+    cut = f"{THREE[1]} … 9,000 bytes more"
+    host.await_lines([[THREE[0], cut, THREE[2]]])
+    if way == "key":
+        host.js("""
+            const grid = views[0].el.querySelector('.fdv-grid');
+            for (const key of ['j', 'x'])
+                grid.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
+        """)
+    else:
+        with pointing(host.browser, way) as pointer:
+            pointer.press(host.browser.find_element("css selector", ".fdv-more"))
+    whole = "all that there is … 4,000 bytes more, not here"
+    host.await_lines([[THREE[0], whole, THREE[2]]])
+    assert host.js("return document.querySelectorAll('.fdv-more').length") == 0
+    assert host.js("return problems") == []
 
 
 def test_it_sets_nothing_of_the_page_s(host: Host) -> None:

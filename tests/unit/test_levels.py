@@ -289,4 +289,6 @@ def test_a_hostile_line_takes_no_time() -> None:
 @given(st.lists(st.sampled_from([line.encode() for _, line in SAMPLES]) | st.binary(max_size=40)))
 def test_levels_of_many_lines_are_those_of_each(lines: list[bytes]) -> None:
     lines = [line.replace(b"\n", b"") for line in lines]
-    assert list(LevelCodes().of_lines(lines)) == [CODES[level_of(line)] for line in lines]
+    assert list(LevelCodes(Sight("utf-8", "replace")).of_lines(lines)) == [
+        CODES[level_of(line)] for line in lines
+    ]

@@ -15,21 +15,22 @@ from helpers import logs
 from helpers.logs import Chunk, make_log
 from helpers.viewer import NO_FILTER, asked, shared_scan
 from helpers.wait import eventually
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ipyfdcapture import capture_fd, open_log
 from ipyfdcapture.log.captured import Captured
-from ipyfdcapture.log.levels import LEVELS, level_of
+from ipyfdcapture.log.levels import CODES, LEVELS, level_of
 from ipyfdcapture.log.lines import content
 from ipyfdcapture.log.view.ansi import PLAIN, Style, runs_of
 from ipyfdcapture.log.view.excerpt import row_text
-from ipyfdcapture.viewer import scan, waiting
+from ipyfdcapture.log.view.marks import SIGNS, levels_of
+from ipyfdcapture.viewer import page, scan, waiting
 from ipyfdcapture.viewer.columns import LEVELS as LEVELS_KEY
 from ipyfdcapture.viewer.columns import Key
 from ipyfdcapture.viewer.finder import Finder
 from ipyfdcapture.viewer.masks import Mask, widened
-from ipyfdcapture.viewer.rows import RowWriter, _flags, _number
+from ipyfdcapture.viewer.rows import WHOLE_BYTES, RowWriter, _flags, _number
 from ipyfdcapture.viewer.session import FIRST_ROWS
 from ipyfdcapture.viewer.wire import Message
 
@@ -40,6 +41,19 @@ WORDS = [b"a", b"B", b"ab", b"error: bad", b"[info] x", b"warning: y", b"\xff", 
 LINES = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(WORDS)), max_size=25)
 PARTS = st.sampled_from(
     [slice(None), slice(1, None), slice(0, 9), slice(None, None, 2), slice(9, 1, -1)]
+)
+
+#: What makes lines that are longer than what is read of them, drawn over, coloured, or no UTF-8.
+LONG_BITS = [
+    *(b"error: bad", b"[info] x", b"warning: y", b" ", b"\r", b"\n", b"\x1b[31m", b"\x1b[K"),
+    *("é".encode() * 300, b"\x9b31m", b"x" * 600, b"y" * 9_000, b"z" * 70_000),
+]
+LONG_CHUNKS = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.lists(st.sampled_from(LONG_BITS), min_size=1, max_size=6).map(b"".join),
+    ),
+    max_size=8,
 )
 
 
@@ -110,6 +124,31 @@ def test_the_least_level_shows_it_and_worse(
         every = view.numbers()
         assert [every[index] for index in view.steps("level", level=level)] == expected
         assert view.filter(level=level) == expected
+
+
+@RUNS
+@given(LONG_CHUNKS, st.sampled_from(["utf-8", "latin-1"]))
+@example([(0, b"\x9b31merror: coloured\n")], "latin-1")
+def test_a_line_has_one_level_whoever_asks(chunks: list[Chunk], encoding: str) -> None:
+    log = make_log(chunks, encoding=encoding)
+    found = {line.number: name for name in LEVELS for line in log.grep(level=f"={name}")}
+    expected = [CODES[found.get(number)] for number in range(1, len(log) + 1)]
+    with asked(log) as view:
+        status = view.settle()
+        assert status["levels"][1:] == [expected.count(CODES[name]) for name in LEVELS]
+        rows = view.ask("rows", start=0, count=1000)["rows"]
+        assert [row[3] for row in rows] == expected
+        assert [index for name in LEVELS[:1] for index in view.steps("level", level=name)] == [
+            index for index, code in enumerate(expected) if code
+        ]
+    for part in (log, log[:], log[::2]):
+        reading = part._read()
+        codes = [expected[nth] for nth in reading.indices]
+        counts = {name: codes.count(CODES[name]) for name in LEVELS}
+        assert part.levels() == {name: count for name, count in counts.items() if count}
+        assert levels_of(reading).counts == {name: counts[name] for name in SIGNS}
+        serious = [nth for nth in reading.indices if expected[nth] >= CODES["warning"]]
+        assert list(page._serious(reading, reading.indices)) == serious
 
 
 @RUNS
@@ -516,6 +555,18 @@ def test_a_long_line_is_cut_and_given_whole() -> None:
         assert row[5] > 0
         whole = view.ask("line", number=1)["row"]
         assert (len(whole[4]), whole[5]) == (100_000, 0)
+
+
+def test_a_line_that_is_too_long_to_be_given_whole_says_so() -> None:
+    with asked(log_of([(0, b"x" * (WHOLE_BYTES + 1_234))])) as view:
+        assert view.ask("rows", start=0, count=1)["rows"][0][5] > 0
+        whole = view.ask("line", number=1)["row"]
+        assert (len(whole[4]), whole[5]) == (WHOLE_BYTES, -1_234)
+        text = view.text(0, 1)
+        assert (len(text.rstrip()), text[WHOLE_BYTES:]) == (
+            WHOLE_BYTES + 19,
+            " … 1,234 bytes more\n",
+        )
 
 
 def test_colours_go_on_from_line_to_line() -> None:

@@ -16,8 +16,8 @@ from html import escape
 from itertools import repeat
 
 from ...recording.sources import is_stderr
-from ..levels import CODES, LevelCodes, level_of
-from ..lines import Row
+from ..levels import CODES, LevelCodes
+from ..lines import Row, content
 from ..reading import Block, Reading
 from ..search import Pattern
 from . import ansi as safe
@@ -191,7 +191,7 @@ class _LineWriter:
         self._head = functools.cache(
             lambda source, code: f"{_mark_of(reading.sources[source])}{_RULES[code]}{_ISOLATED}"
         )
-        self._levels = LevelCodes()
+        self._levels = LevelCodes(reading.sight)
 
     def lines(self, block: Block) -> str:
         """Return lines of a ``<pre>``, all of each: at once if they are plain text."""
@@ -214,12 +214,12 @@ class _LineWriter:
         """Return one line of a ``<pre>``, cut so that it takes at most ``max_bytes``."""
         before = self._styles.get(row.source, safe.PLAIN)
         limit = len(row.raw) if max_bytes is None else max_bytes
-        code = CODES[level_of(row.raw)]
+        (code,) = self._levels.of_lines([content(row.raw)])
         while True:
             text, cut = row_text(self._reading, row, limit)
             runs, after = safe.runs_of(text, before)
-            content = _folded(runs, cut, self._patterns)
-            (line,) = self._html((row.nth,), (row.source,), (row.time,), (code,), (content,))
+            shown = _folded(runs, cut, self._patterns)
+            (line,) = self._html((row.nth,), (row.source,), (row.time,), (code,), (shown,))
             if max_bytes is None or len(line.encode()) <= max_bytes:
                 break
             limit = min(limit, len(row.raw)) // 2
@@ -245,12 +245,12 @@ class _LineWriter:
         numbers = map(format, map((1).__add__, indices), repeat(self._width))
         heads = map(self._head, sources, codes)
         known, written = -1, ""  # many lines have the time of the one before
-        for number, time, head, content in zip(numbers, times, heads, contents, strict=True):
+        for number, time, head, shown in zip(numbers, times, heads, contents, strict=True):
             if time != known:
                 known, written = time, f"{(time - self._started) / 1e9:+9.3f}"
             yield (
                 f'<span class="fdlog-l"><span class="fdlog-n">{number} </span>'
-                f'<span class="fdlog-t">{written} s </span>{head}{content}\n</span>'
+                f'<span class="fdlog-t">{written} s </span>{head}{shown}\n</span>'
             )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ..cost import longest_quick
-from ..levels import CODES, LevelCodes, level_of
+from ..levels import CODES, LevelCodes
 from ..lines import content
 from ..reading import Reading
 from ..search import Pattern
@@ -49,7 +49,7 @@ def levels_of(reading: Reading) -> Levels:
     """Return what a log says of warnings and errors, if it is short enough."""
     if len(reading.lines.snapshot) > MAX_COUNTED_BYTES:
         return Levels(None)
-    codes = LevelCodes()
+    codes = LevelCodes(reading.sight)
     counts = Counter[int]()
     first_error = None
     for first, lines in _lines_of(reading):
@@ -72,12 +72,6 @@ def _lines_of(reading: Reading) -> Iterator[tuple[int, list[bytes]]]:
     rows = reading.lines.read(reading.indices, ENDS_BYTES)
     for first in range(0, len(reading.indices), _BATCH_LINES):
         yield first, [content(row.raw) for row in islice(rows, _BATCH_LINES)]
-
-
-def sign_of(raw: bytes) -> tuple[str, str] | None:
-    """Return the level of a line that is marked, and its sign."""
-    level = level_of(raw)
-    return (level, SIGNS[level]) if level in SIGNS else None
 
 
 def compiled(pattern: Pattern, ignore_case: bool) -> Pattern:

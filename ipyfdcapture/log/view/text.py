@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ..levels import LevelFinder
 from ..lines import Row
 from ..reading import Reading
 from .ansi import plain
 from .excerpt import excerpt, row_text
-from .marks import levels_of, sign_of
+from .marks import SIGNS, levels_of
 from .summary import Summary
 from .timeline import Timeline
 from .words import counted, short_name, size, source_mark
@@ -29,6 +30,7 @@ def view(summary: Summary, reading: Reading, timeline: Timeline | None) -> str:
     first, left_out, last = excerpt(reading, HEAD_LINES, TAIL_LINES)
     marks = {row.source: _mark(reading.source(row)) for row in (*first, *last)}
     width = max(map(len, marks.values()), default=0)
+    levels = LevelFinder(reading.sight)
     digits = len(str(max((row.nth + 1 for row in (*first, *last)), default=0)))
 
     def shown(row: Row) -> str:
@@ -36,8 +38,7 @@ def view(summary: Summary, reading: Reading, timeline: Timeline | None) -> str:
         text = plain(text)
         if cut or len(text) > WIDTH:
             text = text[: WIDTH - 1] + "…"
-        marked = sign_of(row.raw)
-        rule = marked[1] if marked else "│"
+        rule = SIGNS.get(levels.level(row.raw) or "", "│")
         return f"{row.nth + 1:>{digits}} {marks[row.source]:{width}}{rule} {text}"
 
     parts += [shown(row) for row in first]

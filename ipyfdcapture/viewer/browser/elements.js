@@ -25,6 +25,20 @@ export function button(label, title, press) {
   return made;
 }
 
+/**
+ * Two buttons, to go back and to go on; the key goes on, and in upper case back.
+ * @param {string} sign
+ * @param {string} noun
+ * @param {string} key
+ * @param {(back: boolean) => void} go
+ */
+export function pair(sign, noun, key, go) {
+  return [
+    button(`▲${sign}`, `previous ${noun} (${key.toUpperCase()})`, () => go(true)),
+    button(`▼${sign}`, `next ${noun} (${key})`, () => go(false)),
+  ];
+}
+
 /** A button that stays pressed. @param {string} label @param {string} title @param {() => void} changed */
 export function toggle(label, title, changed) {
   const made = button(label, title, () => {

@@ -1,6 +1,6 @@
 // Which lines are shown: by level, source, time, and by what they have or have not.
 
-import { button, choice, clamp, field, isOn, make, toggle } from "./elements.js";
+import { button, choice, clamp, field, isOn, make, pair, toggle } from "./elements.js";
 import { LEVELS } from "./row.js";
 import { Timeline } from "./timeline.js";
 
@@ -44,18 +44,16 @@ export class Filters {
     this.ofMatches = [
       this.only,
       this.context,
-      button("within", "search within these matches", () => {
-        const pattern = viewer.search.within();
-        if (!pattern) return;
-        this.within.push(pattern);
+      button("within", "search within these matches", async () => {
+        const pattern = await viewer.search.within();
+        if (pattern) this.within.push(pattern);
         this.apply();
       }),
       this.exclude,
     ];
     this.ofLines = [
       this.levels,
-      button("▲!", "previous error (E)", () => viewer.search.step("level", true)),
-      button("▼!", "next error (e)", () => viewer.search.step("level", false)),
+      ...pair("!", "error", "e", (back) => viewer.search.step("level", back)),
       this.sources,
       this.from,
       this.to,

@@ -27,7 +27,7 @@ const KEYS = [
   ["b B", "next, previous bookmark", (viewer, back) => viewer.stepBookmark(back)],
   ["x", "whole line", (viewer) => viewer.lines.whole(viewer.caret)],
   ["?", "keys", (viewer) => viewer.help.toggleAttribute("hidden")],
-  ["Escape", "unmark", (viewer) => viewer.goto(viewer.caret)],
+  ["Escape", "unmark", (viewer) => viewer.unmark()],
 ];
 
 /** How many lines a key moves. @type {{[key: string]: number}} */

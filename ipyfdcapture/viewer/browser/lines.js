@@ -21,13 +21,13 @@ export class Lines {
 
   /** @param {number} index @returns {Row | undefined} */
   get(index) {
-    return this.pages.get(Math.floor(index / PAGE_ROWS))?.[index % PAGE_ROWS];
+    return this.pages.get(pageOf(index))?.[index % PAGE_ROWS];
   }
 
   /** Return a line once it is here; nothing if other lines are shown by then. @param {number} index */
   async row(index) {
     const { generation } = this;
-    if (!this.get(index)) await this.ask(Math.floor(index / PAGE_ROWS));
+    if (!this.get(index)) await this.ask(pageOf(index));
     return generation === this.generation ? this.get(index) : undefined;
   }
 
@@ -39,12 +39,12 @@ export class Lines {
       this.asked.clear();
     } else if (status.shown > this.total)
       // What was cut off at the end goes on now, and so may the last line.
-      this.pages.delete(Math.floor(Math.max(0, this.total - 1) / PAGE_ROWS));
+      this.pages.delete(pageOf(Math.max(0, this.total - 1)));
     this.total = status.shown;
     // The last lines come unasked: a kernel that is busy may answer nothing.
     status.rows?.forEach((row, i) => {
       const index = /** @type {number} */ (status.start) + i;
-      const page = Math.floor(index / PAGE_ROWS);
+      const page = pageOf(index);
       const kept = this.pages.get(page) ?? [];
       kept[index % PAGE_ROWS] = row;
       this.pages.set(page, kept);
@@ -53,8 +53,8 @@ export class Lines {
 
   /** Ask for lines that are not here, and for those around them. */
   need(/** @type {number} */ first, /** @type {number} */ last) {
-    const from = Math.floor(first / PAGE_ROWS);
-    const to = Math.floor(Math.max(first, last - 1) / PAGE_ROWS);
+    const from = pageOf(first);
+    const to = pageOf(Math.max(first, last - 1));
     for (let page = from; page <= to; page++) this.ask(page);
     this.ask(to + 1);
     this.ask(from - 1);
@@ -92,9 +92,14 @@ export class Lines {
     const row = await this.row(index);
     if (!row || row[5] <= 0) return;
     const reply = await this.source.ask({ do: "line", number: row[0] });
-    const page = this.pages.get(Math.floor(index / PAGE_ROWS));
+    const page = this.pages.get(pageOf(index));
     if (!reply.row || !page || this.get(index)?.[0] !== row[0]) return;
     page[index % PAGE_ROWS] = reply.row;
     this.changed();
   }
+}
+
+/** Return the page that a line is on. @param {number} index */
+function pageOf(index) {
+  return Math.floor(index / PAGE_ROWS);
 }

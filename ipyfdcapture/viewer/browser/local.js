@@ -4,7 +4,7 @@ import { Blocks, lowerBound, unpack } from "./blocks.js";
 import { clamp } from "./elements.js";
 import { expressionOf, plain, spansOf } from "./pattern.js";
 import { pause } from "./pause.js";
-import { LEVELS } from "./row.js";
+import { LEVELS, restOf } from "./row.js";
 
 /** @import {Found, Pattern, Request, Row, Source, Timeline} from "./types" */
 
@@ -132,8 +132,10 @@ export class LocalSource {
   async text({ start, stop }) {
     let text = "";
     let next = start;
-    for (; next < Math.min(stop, this.count) && text.length < MOST_CHARACTERS; next++)
-      text += `${plain((await this.row(next))[4])}\n`;
+    for (; next < Math.min(stop, this.count) && text.length < MOST_CHARACTERS; next++) {
+      const row = await this.row(next);
+      text += `${plain(row[4])}${restOf(row)}\n`;
+    }
     return { text, next };
   }
 
@@ -222,7 +224,7 @@ export class LocalSource {
     if (index < 0 || index >= this.count)
       return { index: null, is_done: !isMatch || (this.found?.is_done ?? true) };
     let nth = 0;
-    if (isMatch) for (let i = 0; i < index; i++) nth += meets(i) ? 1 : 0;
+    for (let i = 0; i < index; i++) if (meets(i)) nth++;
     return { index, nth, is_done: true };
   }
 
@@ -236,19 +238,19 @@ export class LocalSource {
     const first = (wanted.first ?? -Infinity) * 1e6;
     const last = (wanted.last ?? Infinity) * 1e6;
     const isWanted = () => this.wanted === wanted;
-    const hidden = new Uint8Array(this.total);
+    const meets = new Uint8Array(this.total).fill(1);
     for (const pattern of [...wanted.exclude, ...wanted.within]) {
       const left = wanted.exclude.includes(pattern) ? 1 : 0;
       const hits = new Uint8Array(this.total);
       await this.scan(pattern, hits, isWanted);
       if (!isWanted()) return {};
-      for (let i = 0; i < this.total; i++) if (hits[i] === left) hidden[i] = 1;
+      for (let i = 0; i < this.total; i++) meets[i] &= hits[i] ^ left;
     }
     const near = wanted.only && this.pattern && this.near(wanted.context);
     const shown = [];
     for (let i = 0; i < this.total; i++)
       if (
-        !hidden[i] &&
+        meets[i] &&
         this.levels[i] >= least &&
         (!sources || sources.has(this.owners[i])) &&
         this.times[i] >= first &&
@@ -278,8 +280,7 @@ export class LocalSource {
     for (let index = 0; index < this.count; index++) {
       const position = this.position(index);
       const bucket = Math.floor((index * buckets) / this.count);
-      if (this.levels[position] >= 4)
-        levels[bucket] = Math.max(levels[bucket], this.levels[position]);
+      levels[bucket] = Math.max(levels[bucket], this.levels[position]);
       if (this.hits[position]) matches[bucket] = true;
     }
     return { generation: this.generation, levels, matches };

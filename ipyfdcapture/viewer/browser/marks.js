@@ -1,16 +1,44 @@
 // Marks beside the scrollbar: where matches and serious lines are.
 
 import { clamp, make } from "./elements.js";
+import { pause } from "./pause.js";
+
+/** @import {Viewer} from "./viewer.js" */
+
+/** The least time between marks. */
+const MARKS_MS = 200;
 
 export class Marks {
-  /** @param {number} height @param {(part: number) => void} goto takes 0 to 1 */
-  constructor(height, goto) {
+  /** @param {Viewer} viewer @param {number} height in pixels */
+  constructor(viewer, height) {
+    this.viewer = viewer;
     this.buckets = clamp(Math.floor(height / 3), 400);
+    /** Whether they are older than the last status, and whether they are being asked for. */
+    this.isStale = this.isAsking = false;
     this.element = make("div", { class: "fdv-marks", "aria-hidden": "true" });
     this.element.onclick = (event) => {
       const box = this.element.getBoundingClientRect();
-      goto((event.clientY - box.top) / box.height);
+      const part = (event.clientY - box.top) / box.height;
+      viewer.goto(Math.floor(part * viewer.lines.total), true);
     };
+  }
+
+  /** Have marks as of the last status. While a scan goes on, one comes ten times a second: the next
+   * marks are asked for once these are here, so that what the reader asks for need not wait. */
+  async ask() {
+    const { lines, source } = this.viewer;
+    this.isStale = true;
+    if (this.isAsking) return;
+    this.isAsking = true;
+    while (this.isStale) {
+      this.isStale = false;
+      const reply = await source.ask({ do: "marks", buckets: this.buckets });
+      if (reply.levels && reply.generation === lines.generation)
+        this.draw(reply.levels, reply.matches);
+      // The first are not to wait: while nothing is found, it costs next to nothing to ask.
+      if (this.element.firstChild) await pause(MARKS_MS);
+    }
+    this.isAsking = false;
   }
 
   /** @param {number[]} levels the worst of each part @param {boolean[]} matches */

@@ -29,13 +29,19 @@ export function cellsOf(row, spans, more, showWhole) {
   const text = cell("fdv-x");
   text.dir = "ltr";
   fill(text, row[4], spans);
+  const rest = restOf(row);
   if (row[5] > 0) {
-    const rest = button(`… ${counted(row[5])} bytes more`, "show the whole line (x)", showWhole);
-    rest.className = "fdv-more";
-    rest.tabIndex = -1;
-    text.append(rest);
-  }
+    const whole = button(rest, "show the whole line (x)", showWhole);
+    whole.className = "fdv-more";
+    whole.tabIndex = -1;
+    text.append(whole);
+  } else if (rest) text.append(make("span", { class: "fdv-rest" }, `${rest}, not here`));
   return [...cells, text];
+}
+
+/** Say how much of a line is left out. @param {Row} row */
+export function restOf(row) {
+  return row[5] ? ` … ${counted(Math.abs(row[5]))} bytes more` : "";
 }
 
 /** What stands before a line: ``worker-3 err`` of ``worker-3/stderr``. @param {string} name */
@@ -116,8 +122,8 @@ export function timeOf(kind, row, before, started) {
   if (kind === 1) return seconds(row[2]);
   if (kind === 2) {
     const date = new Date(started + row[2] / 1000);
-    const clock = date.toLocaleTimeString("en-GB");
-    return `${clock}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+    date.setMinutes(date.getMinutes() - date.getTimezoneOffset());
+    return date.toISOString().slice(11, 23);
   }
   if (kind === 3) return before ? `+${seconds(row[2] - before[2])}` : "–";
   return "";

@@ -1,6 +1,6 @@
 // The search: its field, its count, the next and the previous match or error.
 
-import { button, counted, field, isOn, make, press, setText, toggle } from "./elements.js";
+import { counted, field, isOn, make, pair, press, setText, toggle } from "./elements.js";
 
 /** @import {Found, Pattern, Row} from "./types" */
 /** @import {Viewer} from "./viewer.js" */
@@ -29,8 +29,7 @@ export class Search {
       this.field,
       this.regex,
       this.case,
-      button("▲", "previous match (N)", () => this.step("match", true)),
-      button("▼", "next match (n)", () => this.step("match", false)),
+      ...pair("", "match", "n", (back) => this.step("match", back)),
       this.count,
     ];
   }
@@ -48,26 +47,20 @@ export class Search {
     const text = this.field.value;
     const pattern = text ? { text, regex: isOn(this.regex), case: isOn(this.case) } : null;
     if (JSON.stringify(pattern) === JSON.stringify(this.pattern)) return;
-    this.use(pattern);
-    this.viewer.take(await this.viewer.source.ask({ do: "search", pattern }));
-  }
-
-  /** @param {Pattern | null} pattern */
-  use(pattern) {
     this.pattern = pattern;
     this.nth = -1;
     this.viewer.waiting = null;
     this.viewer.redrawAll();
+    this.viewer.take(await this.viewer.source.ask({ do: "search", pattern }));
   }
 
-  /** Search for something else among the matches. @returns {Pattern | null} what they match */
-  within() {
-    const pattern = this.pattern;
-    if (!pattern) return null;
+  /** Search for something else among the matches; return what they match. */
+  async within() {
+    await this.start();
+    const { pattern } = this;
     this.field.value = "";
     this.field.focus();
-    this.use(null);
-    this.viewer.source.ask({ do: "search", pattern: null });
+    this.start();
     return pattern;
   }
 

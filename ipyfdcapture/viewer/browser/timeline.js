@@ -32,16 +32,13 @@ export class Timeline {
 
   /** @param {Data | null} data */
   take(data) {
-    if (!data?.tracks.length || data === this.data) return;
+    if (!data?.bytes.length || data === this.data) return;
     this.data = data;
-    const totals = data.tracks[0].map((_, i) =>
-      data.tracks.reduce((sum, track) => sum + (Number(track[i]) || 0), 0),
-    );
-    const most = Math.max(...totals, 1);
+    const most = Math.max(...data.bytes, 1);
     this.bars.replaceChildren(
-      ...totals.map((total) => {
+      ...data.bytes.map((size) => {
         const bar = make("i");
-        bar.style.height = `${total ? Math.max(6, 100 * Math.sqrt(total / most)) : 0}%`;
+        bar.style.height = `${size ? Math.max(6, 100 * Math.sqrt(size / most)) : 0}%`;
         return bar;
       }),
     );

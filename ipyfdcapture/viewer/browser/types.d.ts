@@ -1,6 +1,7 @@
 /** What the kernel and the browser say to each other: see rows.py, requests.py and session.py. */
 
 export type Run = [text: string, flags: number, foreground: number, background: number];
+/** Bytes that are left out are below 0 where no more of the line can be shown. */
 export type Row = [
   number: number,
   source: number,
@@ -16,11 +17,11 @@ export interface Pattern {
   case: boolean;
 }
 
-/** Bytes of each source over time; in seconds since the start of the log. */
+/** Bytes over time; in seconds since the start of the log. */
 export interface Timeline {
   start: number;
   seconds: number;
-  tracks: number[][];
+  bytes: number[];
 }
 
 export interface Found {

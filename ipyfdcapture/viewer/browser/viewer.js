@@ -1,12 +1,23 @@
 // The viewer: how things stand with a log, where the reader is, and what is drawn of it. Lines come
 // from a source, which asks the kernel (comm.js) or holds the log itself (local.js).
 
-import { button, choice, clamp, counted, field, isOn, make, setText, toggle } from "./elements.js";
+import {
+  button,
+  choice,
+  clamp,
+  counted,
+  field,
+  isOn,
+  make,
+  pair,
+  press,
+  setText,
+  toggle,
+} from "./elements.js";
 import { Filters } from "./filters.js";
 import { helpOfKeys, pressed } from "./keys.js";
 import { Lines } from "./lines.js";
 import { Marks } from "./marks.js";
-import { pause } from "./pause.js";
 import { LEVELS, shortName } from "./row.js";
 import { Screen } from "./screen.js";
 import { Search } from "./search.js";
@@ -16,8 +27,6 @@ import { copyLines, saveLines } from "./taking.js";
 
 /** Characters of a source before each line. */
 const MOST_SOURCE = 24;
-/** The least time between marks. */
-const MARKS_MS = 200;
 /** What waits asks again after this, though it hears nothing: what it waits for may have been told
  * before it began to wait. */
 const RETRY_MS = 500;
@@ -45,8 +54,6 @@ export class Viewer {
     this.follow = false;
     this.isSeen = true;
     this.frame = 0;
-    /** Whether marks are older than the last status, and whether they are being asked for. */
-    this.isStale = this.isAsking = false;
     /** @type {{[name: string]: number}} */
     this.timers = {};
     /** A move that waits for a scan to get there. @type {null | (() => void)} */
@@ -55,15 +62,14 @@ export class Viewer {
     this.search = new Search(this);
     this.filters = new Filters(this);
     this.screen = new Screen(this, options.height);
-    this.marks = new Marks(options.height, (part) =>
-      this.goto(Math.floor(part * this.lines.total), true),
-    );
+    this.marks = new Marks(this, options.height);
     const times = ["no times", "elapsed", "clock", "since last"];
     this.times = choice("times", times, () => this.redrawAll());
     this.number = field("line", { inputmode: "decimal", title: "go to a line (:)" }, () =>
       this.later("number", 300, () => this.toNumber()),
     );
     this.wrapToggle = toggle("wrap", "wrap long lines (w)", () => this.setWrap());
+    this.markToggle = toggle("mark", "mark lines from here on (Shift)", () => this.setMark());
     this.followToggle = toggle("follow", "follow what is new (f)", () => this.setFollow());
     this.help = helpOfKeys();
     this.place = make("span", { class: "fdv-place" });
@@ -80,7 +86,10 @@ export class Viewer {
     const { filters, search } = this;
     const { showStatic } = this.options;
     const buttons = [
-      button("▼★", "next bookmark (b)", () => this.stepBookmark(false)),
+      ...pair("★", "bookmark", "b", (back) => this.stepBookmark(back)),
+      button("⤒", "first line (g)", () => this.move(-Infinity)),
+      button("⤓", "last line (G)", () => this.move(Infinity)),
+      this.markToggle,
       button("copy", "copy marked lines, or all that are shown (c)", () => this.copy()),
       button("save", "save what is shown", () => saveLines(this)),
       ...(showStatic ? [button("static", "show or hide the static view", showStatic)] : []),
@@ -121,12 +130,13 @@ export class Viewer {
     rows.onclick = (event) => {
       const { target } = event;
       if (!(target instanceof Element) || target.matches("button")) return;
+      const extend = event.shiftKey || isOn(this.markToggle);
       // Text is being marked.
-      if (!event.shiftKey && String(getSelection())) return;
+      if (!extend && String(getSelection())) return;
       const index = this.screen.indexOf(target);
       if (index < 0) return;
-      this.goto(index, false, event.shiftKey);
-      if (target.matches(".fdv-n") && !event.shiftKey) this.bookmark();
+      this.goto(index, false, extend);
+      if (target.matches(".fdv-n") && !extend) this.bookmark();
     };
     // What a notebook takes out of the page and puts back has lost its place: ours is kept.
     const seen = new IntersectionObserver((entries) => {
@@ -176,8 +186,13 @@ export class Viewer {
     this.status = status;
     this.lines.take(status);
     this.caret = Math.min(this.caret, Math.max(0, this.lines.total - 1));
+    if (before?.generation !== status.generation) {
+      // Other lines are in the places of those that were marked.
+      press(this.markToggle, false);
+      this.anchor = this.caret;
+    }
     if (this.follow && before?.shown !== status.shown) this.toEnd();
-    this.askMarks();
+    this.marks.ask();
     this.sayStatus();
     this.filters.timeline.take(status.timeline);
     this.redraw();
@@ -185,35 +200,18 @@ export class Viewer {
   }
 
   /** Take what does not change, but for sources that come up. @param {Status} status */
-  describe(status) {
-    if (status.sources && status.sources.length !== this.sources.length) {
-      this.sources = status.sources;
-      this.filters.offer(this.sources);
-      const longest = Math.max(...this.sources.map(([name]) => shortName(name).length));
+  describe({ sources = [], started = 0, search, level }) {
+    if (sources.length !== this.sources.length) {
+      this.sources = sources;
+      this.filters.offer(sources);
+      const longest = Math.max(...sources.map(([name]) => shortName(name).length));
       this.root.style.setProperty("--fdv-source", `${Math.min(MOST_SOURCE, longest) + 1}ch`);
       this.screen.stamp++;
     }
-    this.started = status.started ?? 0;
+    this.started = started;
     if (this.status) return;
-    if (status.search) this.search.adopt(status.search);
-    if (status.level) this.filters.levels.value = status.level;
-  }
-
-  /** Have marks as of the last status. While a scan goes on, one comes ten times a second: the next
-   * marks are asked for once these are here, so that what the reader asks for need not wait. */
-  async askMarks() {
-    this.isStale = true;
-    if (this.isAsking) return;
-    this.isAsking = true;
-    while (this.isStale) {
-      this.isStale = false;
-      const reply = await this.source.ask({ do: "marks", buckets: this.marks.buckets });
-      if (reply.levels && reply.generation === this.lines.generation)
-        this.marks.draw(reply.levels, reply.matches);
-      // The first are not to wait: while nothing is found, it costs next to nothing to ask.
-      if (this.marks.element.firstChild) await pause(MARKS_MS);
-    }
-    this.isAsking = false;
+    if (search) this.search.adopt(search);
+    if (level) this.filters.levels.value = level;
   }
 
   sayStatus() {
@@ -293,7 +291,7 @@ export class Viewer {
     this.waiting = null;
     this.say("");
     this.caret = clamp(index, this.lines.total - 1);
-    if (!extend) this.anchor = this.caret;
+    if (!extend && !isOn(this.markToggle)) this.anchor = this.caret;
     if (!this.screen.shows(this.caret)) {
       let above = centre ? Math.floor(scroll.rows / 3) : 0;
       if (!centre && this.caret > scroll.line) above = scroll.rows - 2;
@@ -310,6 +308,16 @@ export class Viewer {
   move(by, extend = false) {
     if (by < 0) this.stopFollowing();
     this.goto(this.caret + by, false, extend);
+  }
+
+  setMark() {
+    this.stopFollowing();
+    this.goto(this.caret);
+  }
+
+  unmark() {
+    press(this.markToggle, false);
+    this.goto(this.caret);
   }
 
   markAll() {

@@ -11,7 +11,7 @@ class NotebookViewer extends Viewer {
   close() {
     for (const observer of this.observers ?? []) observer.disconnect();
     for (const timer of Object.values(this.timers)) clearTimeout(timer);
-    this.isStale = false;
+    this.marks.isStale = false;
     this.source.close();
     this.root.remove();
   }

@@ -12,9 +12,9 @@ from helpers.browser import CHROMIUM, open_browser
 from helpers.canary import Canary, hostile_log
 from helpers.front_end import violations
 from helpers.logs import make_log
+from helpers.saved_page import SavedPage, big_log
 from helpers.wait import LIMIT_S, eventually
 
-from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.viewer import page
 
 pytest.importorskip("selenium")
@@ -33,51 +33,6 @@ def canary() -> Iterator[Canary]:
     canary = Canary()
     yield canary
     canary.close()
-
-
-class SavedPage:
-    """A saved page that is open in the browser."""
-
-    def __init__(self, browser: Any, path: Path) -> None:
-        self.browser = browser
-        browser.get(path.as_uri())
-        eventually(lambda: self.all(".fdv-row .fdv-n"), "lines")
-
-    def all(self, selector: str) -> list[Any]:
-        return list(self.browser.find_elements("css selector", selector))
-
-    def one(self, selector: str) -> Any:
-        return self.browser.find_element("css selector", selector)
-
-    def js(self, script: str, *arguments: Any) -> Any:
-        return self.browser.execute_script(script, *arguments)
-
-    def keys(self, *keys: str) -> None:
-        """Press keys where the focus is."""
-        for key in keys:
-            self.js("return document.activeElement").send_keys(key)
-
-    def focus(self) -> None:
-        self.js("document.querySelector('.fdv-grid').focus()")
-
-    def says(self, text: str) -> None:
-        """Wait until the foot, or the count of matches, says something."""
-        eventually(lambda: text in self.one(".fdv-foot").text + self.one(".fdv-count").text, text)
-
-    def lines(self) -> list[str]:
-        texts: list[str] = self.js(
-            "return [...document.querySelectorAll('.fdv-x')].map(x => x.textContent)"
-        )
-        return texts
-
-
-def big_log() -> Captured:
-    lines = [
-        f"\x1b[31merror: {i} is bad\x1b[0m" if i % 1000 == 700 else f"line {i} of a solver"
-        for i in range(20_000)
-    ]
-    data = [(line + "\n").encode() for line in lines]
-    return make_log([(i // 100 % 2, b"".join(data[i : i + 100])) for i in range(0, 20_000, 100)])
 
 
 def test_a_page_searches_filters_and_goes_anywhere_by_keyboard(
@@ -277,6 +232,20 @@ def test_a_page_without_script_and_a_printed_one_show_the_static_view(
     browser.get((tmp_path / "x.html").as_uri())
     assert view.js(shown, ".fdv-static")
     assert "line 19999 of a solver" in view.one(".fdv-static pre").text
+
+
+def test_a_line_that_is_too_long_for_a_page_says_so(browser: Any, tmp_path: Path) -> None:
+    length = page.MOST_LINE_BYTES + 23_456
+    make_log([(0, b"a\n" + b"x" * length + b"\nb\n")]).save(tmp_path / "x.html")
+    view = SavedPage(browser, tmp_path / "x.html")
+    assert view.one(".fdv-limit").text == "1 line cut to 100,000 bytes."
+    assert view.one(".fdv-rest").text.strip() == "… 23,456 bytes more, not here"
+    assert not view.all(".fdv-more")
+    view.js("window.copied = ''; navigator.clipboard.writeText = async (text) => { copied = text }")
+    view.one("[title^=copy]").click()
+    view.says("copied 3 lines")
+    shown = "x" * page.MOST_LINE_BYTES
+    assert view.js("return copied") == f"a\n{shown} … 23,456 bytes more\nb\n"
 
 
 def test_a_page_of_a_long_log_says_what_it_leaves_out(
