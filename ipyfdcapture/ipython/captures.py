@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from ..errors import CaptureError, reason
 from ..recording import crashes
-from ..system.interrupts import deferred_interrupts
+from ..system.interrupts import loading
 from .config import CaptureFd
 from .names import LATEST, MAGIC
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..viewer.widget import LogView
     from .options import MagicOptions
 
+_PACKAGE = __name__.partition(".")[0]
 #: The height of the lines of a viewer that a magic shows, in pixels.
 VIEW_HEIGHT = 300
 
@@ -81,7 +82,7 @@ class Captures:
             live = live_targets(file=options.file)
             has_view = options.tail is not None or options.progress
             if is_live or has_view:
-                with deferred_interrupts():  # half a module would be loaded once more
+                with loading(_PACKAGE, "live.targets"):
                     from ..live.targets import LiveTarget, make_live, make_progress, make_tail
             if is_live:
                 live = (LiveTarget("live", make_live), *live)

@@ -6,6 +6,7 @@ A kernel loads it while it waits for the next cell; anywhere else, the first cap
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 
 from IPython.core.error import UsageError
@@ -14,6 +15,7 @@ from ..errors import reason
 from ..system.interrupts import deferred_interrupts
 
 
+@functools.cache  # once it is done: each captured cell asks for it
 def load() -> None:
     """Import all of it. Raises `UsageError` if the system does not allow it at present."""
     try:
