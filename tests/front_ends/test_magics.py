@@ -170,7 +170,10 @@ LOADED = {
     "log": "viewing",
     "output": "foreign own_streams router",
     "recording": "crashes files spool",
-    "system": "calling descriptors forking interrupts pipes polling recursion replacing threads",
+    "system": (
+        "calling descriptors forking interrupts living pipes polling recursion replacing threads "
+        "user_warnings"
+    ),
     "viewer": "",
 }
 
