@@ -75,19 +75,26 @@ _SCIP_COLUMNS = (
 
 
 def _rounds(line: str) -> Cells | None:
-    """Rows of XGBoost and LightGBM: ``[3]``, then names and values behind tabs."""
+    """Rows of XGBoost and LightGBM: ``[3]``, then names and values behind tabs.
+
+    Of a cross-validation each value is a mean and a standard deviation: ``0.445+0.002``.
+    """
     head = _ROUND.match(line)
     if head is None:
         return None
     cells: Cells = {"round": head[1]}
     for part in line[head.end() :].split("\t"):
         name, colon, value = part.rpartition(":")
-        if not colon or re.fullmatch(_N, value.strip()) is None:
+        found = _MEAN.fullmatch(value.strip())
+        if not colon or found is None:
             return None
-        cells[name.strip()] = value.strip()
+        cells[name.strip()] = found[1]
+        if found[2] is not None:
+            cells[f"{name.strip()}-std"] = found[2]
     return cells
 
 
+_MEAN = re.compile(rf"({_N})(?: ?\+ ?({_N}))?", re.IGNORECASE)
 _ROUND = re.compile(r"(?:\[\d\d:\d\d:\d\d\] )?\[(\d+)\]\t")
 
 
@@ -159,6 +166,14 @@ LAYOUTS = (
         _by(
             rf" +(?P<iteration>\d+) +(?P<objective>{_N}) (?P<infeasibilities>P[rh]\d?: .*\))"
             r" +(?P<seconds>[\d.]+s)"
+        ),
+    ),
+    Layout(
+        "HiGHS PDLP",
+        _by(
+            rf" +(?P<iteration>\d+) +(?P<primal_objective>{_N}) +(?P<dual_objective>{_N})"
+            rf" +(?P<gap>{_N}) +(?P<primal_infeasibility>{_N}) +(?P<dual_infeasibility>{_N})"
+            r" +(?P<seconds>[\d.]+s) \[(?P<kind>\w)\]"
         ),
     ),
     Layout(

@@ -173,6 +173,7 @@ TABLES = [
     ("highs", "HiGHS branch", 7, {"best_bound": float("inf")}, {"gap": 0.0, "lp_iterations": 5363}),
     ("highs_simplex", "HiGHS simplex", 2, {"iteration": 0}, {"objective": -8.3694402808}),
     ("highs_ipm", "interior point", 13, {"primal_objective": -5.2620888}, {"iteration": 12}),
+    ("highs_pdlp", "HiGHS PDLP", 2, {"dual_objective": 4780}, {"iteration": 2480, "kind": "A"}),
     ("gurobi", "Gurobi branch", 65, {"incumbent": 1064.0, "gap": 57.8}, {"infeasible": 16}),
     ("gurobi_lp", "interior point", 8, {"primal_objective": 8729.77727}, {"iteration": 7}),
     ("gurobi_lp", "Gurobi simplex", 3, {"objective": 1602.0}, {"iteration": 3}),
@@ -204,6 +205,13 @@ class TestTable:
         assert len(rows) > 40
         assert (rows[0]["found_by"], rows[0]["dualbound"], rows[0]["gap"]) == ("p", 3531.0, 248.57)
         assert rows[0]["mem_or_heur"] == "locks" and rows[0]["compl"] is None
+
+    @pytest.mark.parametrize("plus", ["+", " + "])
+    def test_of_a_cross_validation_has_means_and_deviations(self, plus: str) -> None:
+        lines = "".join(f"[{i}]\ttrain-rmse:0.{9 - i}{plus}0.0{i}\n" for i in range(3))
+        rows = make_log([(0, lines.encode())]).table("xgboost", to="dicts")
+        assert [row["train-rmse"] for row in rows] == [0.9, 0.8, 0.7]
+        assert [row["train-rmse-std"] for row in rows] == [0.0, 0.01, 0.02]
 
     def test_every_row_is_a_line_of_the_table(self) -> None:
         log = open_log(DATA / "gurobi.log")

@@ -1,6 +1,6 @@
 """Levels, by real lines of the programs that write them, each with what a person would say.
 
-``level_lines.jsonl`` has some 1,200: a third of them ("held") were not looked at when the rules
+``level_lines.jsonl`` has some 1,200: a quarter of them ("held") were not looked at when the rules
 were made, and stand for the lines that nobody thought of.
 """
 
