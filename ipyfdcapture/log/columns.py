@@ -133,6 +133,7 @@ def frame(table: Table, kind: str) -> Any:
             dict(zip(everything, row, strict=True))
             for row in zip(*everything.values(), strict=True)
         ]
+    columns = {name: [_unicode(value) for value in column] for name, column in columns.items()}
     if kind == "arrow":
         pa = import_module("pyarrow")
         own = {
@@ -157,6 +158,13 @@ def frame(table: Table, kind: str) -> Any:
         source: pd.Series(sources, dtype="str"),
     }
     return pd.DataFrame(own | {name: _series(pd, column) for name, column in columns.items()})
+
+
+def _unicode(value: Value) -> Value:
+    """Return a value that UTF-8 can hold: some error handlers leave surrogates for bad bytes."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value
 
 
 def _series(pd: Any, column: list[Value]) -> Any:

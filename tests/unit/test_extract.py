@@ -56,6 +56,15 @@ class TestExtract:
         assert (rows[1]["time"] - rows[0]["time"]).total_seconds() == 2
         assert [type(row["i"]) for row in rows] == [int, int]
 
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_bytes_that_are_no_text_are_kept_in_each_kind(self, kind: str) -> None:
+        if kind != "dicts":
+            pytest.importorskip({"arrow": "pyarrow"}.get(kind, kind))
+        log = make_log([(0, b"name=\xffx\n")], errors="surrogateescape")
+        rows = as_dicts(log.extract("name=(?P<name>.*)", to=kind))
+        kept = "\udcffx" if kind == "dicts" else "\\udcffx"  # libraries hold UTF-8 alone
+        assert cells(rows, "name") == [(kept,)]
+
     def test_without_a_wish_it_gives_the_first_kind_whose_library_is_there(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
