@@ -106,7 +106,8 @@ def _find_in_range(
         if sources is not None and batch.source is not None and batch.source not in sources:
             continue
         skipped = max(selection.start - batch.first, 0)
-        to_the_end = selection.stop == len(lines)
+        following = len(lines) if batch.following is None else batch.following
+        to_the_end = selection.stop >= following
         stop = len(batch.body) if to_the_end else selection.stop - batch.first
         body = _part(batch.body, skipped, stop)
         found, slow = (search.find(body), search.slow) if body else ((), ())

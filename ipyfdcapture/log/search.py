@@ -123,16 +123,27 @@ class _Literal:
         return any(map(self.matches, pieces()))
 
 
+#: What most logs are made of, the most frequent first; any other character is rarer.
+_FREQUENT = b" e0ti1nar2osl3dc456789.pmhu:g,-=f+_b/vykx()wE[]TSA"
+#: So many characters of a text are looked for before the text is.
+_MOST_SIGNS = 4
+
+
 class _Bytes(_Literal):
     def __init__(self, needle: bytes, ignore_case: bool) -> None:
         self._ignore_case = ignore_case
         self._needle = needle.lower() if ignore_case else needle
         self.overlap = len(needle)
+        signs = [bytes([value]) for value in _rarest(self._needle)]
+        self._signs = [(sign, sign.upper() if ignore_case else sign) for sign in signs]
 
     def matches(self, line: bytes) -> bool:
         return self._needle in (line.lower() if self._ignore_case else line)
 
     def find(self, body: bytes) -> Sequence[int]:
+        for sign, other in self._signs:  # a hundredth of the time that the text takes
+            if sign not in body and other not in body:
+                return ()
         if self._ignore_case:
             body = body.lower()
         if self._needle not in body:
@@ -141,6 +152,12 @@ class _Bytes(_Literal):
             return _positions(self._needle, contents_of(body))
         text = self._needle.decode("latin-1")  # "in" is four times as fast as in bytes
         return _positions(text, _lines_of(body.decode("latin-1")))
+
+
+def _rarest(needle: bytes) -> list[int]:
+    """Return a few characters of a text, those that are rarest in logs."""
+    ranks = {value: _FREQUENT.find(value) % 256 for value in needle}  # 255: it is not frequent
+    return sorted(ranks, key=ranks.__getitem__, reverse=True)[:_MOST_SIGNS]
 
 
 class _Text(_Literal):

@@ -22,8 +22,9 @@ from .wire import Message
 
 #: The time of a log is cut into so many parts.
 TIMELINE_PARTS = 120
-#: What was looked for lately is kept: ten million lines are 10 MB each.
-MOST_COLUMNS = 6
+#: What was looked for lately is kept, up to so many bytes (a line takes one), and at least what is
+#: looked for now: of ten million lines levels, a search, and the one before.
+MOST_KEPT_BYTES = 32 << 20
 #: So many matches of one line are marked.
 MOST_SPANS = 200
 #: A process that has gone is started again so often for one thing that is looked for.
@@ -104,6 +105,11 @@ class Finder:
         for key in keys:
             self.ask(key)
 
+    def forget(self) -> None:
+        """End the process, and forget what was found."""
+        self.close()
+        self._columns.clear()
+
     def close(self) -> None:
         """End the process; what was found is kept."""
         if self.scan is not None:
@@ -170,7 +176,8 @@ class Finder:
 
     def _forget_old(self) -> None:
         spare = [key for key in self._columns if key != LEVELS and key not in self._wanted]
-        for key in spare[: max(0, len(self._columns) - MOST_COLUMNS)]:
+        most = MOST_KEPT_BYTES // max(1, len(self._positions))
+        for key in spare[: max(0, len(self._columns) - most)]:
             self._drop(key)
 
     def _drop(self, key: Key) -> None:

@@ -159,6 +159,9 @@ class Session:
         with self.lock:
             self.is_closed = True
             self.release()
+            # 10 MB for each of them, that else wait until the garbage is collected.
+            self.finder.forget()
+            self.shown.forget()
 
     # -- for who waits for what comes (`waiting`) -----------------------------------------------
 

@@ -55,6 +55,10 @@ class Shown:
         if self._mask is None:
             self._show()
 
+    def forget(self) -> None:
+        """Forget what is shown."""
+        self._mask = None
+
     def begin_anew(self) -> None:
         """Show what the filter wants from the first line on."""
         self.generation += 1

@@ -92,12 +92,14 @@ class Tasks:
             self.one(".fdv-grid").send_keys(key)
 
     def save_between(self, first: float, last: float, directory: Path) -> Path:
+        """Save a part; return its file, which has all once another name beside it is gone."""
         for name, seconds in (("from s", first), ("to s", last)):
             self.one(f"[aria-label='{name}']").send_keys(str(seconds))
         eventually(lambda: "time" in self.text(".fdv-chips"), "the part", LIMIT_S)
         self.one("[title='save what is shown']").click()
         path = directory / "log.txt"
-        eventually(path.exists, "the file", LIMIT_S)
+        # It is there before it is filled, and is filled under another name.
+        eventually(lambda: path.exists() and path.stat().st_size, "the file", LIMIT_S)
         return path
 
 

@@ -551,6 +551,14 @@ def test_streams_that_wrote_nothing_may_be_asked_for() -> None:
     assert log.stderr == ""
 
 
+@pytest.mark.parametrize("word", ["quiz", "JAZZ", "e", "x~Y", "~", "\t"])
+def test_a_text_of_rare_characters_is_found_in_either_case(word: str) -> None:
+    for line in (word, word.upper(), word.lower(), word.swapcase()):
+        log = make_log([(0, f"a {line} b\n...\n".encode())])
+        assert len(log.grep(word)) == (word in line)
+        assert len(log.grep(word, ignore_case=True)) == 1
+
+
 def test_grep_knows_the_case_of_letters_beyond_ascii() -> None:
     log = make_log([(0, "ÉTÉ\nété\nhiver\n".encode())])
     assert list(log.grep("Été", ignore_case=True)) == ["ÉTÉ", "été"]

@@ -25,7 +25,7 @@ from ipyfdcapture.log.lines import content
 from ipyfdcapture.log.view.ansi import PLAIN, Style, runs_of
 from ipyfdcapture.log.view.excerpt import row_text
 from ipyfdcapture.log.view.marks import SIGNS, levels_of
-from ipyfdcapture.viewer import page, scan, waiting
+from ipyfdcapture.viewer import finder, page, scan, waiting
 from ipyfdcapture.viewer.columns import LEVELS as LEVELS_KEY
 from ipyfdcapture.viewer.columns import Key
 from ipyfdcapture.viewer.finder import Finder
@@ -505,6 +505,29 @@ def _is_other(view: Any, pid: int) -> bool:
     view.search("x")
     process = view.session.finder.scan
     return process is not None and process._state.pid not in (None, pid)
+
+
+def test_a_closed_view_holds_nothing_that_was_found() -> None:
+    with asked(log_of([(0, b"error: a"), (1, b"b")])) as view:
+        view.search("b")
+        view.filter(level="error")
+        assert view.session.finder.found(LEVELS_KEY) is not None
+        view.session.close()
+        assert view.session.finder._columns == {}
+        assert view.session.shown._mask is None
+
+
+def test_what_was_looked_for_is_kept_as_far_as_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(finder, "MOST_KEPT_BYTES", 8)
+    with asked(log_of([(0, b"a"), (1, b"b")])) as view:  # so there is room for four
+        for text in "abcdef":
+            view.search(text)
+        kept = [key.pattern.text for key in view.session.finder._columns if key.pattern]
+        assert kept == ["d", "e", "f"]
+        view.filter(within=[{"text": text} for text in "abcdef"])
+        assert len(view.session.finder._columns) == 8  # what is looked for is not forgotten
 
 
 def test_no_process_and_no_thread_is_left(no_leaks: None) -> None:
