@@ -21,6 +21,9 @@ from .interrupts import came_before, deferred_interrupts
 
 #: What is to be done, the oldest first.
 _work: dict[Finalizer, Callable[[], object]] = {}
+#: Whether that is over. The daemon threads of a program that ends stop wherever they are, and never
+#: release a lock: nobody must wait for one as Python takes its modules apart.
+_has_ended = False
 #: Says whose owners are gone.
 _notices: deque[weakref.ref[object]] = deque()
 
@@ -97,7 +100,7 @@ def _run_amid_others(raised: BaseException | None = None) -> None:
 
 def run_pending() -> None:
     """Run the finalizers of all owners that are gone."""
-    if _notices:
+    if _notices and not _has_ended:
         with deferred_interrupts():
             call_all(_due())
 
@@ -110,8 +113,16 @@ def _due() -> Iterator[Finalizer]:
             yield notice.finalizer
 
 
-def _left_at_exit() -> Iterator[Finalizer]:
-    """Yield what is left, the newest first."""
+def _run_at_exit() -> None:
+    global _has_ended
+    try:
+        call_all(_left())
+    finally:
+        _has_ended = True
+
+
+def _left() -> Iterator[Finalizer]:
+    """Yield what is left to do at exit, the newest first."""
     while _work:
         finalizer = next(reversed(_work))
         if finalizer.at_exit:
@@ -122,4 +133,4 @@ def _left_at_exit() -> Iterator[Finalizer]:
 
 # Made here, so that a function which a program registers after it has imported this package, but
 # before it captures, can still read its logs.
-atexit.register(lambda: call_all(_left_at_exit()))
+atexit.register(_run_at_exit)

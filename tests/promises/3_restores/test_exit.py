@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.fixtures import Script
 from helpers.process import private_env, run_python
 
 ENDS = {
@@ -102,3 +103,7 @@ def test_it_ends_without_a_word(tmp_path: Path, code: str, shown: str | None) ->
     assert (done.returncode, done.stderr) == (0, "")
     if shown is not None:
         assert done.stdout == shown
+
+
+def test_nothing_is_finalized_once_the_program_has_ended(script: Script) -> None:
+    assert script("restore/nothing_is_finalized_once_the_program_has_ended") == "end\n"
