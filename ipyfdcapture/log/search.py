@@ -225,12 +225,11 @@ class _Expression:
         return bool(found)
 
     def matches_pieces(self, pieces: Callable[[], Iterator[bytes]]) -> bool:
-        slow: list[int] = []
         for piece in pieces():
             if self.matches(piece):
                 return True
-            slow += self.slow
-        self.slow = slow[:1]
+            if self.slow:  # the time of the line is over
+                return False
         return False
 
     def _search(self, lines: list[Any], longest: int) -> Sequence[int]:

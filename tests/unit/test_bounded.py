@@ -197,6 +197,20 @@ class TestALineInPieces:
         with pytest.warns(UserWarning, match=r"^line 2: so long that the pattern 'b.' was"):
             assert numbers(log.grep(re.compile("b."))) == [2, 3]
 
+    def test_is_given_up_once_it_takes_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[str] = []
+
+        def too_slow(search: BoundedSearch, lines: list[str]) -> tuple[list[int], list[int]]:
+            asked.extend(lines)
+            return [], [0]
+
+        monkeypatch.setattr(BoundedSearch, "matching", too_slow)
+        log = make_log([(0, b"a" * 1000)])
+        in_pieces = pytest.warns(UserWarning, match="in pieces")
+        with in_pieces, pytest.warns(UserWarning, match="takes over 1 s on line 1, left out"):
+            assert numbers(log.grep(re.compile("(a+)+$"))) == []
+        assert len(asked) == 1
+
     def test_a_level_is_looked_for_at_its_start_and_its_end(self) -> None:
         log = make_log([(0, b"error: " + b"x" * 200 + b"\n" + b"#" * 200 + b"\rwarning: x\nok\n")])
         assert numbers(log.grep(level="=error")) == [1]
