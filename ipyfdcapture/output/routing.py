@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
+from ..system.forking import free_locks
 from .capture_stream import CaptureStream, HasEnded
 from .foreign import attribute_of
 from .late_stream import LateStream
@@ -56,5 +58,7 @@ def write_bytes(stream: Any, data: Any, encoding: str) -> int:
 
 def flush_routed(name: str, own: Callable[[], Any]) -> Any:
     """Flush what the router says, else by ``own``."""
+    if sys.is_finalizing():  # first of all, which stops daemon threads amid whatever they do
+        free_locks()
     stream = destination(name)
     return own() if stream is None else stream.flush()

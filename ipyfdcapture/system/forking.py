@@ -109,11 +109,16 @@ def _in_parent() -> None:
     call_all(each.in_parent for each in reversed(_handlers))
 
 
-def _in_child() -> None:
+def free_locks() -> None:
+    """Free the locks that other threads held: there are none any more."""
     for lock in _locks:
         if not is_owned(lock):
             # As the standard library does with its own.
             lock._at_fork_reinit()  # type: ignore[attr-defined]
+
+
+def _in_child() -> None:
+    free_locks()
     call_all(each.in_child for each in reversed(_handlers))
 
 

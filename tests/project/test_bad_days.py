@@ -71,6 +71,10 @@ TESTS = {
         "4_cell_unchanged/test_fork.py",
         "test_a_capture_whose_descriptors_were_closed_keeps_what_came_before",
     ),
+    "a daemon thread captures as the program ends": (
+        "3_restores/test_exit.py",
+        "test_a_daemon_thread_that_captures_does_not_hold_up_the_end",
+    ),
     "gevent has patched the program": (
         "1_never_hangs/test_odd_programs.py",
         "test_captures_work_beside_coroutines_or_say_why_not",

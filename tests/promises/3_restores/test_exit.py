@@ -107,3 +107,8 @@ def test_it_ends_without_a_word(tmp_path: Path, code: str, shown: str | None) ->
 
 def test_nothing_is_finalized_once_the_program_has_ended(script: Script) -> None:
     assert script("restore/nothing_is_finalized_once_the_program_has_ended") == "end\n"
+
+
+def test_a_daemon_thread_that_captures_does_not_hold_up_the_end(script: Script) -> None:
+    """It stops wherever it is, and Python flushes the streams after that."""
+    script("restore/a_daemon_thread_holds_a_stream_as_the_program_ends")
