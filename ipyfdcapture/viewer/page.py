@@ -51,12 +51,13 @@ html { color-scheme: light dark; }
 body { margin: 1em; }
 .fdv-alive > .fdv-static { display: none; }
 @media screen {
-.fdv-alive > .fdv { display: flex; flex-direction: column; height: calc(100vh - 2em); }
-.fdv-alive > .fdv { min-height: 28em; }
+body.fdv-alive, .fdv-alive > .fdv { display: flex; flex-direction: column; }
+body.fdv-alive { height: calc(100vh - 2em); }
+.fdv-alive > .fdv { flex: 1; min-height: 28em; }
 .fdv-alive .fdv-main { flex: 1; min-height: 0; }
 .fdv-alive .fdv-grid { height: auto !important; }
 }
-.fdv-limit { font-family: system-ui, sans-serif; font-weight: bold; }
+.fdv-limit { margin: 0 0 0.5em; font: bold 13px system-ui, sans-serif; }
 @media print {
 .fdv-alive > .fdv-static { display: block; }
 }

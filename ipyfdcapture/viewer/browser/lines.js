@@ -39,7 +39,7 @@ export class Lines {
       this.asked.clear();
     } else if (status.shown > this.total)
       // What was cut off at the end goes on now, and so may the last line.
-      this.pages.delete(pageOf(Math.max(0, this.total - 1)));
+      this.pages.delete(pageOf(this.total - 1));
     this.total = status.shown;
     // The last lines come unasked: a kernel that is busy may answer nothing.
     status.rows?.forEach((row, i) => {

@@ -30,7 +30,7 @@ export class Screen {
       spacer,
     );
     this.grid.style.height = `${height}px`;
-    this.scroll = new Scroll(this.grid, spacer, (...work) => viewer.later(...work));
+    this.scroll = new Scroll(this.grid, this.port, spacer, (...work) => viewer.later(...work));
     /** @type {Map<number, Drawn>} */
     this.drawn = new Map();
     /** Rows of another stamp are drawn anew. */
@@ -51,16 +51,16 @@ export class Screen {
   /** Whether all of a line is seen. @param {number} index */
   shows(index) {
     const box = this.at(index)?.getBoundingClientRect();
-    const port = this.port.getBoundingClientRect();
-    return box && box.top >= port.top - 1 && box.bottom <= port.bottom - 1;
+    const { top } = this.port.getBoundingClientRect();
+    return box && box.top >= top - 1 && box.bottom <= top + this.scroll.view;
   }
 
   draw() {
     const { scroll, viewer } = this;
     const { lines } = viewer;
-    const view = scroll.view;
+    this.port.style.height = `${this.grid.clientHeight}px`;
+    const { view } = scroll;
     if (!view) return;
-    this.port.style.height = `${view}px`;
     this.grid.setAttribute("aria-rowcount", String(lines.total));
     scroll.total = lines.total;
     scroll.settle();

@@ -10,11 +10,13 @@ const MOST_PIXELS = 8e6;
 export class Scroll {
   /**
    * @param {HTMLElement} grid what scrolls
+   * @param {HTMLElement} port what is seen of it, with a scrollbar of its own below
    * @param {HTMLElement} spacer what makes it as high as it should be
    * @param {(name: string, wait: number, work: () => void) => void} later
    */
-  constructor(grid, spacer, later) {
+  constructor(grid, port, spacer, later) {
     this.grid = grid;
+    this.port = port;
     this.spacer = spacer;
     this.later = later;
     this.total = 0;
@@ -28,7 +30,7 @@ export class Scroll {
 
   /** The pixels that are seen. */
   get view() {
-    return this.grid.clientHeight;
+    return this.port.clientHeight;
   }
 
   /** How many lines are seen. */

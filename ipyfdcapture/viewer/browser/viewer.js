@@ -185,7 +185,7 @@ export class Viewer {
     if (status.sources) this.describe(status);
     this.status = status;
     this.lines.take(status);
-    this.caret = Math.min(this.caret, Math.max(0, this.lines.total - 1));
+    this.caret = clamp(this.caret, this.lines.total - 1);
     if (before?.generation !== status.generation) {
       // Other lines are in the places of those that were marked.
       press(this.markToggle, false);

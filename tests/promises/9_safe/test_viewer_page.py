@@ -214,6 +214,32 @@ def test_wrapped_lines_scroll_to_either_end(browser: Any, tmp_path: Path) -> Non
     eventually(lambda: "word 0 " in view.lines()[0], "the first line")
 
 
+def test_the_last_line_is_seen_above_the_scrollbar(browser: Any, tmp_path: Path) -> None:
+    make_log([(0, b"line %d" % i + b" long" * 400 + b"\n") for i in range(300)]).save(
+        tmp_path / "x.html"
+    )
+    view = SavedPage(browser, tmp_path / "x.html")
+    view.focus()
+    view.keys("G")
+    view.says("line 300 ")
+    below = """
+        const port = document.querySelector('.fdv-port');
+        const end = port.getBoundingClientRect().top + port.clientHeight;
+        return document.querySelector('.fdv-caret').getBoundingClientRect().bottom - end;
+    """
+    eventually(lambda: abs(view.js(below)) < 1, "the last line at the edge")
+
+
+def test_all_of_a_page_fits_the_window(browser: Any, tmp_path: Path) -> None:
+    make_log([(0, b"x" * (page.MOST_LINE_BYTES + 1) + b"\n"), (0, b"line\n" * 300)]).save(
+        tmp_path / "x.html"
+    )
+    view = SavedPage(browser, tmp_path / "x.html")
+    assert view.one(".fdv-limit").is_displayed()
+    over = "return document.documentElement.scrollHeight - innerHeight"
+    eventually(lambda: view.js(over) <= 0, "no scrollbar of the page's own")
+
+
 def test_a_page_without_script_and_a_printed_one_show_the_static_view(
     browser: Any, tmp_path: Path
 ) -> None:
