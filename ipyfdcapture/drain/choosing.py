@@ -144,6 +144,7 @@ def gather_kept(drain: Drain) -> None:
 def _say_goodbye() -> None:
     for drain in _all_drains:
         drain.say_goodbye()
+        drain.stop_watching()  # a subinterpreter must not end with a thread in it
 
 
 def _stop_watching() -> None:

@@ -103,7 +103,10 @@ class ProcessHost:
 
     def _launch(self, theirs: socket.socket) -> None:
         fd = theirs.fileno()
-        python = [sys.executable, "-I", "-S", "-E", _HELPER]
+        # As this process takes names of files: it may have been started with `PYTHONUTF8`, or have
+        # changed its environment since.
+        utf8 = sys.getfilesystemencoding() == "utf-8"
+        python = [sys.executable, "-I", "-S", "-E", "-X", f"utf8={utf8:d}", _HELPER]
         numbers = [str(fd), str(os.getpid())]
         try:
             # The shell puts the helper into the background and ends, which makes it an orphan.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,10 @@ def test_captures_work_beside_coroutines_or_say_why_not(
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_program_that_gave_up_its_rights_captures_again(script: Script) -> None:
     assert script("bad_days/a_capture_after_setuid") == "end\n"
+
+
+@pytest.mark.parametrize("drain", ["process", "thread"])
+def test_a_subinterpreter_captures_and_ends(script: Script, drain: str) -> None:
+    if drain == "process" and sys.version_info < (3, 12):
+        pytest.skip("a subinterpreter cannot end while a daemon thread of it runs")
+    assert script("bad_days/a_subinterpreter_captures_and_ends", drain) == "end\n"

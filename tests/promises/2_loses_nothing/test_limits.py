@@ -435,3 +435,16 @@ finally:
     fresh_kernel.ok("%%capture_fd -v logs\nprint('y')")
     assert fresh_kernel.value("logs.text") == "y\n"
     eventually(lambda: len(pumps(fresh_kernel.pid)) == 1, "one helper")
+
+
+def test_the_helper_takes_names_of_files_as_this_process_does(
+    script: Script, tmp_path: Path
+) -> None:
+    name = "en_US.ISO-8859-1"
+    command = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", str(tmp_path / name)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no such locale can be made here: {error}")
+    env = {"LOCPATH": str(tmp_path), "PYTHONUTF8": "1"}
+    assert script("bad_days/names_of_files_in_another_encoding", name, env=env) == "end\n"
