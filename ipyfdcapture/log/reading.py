@@ -242,14 +242,14 @@ class Reading:
                 else:
                     cut, left_out = batch.ends_of_cut_line(most)
                 is_ended = cut.endswith(b"\n")
-                body += content(cut) + b"\n"
-            elif batch.begun:
-                stop -= 1
+                body += content(cut)
+            else:
+                body = body.removesuffix(b"\n")
+                stop -= bool(batch.begun)
             numbers = range(max(indices.start, batch.first), min(indices.stop, stop))
             if not numbers:
                 continue
             some = slice(numbers.start - batch.first, numbers.stop - batch.first)
-            body = body.removesuffix(b"\n")
             if len(numbers) < stop - batch.first:
                 body = b"\n".join(body.split(b"\n")[some])
             origins = partial(_some_origins, self.lines, batch, some)
