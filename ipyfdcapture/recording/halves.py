@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..system.descriptors import open_private
+from ..system.interrupts import deferred_interrupts
 from .files import append_metadata
 from .format import ENTRY_WORDS, Layout, dropped_bytes, new_header
 from .mapping import Content, map_content
@@ -105,9 +106,10 @@ class _NewFile:
     """A file beside the recording, which goes with ``files`` unless it is renamed."""
 
     def __init__(self, directory: str, files: contextlib.ExitStack) -> None:
-        file = tempfile.NamedTemporaryFile(dir=directory, delete=False)  # noqa: SIM115
-        files.enter_context(file)
-        files.callback(_unlink, file.name)
+        with deferred_interrupts():  # a file that is there is one that goes
+            file = tempfile.NamedTemporaryFile(dir=directory, delete=False)  # noqa: SIM115
+            files.enter_context(file)
+            files.callback(_unlink, file.name)
         self._fd = file.fileno()
         self.name: str | None = file.name
 

@@ -135,9 +135,9 @@ class Recording:
             write_all(opened[1], new_header())
             write_all(opened[2], metadata.to_line())
         except BaseException:
+            _delete_files(path, os.getpid())
             for fd in opened:
                 os.close(fd)
-            _delete_files(path, os.getpid())
             raise
         os.close(opened[2])
         return cls(path, metadata), opened[0], opened[1]

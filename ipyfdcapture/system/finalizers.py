@@ -122,13 +122,10 @@ def _run_at_exit() -> None:
 
 
 def _left() -> Iterator[Finalizer]:
-    """Yield what is left to do at exit, the newest first."""
-    while _work:
-        finalizer = next(reversed(_work))
+    """Yield what is left to do at exit, the newest first. Daemon threads may go on making more."""
+    for finalizer in reversed(list(_work)):
         if finalizer.at_exit:
             yield finalizer
-        else:
-            finalizer.detach()
 
 
 # Made here, so that a function which a program registers after it has imported this package, but

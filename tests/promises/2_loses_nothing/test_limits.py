@@ -437,6 +437,11 @@ finally:
     eventually(lambda: len(pumps(fresh_kernel.pid)) == 1, "one helper")
 
 
+def test_an_interrupt_as_a_limited_log_is_put_together_leaves_no_file(script: Script) -> None:
+    name = "limits/an_interrupt_as_a_limited_log_is_put_together_leaves_no_file"
+    assert script(name) == "end\n"
+
+
 def test_the_helper_takes_names_of_files_as_this_process_does(
     script: Script, tmp_path: Path
 ) -> None:
