@@ -13,8 +13,6 @@ from .reading import Reading
 from .sequence_diff import matches
 from .view.ansi import plain
 
-#: Lines are looked at so many at a time.
-_BATCH_LINES = 4096
 _SPECIAL = re.compile(r"[^\t\n -~\xa0-\uffff]")
 
 
@@ -119,20 +117,11 @@ def _changes(left: Reading, right: Reading, kinds: tuple[str, ...]) -> list[Chan
 def _as_numbers(reading: Reading, kinds: tuple[str, ...], known: dict[str, int]) -> array[int]:
     """Return a number for each line: the same for those that count as equal."""
     numbers = array("q")
-    texts: list[str] = []
-    for row in reading.rows():
-        text = reading.text(row)
-        texts.append(plain(text) if _SPECIAL.search(text) else text)
-        if len(texts) == _BATCH_LINES:
-            _number(texts, kinds, known, numbers)
-            texts = []
-    _number(texts, kinds, known, numbers)
+    for block in reading.blocks():
+        texts = block.texts
+        if _SPECIAL.search("\n".join(texts)):
+            texts = [plain(text) if _SPECIAL.search(text) else text for text in texts]
+        if kinds:
+            texts = normalized("\n".join(texts), kinds).split("\n")
+        numbers.extend([known.setdefault(text, len(known)) for text in texts])
     return numbers
-
-
-def _number(
-    texts: list[str], kinds: tuple[str, ...], known: dict[str, int], numbers: array[int]
-) -> None:
-    if kinds and texts:
-        texts = normalized("\n".join(texts), kinds).split("\n")
-    numbers.extend([known.setdefault(text, len(known)) for text in texts])
