@@ -334,7 +334,7 @@ class _TextHook:
             self._hook(stream, "close", self._close(stream.close))
 
     def _write_through(self, on: bool) -> None:
-        try:  # noqa: SIM105 - as a block, at the start and the end of each capture
+        try:  # noqa: SIM105 - `suppress` takes longer than this, and captures are often short
             _of_text(self.stream, "reconfigure")(write_through=on)
         except Exception:  # it is closed, or its class has a flush that fails
             pass

@@ -105,7 +105,7 @@ def _link_or_copy(file: str, destination: str) -> None:
 
 def _unlink(files: Iterable[str]) -> None:
     for file in files:
-        try:  # noqa: SIM105 - as a block, for each file that a recording may have
+        try:  # noqa: SIM105 - `suppress` takes as long as this, at the end of each log
             os.unlink(file)
         except OSError:
             pass
