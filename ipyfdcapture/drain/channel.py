@@ -42,6 +42,9 @@ LATE_ANSWER_S = 0.2
 #: How long to wait before looking whether the user interrupts, or a signal's handler has taken
 #: the answer.
 _LOOK_S = 0.1
+#: A look that takes longer than this (s) does so because this whole process was stopped, by Ctrl-Z
+#: or with its container, and perhaps the pump with it: it is given its time once more.
+_STOPPED_S = 1.0
 #: Requests are sent in parts of about this size, which the system takes whole or not at all.
 _SEND_BYTES = 32 << 10
 _SEND_FLAGS = socket.MSG_DONTWAIT | NO_SIGNAL
@@ -87,6 +90,7 @@ class Channel:
         self._cut = b""  # the rest of what was sent in part
         #: Whether an answer has not come in time, and none since.
         self.is_late = False
+        self._grace_until = 0.0  # `time.monotonic`: at least until then an answer is waited for
         self._received = b""
         #: By number: the answers that are waited for. None: not there yet.
         self._answers: dict[int, Answer | None] = {}
@@ -217,8 +221,13 @@ class Channel:
         """Wait for a moment; no longer than until ``deadline``, or until the user interrupts."""
         if not self.control.is_ours():  # closed by a signal's handler that has taken over
             raise ConnectionResetError("the socket was closed")
-        left = deadline - time.monotonic()
+        began = time.monotonic()
+        left = (max(deadline, self._grace_until) if deadline else 0.0) - began
         if wait(self.control.fileno(), max(0.0, min(left, _LOOK_S))):
+            return
+        ended = time.monotonic()
+        if ended - began > _STOPPED_S:
+            self._grace_until = ended + ANSWER_S
             return
         if left <= 0:
             self.is_late = True

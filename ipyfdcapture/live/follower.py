@@ -22,6 +22,9 @@ from .target import Target
 GRACE_S = 2.0
 #: How soon an interrupt is noticed while waiting.
 _INTERRUPT_S = 0.1
+#: A look that comes later than this (s) comes late because the whole process was stopped, by Ctrl-Z
+#: or with its container: that time counts for nobody.
+_STOPPED_S = 0.5
 #: What was flushed just now is recorded by then.
 _DRAIN_S = 0.005
 
@@ -116,15 +119,18 @@ class Follower:
             self._wanted += 1
             wanted = self._wanted
             self._wake()
-            start = moved = time.monotonic()
-            steps = self._steps
+            waited = quiet = 0.0
+            before, steps = time.monotonic(), self._steps
             while self._done < wanted and not self._finished and self._thread.is_alive():
                 self._turn.wait(min(patience, _INTERRUPT_S))
                 now = time.monotonic()
+                passed, before = min(now - before, _STOPPED_S), now
+                waited += passed
+                quiet += passed
                 if steps != self._steps:
-                    steps, moved = self._steps, now
-                too_late = limit is not None and now - start >= limit
-                if now - moved >= patience or too_late or interrupt_waits():
+                    steps, quiet = self._steps, 0.0
+                too_late = limit is not None and waited >= limit
+                if quiet >= patience or too_late or interrupt_waits():
                     self._abandoned = self._done < wanted
                     break
 

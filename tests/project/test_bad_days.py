@@ -15,6 +15,10 @@ TESTS = {
         "1_never_hangs/test_slow_helper.py",
         "test_a_stopped_helper_holds_up_no_capture",
     ),
+    "everything is stopped for a while: Ctrl-Z, a paused container, a suspended machine": (
+        "1_never_hangs/test_slow_helper.py",
+        "test_a_process_that_was_stopped_waits_as_if_no_time_had_passed",
+    ),
     "you interrupt while the end of a cell waits for it": (
         "1_never_hangs/test_slow_helper.py",
         "test_an_interrupt_ends_the_wait_for_a_stopped_helper",

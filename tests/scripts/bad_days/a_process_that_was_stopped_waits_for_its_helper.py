@@ -1,0 +1,37 @@
+"""The whole process and its helper are stopped for longer than an answer is waited for."""
+
+import os
+import signal
+import subprocess
+import warnings
+
+from helpers.moments import at_moment
+from helpers.process import the_pump
+
+from ipyfdcapture import capture_fd
+from ipyfdcapture.drain import channel
+
+warnings.simplefilter("error")
+channel.ANSWER_S = 1.0
+with capture_fd() as logs:
+    print("warm")
+helper = the_pump(os.getpid()).pid
+
+
+children: list[subprocess.Popen[bytes]] = []
+
+
+def stop() -> None:
+    going_on = f"sleep 1.5; kill -CONT {os.getpid()}; sleep 0.3; kill -CONT {helper}"
+    command = f"kill -STOP {os.getpid()}; {going_on}"
+    children.append(subprocess.Popen(["sh", "-c", command]))
+
+
+with capture_fd() as logs:
+    os.write(1, b"one line\n")
+    os.kill(helper, signal.SIGSTOP)
+    at_moment(channel.Channel, "take_answer", stop)
+assert logs.complete
+assert logs.text == "one line\n"
+children.pop().wait()
+print("end")
