@@ -16,14 +16,10 @@ from typing import Any
 
 from .checks import check_flags
 from .cluster.dask_cluster import DaskCluster, check_client
-from .cluster.host import shown_here
-from .cluster.opening import begin_log, check_options
+from .cluster.opening import FETCH_BYTES, begin_log, worker_options
 from .cluster.workers_log import WorkersLog
 
 __all__ = ["capture_workers"]
-
-#: So much comes without being asked for: a client is a laptop, and a cluster has more than that.
-FETCH_BYTES = 1 << 30
 
 
 def capture_workers(
@@ -67,18 +63,13 @@ def capture_workers(
     Raises
     ------
     ValueError
-        If an argument is not of the accepted kind. Nothing was changed.
+        If an argument is not of the accepted kind, or the workers are of a kind that cannot be
+        captured. Nothing was changed.
     CaptureError
-        If no worker can be captured. Nothing was changed.
+        If the client is closed. Nothing was changed.
     """
     checked = check_client(client, tasks)
     check_flags(tasks=tasks)
-    check_options(live, max_bytes, fetch_bytes, spool_dir)
+    options = worker_options(live, max_bytes, fetch_bytes, spool_dir) | {"tasks": tasks}
     session = uuid.uuid4().hex
-    options = {
-        "max_bytes": max_bytes,
-        "spool_dir": spool_dir,
-        "shown": None if live is None else shown_here(),
-        "tasks": tasks,
-    }
     return begin_log(DaskCluster(checked, session, options), session, live, fetch_bytes)

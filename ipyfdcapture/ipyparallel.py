@@ -10,9 +10,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from .cluster.host import shown_here
 from .cluster.ipyparallel_cluster import IPyParallelCluster
-from .cluster.opening import begin_log, check_options
+from .cluster.opening import FETCH_BYTES, begin_log, worker_options
 from .cluster.px import PxExtension
 from .cluster.workers_log import WorkersLog
 
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["capture_engines", "load_ipython_extension", "unload_ipython_extension"]
-
-#: So much comes without being asked for.
-FETCH_BYTES = 1 << 30
 
 _extensions: dict[int, PxExtension] = {}
 
@@ -67,10 +63,8 @@ def capture_engines(
     """
     if not hasattr(client, "_control_stream"):
         raise ValueError(f"capture_engines takes an ipyparallel.Client, not {client!r}")
-    check_options(live, max_bytes, fetch_bytes, spool_dir)
+    options = worker_options(live, max_bytes, fetch_bytes, spool_dir)
     session = uuid.uuid4().hex
-    shown = None if live is None else shown_here()
-    options = {"max_bytes": max_bytes, "spool_dir": spool_dir, "shown": shown}
     return begin_log(IPyParallelCluster(client, session, options), session, live, fetch_bytes)
 
 

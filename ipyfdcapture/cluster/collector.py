@@ -71,6 +71,8 @@ class Collector:
     def __init__(self, cluster: Cluster, session: str, automatic_bytes: int | None = None) -> None:
         self._cluster = cluster
         self._automatic_bytes = automatic_bytes
+        #: The engine is asked which workers there are, as each of those is asked how far it is.
+        self._engine = Member("")
         self._members: dict[str, Member] = {}
         self._feeds: dict[str, Feed] = {}
         self._names = Names()
@@ -80,15 +82,15 @@ class Collector:
         self._questions = Questions(cluster, asked_by, self.clock, self._changed)
         self._state = State(writing=True)
         self._owner = os.getpid()
-        self._next_members = 0.0
-        self._is_cluster_gone = False
         #: Whether each worker that was there at first has answered, or was given up.
         self._has_met = False
+        #: So much is asked for at a time.
+        self._block_bytes = _LEAST_BLOCK_BYTES
         #: What was fetched, and what may be.
         self._fetched = 0
         self._allowance = automatic_bytes
-        #: What was written before this is wanted now.
-        self._wanted_until = 0
+        #: What was written before this is wanted now; and the workers that there were then.
+        self._wanted_until = self._look_wanted = 0
         #: How many wait for it.
         self._fetching = 0
         self._stopping = False
@@ -143,16 +145,21 @@ class Collector:
                 self._fetching -= 1
                 if self._automatic_bytes is not None:
                     self._allowance = self._fetched + self._automatic_bytes
-            return not self._has_failed and self._has_all(wanted) and not self.troubles()
+            is_here = not self._has_failed and not self._engine.is_silent and self._has_all(wanted)
+            return is_here and not self.troubles()
 
     def meet(self, timeout: float) -> None:
-        """Wait until each worker has answered once, for so many seconds (s) at most."""
+        """Wait (s) until each worker that there is by now has answered once."""
+        wanted = self.clock.now()
         with self._changed:
-            self._changed.wait_for(lambda: self._is_over or self._has_met_all(), timeout)
+            self._look_wanted = max(self._look_wanted, wanted)
+            self._questions.wake()
+            self._changed.wait_for(lambda: self._is_over or self._has_met_all(wanted), timeout)
 
-    def _has_met_all(self) -> bool:
+    def _has_met_all(self, wanted: int = 1) -> bool:
+        is_known = self._engine.marked_at >= wanted or not self._engine.is_awaited
         members = self._members.values()
-        return bool(members) and all(each.marked_at or not each.is_awaited for each in members)
+        return is_known and all(each.marked_at or not each.is_awaited for each in members)
 
     def stop(self, timeout: float | None) -> bool:
         """Fetch everything, and end; tell whether nothing is missing."""
@@ -207,11 +214,13 @@ class Collector:
 
     def _has_all(self, wanted: int) -> bool:
         """Tell whether what was written before a time (ns) is here, as far as it can be had."""
-        if not self._members and not self._feeds and not self._is_cluster_gone:
-            return False  # nobody has been asked yet
-        if any(each.is_awaited and each.marked_at < wanted for each in self._members.values()):
+        if any(each.is_awaited and each.marked_at < wanted for each in self._asked()):
             return False
         return all(each.has_until >= wanted for each in self._feeds.values() if each.can_be_had)
+
+    def _asked(self) -> Iterable[Member]:
+        """Return all that are asked again and again."""
+        return [self._engine, *self._members.values()]
 
     def _awaited(self) -> Iterable[Feed]:
         return [each for each in self._feeds.values() if each.is_awaited]
@@ -227,11 +236,13 @@ class Collector:
                     for member in self._members.values():
                         self._mark(member)
                     for feed in self._feeds.values():
-                        self._read(feed)
                         self._rescue(feed)
-                    self._write()
+                    self._write()  # and so make room for more
+                    self._set_block_bytes()
+                    for feed in self._feeds.values():
+                        self._read(feed)
                     self._changed.notify_all()
-                    if self._is_cluster_gone and not any(self._awaited()):
+                    if self._engine.is_gone and not any(self._awaited()):
                         break
                 self._questions.take(self._until_next_question())
         except BaseException:
@@ -254,7 +265,7 @@ class Collector:
 
     def _until_next_question(self) -> float:
         due = min(
-            (each.next_mark for each in self._members.values() if each.asked is None),
+            (each.next_mark for each in self._asked() if each.asked is None and not each.is_gone),
             default=float("inf"),
         )
         return min(max(due - time.monotonic(), 0.001), _IDLE_S)
@@ -262,15 +273,32 @@ class Collector:
     # -- which workers there are -------------------------------------------------------------------
 
     def _look_for_members(self) -> None:
-        now = time.monotonic()
-        if now < self._next_members or self._is_cluster_gone:
+        engine = self._engine
+        wanted = max(self._wanted_until, self._look_wanted)
+        if engine.is_gone or not _is_due(engine, wanted):
             return
-        self._next_members = now + _MEMBERS_S
+        asked = self.clock.now()
         try:
-            present = list(self._cluster.members())
+            looked = self._cluster.look()
         except ConnectionError:
-            present = []
-            self._is_cluster_gone = True
+            engine.is_gone = True
+            self._note_members([])
+            return
+        engine.asked = time.monotonic()
+        self._questions.expect(looked, engine.id, lambda answer: self._looked(asked, answer))
+
+    def _looked(self, asked: int, answer: Answer) -> None:
+        engine, now = self._engine, time.monotonic()
+        since, engine.asked = engine.asked, None
+        engine.next_mark = now + _MEMBERS_S
+        if "error" in answer:
+            engine.failing = engine.failing or since
+            return
+        engine.failing, engine.is_silent = None, False
+        self._note_members(answer["members"])
+        engine.marked_at = asked
+
+    def _note_members(self, present: list[str]) -> None:
         for key in present:
             if key not in self._members:
                 self._members[key] = Member(key)
@@ -281,18 +309,16 @@ class Collector:
 
     def _look_for_silence(self) -> None:
         now = time.monotonic()
-        for member in self._members.values():
+        for member in self._asked():
             since = member.asked if member.failing is None else member.failing
             member.is_silent = since is not None and now - since > SILENT_S
 
     # -- marks -------------------------------------------------------------------------------------
 
     def _mark(self, member: Member) -> None:
-        now = time.monotonic()
-        is_wanted = self._wanted_until > member.marked_at and not member.trouble
-        if member.asked is not None or (now < member.next_mark and not is_wanted):
+        if not _is_due(member, self._wanted_until):
             return
-        member.asked = now
+        member.asked = time.monotonic()
         asked = self.clock.now()
         self._questions.ask(
             member.id, {"do": "mark"}, lambda answer: self._marked(member, asked, answer)
@@ -339,16 +365,19 @@ class Collector:
 
     # -- blocks ------------------------------------------------------------------------------------
 
-    @property
-    def _block_bytes(self) -> int:
-        block = _BUFFERED_BYTES // (2 * max(1, len(self._feeds)))
-        return max(_LEAST_BLOCK_BYTES, min(block, _MOST_BLOCK_BYTES))
+    def _set_block_bytes(self) -> None:
+        growing = sum(each.may_have_more for each in self._feeds.values())
+        block = _BUFFERED_BYTES // (2 * max(1, growing))
+        self._block_bytes = max(_LEAST_BLOCK_BYTES, min(block, _MOST_BLOCK_BYTES))
 
     def _read(self, feed: Feed) -> None:
         may_fetch = self._fetching or self._allowance is None or self._fetched < self._allowance
         feed.is_paused = feed.is_behind and not may_fetch
-        is_asked = feed.is_behind and not feed.is_paused and feed.member.is_awaited
-        if feed.is_reading or not is_asked:
+        if feed.is_reading or feed.is_paused or not feed.member.is_awaited:
+            return
+        # What came since the last mark is asked for after the next one: a worker that writes all
+        # the time would be asked for a little more all the time, and stand still for each.
+        if not feed.is_behind_mark:
             return
         if feed.stream.memory >= 2 * self._block_bytes or time.monotonic() < feed.next_read:
             return
@@ -385,8 +414,7 @@ class Collector:
             return
         request = feed.request_left(self._block_bytes)
         if feed.member.host == host_id():
-            what = (request["path"], request["kept"], request["pid"], request["start"])
-            answer = leftovers.read_left(*what, request["limit"])
+            answer = leftovers.read_left(request)
             self._take_left(feed, {**answer, "arrived": self.clock.now()})
             return
         neighbours = [
@@ -411,9 +439,11 @@ class Collector:
         if answer.get("over"):
             feed.is_over = True
         feed.next_rescue = now if has_more else now + _MARK_S
+        if has_more:
+            self._questions.wake()  # to go on at once
         if answer.get("alive"):
             feed.rescued_since = now  # cut off from us: it goes on
-            if self._is_cluster_gone and not has_more:
+            if self._engine.is_gone and not has_more:
                 feed.is_over = True  # but not for us
         waited = now - feed.rescued_since
         if feed.member.is_gone and not feed.is_over and waited > leftovers.MOVED_WITHIN_S:
@@ -424,7 +454,7 @@ class Collector:
     def _write(self) -> None:
         """Write what no worker can precede any more."""
         # Each may have recorded something before this log began, for another client.
-        self._has_met = self._has_met or self._has_met_all() or self._is_cluster_gone
+        self._has_met = self._has_met or self._has_met_all()
         if not (self._has_met or self._stopping):
             return
         until = min((each.stream.may_give_from for each in self._awaited()), default=1 << 63)
@@ -450,12 +480,12 @@ class Collector:
     def _say_goodbye(self) -> None:
         """Tell the workers that nobody wants more, and remove what others have left."""
         goodbyes: list[Future[Any]] = []
-        if not self._is_cluster_gone:
+        if not self._engine.is_gone:
             for member in self._members.values():
                 with contextlib.suppress(Exception):
                     goodbyes.append(self._questions.send(member.id, {"do": "end"}))
         for feed in self._feeds.values():
-            if feed.member.is_gone or self._is_cluster_gone:
+            if feed.member.is_gone:
                 goodbyes += self._remove_left(feed)
         with contextlib.suppress(Exception):
             closing = self._cluster.close()
@@ -468,15 +498,24 @@ class Collector:
 
     def _remove_left(self, feed: Feed) -> list[Future[Answer]]:
         if feed.member.host == host_id():
-            leftovers.remove(feed.kept)
+            leftovers.remove(feed.left_dir)
             if is_running(feed.member.pid):
-                leftovers.note_unwanted(feed.kept)
+                leftovers.note_unwanted(feed.left_dir)
             return []
         for member in self._members.values():
-            if member.host == feed.member.host and not self._is_cluster_gone:
+            if member.host == feed.member.host:
                 with contextlib.suppress(Exception):
-                    return [self._questions.send(member.id, {"do": "remove", "kept": feed.kept})]
+                    request = {"do": "remove", "left_dir": feed.left_dir}
+                    return [self._questions.send(member.id, request)]
         return []
+
+
+def _is_due(member: Member, wanted: int) -> bool:
+    """Tell whether to ask it again: at its time, or since somebody waits for what is new (ns)."""
+    if member.asked is not None:
+        return False
+    is_fine = member.failing is None and not member.trouble
+    return (is_fine and member.marked_at < wanted) or time.monotonic() >= member.next_mark
 
 
 def _answer_within(future: Future[Answer], deadline: float) -> Answer:

@@ -8,9 +8,6 @@ no event is kept.
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
-from collections.abc import Collection
 from concurrent.futures import Future
 from typing import Any
 
@@ -23,9 +20,6 @@ from .host import process_id
 from .protocol import Answer, Request
 from .questions import PATIENCE_S
 
-#: How often to ask the scheduler which workers it has.
-_LOOK_S = 0.5
-
 
 class DaskCluster:
     """The way to the workers of one client. See `ipyfdcapture.cluster.protocol.Cluster`."""
@@ -35,29 +29,18 @@ class DaskCluster:
     def __init__(self, client: Any, session: str, options: dict[str, Any]) -> None:
         self._client = client
         self._plugin = f"ipyfdcapture-{session}"
-        self._members: tuple[str, ...] = ()
-        self._looked = 0.0
-        self._is_looking = False
-        self._lock = threading.Lock()
         plugin = make_plugin(session, options, process_id())
         client.register_plugin(plugin)
 
-    def members(self) -> Collection[str]:
+    def look(self) -> Future[Answer]:
         """See `Cluster`."""
         if self._client.status in ("closed", "closing", "newly-created"):
             raise ConnectionError("the client was closed")
-        with self._lock:
-            due = time.monotonic() - self._looked >= _LOOK_S and not self._is_looking
-            self._is_looking = self._is_looking or due
-        if due:
-            self._submit(self._look()).add_done_callback(lambda future: future.exception())
-        return self._members
+        return self._submit(self._look())
 
-    async def _look(self) -> None:
-        try:
-            self._members = tuple(await self._client.scheduler.ncores())
-        finally:
-            self._looked, self._is_looking = time.monotonic(), False
+    async def _look(self) -> Answer:
+        asked = self._client.scheduler.ncores()
+        return {"members": list(await asyncio.wait_for(asked, PATIENCE_S))}
 
     def ask(self, member: str, request: Request) -> Future[Answer]:
         """See `Cluster`."""

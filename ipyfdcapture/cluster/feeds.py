@@ -72,7 +72,7 @@ class Feed:
         self.member = member
         self.label = label
         self.incarnation: str = mark["incarnation"]
-        self.kept: str = mark["kept"]
+        self.left_dir: str = mark["left_dir"]
         self.path: str = mark["path"]
         #: The number of each of its sources in the log.
         self.numbers: list[int] = []
@@ -114,6 +114,11 @@ class Feed:
     def is_behind(self) -> bool:
         """Whether there is more to fetch, as far as is known."""
         return self.fetched < self.end and not self.given_up
+
+    @property
+    def is_behind_mark(self) -> bool:
+        """Whether there is more to fetch of what its worker had by the last mark."""
+        return self.fetched < self._marked_end and not self.given_up
 
     @property
     def may_have_more(self) -> bool:
@@ -165,14 +170,14 @@ class Feed:
 
     def take(self, answer: Answer) -> None:
         """Take a block."""
-        self.missing += answer["start"] - self.fetched
-        self.fetched = answer["start"] + len(answer["data"])
-        self.end = max(self.end, answer["end"])
+        start, data = answer["start"], answer["data"]
+        stop, end = start + len(data), max(self.end, answer["end"])
         # By the clock of the first mark that knew of it: its worker's may have been set since.
-        now = _Mark(0, answer["arrived"], self.end, self.member.clock.ns)
-        known = next((each for each in self._marks if each.end >= self.fetched), now)
-        parts = (answer["chunks"], answer["data"], known.offset, self.numbers)
-        self.stream.add(*parts, latest=known.arrived)
+        now = _Mark(0, answer["arrived"], end, self.member.clock.ns)
+        known = next((each for each in self._marks if each.end >= stop), now)
+        self.stream.add(answer["chunks"], data, known.offset, self.numbers, latest=known.arrived)
+        self.missing += start - self.fetched
+        self.fetched, self.end = stop, end
         self._promise()
 
     def _promise(self) -> None:
@@ -202,7 +207,7 @@ class Feed:
         return {
             "do": "left",
             "path": self.path,
-            "kept": self.kept,
+            "left_dir": self.left_dir,
             "pid": self.member.pid,
             "start": self.fetched,
             "limit": limit,

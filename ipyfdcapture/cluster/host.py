@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import socket
@@ -11,12 +12,15 @@ from typing import Any
 
 @functools.cache
 def host_id() -> str:
-    """Return a word that is the same for all processes of this user that see the same files."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        boot = ""
-    return f"{socket.gethostname()} {boot} {os.geteuid()}"
+    """Return a word that is the same for all processes of this user that see each other's files.
+
+    Two containers of one machine see neither the same files nor the same process numbers.
+    """
+    words = [socket.gethostname(), str(os.geteuid())]
+    with contextlib.suppress(OSError):  # macOS
+        words.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        words += [os.readlink(f"/proc/self/ns/{kind}") for kind in ("mnt", "pid")]
+    return " ".join(words)
 
 
 def process_id() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from concurrent.futures import Future
 from typing import Any
 
@@ -29,10 +28,15 @@ class IPyParallelCluster:
         # Its first use fills a table, which two threads must not do at once.
         can(None)
         #: Sent before anything that the user sends from now on.
-        self._installing = {member: self._send_install(member) for member in self.members()}
+        self._installing = {member: self._send_install(member) for member in self._members()}
 
-    def members(self) -> Collection[str]:
-        """See `Cluster`."""
+    def look(self) -> Future[Answer]:
+        """See `Cluster`. The client knows by itself: the controller tells it of each engine."""
+        known: Future[Answer] = Future()
+        known.set_result({"members": self._members()})
+        return known
+
+    def _members(self) -> list[str]:
         if self._client._closed:
             raise ConnectionError("the client was closed")
         engines = dict(self._client._engines)

@@ -19,7 +19,7 @@ from ..recording.files import move_recording, recording_files
 from ..recording.recording import Recording
 from ..recording.tail_reader import RecordingTail
 from .host import is_running
-from .protocol import CHUNK, Answer
+from .protocol import CHUNK, Answer, Request
 
 #: Nobody who wanted it has come for it by then.
 _KEPT_DAYS = 7
@@ -55,35 +55,35 @@ def _root_name() -> str:
     return f"ipyfdcapture-workers-{os.geteuid()}"
 
 
-def note_unwanted(kept: str) -> None:
+def note_unwanted(left_dir: str) -> None:
     """Note that nobody comes for what a worker leaves, which cannot be told so any more."""
     with contextlib.suppress(OSError):
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        os.close(os.open(kept + _UNWANTED, flags, 0o600))
+        os.close(os.open(left_dir + _UNWANTED, flags, 0o600))
 
 
-def keep(recording: Recording, kept: str) -> None:
+def keep(recording: Recording, left_dir: str) -> None:
     """Leave a complete recording in its directory, as a process does that ends in peace.
 
     Raises `OSError`, with the recording where it was, if that cannot be done.
     """
-    if os.path.exists(kept + _UNWANTED):
-        remove(kept)
+    if os.path.exists(left_dir + _UNWANTED):
+        remove(left_dir)
         recording.close()
         return
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(recording.path + ".json", flags, 0o600), "wb") as file:
         file.write(recording.metadata.to_line())
-    recording.path = move_recording(recording.path, kept)
+    recording.path = move_recording(recording.path, left_dir)
     recording.keep_files()
 
 
-def remove(kept: str) -> None:
+def remove(left_dir: str) -> None:
     """Remove what one worker has left. What is gone, or no such directory, is left alone."""
-    root = os.path.dirname(kept)
+    root = os.path.dirname(left_dir)
     with contextlib.suppress(OSError):
         if os.path.basename(root) == _root_name() and spool.is_mine(root):
-            for path in (kept, kept + _UNWANTED):
+            for path in (left_dir, left_dir + _UNWANTED):
                 with contextlib.suppress(FileNotFoundError):
                     _remove(path)
             os.rmdir(root)  # unless there are others
@@ -96,30 +96,25 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def read_left(path: str, kept: str, pid: int, start: int, limit: int) -> Answer:
+def read_left(request: Request) -> Answer:
     """Read what a worker has recorded, from its files, without the worker.
 
     Parameters
     ----------
-    path
-        Where its recording is while it lives.
-    kept
-        Where it is afterwards.
-    pid
-        Its process, on this machine.
-    start
-        The position from which to read.
-    limit
-        How many bytes to read at most.
+    request
+        ``path``: where its recording is while it lives. ``left_dir``: where it is afterwards.
+        ``pid``: its process, on this machine. ``start``: the position from which to read.
+        ``limit``: how many bytes to read at most.
 
     Returns
     -------
     dict
-        As for ``read``; ``over`` tells whether nothing more can come. Without ``chunks``, it is
-        not to be had at present.
+        As for ``read``; ``over`` tells whether nothing more can come. Without ``chunks``, it
+        cannot be read at present.
     """
-    moved = os.path.join(kept, os.path.basename(path))
-    is_alive = is_running(pid)
+    path, start, limit = request["path"], request["start"], request["limit"]
+    moved = os.path.join(request["left_dir"], os.path.basename(path))
+    is_alive = is_running(request["pid"])
     for place in (moved, path):
         if not os.path.exists(place + ".json") or not _is_ours(place):
             continue

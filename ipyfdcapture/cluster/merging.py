@@ -7,6 +7,7 @@ and what is older than the earliest of these is due.
 
 from __future__ import annotations
 
+import sys
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from .protocol import CHUNK
 
 #: The number of its source, its bytes, and its time (ns since the epoch).
 Chunk = tuple[int, bytes, int]
+
+_CHUNK_WORDS = CHUNK.size // 8
 
 #: So many chunks are put in order at a time. As objects, each takes 200 bytes beside its own.
 _SORTED_CHUNKS = 1 << 16
@@ -56,20 +59,24 @@ class Stream:
         latest
             When they were there at the latest (ns, by our clock), as far as is known.
         """
-        times, lengths, sources = [], [], []
-        for time, length, source in CHUNK.iter_unpack(entries):
-            times.append(time - offset if latest is None else min(time - offset, latest))
-            lengths.append(length)
-            sources.append(numbers[source])
+        words = array("Q", entries)
+        if sys.byteorder == "big":
+            words.byteswap()
+        lengths = words[1::_CHUNK_WORDS]
+        sources = [numbers[source] for source in words[2::_CHUNK_WORDS]]
+        if sum(lengths) != len(data):
+            raise ValueError(f"chunks of {sum(lengths)} bytes, and {len(data)} bytes")
+        times = [time - offset for time in words[0::_CHUNK_WORDS]]
+        if latest is not None:
+            times = [time if time < latest else latest for time in times]
         # Its own order is that of its bytes, and what it may give from is a promise: a clock that
         # was set back changes neither.
-        times = list(accumulate(chain((self._may_give_from,), times), max))[1:]
-        self._times.extend(times)
+        times = list(accumulate(times, max, initial=self._may_give_from))
+        self._may_give_from = times[-1]
+        self._times.extend(times[1:])
         self._lengths.extend(lengths)
         self._sources.extend(sources)
         self._data += data
-        if times:
-            self._may_give_from = times[-1]
 
     def gives_from(self, time: int) -> None:
         """It gives nothing older than this (ns, by our clock) any more."""

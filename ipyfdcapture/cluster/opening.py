@@ -13,6 +13,7 @@ from ..live.target import Target, TargetContext
 from ..live.targets import kernel_shell, make_target
 from .captured_cells import CapturedCells
 from .collector import Collector
+from .host import shown_here
 from .protocol import Cluster
 from .under_cells import UnderCells
 from .workers_log import WorkersLog
@@ -22,20 +23,24 @@ _LIVE_INTERVAL_S = 0.1
 _LIVE_MAX_BYTES = 1_000_000
 _LIVE_MAX_LINES = 1000
 _TAIL_LINES = 20
+#: So much comes without being asked for: a client is a laptop, and a cluster has more than that.
+FETCH_BYTES = 1 << 30
 #: How long the end of a cell waits for what workers wrote in it: they answer within 20 ms.
 _SETTLE_S = 1.0
 
 
-def check_options(
+def worker_options(
     live: Any, max_bytes: int | None, fetch_bytes: int | None, spool_dir: str
-) -> None:
-    """Raise `ValueError` unless a log of workers can be begun with these."""
+) -> dict[str, Any]:
+    """Return what workers are told of these. Raises `ValueError` if one is not accepted."""
     check_positive("max_bytes", max_bytes, of=" of bytes", none=True)
     check_positive("fetch_bytes", fetch_bytes, of=" of bytes", none=True)
     if not isinstance(spool_dir, str):
         raise ValueError(f"spool_dir must be the path of a directory, not {spool_dir!r}")
     if live is not None:
         make_target(live)  # whether it can be made
+    shown = None if live is None else shown_here()
+    return {"max_bytes": max_bytes, "spool_dir": spool_dir, "shown": shown}
 
 
 def begin_log(cluster: Cluster, session: str, live: Any, fetch_bytes: int | None) -> WorkersLog:

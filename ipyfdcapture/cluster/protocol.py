@@ -7,7 +7,6 @@ by the recording's *incarnation*, a word that no other recording has.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from concurrent.futures import Future
 from struct import Struct
 from typing import Any, Protocol
@@ -32,8 +31,8 @@ class Cluster(Protocol):
     #: What messages call it: ``Dask``.
     name: str
 
-    def members(self) -> Collection[str]:
-        """Return the workers that there are, as known at present; do not wait.
+    def look(self) -> Future[Answer]:
+        """Ask the engine which workers there are. Do not wait; the answer has ``members``.
 
         Raises `ConnectionError` once the cluster or the connection to it is gone.
         """

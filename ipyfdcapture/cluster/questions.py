@@ -67,6 +67,15 @@ class Questions:
 
     def ask(self, member: str, request: Request, then: Then) -> None:
         """Ask one worker. `take` gives the answer to ``then``, or says that it was lost."""
+        try:
+            asked = self.send(member, request)
+        except Exception as error:
+            asked = Future()
+            asked.set_exception(error)
+        self.expect(asked, member, then)
+
+    def expect(self, asked: Future[Answer], member: str, then: Then) -> None:
+        """Have `take` give what was asked of somebody to ``then``, or say that it was lost."""
         question = _Question(member, then, time.monotonic() + PATIENCE_S)
         self._waiting[question] = None
 
@@ -74,10 +83,7 @@ class Questions:
             arrived = self._clock.now()
             self._news.put((question, {**_answer_of(future), "arrived": arrived}))
 
-        try:
-            self.send(member, request).add_done_callback(answered)
-        except Exception as error:
-            self._news.put((question, _lost(error)))
+        asked.add_done_callback(answered)
 
     def give_up(self, member: str) -> None:
         """Expect no answer of one worker any more: `take` says that all its questions were lost."""

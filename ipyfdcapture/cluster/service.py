@@ -56,8 +56,8 @@ class ServedRecording:
         The log of it.
     incarnation
         What tells it from all others.
-    kept
-        Where it is once this process has ended.
+    left_dir
+        Where this process leaves it when it ends.
     clock
         Returns the time, in ns since the epoch.
     """
@@ -66,13 +66,13 @@ class ServedRecording:
         self,
         captured: Captured,
         incarnation: str,
-        kept: str,
+        left_dir: str,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._clock = clock
         self.captured = captured
         self.incarnation = incarnation
-        self.kept = kept
+        self.left_dir = left_dir
         self.recording: Recording = captured.recording
         #: When it ended because no client was heard, in ns since the epoch; 0: it did not.
         self.lapsed = 0
@@ -92,7 +92,7 @@ class ServedRecording:
                 "now": now,
                 "incarnation": self.incarnation,
                 "path": self.recording.path,
-                "kept": self.kept,
+                "left_dir": self.left_dir,
                 "end": end,
                 "sources": list(self.recording.sources),
                 "started": self.recording.metadata.started,
@@ -232,7 +232,7 @@ class Service:
     def _start(self, options: dict[str, Any]) -> None:
         spool_dir = options.get("spool_dir") or ""
         incarnation = uuid.uuid4().hex
-        kept = leftovers.directory(spool_dir, incarnation)
+        left_dir = leftovers.directory(spool_dir, incarnation)
         is_shown = _is_shown(options.get("shown"))
         capture = Capture(
             CaptureSession(
@@ -241,13 +241,13 @@ class Service:
                     live=() if is_shown else (LiveTarget("its own log", _own_log),),
                     max_bytes=options.get("max_bytes"),
                     spool_dir=spool_dir,
-                    crash_dir=kept,
+                    crash_dir=left_dir,
                 )
             )
         )
         captured = capture.start()
         self._capture = capture
-        self._own = ServedRecording(captured, incarnation, kept)
+        self._own = ServedRecording(captured, incarnation, left_dir)
         self._served[incarnation] = self._own
 
     def end(self, session: str) -> None:
@@ -289,7 +289,7 @@ class Service:
             served.close()
             try:
                 if keep:
-                    leftovers.keep(served.recording, served.kept)
+                    leftovers.keep(served.recording, served.left_dir)
                     continue
             except OSError:
                 pass  # no room: it is lost with this process
@@ -396,10 +396,9 @@ class Service:
         if request.get("version") != VERSION:
             return {"error": _other_version(request.get("version"))}
         if todo == "left":
-            what = (request["path"], request["kept"], request["pid"], request["start"])
-            return leftovers.read_left(*what, request["limit"])
+            return leftovers.read_left(request)
         if todo == "remove":
-            leftovers.remove(request["kept"])
+            leftovers.remove(request["left_dir"])
             return {}
         client = self._clients.get(session)
         if client is None:

@@ -11,7 +11,7 @@ from ..log.view.ansi import Run, plain, runs_of, to_terminal
 from ..log.view.words import size
 from ..recording.recording import Recording
 from ..recording.sources import is_stderr, label_of
-from ..recording.tail_reader import Chunk
+from ..recording.tail_reader import Chunk, by_source
 from ..system.descriptors import Descriptor
 from ..system.polling import wait_until_writable
 
@@ -41,13 +41,13 @@ class TerminalStream:
 
     def show(self, chunks: list[Chunk]) -> None:
         """See `Target`."""
-        for chunk in chunks:
-            source = self._recording.sources[chunk.source]
+        # As few writes as can be: a writer that lets go of the GIL may have to wait for each.
+        for number, data in by_source(chunks):
+            source = self._recording.sources[number]
             label = label_of(source)
-            data = self._labelled(chunk.data, source, label) if label else chunk.data
             fd = self._stderr if is_stderr(source) else self._stdout
             if fd is not None:
-                write_all(fd, data)
+                write_all(fd, self._labelled(data, source, label) if label else data)
 
     def _labelled(self, data: bytes, source: str, label: str) -> bytes:
         mark = f"[{label}] ".encode()

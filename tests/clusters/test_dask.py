@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from helpers.fixtures import Rounds
 from helpers.native import Native
 from helpers.process import private_env, the_pump
 from helpers.proxy import Proxy, free_port
+from helpers.small_disk import on_small_disk
 from helpers.wait import LIMIT_S, eventually
 from scripts.clusters import tasks
 
@@ -64,11 +65,16 @@ def _processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _start_worker(
-    name: str, address: Path, directory: Path, options: dict[str, Any], *more: str
+    name: str,
+    address: Path,
+    directory: Path,
+    options: dict[str, Any],
+    *more: str,
+    before: Sequence[str] = (),
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "distributed.cli.dask_worker"),
+            *(*before, sys.executable, "-m", "distributed.cli.dask_worker"),
             *("--scheduler-file", str(address), "--nthreads", "1", "--name", name),
             *("--no-dashboard", "--local-directory", str(directory), *more),
         ],
@@ -78,14 +84,19 @@ def _start_worker(
 
 @contextmanager
 def another_worker(
-    name: str, address: str, directory: Path, *more: str, **env: str
+    name: str, address: str, directory: Path, *more: str, before: Sequence[str] = (), **env: str
 ) -> Iterator[None]:
-    """A worker more, for as long as it lasts; with more options and variables, if it needs them."""
-    directory.mkdir()
+    """A worker more, for as long as it lasts; with more options and variables, if it needs them.
+
+    ``before`` stands before its command.
+    """
+    directory.mkdir(exist_ok=True)
     options: dict[str, Any] = {"env": {**private_env(directory), **env}, "cwd": directory}
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
     options |= {**quiet, "stderr": subprocess.DEVNULL}
-    process = _start_worker(name, Path(address), directory, options, "--no-nanny", *more)
+    process = _start_worker(
+        name, Path(address), directory, options, "--no-nanny", *more, before=before
+    )
     try:
         yield
     finally:
@@ -197,6 +208,116 @@ def test_a_killed_worker_s_last_words_are_in_the_log_and_it_is_captured_again(
     by_worker(client, tasks.say_one, 4)
     assert logs.fetch(LIMIT_S)
     assert said(logs.source("worker-1")) == ["last words", "native 4"]
+
+
+def test_a_killed_worker_that_has_no_nanny_loses_nothing(
+    client: Any, _processes: str, tmp_path: Path
+) -> None:
+    from distributed import KilledWorker
+
+    with another_worker("alone", _processes, tmp_path / "alone"):
+        client.wait_for_workers(3, LIMIT_S)
+        log = capture_workers(client, live=None)
+        assert log.fetch(LIMIT_S), log.workers()
+        killed = client.submit(
+            tasks.say_and_die, "last words", "kill", workers=["alone"], retries=0
+        )
+        with pytest.raises(KilledWorker):
+            killed.result(LIMIT_S)
+        eventually(lambda: "last words" in log, "the last words")
+        by_worker(client, tasks.say_one, 1)
+        assert eventually(lambda: log.fetch(LIMIT_S), "all of it"), log.workers()
+        assert sorted(said(log)) == ["last words", "native 1", "native 1"]
+        assert _states(log)["alone"] == "lost"
+        log.close()
+
+
+def test_workers_that_the_client_restarts_are_captured_again(client: Any, logs: WorkersLog) -> None:
+    by_worker(client, tasks.say_one, 1)
+    client.restart(timeout=LIMIT_S)
+    client.wait_for_workers(2, LIMIT_S)
+    by_worker(client, tasks.say_one, 2)
+    assert eventually(lambda: logs.fetch(LIMIT_S), "all of it"), logs.workers()
+    for name in ("worker-1", "worker-2"):
+        assert said(logs.source(f"{name}/stdout")) == ["native 1", "native 2"]
+    assert [(each.name, each.restarts, each.state) for each in logs.workers()] == [
+        ("worker-1", 1, "running"),
+        ("worker-2", 1, "running"),
+    ]
+
+
+def test_a_cell_has_what_a_worker_writes_that_comes_for_it_and_goes_again() -> None:
+    from distributed import Client, LocalCluster
+
+    options = {"n_workers": 0, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(**options) as cluster, Client(cluster) as client:
+        logs = capture_workers(client, live=None)
+        assert logs.fetch(LIMIT_S) and len(logs) == 0
+        cluster.adapt(minimum=0, maximum=1, interval="50ms", wait_count=2)
+        for number in range(2):
+            with capture_fd() as cell:
+                client.submit(tasks.say_one, number).result(LIMIT_S)
+            assert said(cell) == [f"native {number}"]
+            eventually(lambda: not client.scheduler_info(n_workers=-1)["workers"], "its end")
+        assert logs.fetch(LIMIT_S), logs.workers()
+        assert said(logs) == ["native 0", "native 1"]
+        logs.close()
+
+
+def test_a_worker_that_leads_its_descriptors_elsewhere_or_forks_is_served_on(
+    client: Any, _processes: str, tmp_path: Path
+) -> None:
+    with another_worker("odd", _processes, tmp_path / "odd"):
+        client.wait_for_workers(3, LIMIT_S)
+        log = capture_workers(client, live=None)
+        for task in (tasks.say_in_a_fork, tasks.close_descriptors):
+            client.submit(task, workers=["odd"], pure=False).result(LIMIT_S)
+        by_worker(client, tasks.say_one, 1)
+        assert log.fetch(LIMIT_S), log.workers()
+        assert sorted(said(log.source("odd"))) == ["before", "child", "parent"]
+        assert said(log.source("worker-1")) == ["native 1"]
+        log.close()
+        eventually(lambda: not any(client.run(tasks.is_captured).values()), "nobody to capture")
+    eventually(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == 2, "its end")
+
+
+def test_what_dask_itself_prints_forwards_and_logs_is_as_before(
+    client: Any, logs: WorkersLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from distributed.diagnostics.plugin import ForwardOutput
+
+    client.register_plugin(ForwardOutput())
+    shown = ""
+
+    def is_shown() -> bool:
+        nonlocal shown
+        shown += capsys.readouterr().out
+        return shown.count("printed\n") >= 2 and shown.count("python\n") >= 2
+
+    try:
+        by_worker(client, tasks.print_by_dask)
+        eventually(is_shown, "what the client prints")
+        assert logs.fetch(LIMIT_S)
+        for name in ("worker-1", "worker-2"):
+            lines = logs.source(name)
+            assert sorted(said(lines)) == ["printed", "python"]
+            assert len(lines.grep("distributed.worker - WARNING - logged")) == 1
+        kept = client.get_worker_logs(n=20)
+        assert all(any("logged" in text for _, text in lines) for lines in kept.values())
+    finally:
+        client.unregister_worker_plugin("forward-output")
+
+
+def test_a_limit_keeps_the_beginning_and_the_end_and_says_what_is_missing(client: Any) -> None:
+    log = capture_workers(client, live=None, max_bytes=2_000_000, fetch_bytes=1)
+    by_worker(client, tasks.write_bulk, 30_000_000)
+    by_worker(client, tasks.say_one, 1)
+    assert not log.fetch(LIMIT_S)
+    for name in ("worker-1", "worker-2"):
+        lines = log.source(f"{name}/stdout")
+        assert 2_000_000 <= lines.nbytes < 10_000_000 and lines[-1] == "native 1"
+    assert all("max_bytes had dropped them" in each.trouble for each in log.workers())
+    log.close()
 
 
 def test_a_worker_that_holds_the_gil_holds_up_no_other(
@@ -311,6 +432,29 @@ def test_a_worker_with_a_full_disk_is_named_and_the_other_is_complete(
         assert "\n" not in status["worker-1"].trouble
     finally:
         resource.prlimit(helper, resource.RLIMIT_FSIZE, unlimited)
+
+
+def test_a_worker_on_a_disk_that_is_full_is_named_and_the_others_are_complete(
+    client: Any, _processes: str, tmp_path: Path
+) -> None:
+    directory = tmp_path / "full"
+    directory.mkdir()
+    disk = Path(private_env(directory)["TMPDIR"])
+    before = on_small_disk(disk, 2_000_000)
+    with another_worker("full", _processes, directory, before=before):
+        client.wait_for_workers(3, LIMIT_S)
+        log = capture_workers(client, live=None)
+        by_worker(client, tasks.write_bulk, 3_000_000)
+        assert not log.fetch(LIMIT_S)
+        troubles = {each.name: each.trouble for each in log.workers()}
+        assert troubles["worker-1"] == troubles["worker-2"] == ""
+        assert troubles["full"].endswith(" of full are missing: No space left on device")
+        assert 1_000_000 < log.source("full/stdout").nbytes < 2_000_000
+        assert all(
+            log.source(f"{name}/stdout").nbytes == 3_000_000 for name in ("worker-1", "worker-2")
+        )
+        log.close()
+    eventually(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == 2, "its end")
 
 
 def test_a_client_of_another_version_is_told_so_and_leaves_nothing(

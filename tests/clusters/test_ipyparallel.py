@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from helpers.kernel import Kernel
 from helpers.native import Native
 from helpers.process import private_env, the_pump
 from helpers.proxy import Proxy
+from helpers.small_disk import on_small_disk
 from helpers.wait import LIMIT_S, eventually
 from scripts.clusters import tasks
 
@@ -189,17 +190,18 @@ def test_an_engine_that_was_too_busy_to_hear_us_does_not_give_us_up(
 
 @contextmanager
 def _another_engine(
-    cluster: Any, directory: Path, *more: str, **env: str
+    cluster: Any, directory: Path, *more: str, before: Sequence[str] = (), **env: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """An engine more, for as long as it lasts; with more options and variables, if it needs them.
 
-    Among the options may be another connection file than the cluster's own.
+    Among the options may be another connection file than the cluster's own. ``before`` stands
+    before its command.
     """
-    directory.mkdir()
+    directory.mkdir(exist_ok=True)
     own_file = f"--file={_connection_file(cluster, 'engine')}"
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "ipyparallel.engine"),
+            *(*before, sys.executable, "-m", "ipyparallel.engine"),
             *more,
             *([] if any(each.startswith("--file=") for each in more) else [own_file]),
         ],
@@ -326,6 +328,47 @@ def test_an_engine_with_a_full_disk_is_named_and_the_other_is_complete(
         assert "\n" not in status["engine 0"].trouble
     finally:
         resource.prlimit(helper, resource.RLIMIT_FSIZE, unlimited)
+
+
+def test_an_engine_on_a_disk_that_is_full_is_named_and_the_others_are_complete(
+    cluster: Any, client: Any, tmp_path: Path
+) -> None:
+    directory = tmp_path / "full"
+    directory.mkdir()
+    before = on_small_disk(Path(private_env(directory)["TMPDIR"]), 2_000_000)
+    with _another_engine(cluster, directory, before=before):
+        client.wait_for_engines(3, timeout=LIMIT_S)
+        name = f"engine {max(client.ids)}"
+        log = capture_engines(client, live=None)
+        client[:].apply_async(tasks.write_bulk, 3_000_000).get(LIMIT_S)
+        assert not log.fetch(LIMIT_S)
+        troubles = {each.name: each.trouble for each in log.workers()}
+        assert troubles.pop(name).endswith(f" of {name} are missing: No space left on device")
+        assert set(troubles.values()) == {""}
+        assert 1_000_000 < log.source(name).nbytes < 2_000_000
+        assert all(log.source(each).nbytes == 3_000_000 for each in troubles)
+        log.close()
+    eventually(lambda: len(client.ids) == 2, "its end")
+
+
+def test_an_engine_may_fork_and_lead_its_descriptors_elsewhere(
+    cluster: Any, client: Any, tmp_path: Path
+) -> None:
+    with _another_engine(cluster, tmp_path / "odd"):
+        client.wait_for_engines(3, timeout=LIMIT_S)
+        number = max(client.ids)
+        log = capture_engines(client, live=None)
+        for task in (tasks.say_in_a_fork, tasks.say_in_a_pool, tasks.close_descriptors):
+            client[number].apply_async(task).get(LIMIT_S)
+        client[:].apply_async(tasks.say_one, 9).get(LIMIT_S)
+        assert log.fetch(LIMIT_S), log.workers()
+        expected = ["before", "child", *(f"native {i}" for i in range(4)), "parent"]
+        assert sorted(log.source(f"engine {number}")) == expected
+        assert list(log.source("engine 0")) == ["native 9"]
+        log.close()
+        captured = client[number].apply_async
+        eventually(lambda: not captured(tasks.is_captured).get(LIMIT_S), "nobody to capture")
+    eventually(lambda: len(client.ids) == 2, "its end")
 
 
 def test_an_engine_s_clock_may_be_an_hour_off_and_be_set_meanwhile(

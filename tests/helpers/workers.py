@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,9 @@ class SimulatedWorker:
         metadata = Metadata(sources=("stdout", "stderr"), started=self.clock())
         recording, data, index = Recording.create(str(self.spool), metadata)
         self._appender = ChunkAppender(data, index)
-        self.kept = leftovers.directory(str(directory), self.incarnation)
+        self.left_dir = leftovers.directory(str(directory), self.incarnation)
         self.served = ServedRecording(
-            Captured(recording), self.incarnation, self.kept, lambda: self.clock()
+            Captured(recording), self.incarnation, self.left_dir, lambda: self.clock()
         )
 
     def clock(self) -> int:
@@ -80,18 +80,17 @@ class SimulatedWorker:
         if request["do"] == "query":
             return queries.answer(self.served.captured, request)
         if request["do"] == "left":
-            what = (request["path"], request["kept"], request["pid"], request["start"])
-            return leftovers.read_left(*what, request["limit"])
+            return leftovers.read_left(request)
         if request["do"] == "remove":
-            leftovers.remove(request["kept"])
+            leftovers.remove(request["left_dir"])
         self.ended.append(request["do"])
         return {}
 
     def die(self) -> None:
         """End as a killed worker does: its helper has moved its recording."""
         recording = self.served.recording
-        os.makedirs(self.kept, 0o700)
-        leftovers.keep(recording, self.kept)
+        os.makedirs(self.left_dir, 0o700)
+        leftovers.keep(recording, self.left_dir)
 
     def close(self) -> None:
         self._appender.close()
@@ -106,6 +105,8 @@ class SimulatedCluster:
     def __init__(self, *workers: SimulatedWorker) -> None:
         self.present = {f"id {worker.incarnation}": worker for worker in workers}
         self.is_gone = False
+        #: Whether nobody says which workers there are.
+        self.is_silent = False
         self.is_closed = False
         self.asked = 0
         self.on_ask: Callable[[Request], Any] = lambda request: None
@@ -116,10 +117,13 @@ class SimulatedCluster:
     def remove(self, worker: SimulatedWorker) -> None:
         self.present.pop(f"id {worker.incarnation}")
 
-    def members(self) -> Collection[str]:
+    def look(self) -> Future[Answer]:
         if self.is_gone:
             raise ConnectionError("the cluster was closed")
-        return list(self.present)
+        future: Future[Answer] = Future()
+        if not self.is_silent:
+            future.set_result({"members": list(self.present)})
+        return future
 
     def ask(self, member: str, request: Request) -> Future[Answer]:
         self.asked += 1

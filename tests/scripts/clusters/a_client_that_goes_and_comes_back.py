@@ -81,5 +81,5 @@ assert new["end"] == 0 and not new["lapsed"]
 look(GONE)
 assert files() == before
 assert ask("mark") == {"error": "unknown", "host": host_id()}
-assert not any(map(os.path.exists, (old["path"], new["path"], old["kept"], new["kept"])))
+assert not any(map(os.path.exists, (old["path"], new["path"], old["left_dir"], new["left_dir"])))
 print("end")

@@ -1,6 +1,7 @@
 """What workers of the tests run: imported by them, and by the tests."""
 
 import ctypes
+import multiprocessing
 import os
 import resource
 import subprocess
@@ -83,9 +84,40 @@ def hold_the_gil(seconds):
     return seconds
 
 
-def leave_a_child(word):
-    """Start a child that writes once this has returned."""
-    subprocess.Popen(["sh", "-c", f"sleep 0.5; echo {word}"])
+def say_in_a_fork():
+    """Write from a forked child, which ends without Python's own end, and go on."""
+    child = os.fork()
+    if not child:
+        os.write(1, b"child\n")
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.write(1, b"parent\n")
+
+
+def say_in_a_pool():
+    """Write from the forked processes of a pool."""
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        pool.map(say_one, range(4))
+
+
+def close_descriptors():
+    """Lead descriptors 1 and 2 elsewhere, as a program does that becomes a daemon."""
+    os.write(1, b"before\n")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for fd in (1, 2):
+        os.dup2(nowhere, fd)
+    os.close(nowhere)
+
+
+def print_by_dask():
+    """Write by Dask's own ways."""
+    import logging
+
+    import distributed
+
+    distributed.print("printed")
+    print("python")
+    logging.getLogger("distributed.worker").warning("logged")
 
 
 def state():
