@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import socket
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,14 @@ def standard_files() -> list[list[int]]:
     return found
 
 
-def shown_here() -> dict[str, Any]:
-    """Return where this process shows things: a worker that writes there too need not."""
-    return {"host": host_id(), "files": standard_files()}
+def is_pipe(fd: int) -> bool:
+    """Tell whether a descriptor leads to a pipe."""
+    try:
+        return stat.S_ISFIFO(os.fstat(fd).st_mode)
+    except OSError:
+        return False
+
+
+def this_client() -> dict[str, Any]:
+    """Return what a worker must know of this process to tell whether it writes where this does."""
+    return {"host": host_id(), "pid": os.getpid(), "files": standard_files()}

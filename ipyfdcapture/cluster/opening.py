@@ -13,7 +13,7 @@ from ..live.target import Target, TargetContext
 from ..live.targets import kernel_shell, make_target
 from .captured_cells import CapturedCells
 from .collector import Collector
-from .host import shown_here
+from .host import this_client
 from .protocol import Cluster
 from .under_cells import UnderCells
 from .workers_log import WorkersLog
@@ -39,8 +39,8 @@ def worker_options(
         raise ValueError(f"spool_dir must be the path of a directory, not {spool_dir!r}")
     if live is not None:
         make_target(live)  # whether it can be made
-    shown = None if live is None else shown_here()
-    return {"max_bytes": max_bytes, "spool_dir": spool_dir, "shown": shown}
+    client = this_client() | {"is_live": live is not None}
+    return {"max_bytes": max_bytes, "spool_dir": spool_dir, "client": client}
 
 
 def begin_log(cluster: Cluster, session: str, live: Any, fetch_bytes: int | None) -> WorkersLog:

@@ -32,7 +32,7 @@ from ..recording.recording import Recording
 from ..recording.tail_reader import RecordingTail
 from ..system.forking import Stage, at_fork
 from . import leftovers, queries
-from .host import host_id, standard_files
+from .host import host_id, is_pipe, standard_files
 from .protocol import MAX_READ_BYTES, VERSION, Answer, Request
 from .summary import RunningSummary
 
@@ -187,6 +187,8 @@ class Service:
         self._timer: threading.Timer | None = None
         self._run_where_heard: RunWhereHeard = _run_here
         self._parts: dict[str, _Part] = {}
+        #: What its parent has, in a process that was forked from one that is captured.
+        self._parents: object = None
 
     # -- from the first client to the last --------------------------------------------------------
 
@@ -206,8 +208,8 @@ class Service:
         name
             What this worker is called.
         options
-            ``max_bytes``, ``spool_dir``, and ``shown``: what the client shows by itself, as a
-            `host_id` and the files that its standard output leads to.
+            ``max_bytes``, ``spool_dir``, and ``client``: which process that is, the files that its
+            standard output leads to, and whether it shows what comes (``is_live``).
         run_where_heard
             Runs a function in the loop that hears questions, after those that wait there.
 
@@ -233,7 +235,7 @@ class Service:
         spool_dir = options.get("spool_dir") or ""
         incarnation = uuid.uuid4().hex
         left_dir = leftovers.directory(spool_dir, incarnation)
-        is_shown = _is_shown(options.get("shown"))
+        is_shown = _is_shown(options.get("client"))
         capture = Capture(
             CaptureSession(
                 CaptureOptions(
@@ -272,8 +274,11 @@ class Service:
             self._clients.clear()
 
     def reset_after_fork(self) -> None:
-        """Forget all: it is the parent's."""
+        """Begin anew in a child: all is the parent's."""
+        # A capture that nobody holds ends, and what the child writes would go past the log.
+        parents = self._parents, self._capture, self._served
         self.__init__()  # type: ignore[misc]
+        self._parents = parents
 
     def _stop(self, keep: bool) -> None:
         if self._timer is not None:
@@ -435,11 +440,15 @@ def _own_log(context: TargetContext) -> TerminalStream:
     return TerminalStream(open_late_output(1), open_late_output(2))
 
 
-def _is_shown(shown: Any) -> bool:
-    """Tell whether the client shows what this process writes: both lead to one place."""
-    if not shown or shown["host"] != host_id():
+def _is_shown(client: Any) -> bool:
+    """Tell whether the client's user would see twice what this process writes."""
+    if not client or client["host"] != host_id():
         return False
-    return all(file in shown["files"] for file in standard_files())
+    if all(file in client["files"] for file in standard_files()):
+        return bool(client["is_live"])
+    # The client has started it amid a capture, which has a pipe to it still: as a worker, it is in
+    # that capture's log, and in those of later ones, anyway.
+    return os.getppid() == client["pid"] and is_pipe(1)
 
 
 def _other_version(number: Any) -> str:

@@ -249,7 +249,7 @@ def test_workers_that_the_client_restarts_are_captured_again(client: Any, logs: 
 def test_a_cell_has_what_a_worker_writes_that_comes_for_it_and_goes_again() -> None:
     from distributed import Client, LocalCluster
 
-    options = {"n_workers": 0, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 0, "threads_per_worker": 1, "dashboard_address": ":0"}
     with LocalCluster(**options) as cluster, Client(cluster) as client:
         logs = capture_workers(client, live=None)
         assert logs.fetch(LIMIT_S) and len(logs) == 0
@@ -286,7 +286,7 @@ def test_what_dask_itself_prints_forwards_and_logs_is_as_before(
 ) -> None:
     from distributed.diagnostics.plugin import ForwardOutput
 
-    client.register_plugin(ForwardOutput())
+    client.register_plugin(ForwardOutput(), name="forward-output")
     shown = ""
 
     def is_shown() -> bool:
@@ -656,7 +656,7 @@ def test_what_cannot_be_captured_is_refused_in_one_line(client: Any) -> None:
         capture_workers(client, live="nowhere")
     with pytest.raises(ValueError, match="max_bytes must be a positive number"):
         capture_workers(client, max_bytes=0)
-    options: dict[str, Any] = {"dashboard_address": None, "n_workers": 1, "threads_per_worker": 2}
+    options: dict[str, Any] = {"dashboard_address": ":0", "n_workers": 1, "threads_per_worker": 2}
     with (
         LocalCluster(processes=False, **options) as cluster,
         Client(cluster) as own,
@@ -677,7 +677,7 @@ def test_a_closed_cluster_ends_the_log() -> None:
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         logs = capture_workers(client, live=None)
