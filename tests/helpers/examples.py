@@ -11,7 +11,7 @@ uses a magic is run in a kernel, cell by cell; any other is a plain Python progr
 Comments, which a reader does not see, say more of the example below them:
 
 - ``<!-- setup: NAME -->``: ``tests/scripts/examples/NAME.py`` is run first;
-- ``<!-- needs: MODULE -->``: the page is run where that is installed;
+- ``<!-- needs: NAME -->``: the page is run where this module or program is installed;
 - ``<!-- crashes -->``: the kernel dies of it, and the next example is run in a new one.
 """
 
@@ -46,7 +46,7 @@ class Example:
     #: The code that is run before it.
     setup: str
     crashes: bool
-    #: A module without which the page is not run.
+    #: A module or program without which the page is not run.
     needs: str = ""
 
     @property
