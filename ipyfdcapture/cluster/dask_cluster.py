@@ -8,6 +8,9 @@ no event is kept.
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
+import re
 from concurrent.futures import Future
 from typing import Any
 
@@ -29,6 +32,7 @@ class DaskCluster:
     def __init__(self, client: Any, session: str, options: dict[str, Any]) -> None:
         self._client = client
         self._plugin = f"ipyfdcapture-{session}"
+        _hide_lost_questions()
         plugin = make_plugin(session, options, process_id())
         client.register_plugin(plugin)
 
@@ -48,6 +52,7 @@ class DaskCluster:
 
     async def _ask(self, member: str, request: Request) -> Answer:
         message = {"op": OPERATION, "request": request}
+        _asked.add(member)
         # One that is gone by now is left out of the answers: an error would be logged at length.
         asked = self._client.scheduler.broadcast(msg=message, workers=[member], on_error="ignore")
         answers = await asyncio.wait_for(asked, PATIENCE_S)
@@ -69,6 +74,26 @@ class DaskCluster:
             return None
         scheduler = self._client.scheduler
         return self._submit(scheduler.unregister_worker_plugin(name=self._plugin))
+
+
+#: The addresses of all workers that were asked something.
+_asked: set[str] = set()
+
+
+def _is_no_lost_question(record: logging.LogRecord) -> bool:
+    found = re.match(r"broadcast to (\S+) failed: ", record.getMessage())
+    return found is None or found[1] not in _asked
+
+
+@functools.cache
+def _hide_lost_questions() -> None:
+    """Have a scheduler in this process say nothing of questions to workers that are gone.
+
+    It logs an error for each, at once, half a minute later or when it is closed: in a notebook,
+    that is under the cell that made the cluster. So this stays. Whoever else sends such a message
+    gets an exception, too.
+    """
+    logging.getLogger("distributed.scheduler").addFilter(_is_no_lost_question)
 
 
 def check_client(client: Any, tasks: bool) -> Client:

@@ -102,9 +102,10 @@ def _status(label: str, feeds: list[Feed], now: int) -> WorkerStatus:
         nbytes=sum(each.end for each in feeds),
         fetched=sum(each.fetched - each.missing for each in feeds),
         lines=sum(each["lines"] for each in summaries),
-        last_line=summaries[-1]["last_line"] if summaries else "",
+        # One that was restarted may have written nothing since.
+        last_line=next((each["last_line"] for each in summaries[::-1] if each["lines"]), ""),
         worst=max(worst, key=LEVELS.index, default=None),
-        silent_s=latest.silent_s(now),
+        silent_s=min((s for each in feeds if (s := each.silent_s(now)) is not None), default=None),
         trouble="; ".join(filter(None, map(_trouble, feeds))),
     )
 

@@ -244,6 +244,7 @@ def test_workers_that_the_client_restarts_are_captured_again(client: Any, logs: 
         ("worker-1", 1, "running"),
         ("worker-2", 1, "running"),
     ]
+    assert all(each.last_line and each.silent_s is not None for each in logs.workers())
 
 
 def test_a_cell_has_what_a_worker_writes_that_comes_for_it_and_goes_again() -> None:
@@ -671,6 +672,23 @@ def test_tasks_are_refused_where_a_worker_has_more_threads_than_one(
     monkeypatch.setattr(client, "nthreads", lambda: {"a": 2, "b": 1})
     with pytest.raises(ValueError, match="these have up to 2, and native code does not say"):
         capture_workers(client, tasks=True)
+
+
+def test_the_scheduler_of_a_notebook_says_nothing_of_our_questions_to_a_worker_that_died(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from distributed import Client, KilledWorker, LocalCluster
+
+    options: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": ":0"}
+    with LocalCluster(n_workers=2, **options) as cluster, Client(cluster) as client:
+        logs = capture_workers(client, live=None)
+        assert logs.fetch(LIMIT_S)
+        with pytest.raises(KilledWorker):
+            client.submit(tasks.say_and_die, "last words", "kill", retries=0).result(LIMIT_S)
+        eventually(lambda: any(each.restarts for each in logs.workers()), "another in its place")
+        logs.close()
+    said_of_it = [each.getMessage() for each in caplog.records if "broadcast" in each.getMessage()]
+    assert said_of_it == []
 
 
 def test_a_closed_cluster_ends_the_log() -> None:
