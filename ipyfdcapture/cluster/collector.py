@@ -406,7 +406,8 @@ class Collector:
 
     def _rescue(self, feed: Feed) -> None:
         """Have the files of a worker that is gone, or cannot answer, read by another process."""
-        if feed.member.is_awaited or not feed.may_have_more or feed.is_reading:
+        # Its worker may owe an answer: whichever comes second is not taken.
+        if feed.member.is_awaited or not feed.may_have_more or feed.is_rescuing:
             return
         now = time.monotonic()
         feed.rescued_since = feed.rescued_since or now
@@ -423,17 +424,18 @@ class Collector:
             if each.host == feed.member.host and not each.is_silent and not each.trouble
         ]
         if neighbours:
-            feed.is_reading = True
+            feed.is_rescuing = True
             neighbour = neighbours[0].id
             self._questions.ask(neighbour, request, lambda answer: self._take_left(feed, answer))
         else:
             self._take_left(feed, {"error": "there is nobody else on its machine to read it"})
 
     def _take_left(self, feed: Feed, answer: Answer) -> None:
-        feed.is_reading = False
+        feed.is_rescuing = False
         now = time.monotonic()
-        has_more = "chunks" in answer and len(answer["data"]) > 0
-        if "chunks" in answer:
+        is_next = "chunks" in answer and answer["start"] >= feed.fetched
+        has_more = is_next and len(answer["data"]) > 0
+        if is_next:
             self._fetched += len(answer["data"])
             feed.take_left(answer)
         if answer.get("over"):

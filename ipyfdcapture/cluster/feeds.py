@@ -86,7 +86,8 @@ class Feed:
         self.summary: Summary | None = None
         #: When its worker stopped since it did not hear from us (ns, by our clock); 0: it did not.
         self.lapsed = 0
-        self.is_reading = False
+        #: Whether its worker, or another one of its machine, was asked for a block.
+        self.is_reading = self.is_rescuing = False
         #: Whether it is left where it is until somebody asks for it.
         self.is_paused = False
         #: Whether nothing more comes; and why not all has come.

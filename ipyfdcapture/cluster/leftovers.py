@@ -17,7 +17,7 @@ from ..errors import CaptureError
 from ..recording import crashes, spool
 from ..recording.files import move_recording, recording_files
 from ..recording.recording import Recording
-from ..recording.tail_reader import RecordingTail
+from ..recording.tail_reader import Chunk, RecordingTail
 from .host import is_running
 from .protocol import CHUNK, Answer, Request
 
@@ -149,13 +149,12 @@ def read_chunks(tail: RecordingTail, limit: int) -> Answer:
     if oldest > tail.position:
         tail.skip(oldest)
     start = tail.position
-    entries, parts, length = bytearray(), [], 0
-    while length < limit and tail.position < end:
-        chunks = tail.read(min(limit - length, end - tail.position))
-        if not chunks:
+    chunks: list[Chunk] = []
+    while (length := tail.position - start) < limit and tail.position < end:
+        more = tail.read(min(limit - length, end - tail.position))
+        if not more:
             break
-        for chunk in chunks:
-            entries += CHUNK.pack(chunk.time_ns, len(chunk.data), chunk.source)
-            parts.append(chunk.data)
-            length += len(chunk.data)
-    return {"start": start, "end": end, "chunks": bytes(entries), "data": b"".join(parts)}
+        chunks += more
+    entries = b"".join([CHUNK.pack(time, len(data), source) for source, time, data in chunks])
+    data = b"".join([chunk.data for chunk in chunks])
+    return {"start": start, "end": end, "chunks": entries, "data": data}

@@ -254,11 +254,12 @@ def test_a_cell_has_what_a_worker_writes_that_comes_for_it_and_goes_again() -> N
     with LocalCluster(**options) as cluster, Client(cluster) as client:
         logs = capture_workers(client, live=None)
         assert logs.fetch(LIMIT_S) and len(logs) == 0
-        cluster.adapt(minimum=0, maximum=1, interval="50ms", wait_count=2)
         for number in range(2):
             with capture_fd() as cell:
+                cluster.scale(1)
                 client.submit(tasks.say_one, number).result(LIMIT_S)
             assert said(cell) == [f"native {number}"]
+            cluster.scale(0)
             eventually(lambda: not client.scheduler_info(n_workers=-1)["workers"], "its end")
         assert logs.fetch(LIMIT_S), logs.workers()
         assert said(logs) == ["native 0", "native 1"]

@@ -510,6 +510,26 @@ def test_a_question_that_was_lost_with_its_connection_is_asked_again(
     assert [each.trouble for each in logs.workers()] == ["", ""]
 
 
+def test_a_worker_that_falls_silent_amid_a_fetch_is_read_from_its_files(
+    worker: MakeWorker, open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "SILENT_S", 0.2)
+    one = worker("one", host=collecting.host_id())
+    cluster = SimulatedCluster(one)
+    owed: list[Any] = []
+
+    def fall_silent(request: Any) -> None:
+        if request["do"] == "read":
+            one.is_silent = True
+            owed.append(request)
+
+    cluster.on_ask = fall_silent
+    one.write("whole\n")
+    logs = open_log(cluster)
+    eventually(lambda: "whole" in logs, "what it wrote", timeout=LIMIT_S)
+    assert len(owed) == 1 and list(logs) == ["whole"]
+
+
 def test_a_worker_whose_recording_cannot_be_read_is_named(
     worker: MakeWorker, open_log: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
