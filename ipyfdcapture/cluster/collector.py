@@ -414,9 +414,10 @@ class Collector:
         if now < feed.next_rescue:
             return
         request = feed.request_left(self._block_bytes)
+        asked = self.clock.now()
         if feed.member.host == host_id():
             answer = leftovers.read_left(request)
-            self._take_left(feed, {**answer, "arrived": self.clock.now()})
+            self._take_left(feed, asked, {**answer, "arrived": self.clock.now()})
             return
         neighbours = [
             each
@@ -426,11 +427,14 @@ class Collector:
         if neighbours:
             feed.is_rescuing = True
             neighbour = neighbours[0].id
-            self._questions.ask(neighbour, request, lambda answer: self._take_left(feed, answer))
+            self._questions.ask(
+                neighbour, request, lambda answer: self._take_left(feed, asked, answer)
+            )
         else:
-            self._take_left(feed, {"error": "there is nobody else on its machine to read it"})
+            nobody = {"error": "there is nobody else on its machine to read it"}
+            self._take_left(feed, asked, nobody)
 
-    def _take_left(self, feed: Feed, answer: Answer) -> None:
+    def _take_left(self, feed: Feed, asked: int, answer: Answer) -> None:
         feed.is_rescuing = False
         now = time.monotonic()
         is_next = "chunks" in answer and answer["start"] >= feed.fetched
@@ -443,8 +447,10 @@ class Collector:
         feed.next_rescue = now if has_more else now + _MARK_S
         if has_more:
             self._questions.wake()  # to go on at once
-        if answer.get("alive"):
-            feed.rescued_since = now  # cut off from us: it goes on
+        if "chunks" in answer and feed.fetched >= answer["end"]:
+            feed.reached(asked, answer)
+        if answer.get("alive") and "chunks" in answer:
+            feed.rescued_since = now  # cut off from us: it goes on, and holds up no other
             if self._engine.is_gone and not has_more:
                 feed.is_over = True  # but not for us
         waited = now - feed.rescued_since

@@ -197,6 +197,13 @@ class Feed:
             self.summary["last_line"] = last
             self.summary["position"] = self.fetched
 
+    def reached(self, asked: int, answer: Answer) -> None:
+        """All is here that its files had at a time (ns): what comes later is of a later time."""
+        mark = _Mark(asked, answer["arrived"], self.end, self.member.clock.ns)
+        self._note_mark(mark)
+        self._marked_asked, self._marked_end, self._behind_from = asked, self.end, asked
+        self._promise()
+
     def note_written(self) -> None:
         """Note how far the log reaches."""
         written = self.fetched - self.stream.nbytes

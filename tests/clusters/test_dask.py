@@ -192,7 +192,7 @@ def test_a_killed_worker_s_last_words_are_in_the_log_and_it_is_captured_again(
     from distributed import KilledWorker
 
     address = _address(client, "worker-1")
-    eventually(lambda: len(logs.workers()) == 2, "both workers")
+    eventually(lambda: logs.fetch(LIMIT_S), "both workers")
     with pytest.raises(KilledWorker):
         client.submit(tasks.say_and_die, "last words", way, workers=[address], retries=0).result(
             LIMIT_S
@@ -329,7 +329,7 @@ def test_a_worker_that_holds_the_gil_holds_up_no_other(
     monkeypatch.setattr(collector, "SILENT_S", 0.5)
     workers = client.scheduler_info(n_workers=-1)["workers"]
     first, second = sorted(workers, key=lambda address: workers[address]["name"])
-    eventually(lambda: len(logs.workers()) == 2, "both workers")
+    eventually(lambda: logs.fetch(LIMIT_S), "both workers")
     stuck = client.submit(tasks.hold_the_gil, seconds, workers=[first], pure=False)
     eventually(lambda: "holding" in logs, "what it wrote before, and while, it was stuck")
     client.submit(tasks.say_one, 5, workers=[second], pure=False).result(LIMIT_S)
@@ -344,7 +344,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_fetch_loses_nothing(
     from distributed import KilledWorker
 
     first = _address(client, "worker-1")
-    eventually(lambda: len(logs.workers()) == 2, "both workers")
+    eventually(lambda: logs.fetch(LIMIT_S), "both workers")
     killed = client.submit(
         tasks.write_bulk_and_die, 60_000_000, "end", workers=[first], pure=False, retries=0
     )
@@ -365,7 +365,7 @@ def test_a_worker_that_is_cut_off_holds_up_no_other_and_loses_nothing(
     monkeypatch.setattr(collector, "SILENT_S", 0.5)
     first, second = (_address(client, name) for name in ("worker-1", "worker-2"))
     pid = client.run(os.getpid, workers=[first])[first]
-    eventually(lambda: len(logs.workers()) == 2, "both workers")
+    eventually(lambda: logs.fetch(LIMIT_S), "both workers")
     os.kill(pid, signal.SIGSTOP)
     try:
         client.submit(tasks.say_one, 7, workers=[second], pure=False).result(LIMIT_S)

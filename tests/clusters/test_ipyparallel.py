@@ -270,7 +270,7 @@ def test_an_engine_that_holds_the_gil_holds_up_no_other(
 ) -> None:
     seconds = rounds(4, full=60)
     monkeypatch.setattr(collector, "SILENT_S", 0.5)
-    eventually(lambda: len(logs.workers()) == 2, "both engines")
+    eventually(lambda: logs.fetch(LIMIT_S), "both engines")
     stuck = client[0].apply_async(tasks.hold_the_gil, seconds)
     eventually(lambda: "holding" in logs, "what it wrote before, and while, it was stuck")
     client[1].apply_async(tasks.say_one, 5).get(LIMIT_S)
@@ -316,7 +316,7 @@ def _states(log: WorkersLog) -> dict[str, str]:
 def test_an_engine_with_a_full_disk_is_named_and_the_other_is_complete(
     client: Any, logs: WorkersLog
 ) -> None:
-    eventually(lambda: len(logs.workers()) == 2, "both engines")
+    eventually(lambda: logs.fetch(LIMIT_S), "both engines")
     helper = the_pump(client[0].apply_sync(os.getpid)).pid
     unlimited = resource.prlimit(helper, resource.RLIMIT_FSIZE)
     resource.prlimit(helper, resource.RLIMIT_FSIZE, (1_000_000, unlimited[1]))
@@ -477,7 +477,7 @@ def test_an_engine_that_is_cut_off_holds_up_no_other_and_loses_nothing(
     client: Any, logs: WorkersLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(collector, "SILENT_S", 0.5)
-    eventually(lambda: len(logs.workers()) == 2, "both engines")
+    eventually(lambda: logs.fetch(LIMIT_S), "both engines")
     pid = client[0].apply_sync(os.getpid)
     os.kill(pid, signal.SIGSTOP)
     try:

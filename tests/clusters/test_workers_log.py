@@ -304,6 +304,23 @@ def test_a_worker_that_is_restarted_in_the_middle_of_a_fetch_loses_nothing(
     assert (status.restarts, status.state, status.trouble) == (1, "running", "")
 
 
+def test_a_worker_that_the_engine_has_given_up_and_that_lives_holds_up_no_other(
+    worker: MakeWorker, open_log: Open
+) -> None:
+    given_up, other = worker("given up", host=collecting.host_id()), worker("other")
+    given_up.pid = os.getpid()
+    cluster = SimulatedCluster(given_up, other)
+    logs = open_log(cluster)
+    assert logs.fetch(LIMIT_S)
+    cluster.remove(given_up)
+    for number in range(3):
+        other.write(f"goes on {number}\n")
+        given_up.write(f"too {number}\n")
+        assert logs.fetch(LIMIT_S), logs.workers()
+        assert len(logs) == 2 * (number + 1)
+    assert sorted(logs.source("given up")) == ["too 0", "too 1", "too 2"]
+
+
 def test_the_last_words_of_a_lost_worker_are_read_by_its_neighbour(
     worker: MakeWorker, open_log: Open
 ) -> None:

@@ -44,6 +44,7 @@ class SimulatedWorker:
         self.refuses: Answer | None = None
         self.is_silent = False
         self.loses: set[str] = set()
+        self.pid = _NO_PID
         self.ended: list[str] = []
         self.incarnation = uuid.uuid4().hex
         self.spool = directory / f"spool-{self.incarnation}"
@@ -72,7 +73,7 @@ class SimulatedWorker:
             return {
                 "name": self.name,
                 "host": self.host,
-                "pid": _NO_PID,
+                "pid": self.pid,
                 "recordings": recordings,
             }
         if request["do"] == "read":
