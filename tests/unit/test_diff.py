@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from html.parser import HTMLParser
 from itertools import takewhile
 from operator import eq
@@ -169,6 +170,13 @@ class TestView:
         texts = ["x" * 5000 if i % 4 else "same" for i in range(3000)]
         view = log_of(texts).diff(log_of([t.replace("x", "y") for t in texts]))._repr_html_()
         assert len(view) < 1.5 * side_by_side.MAX_BYTES and "more change" in view
+
+    def test_has_no_spaces_alone_between_tags_which_nbconvert_takes_together(self) -> None:
+        left = make_log([(0, b"same\n   \n    4.06 (viol.)\nx    y\n")])
+        right = make_log([(0, b"same\n   \n    0 (viol.)\nx  y\n")])
+        html = left.diff(right)._repr_html_()
+        assert re.search(r">[ \t]+<", html) is None
+        assert "\u00a0   <mark>4" in html
 
     def test_marks_what_differs_in_a_line_by_more_than_colour(self) -> None:
         view = log_of(["same", "loss 0.5"]).diff(log_of(["same", "loss 0.25"]))._repr_html_()

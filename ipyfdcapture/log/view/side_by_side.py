@@ -169,9 +169,14 @@ def _marked(mine: str, other: str) -> tuple[str, str]:
             (sides[0], my_words, places[0], places[1]),
             (sides[1], other_words, places[2], places[3]),
         ):
-            text = escape("".join(words[start:stop]))
+            text = _kept(escape("".join(words[start:stop])))
             side.append(text if tag == "equal" or not text else f"<mark>{text}</mark>")
     return "".join(sides[0]), "".join(sides[1])
+
+
+def _kept(text: str) -> str:
+    """Return text that nbconvert leaves as it is: of spaces alone between two tags it keeps one."""
+    return "\u00a0" + text[1:] if text.startswith(" ") and text.isspace() else text
 
 
 _NO_CELL = '<td class="fddiff-n"></td><td class="fddiff-none"></td>'
@@ -181,5 +186,6 @@ def _cell(number: int, html: str, mark: str) -> str:
     kind = {"-": "fddiff-left", "+": "fddiff-right", "": "fddiff-same"}[mark]
     return (
         f'<td class="fddiff-n">{number:,}</td>'
-        f'<td class="{kind}"><code>{mark or " "} <span dir="ltr">{html}</span></code></td>'
+        f'<td class="{kind}"><code>{mark or _kept(" ")} <span dir="ltr">{_kept(html)}</span></code>'
+        "</td>"
     )
