@@ -40,6 +40,8 @@ def open_private(path: str, flags: int) -> int:
 
 def duplicate(fd: int) -> int:
     """Return a new descriptor above 2 for what ``fd`` is. Children do not get it."""
+    if not hasattr(os, "pread"):  # Windows, which has no `fcntl` either
+        return os.dup(fd)
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
 
 
