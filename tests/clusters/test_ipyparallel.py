@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,13 +51,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @contextmanager
-def _started(n: int, directory: Path) -> Iterator[Any]:
+def _started(n: int, directory: Path, **options: str) -> Iterator[Any]:
     """A cluster with so many engines."""
     env = private_env(directory)
     with pytest.MonkeyPatch.context() as patched:
         for name in ("IPYTHONDIR", "PYTHONPATH", "HOME"):
             patched.setenv(name, env[name])
-        cluster = ipp.Cluster(n=n, log_level=40, profile_dir=str(directory / "profile"))
+        profile = str(directory / "profile")
+        cluster = ipp.Cluster(n=n, log_level=40, profile_dir=profile, **options)
         cluster.start_cluster_sync()
         try:
             yield cluster
@@ -471,6 +473,29 @@ def test_a_cluster_that_is_closed_while_a_fetch_runs_ends_the_log(tmp_path: Path
     assert not fetching.is_alive()
     assert logs.source("engine 0/stdout").nbytes == 30_000_000
     logs.close()
+
+
+def test_engines_with_mpi_are_captured_as_others_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mpi4py", reason="needs mpi4py: pip install mpi4py")
+    if shutil.which("mpiexec") is None:
+        pytest.skip("needs mpiexec: apt-get install openmpi-bin")
+    for name in ("ALLOW_RUN_AS_ROOT", "ALLOW_RUN_AS_ROOT_CONFIRM", "MCA_rmaps_base_oversubscribe"):
+        monkeypatch.setenv(f"OMPI_{name}", "1")
+    with _started(2, tmp_path, engines="mpi") as cluster:
+        client = cluster.connect_client_sync()
+        client.wait_for_engines(2, timeout=LIMIT_S)
+        logs = capture_engines(client, live=None)
+        result = client[:].apply_async(tasks.say_rank)
+        sizes, ranks = zip(*result.get(LIMIT_S), strict=True)
+        assert logs.fetch(LIMIT_S), logs.workers()
+        assert sizes == (2, 2)
+        for number, rank in enumerate(ranks):
+            assert list(logs.source(f"engine {number}")) == [f"rank {rank}"]
+        assert sorted(logs.parts(result.msg_ids)) == ["rank 0", "rank 1"]
+        logs.close()
+        client.close()
 
 
 def test_an_engine_that_is_cut_off_holds_up_no_other_and_loses_nothing(

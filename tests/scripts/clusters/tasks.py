@@ -27,6 +27,16 @@ def say_one(number):
     return number
 
 
+def say_rank():
+    """Write one's rank, once all others are there; return how many there are, and one's own."""
+    from mpi4py import MPI
+
+    world = MPI.COMM_WORLD
+    size = world.allreduce(1)
+    os.write(1, b"rank %d\n" % world.rank)
+    return size, world.rank
+
+
 def flood(lines, number):
     """Write many lines, and 2 MiB by code that holds the GIL."""
     libc = ctypes.PyDLL(None)
