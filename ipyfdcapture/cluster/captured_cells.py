@@ -84,8 +84,9 @@ class CapturedCells:
         self._spans.append(span)
 
         def end() -> None:
-            span[1] = self._now()
+            # Not before: a worker's helper may have read a little later what was written by now.
             self._fetch(FETCH_S)
+            span[1] = self._now()
             follower.catch_up()
             follower.abandon()
             target.close()
