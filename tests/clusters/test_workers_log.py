@@ -759,6 +759,25 @@ def test_a_capture_meanwhile_has_what_workers_write_then(
     assert len(logs) == 4
 
 
+def test_a_capture_has_what_a_worker_s_helper_reads_a_little_later(
+    worker: MakeWorker, open_log: Open
+) -> None:
+    one = worker("worker-1")
+    cluster = SimulatedCluster(one)
+    logs = open_log(cluster)
+    assert logs.fetch(LIMIT_S)
+    in_the_pipe: list[str] = []
+
+    def read(request: Any) -> None:
+        if request["do"] == "mark" and in_the_pipe:
+            one.write(in_the_pipe.pop())
+
+    cluster.on_ask = read
+    with capture_fd() as cell:
+        in_the_pipe.append("meanwhile\n")
+    assert list(cell) == ["meanwhile"]
+
+
 def test_a_question_that_comes_late_opens_no_files(worker: MakeWorker) -> None:
     one = worker("one")
     one.write("line\n")
