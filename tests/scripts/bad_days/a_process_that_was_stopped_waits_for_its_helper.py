@@ -12,7 +12,7 @@ from ipyfdcapture import capture_fd
 from ipyfdcapture.drain import channel
 
 warnings.simplefilter("error")
-channel.ANSWER_S = 1.0
+channel.ANSWER_S = 5.0
 with capture_fd() as logs:
     print("warm")
 helper = the_pump(os.getpid()).pid
@@ -22,7 +22,8 @@ children: list[subprocess.Popen[bytes]] = []
 
 
 def stop() -> None:
-    going_on = f"sleep 1.5; kill -CONT {os.getpid()}; sleep 0.3; kill -CONT {helper}"
+    channel.ANSWER_S = 60.0  # from then on
+    going_on = f"sleep 5.5; kill -CONT {os.getpid()}; sleep 0.3; kill -CONT {helper}"
     command = f"kill -STOP {os.getpid()}; {going_on}"
     children.append(subprocess.Popen(["sh", "-c", command]))
 

@@ -18,7 +18,7 @@ def take(line: str) -> None:
         wake = f"sleep 2.5; kill -CONT {os.getpid()}"
         children.append(subprocess.Popen(["sh", "-c", wake]))
         os.kill(os.getpid(), signal.SIGSTOP)
-        time.sleep(0.2)  # whoever waits for this looks first
+        time.sleep(0.05)  # whoever waits for this looks first
     lines.append(line)
 
 
