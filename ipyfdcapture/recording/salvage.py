@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import operator
 import os
+import sys
 from dataclasses import replace
 
 from .files import recording_files
@@ -98,9 +99,14 @@ def _count_sound(entries: memoryview, sources: int) -> int:
         starts = block[1::ENTRY_WORDS].tolist()
         numbers = block[2::ENTRY_WORDS]
         is_sound = start <= starts[0] and starts == sorted(starts) and max(numbers) < sources
-        if not (is_sound and all(block[0::ENTRY_WORDS])):
-            follows = map(operator.le, [start, *starts[:-1]], starts)
-            columns = zip(block[0::ENTRY_WORDS], follows, map(sources.__gt__, numbers), strict=True)
+        if not (is_sound and starts[-1] <= sys.maxsize and all(block[0::ENTRY_WORDS])):
+            columns = zip(
+                block[0::ENTRY_WORDS],
+                map(operator.le, [start, *starts[:-1]], starts),
+                map(sys.maxsize.__ge__, starts),
+                map(sources.__gt__, numbers),
+                strict=True,
+            )
             return count + sum(1 for _ in itertools.takewhile(all, columns))
         count += len(starts)
         start = starts[-1]

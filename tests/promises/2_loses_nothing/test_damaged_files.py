@@ -73,6 +73,16 @@ DATA = st.binary(max_size=200) | st.sampled_from([b"line\n" * 40, b"\xff\xfe", b
     },
     missing="",
 )
+@example(  # the parts are there, and how much lies between them is more than a number can tell
+    files={
+        ".json": json.dumps({**SOUND[0], "max_bytes": 10}).encode(),
+        ".index": new_header() + ENTRY.pack(1, 0, 0) + ENTRY.pack(2, (1 << 64) - 1, 1),
+        ".data": b"five\n",
+        ".tail0": b"five\n",
+        ".tail1": b"x" * (1 << 20),
+    },
+    missing="",
+)
 def test_whatever_lies_there_is_read_or_refused_in_one_line(
     files: dict[str, bytes], missing: str
 ) -> None:
