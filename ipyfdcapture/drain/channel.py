@@ -42,8 +42,8 @@ LATE_ANSWER_S = 0.2
 #: How long to wait before looking whether the user interrupts, or a signal's handler has taken
 #: the answer.
 _LOOK_S = 0.1
-#: A look that takes longer than this (s) does so because this whole process was stopped, by Ctrl-Z
-#: or with its container, and perhaps the pump with it: it is given its time once more.
+#: A look that ends so long (s) after the one before does so because this whole process was stopped,
+#: by Ctrl-Z or with its container, and perhaps the pump with it: it is given its time once more.
 _STOPPED_S = 1.0
 #: Requests are sent in parts of about this size, which the system takes whole or not at all.
 _SEND_BYTES = 32 << 10
@@ -90,7 +90,8 @@ class Channel:
         self._cut = b""  # the rest of what was sent in part
         #: Whether an answer has not come in time, and none since.
         self.is_late = False
-        self._grace_until = 0.0  # `time.monotonic`: at least until then an answer is waited for
+        # As of `time.monotonic`: at least until when an answer is waited for, and the last look.
+        self._grace_until = self._looked = 0.0
         self._received = b""
         #: By number: the answers that are waited for. None: not there yet.
         self._answers: dict[int, Answer | None] = {}
@@ -139,7 +140,8 @@ class Channel:
 
     def new_deadline(self) -> float:
         """Return until when (`time.monotonic`) an answer is waited for that is asked for now."""
-        return time.monotonic() + (LATE_ANSWER_S if self.is_late else ANSWER_S)
+        self._looked = time.monotonic()
+        return self._looked + (LATE_ANSWER_S if self.is_late else ANSWER_S)
 
     def send(self, deadline: float = 0) -> None:
         """Send what is queued.
@@ -221,13 +223,13 @@ class Channel:
         """Wait for a moment; no longer than until ``deadline``, or until the user interrupts."""
         if not self.control.is_ours():  # closed by a signal's handler that has taken over
             raise ConnectionResetError("the socket was closed")
-        began = time.monotonic()
-        left = (max(deadline, self._grace_until) if deadline else 0.0) - began
-        if wait(self.control.fileno(), max(0.0, min(left, _LOOK_S))):
+        left = (max(deadline, self._grace_until) if deadline else 0.0) - time.monotonic()
+        is_ready = wait(self.control.fileno(), max(0.0, min(left, _LOOK_S)))
+        before, self._looked = self._looked, time.monotonic()
+        if is_ready:
             return
-        ended = time.monotonic()
-        if ended - began > _STOPPED_S:
-            self._grace_until = ended + ANSWER_S
+        if deadline and self._looked - before > _STOPPED_S:
+            self._grace_until = self._looked + ANSWER_S
             return
         if left <= 0:
             self.is_late = True

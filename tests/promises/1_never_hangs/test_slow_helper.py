@@ -28,12 +28,13 @@ def test_each_log_that_a_stopped_helper_lacks_is_told_of(script: Script) -> None
     assert script("bad_days/each_log_that_a_stopped_helper_lacks_is_told_of") == "end\n"
 
 
-@pytest.mark.parametrize("what", ["helper", "live_targets"])
+@pytest.mark.parametrize("arguments", [["helper", "before"], ["helper", "about"], ["live_targets"]])
 def test_a_process_that_was_stopped_waits_as_if_no_time_had_passed(
-    script: Script, what: str
+    script: Script, arguments: list[str]
 ) -> None:
     """By Ctrl-Z, or with its container: whatever it waits for was stopped as well."""
-    assert script(f"bad_days/a_process_that_was_stopped_waits_for_its_{what}") == "end\n"
+    what, *when = arguments
+    assert script(f"bad_days/a_process_that_was_stopped_waits_for_its_{what}", *when) == "end\n"
 
 
 def test_children_that_start_while_the_helper_is_stopped_lose_nothing(script: Script) -> None:

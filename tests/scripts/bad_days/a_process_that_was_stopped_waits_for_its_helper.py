@@ -1,8 +1,12 @@
-"""The whole process and its helper are stopped for longer than an answer is waited for."""
+"""The whole process and its helper are stopped for longer than an answer is waited for.
+
+Argument: whether that comes ``before`` it looks for the answer, or at any moment ``about`` then.
+"""
 
 import os
 import signal
 import subprocess
+import sys
 import warnings
 
 from helpers.moments import at_moment
@@ -24,8 +28,10 @@ children: list[subprocess.Popen[bytes]] = []
 def stop() -> None:
     channel.ANSWER_S = 60.0  # from then on
     going_on = f"sleep 5.5; kill -CONT {os.getpid()}; sleep 0.3; kill -CONT {helper}"
-    command = f"kill -STOP {os.getpid()}; {going_on}"
-    children.append(subprocess.Popen(["sh", "-c", command]))
+    stops = f"kill -STOP {os.getpid()}; " if sys.argv[1] == "about" else ""
+    children.append(subprocess.Popen(["sh", "-c", stops + going_on]))
+    if not stops:
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 with capture_fd() as logs:
