@@ -72,12 +72,12 @@ def remove_recording(path: str) -> None:
 
 
 def move_recording(path: str, directory: str) -> str:
-    """Move a recording into ``directory`` (made 0700 if missing); return its new path.
+    """Move a recording into ``directory`` (made 0700 if missing, as those above); return its path.
 
     If that fails, with an `OSError`, all of it is where it was. The ``.json`` file arrives last
     and goes first: a recording without one is not there.
     """
-    os.makedirs(directory, mode=0o700, exist_ok=True)
+    _make_private(directory)
     target = os.path.join(directory, os.path.basename(path))
     files = recording_files(path)
     arrived: list[str] = []
@@ -90,6 +90,16 @@ def move_recording(path: str, directory: str) -> str:
         raise
     _unlink(reversed(files))
     return target
+
+
+def _make_private(directory: str) -> None:
+    """Make a directory, and those above it, for this user alone: `os.makedirs` opens the latter."""
+    if not os.path.isdir(directory):
+        parent = os.path.dirname(directory)
+        if parent != directory:
+            _make_private(parent or os.curdir)
+        with contextlib.suppress(FileExistsError):  # another process has just made it
+            os.mkdir(directory, 0o700)
 
 
 def _link_or_copy(file: str, destination: str) -> None:
