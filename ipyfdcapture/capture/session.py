@@ -13,7 +13,7 @@ import fcntl
 import functools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..drain.choosing import gather_kept, get_drain
@@ -381,6 +381,27 @@ class CaptureSession:
                     if self._python is not None:
                         self._python.resume(fd, self._redirections[fd].write_end)
                 del self._paused[fd]
+
+    def lead_to(self, write_ends: Mapping[int, Descriptor]) -> dict[int, Descriptor]:
+        """Lead captured descriptors to other pipes from now on, and own their write ends.
+
+        Returns the write ends of the pipes before, by descriptor, which the caller owns now.
+        Raises `OSError` with nothing changed.
+        """
+        former: dict[int, Descriptor] = {}
+        with deferred_interrupts(), contextlib.ExitStack() as undoing:
+            for fd, write_end in write_ends.items():
+                former[fd] = self._lead_to(fd, write_end)
+                undoing.callback(self._lead_to, fd, former[fd])
+            undoing.pop_all()
+        return former
+
+    def _lead_to(self, fd: int, write_end: Descriptor) -> Descriptor:
+        pipes = [] if self._job is None else list(self._job.pipes.values())
+        former = self._redirections[fd].lead_to(write_end, [pipe.descriptor for pipe in pipes])
+        if self._python is not None:
+            self._python.point_to(fd, write_end)
+        return former
 
     def _start_followers(self) -> None:
         options = self.options

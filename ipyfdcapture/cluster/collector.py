@@ -396,6 +396,7 @@ class Collector:
         if "chunks" in answer and answer["start"] >= feed.fetched:
             self._fetched += len(answer["data"])
             feed.trouble = ""
+            self._add_sources(feed, answer["sources"])
             feed.take(answer)
             self._read(feed)
         elif "error" in answer and not answer.get("lost"):
@@ -441,6 +442,7 @@ class Collector:
         has_more = is_next and len(answer["data"]) > 0
         if is_next:
             self._fetched += len(answer["data"])
+            self._add_sources(feed, answer["sources"])
             feed.take_left(answer)
         if answer.get("over"):
             feed.is_over = True

@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Collection
 
 from ..errors import CaptureError
 from ..recording import crashes, spool
@@ -139,10 +140,12 @@ def _is_ours(path: str) -> bool:
         return False
 
 
-def read_chunks(tail: RecordingTail, limit: int) -> Answer:
+def read_chunks(tail: RecordingTail, limit: int, sources: Collection[int] | None = None) -> Answer:
     """Read on in a recording, as the answer to ``read``.
 
-    ``start`` is where the data begins: later than asked for, if bytes are gone by now.
+    ``start`` is where the data begins: later than asked for, if bytes are gone by now. ``stop`` is
+    where it ends: with ``sources``, what others wrote in between is left out. Their names come with
+    it: it may have some that are newer than the last mark.
     """
     end = tail.end()
     oldest = tail.oldest()
@@ -155,6 +158,15 @@ def read_chunks(tail: RecordingTail, limit: int) -> Answer:
         if not more:
             break
         chunks += more
+    if sources is not None:
+        chunks = [chunk for chunk in chunks if chunk.source in sources]
     entries = b"".join([CHUNK.pack(time, len(data), source) for source, time, data in chunks])
     data = b"".join([chunk.data for chunk in chunks])
-    return {"start": start, "end": end, "chunks": entries, "data": data}
+    return {
+        "start": start,
+        "stop": tail.position,
+        "end": end,
+        "sources": list(tail.recording.sources),
+        "chunks": entries,
+        "data": data,
+    }

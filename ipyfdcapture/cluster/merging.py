@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import accumulate, chain
 from operator import itemgetter
 
-from .protocol import CHUNK
+from .protocol import CHUNK, Answer
 
 #: The number of its source, its bytes, and its time (ns since the epoch).
 Chunk = tuple[int, bytes, int]
@@ -127,3 +127,12 @@ def merged(streams: list[Stream], until: int) -> Iterator[Chunk]:
         yield from sorted(chain.from_iterable(due), key=itemgetter(2))
         if step >= until:
             return
+
+
+def chunks_of(answer: Answer) -> list[Chunk]:
+    """Return the chunks of an answer: the number of the source there, the bytes, and the time."""
+    chunks, stop = [], 0
+    for time, length, source in CHUNK.iter_unpack(answer["chunks"]):
+        stop += length
+        chunks.append((source, answer["data"][stop - length : stop], time))
+    return chunks

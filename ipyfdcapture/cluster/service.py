@@ -22,19 +22,16 @@ from ..capture.flushing import flush_all
 from ..capture.handle import Capture
 from ..capture.options import CaptureOptions
 from ..capture.session import CaptureSession
-from ..errors import CaptureError
 from ..live.target import TargetContext
 from ..live.targets import LiveTarget
 from ..live.terminal import TerminalStream
-from ..log.captured import Captured
 from ..output.late import open_late_output
-from ..recording.recording import Recording
-from ..recording.tail_reader import RecordingTail
 from ..system.forking import Stage, at_fork
 from . import leftovers, queries
 from .host import host_id, is_pipe, standard_files
-from .protocol import MAX_READ_BYTES, VERSION, Answer, Request
-from .summary import RunningSummary
+from .parts import Parts
+from .protocol import VERSION, Answer, Request
+from .served import ServedRecording
 
 #: A client asks ten times a second. Without a word for so long, it was killed or is cut off.
 LEASE_S = 120.0
@@ -43,104 +40,6 @@ RETURN_S = 3600.0
 #: How often to look. A look counts once the questions that came before it were answered: a worker
 #: that is too busy to hear its clients does not take them for silent.
 LOOK_S = 15.0
-#: So many parts (tasks) are remembered.
-_MOST_PARTS = 100_000
-
-
-class ServedRecording:
-    """One recording that clients can ask for.
-
-    Parameters
-    ----------
-    captured
-        The log of it.
-    incarnation
-        What tells it from all others.
-    left_dir
-        Where this process leaves it when it ends.
-    clock
-        Returns the time, in ns since the epoch.
-    """
-
-    def __init__(
-        self,
-        captured: Captured,
-        incarnation: str,
-        left_dir: str,
-        clock: Callable[[], int] = time.time_ns,
-    ) -> None:
-        self._clock = clock
-        self.captured = captured
-        self.incarnation = incarnation
-        self.left_dir = left_dir
-        self.recording: Recording = captured.recording
-        #: When it ended because no client was heard, in ns since the epoch; 0: it did not.
-        self.lapsed = 0
-        self._summary = RunningSummary(captured)
-        #: A reader for each client, where that stopped reading: an index is read once.
-        self._tails: dict[str, RecordingTail] = {}
-        self._lock = threading.Lock()
-        self._is_closed = False
-
-    def mark(self) -> Answer:
-        """Return how far it goes: what was written before ``now`` ends at ``end`` or before."""
-        now = self._clock()
-        state = self.recording.update()
-        with self._lock:
-            end = self._tail("", None).end()
-            return {
-                "now": now,
-                "incarnation": self.incarnation,
-                "path": self.recording.path,
-                "left_dir": self.left_dir,
-                "end": end,
-                "sources": list(self.recording.sources),
-                "started": self.recording.metadata.started,
-                "dropped": self.recording.dropped,
-                "dropped_why": self.recording.dropped_why,
-                "over": not state.writing and self.recording.metadata.ended is not None,
-                "lapsed": self.lapsed,
-                "summary": self._summary.update(end),
-            }
-
-    def end(self) -> int:
-        """Return where it ends, with all that is in the pipes."""
-        self.recording.update()
-        with self._lock:
-            return self._tail("", None).end()
-
-    def read(self, session: str, start: int, stop: int) -> Answer:
-        """Return what lies from ``start`` on, up to ``stop`` or less."""
-        with self._lock:
-            limit = max(0, min(stop - start, MAX_READ_BYTES))
-            return leftovers.read_chunks(self._tail(session, start), limit)
-
-    def _tail(self, session: str, start: int | None) -> RecordingTail:
-        if self._is_closed:  # a question that came late opens no files
-            raise CaptureError("this recording is closed")
-        tail = self._tails.get(session)
-        if tail is None or (start is not None and tail.position != start):
-            if tail is not None:
-                tail.close()
-            tail = self._tails[session] = RecordingTail(self.recording, start or 0)
-        return tail
-
-    def forget(self, session: str) -> None:
-        """One client wants nothing more."""
-        with self._lock:
-            tail = self._tails.pop(session, None)
-            if tail is not None:
-                tail.close()
-
-    def close(self) -> None:
-        """Close the files that were opened to read it."""
-        with self._lock:
-            self._is_closed = True
-            self._summary.close()
-            while self._tails:
-                self._tails.popitem()[1].close()
-
-
 #: Runs a function in the loop in which a worker hears questions.
 RunWhereHeard = Callable[[Callable[[], None]], object]
 
@@ -164,15 +63,6 @@ class _Client:
         return self.unheard * LOOK_S >= limit_s
 
 
-@dataclass
-class _Part:
-    """From where to where a part of a recording goes. None: its end is not known."""
-
-    served: ServedRecording
-    start: int
-    stop: int | None = None
-
-
 class Service:
     """What a worker has for its clients. One for each process: `service`."""
 
@@ -186,7 +76,7 @@ class Service:
         self._own: ServedRecording | None = None
         self._timer: threading.Timer | None = None
         self._run_where_heard: RunWhereHeard = _run_here
-        self._parts: dict[str, _Part] = {}
+        self._parts = Parts()
         #: What its parent has, in a process that was forked from one that is captured.
         self._parents: object = None
 
@@ -236,21 +126,21 @@ class Service:
         incarnation = uuid.uuid4().hex
         left_dir = leftovers.directory(spool_dir, incarnation)
         is_shown = _is_shown(options.get("client"))
-        capture = Capture(
-            CaptureSession(
-                CaptureOptions(
-                    descriptors=(1, 2),
-                    live=() if is_shown else (LiveTarget("its own log", _own_log),),
-                    max_bytes=options.get("max_bytes"),
-                    spool_dir=spool_dir,
-                    crash_dir=left_dir,
-                )
+        session = CaptureSession(
+            CaptureOptions(
+                descriptors=(1, 2),
+                live=() if is_shown else (LiveTarget("its own log", _own_log),),
+                max_bytes=options.get("max_bytes"),
+                spool_dir=spool_dir,
+                crash_dir=left_dir,
             )
         )
+        capture = Capture(session)
         captured = capture.start()
         self._capture = capture
         self._own = ServedRecording(captured, incarnation, left_dir)
         self._served[incarnation] = self._own
+        self._parts.record(self._own, session)
 
     def end(self, session: str) -> None:
         """One client has what it wants. After the last, nothing is left here."""
@@ -276,6 +166,7 @@ class Service:
     def reset_after_fork(self) -> None:
         """Begin anew in a child: all is the parent's."""
         # A capture that nobody holds ends, and what the child writes would go past the log.
+        self._parts.reset_after_fork()
         parents = self._parents, self._capture, self._served
         self.__init__()  # type: ignore[misc]
         self._parents = parents
@@ -286,6 +177,7 @@ class Service:
             self._timer = None
         capture, self._capture = self._capture, None
         if capture is not None:
+            self._parts.stop()
             capture.stop()
         self._own = None
         self._parts.clear()
@@ -306,6 +198,7 @@ class Service:
         own, self._own = self._own, None
         if capture is not None and own is not None:
             own.lapsed = time.time_ns()
+            self._parts.stop()
             capture.stop()
 
     def _plan_look(self) -> None:
@@ -351,38 +244,24 @@ class Service:
         return self._own is not None
 
     def begin_part(self, key: str) -> None:
-        """What is written from now on, up to `end_part`, is found by a word."""
+        """What is written from now on, up to `end_part`, is found by a word.
+
+        So is what processes write later that are started meanwhile.
+        """
         flush_all()
         with self._lock:
-            own = self._own
-            if own is None:
-                return
-            part = _Part(own, own.end())
-            self._parts.pop(key, None)  # it is run again: the newest counts
-            self._parts[key] = part
-            while len(self._parts) > _MOST_PARTS:
-                self._parts.pop(next(iter(self._parts)))
+            if self._own is not None:
+                self._parts.begin(key)
 
     def end_part(self, key: str) -> None:
         """The part ends here."""
         flush_all()
         with self._lock:
-            part = self._parts.get(key)
-            if part is not None:
-                part.stop = part.served.end()
+            self._parts.end(key)
 
     def _part(self, key: str) -> Answer:
         with self._lock:
-            part = self._parts.get(key)
-            if part is None or part.served.incarnation not in self._served:
-                return {}
-            return {
-                "incarnation": part.served.incarnation,
-                "start": part.start,
-                # It still runs, or has just ended.
-                "stop": part.served.end() if part.stop is None else part.stop,
-                "sources": list(part.served.recording.sources),
-            }
+            return self._parts.answer(key)
 
     # -- answers ----------------------------------------------------------------------------------
 
@@ -426,7 +305,7 @@ class Service:
             return self._part(request["key"])
         one = self._served[request["incarnation"]]
         if todo == "read":
-            return one.read(session, request["start"], request["stop"])
+            return one.read(session, request["start"], request["stop"], request.get("sources"))
         if todo == "query":
             return queries.answer(one.captured, request)
         raise ValueError(f"no such request: {todo!r}")

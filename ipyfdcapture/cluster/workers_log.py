@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
@@ -18,9 +17,10 @@ from ..recording.recording import Recording
 from .captured_cells import CapturedCells
 from .collector import Collector
 from .feeds import Feed
-from .merging import Chunk
-from .protocol import CHUNK, Answer
+from .merging import Chunk, chunks_of
+from .protocol import Answer
 from .status import WorkerTable
+from .task_log import find_parts, log_of_parts
 
 #: How long a question to the workers may take.
 _ANSWER_S = 10.0
@@ -121,7 +121,9 @@ class WorkersLog(Captured):
         Returns
         -------
         Captured
-            What its worker wrote while it ran; of its last run, if it ran more than once.
+            What its worker wrote while it ran, and what processes wrote that it started; of its
+            last run, if it ran more than once. It grows as long as they live: whoever looks at it
+            has what they have written by then.
 
         Raises
         ------
@@ -129,13 +131,14 @@ class WorkersLog(Captured):
             If no worker that can be asked knows of it.
         """
         word = str(getattr(key, "key", key))
-        found = self._chunks_of_parts([word])
-        if found is None:
+        self._collector.meet(_ANSWER_S)
+        parts = find_parts(self._collector, [word], _ANSWER_S)
+        if not parts:
             raise KeyError(f"no worker knows of a task {word!r} (was the log made for tasks?)")
-        return _log_of(*found)
+        return log_of_parts(self._collector, parts, _ANSWER_S)
 
     def parts(self, keys: list[str]) -> Captured:
-        """Return what was written while some tasks ran, by the engine's numbers for them.
+        """Return what some tasks wrote, by the engine's numbers for them.
 
         Parameters
         ----------
@@ -145,36 +148,11 @@ class WorkersLog(Captured):
         Returns
         -------
         Captured
-            In order of time.
+            As for `task`, in order of time.
         """
-        return _log_of(*(self._chunks_of_parts(keys) or ([], ())))
-
-    def _chunks_of_parts(self, keys: list[str]) -> tuple[list[Chunk], tuple[str, ...]] | None:
         self._collector.meet(_ANSWER_S)
-        chunks: list[Chunk] = []
-        sources: list[str] = []
-        is_known = False
-        for key in keys:
-            answers = self._collector.ask_all({"do": "part", "key": key}, _ANSWER_S)
-            # A worker with two recordings answers twice.
-            found = {part["incarnation"]: (feed, part) for feed, part in answers if "start" in part}
-            for feed, part in found.values():
-                is_known = True
-                first = len(sources)
-                sources += [f"{feed.label}/{name}" for name in part["sources"]]
-                written = feed.in_our_time(self._read_part(part), self._collector.clock)
-                chunks += [(first + source, data, time) for source, data, time in written]
-        return (sorted(chunks, key=itemgetter(2)), tuple(sources)) if is_known else None
-
-    def _read_part(self, part: Answer) -> Iterator[Chunk]:
-        position, stop = part["start"], part["stop"]
-        while position < stop:
-            request = {"do": "read", "start": position, "stop": stop}
-            answer = self._collector.ask_one(part["incarnation"], request, _ANSWER_S)
-            if not answer["data"]:
-                break
-            position = answer["start"] + len(answer["data"])
-            yield from chunks_of(answer)
+        parts = find_parts(self._collector, keys, _ANSWER_S)
+        return log_of_parts(self._collector, parts, _ANSWER_S)
 
     @property
     def on_workers(self) -> OnWorkers:
@@ -259,15 +237,6 @@ class OnWorkers:
             chunks += [(first + source, data, time) for source, data, time in found]
         chunks.sort(key=itemgetter(2))
         return _log_of(chunks, tuple(sources), left_out)
-
-
-def chunks_of(answer: Answer) -> list[Chunk]:
-    """Return the chunks of an answer: the number of the source there, the bytes, and the time."""
-    chunks, stop = [], 0
-    for time, length, source in CHUNK.iter_unpack(answer["chunks"]):
-        stop += length
-        chunks.append((source, answer["data"][stop - length : stop], time))
-    return chunks
 
 
 def _log_of(chunks: list[Chunk], sources: tuple[str, ...], left_out: int = 0) -> Captured:

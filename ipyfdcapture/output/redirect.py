@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import threading
+from collections.abc import Iterable
 
 from ..system.descriptors import Descriptor
 from ..system.forking import Stage, at_fork
@@ -65,6 +66,28 @@ class Redirection:
             while base._outer is not None:
                 base = base._outer
             return base.dup_original()
+
+    def lead_to(self, write_end: Descriptor, ours: Iterable[Descriptor] = ()) -> Descriptor:
+        """Lead the descriptor to another pipe from now on, and own its write end.
+
+        Where somebody else has led it elsewhere, it stays there. But not if that is one of
+        ``ours``, the pipes that it led to before: a program may have put back what it had kept.
+        Returns the write end of the pipe before, which the caller owns now; of a redirection that
+        is undone ``write_end`` itself. Raises `OSError` with nothing changed.
+        """
+        with _lock:
+            stack = _stacks.get(self.fd, [])
+            if self not in stack:
+                return write_end
+            newer = [each for each in stack if each._outer is self]
+            for each in newer:
+                original = Descriptor.duplicate_of(write_end)
+                each._close_original()
+                each._original = original
+            if not newer and any(each.is_same(self.fd) for each in (self.write_end, *ours)):
+                _replace(write_end, self.fd, inheritable=True)
+            former, self.write_end = self.write_end, write_end
+            return former
 
     def undo(self) -> None:
         """Put back what was found, unless a newer redirection is on top. Idempotent."""

@@ -150,10 +150,14 @@ class PythonCapture:
             if swap is not None:
                 self._swaps.append(swap)
 
-    def pause(self, fd: int, pipe: Descriptor) -> None:
-        """Let what is written go where it went before. ``pipe`` is the write end meanwhile."""
+    def point_to(self, fd: int, pipe: Descriptor) -> None:
+        """The pipe of one descriptor is another one from now on, by its write end."""
         if fd in self._streams:
             self._streams[fd].point_to(pipe)
+
+    def pause(self, fd: int, pipe: Descriptor) -> None:
+        """Let what is written go where it went before. ``pipe`` is the write end meanwhile."""
+        self.point_to(fd, pipe)
         if fd in self._routes:
             assert self._mark is not None
             self._routes[fd].is_paused = True
@@ -163,8 +167,7 @@ class PythonCapture:
 
     def resume(self, fd: int, pipe: Descriptor) -> None:
         """Go on after `pause`."""
-        if fd in self._streams:
-            self._streams[fd].point_to(pipe)
+        self.point_to(fd, pipe)
         if fd in self._routes:
             assert self._mark is not None
             self._routes[fd].is_paused = False

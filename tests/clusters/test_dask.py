@@ -172,6 +172,26 @@ def test_each_task_s_output_is_its_own(client: Any, logs: WorkersLog) -> None:
         logs.task("none")
 
 
+def test_what_a_task_s_child_writes_late_stays_with_its_task(
+    client: Any, logs: WorkersLog, tmp_path: Path
+) -> None:
+    go = str(tmp_path / "go")
+    on_one: dict[str, Any] = {"workers": [_address(client, "worker-1")], "pure": False}
+    left = [client.submit(tasks.leave_a_child, word, go, **on_one) for word in ("one", "two")]
+    client.gather(left)
+    one, two = map(logs.task, left)
+    assert (list(one), list(two)) == (["one began"], ["two began"])
+    meanwhile = client.submit(tasks.wait_for_children, go, "one", "two", **on_one)
+    meanwhile.result(LIMIT_S)
+    for log, word in ((one, "one"), (two, "two")):
+        assert log.wait(LIMIT_S) and log.complete
+        assert sorted(log) == [f"{word} began", f"{word} error", f"{word} late"]
+    assert list(logs.task(meanwhile)) == ["meanwhile"]
+    assert sorted(logs.task(left[0])) == sorted(one)
+    assert logs.fetch(LIMIT_S)
+    assert sorted(said(logs)) == sorted(["meanwhile", *one, *two])
+
+
 def test_a_capture_of_the_client_has_what_workers_write_meanwhile(
     client: Any, logs: WorkersLog
 ) -> None:

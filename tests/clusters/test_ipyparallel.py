@@ -151,6 +151,43 @@ def test_the_output_of_some_tasks_is_found_by_their_numbers(client: Any, logs: W
         assert {line.source for line in part} == {"engine 0/stdout", "engine 1/stdout"}
 
 
+def test_what_a_task_s_child_writes_late_stays_with_its_task(
+    client: Any, logs: WorkersLog, tmp_path: Path
+) -> None:
+    engine, go = client[0], str(tmp_path / "go")
+    results = [engine.apply_async(tasks.leave_a_child, word, go) for word in ("one", "two")]
+    for result in results:
+        result.get(LIMIT_S)
+    one, two = (logs.parts(result.msg_ids) for result in results)
+    assert (list(one), list(two)) == (["one began"], ["two began"])
+    assert not one.complete and not two.complete
+    meanwhile = engine.apply_async(tasks.wait_for_children, go, "one", "two")
+    meanwhile.get(LIMIT_S)
+    for log, word in ((one, "one"), (two, "two")):
+        assert log.wait(LIMIT_S) and log.complete
+        assert sorted(log) == [f"{word} began", f"{word} error", f"{word} late"]
+        assert list(log.source("engine 0/stderr")) == [f"{word} error"]
+    assert list(logs.parts(meanwhile.msg_ids)) == ["meanwhile"]
+    both = logs.parts([each for result in results for each in result.msg_ids])
+    assert both.complete and sorted(both) == sorted([*one, *two])
+    assert logs.fetch(LIMIT_S), logs.workers()
+    assert sorted(logs) == sorted(["meanwhile", *one, *two])
+
+
+def test_a_task_s_child_that_lives_on_holds_up_no_end(client: Any, tmp_path: Path) -> None:
+    before = client[:].apply_sync(tasks.state)
+    go = tmp_path / "go"
+    log = capture_engines(client, live=None)
+    result = client[0].apply_async(tasks.leave_a_child, "one", str(go))
+    result.get(LIMIT_S)
+    part = log.parts(result.msg_ids)
+    log.close()
+    eventually(lambda: client[:].apply_sync(tasks.state) == before, "the engines to be as before")
+    assert part.wait(LIMIT_S) and list(part) == ["one began"]
+    go.touch()
+    eventually(lambda: os.path.exists(f"{go}.one"), "the child, which nobody disturbs")
+
+
 def test_the_last_to_close_leaves_engines_as_they_were(client: Any) -> None:
     before = client[:].apply_sync(tasks.state)
     first = capture_engines(client, live=None)
@@ -624,6 +661,19 @@ def test_px_keeps_what_a_cell_wrote(px: Kernel) -> None:
     px.ok("result = client[:].apply_async(say_one, 3)")
     px.ok("result.get(60)")
     assert px.value("sorted(result.captured)") == ["native 3"] * 2
+
+
+def test_px_keeps_what_children_of_a_cell_write_late(px: Kernel, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    px.ok(
+        "%%px --capture left\nfrom scripts.clusters import tasks\n"
+        f"tasks.leave_a_child('one', {str(go)!r})"
+    )
+    assert px.value("(sorted(left), left.complete)") == (["one began"] * 2, False)
+    px.ok(f"%%px --capture next\ntasks.wait_for_children({str(go)!r}, 'one')")
+    assert px.value("left.wait(60)") is True
+    assert px.value("sorted(left)") == ["one began"] * 2 + ["one error"] * 2 + ["one late"] * 2
+    assert px.value("sorted(next)") == ["meanwhile"] * 2
 
 
 def test_px_capture_needs_a_name(px: Kernel) -> None:

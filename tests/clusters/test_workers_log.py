@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -21,13 +22,14 @@ from hypothesis import strategies as st
 from ipyfdcapture import CaptureError, capture_fd
 from ipyfdcapture.cluster import clock as clocks
 from ipyfdcapture.cluster import collector as collecting
-from ipyfdcapture.cluster import merging, questions
+from ipyfdcapture.cluster import merging, questions, task_log
 from ipyfdcapture.cluster.clock import ClockOffset
 from ipyfdcapture.cluster.feeds import Feed, Member
 from ipyfdcapture.cluster.merging import Stream, merged
 from ipyfdcapture.cluster.names import Names, usable
 from ipyfdcapture.cluster.opening import begin_log
 from ipyfdcapture.cluster.workers_log import WorkersLog
+from ipyfdcapture.recording.files import move_recording
 
 HOUR = 3_600_000_000_000
 LIMIT_S = 30.0
@@ -825,6 +827,74 @@ def test_a_thousand_workers_are_merged(worker: MakeWorker, open_log: Open) -> No
 
 def test_a_worker_is_given_up_by_silent_clients_and_found_again(script: Script) -> None:
     assert "end\n" in script("clusters/a_client_that_goes_and_comes_back")
+
+
+def test_what_children_of_a_worker_s_tasks_write_late_is_found_by_their_task(
+    script: Script,
+) -> None:
+    assert "end\n" in script("clusters/tasks_that_leave_children")
+
+
+def test_what_a_dead_worker_leaves_is_in_directories_that_its_user_alone_can_read(
+    worker: MakeWorker, tmp_path: Path
+) -> None:
+    one = worker("one")
+    one.write("last words\n")
+    recording = one.served.recording
+    recording.path = move_recording(recording.path, str(tmp_path / "root" / "left"))
+    for directory in (tmp_path / "root", tmp_path / "root" / "left"):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+def test_the_log_of_a_task_grows_while_its_children_write(
+    worker: MakeWorker, open_log: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = worker("one"), worker("two")
+    logs = open_log(SimulatedCluster(one, two))
+    one.write("before\n")
+    one.parts["task"] = (one.served.end(), None, (0,))
+    one.write("early\n")
+    one.write("another's\n", source=1)
+    log = logs.task("task")
+    assert list(log) == ["early"] and not log.complete and not log.wait(0)
+    one.write("late\n")
+    eventually(lambda: list(log) == ["early", "late"], "what came since")
+    # While its worker does not answer, a look has what is here.
+    monkeypatch.setattr(task_log, "_LOOK_S", 0.01)
+    monkeypatch.setattr(task_log, "_RETRY_S", 0.0)
+    one.is_silent = True
+    one.write("unheard\n")
+    assert list(log) == ["early", "late"] and not log.complete
+    one.is_silent = False
+    eventually(lambda: list(log) == ["early", "late", "unheard"], "what came meanwhile")
+    one.parts["task"] = (len("before\n"), one.served.end(), (0,))
+    assert log.wait(LIMIT_S) and log.complete
+    one.write("another's too\n")
+    assert [(line.source, line) for line in log] == [
+        ("one/stdout", each) for each in ("early", "late", "unheard")
+    ]
+    log.close()
+
+
+@pytest.mark.parametrize("how", ["it is run again", "its worker is gone", "all is closed"])
+def test_the_log_of_a_task_ends(worker: MakeWorker, open_log: Open, how: str) -> None:
+    one, two = worker("one"), worker("two")
+    cluster = SimulatedCluster(one, two)
+    logs = open_log(cluster)
+    one.parts["task"] = (0, None, (0,))
+    one.write("first\n")
+    log = logs.task("task")
+    if how == "it is run again":
+        one.parts["task"] = (one.served.end(), None, (0,))
+        one.write("second\n")
+    elif how == "its worker is gone":
+        cluster.remove(one)
+    else:
+        logs.close()
+        cluster.remove(one)
+    assert log.wait(LIMIT_S) and log.complete
+    assert list(log) == ["first"]
+    log.close()
 
 
 # -- the parts ------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 
 from ipyfdcapture.cluster import leftovers, queries
 from ipyfdcapture.cluster.protocol import Answer, Request
-from ipyfdcapture.cluster.service import ServedRecording
+from ipyfdcapture.cluster.served import ServedRecording
 from ipyfdcapture.log.captured import Captured
 from ipyfdcapture.recording.copying import ChunkAppender
 from ipyfdcapture.recording.metadata import Metadata
@@ -33,6 +33,8 @@ class SimulatedWorker:
         Whether it answers nothing.
     loses
         Of these questions, it gets the next one never.
+    parts
+        Its tasks: from which position to which (None: it goes on), and by which sources.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class SimulatedWorker:
         self.refuses: Answer | None = None
         self.is_silent = False
         self.loses: set[str] = set()
+        self.parts: dict[str, tuple[int, int | None, tuple[int, ...]]] = {}
         self.pid = _NO_PID
         self.ended: list[str] = []
         self.incarnation = uuid.uuid4().hex
@@ -77,7 +80,10 @@ class SimulatedWorker:
                 "recordings": recordings,
             }
         if request["do"] == "read":
-            return self.served.read(request["session"], request["start"], request["stop"])
+            where = request["start"], request["stop"], request.get("sources")
+            return self.served.read(request["session"], *where)
+        if request["do"] == "part":
+            return self._part(request["key"])
         if request["do"] == "query":
             return queries.answer(self.served.captured, request)
         if request["do"] == "left":
@@ -86,6 +92,19 @@ class SimulatedWorker:
             leftovers.remove(request["left_dir"])
         self.ended.append(request["do"])
         return {}
+
+    def _part(self, key: str) -> Answer:
+        if key not in self.parts:
+            return {}
+        start, stop, sources = self.parts[key]
+        names = self.served.recording.sources
+        return {
+            "incarnation": self.incarnation,
+            "start": start,
+            "stop": self.served.end() if stop is None else stop,
+            "sources": [(number, names[number]) for number in sources],
+            "over": stop is not None,
+        }
 
     def die(self) -> None:
         """End as a killed worker does: its helper has moved its recording."""

@@ -94,6 +94,24 @@ def hold_the_gil(seconds):
     return seconds
 
 
+def leave_a_child(word, go):
+    """Start a child that writes once there is a file, and then makes another; do not wait."""
+    os.write(1, b"%s began\n" % word.encode())
+    wait_and_write = 'until [ -e "$1" ]; do sleep 0.05; done; echo "$0 late"; echo "$0 error" >&2'
+    done = f"{go}.{word}"
+    subprocess.Popen(["sh", "-c", f'{wait_and_write}; : > "$2"', word, go, done])
+
+
+def wait_for_children(go, *words):
+    """Have children of earlier tasks write, write as well, and return once they have."""
+    open(go, "w").close()
+    os.write(1, b"meanwhile\n")
+    deadline = time.monotonic() + 60
+    while not all(os.path.exists(f"{go}.{word}") for word in words):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def say_in_a_fork():
     """Write from a forked child, which ends without Python's own end, and go on."""
     child = os.fork()
