@@ -203,6 +203,29 @@ def test_a_step_that_is_answered_late_takes_nobody_away(host: Host) -> None:
     assert host.js(caret) == THREE[2]
 
 
+def test_a_line_that_is_looked_for_takes_nobody_away_who_searches_meanwhile(host: Host) -> None:
+    """As after a filter, which stays at the line that one was at."""
+    host.draw()
+    host.await_lines([THREE])
+    host.js("""
+        const grid = views[0].el.querySelector('.fdv-grid');
+        grid.focus();
+        model.tell({event: 'goto', goto: 1, view: model.heard[0].view});
+        grid.dispatchEvent(new KeyboardEvent('keydown', {key: 'e', bubbles: true}));
+    """)
+    heard = "return model.heard.map((message) => message.do)"
+    eventually(lambda: {"locate", "step"} <= set(host.js(heard)), "both questions")
+    host.browser.execute_async_script("""
+        for (const [what, index] of [['locate', 0], ['step', 2]]) {
+            const [asked] = model.heard.filter((message) => message.do === what).slice(-1);
+            model.tell({re: asked.id, view: asked.view, index, nth: 0, is_done: true});
+        }
+        requestAnimationFrame(() => requestAnimationFrame(arguments[0]));
+    """)
+    caret = "return views[0].el.querySelector('.fdv-caret .fdv-x').textContent"
+    assert host.js(caret) == THREE[2]
+
+
 @pytest.mark.parametrize("way", [*POINTERS, "key"])
 def test_more_of_a_line_is_shown_as_far_as_it_goes(host: Host, way: Any) -> None:
     host.js("rows[1][5] = 9000")

@@ -85,7 +85,7 @@ export class Search {
    */
   async step(what, back, start, note = "") {
     const { viewer } = this;
-    const { moves } = viewer;
+    const moves = ++viewer.moves;
     const isMatch = what === "match";
     // What was typed just now counts.
     if (isMatch) await this.start();

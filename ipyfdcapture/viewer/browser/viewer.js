@@ -322,7 +322,7 @@ export class Viewer {
 
   markAll() {
     this.anchor = 0;
-    this.goto(this.lines.total - 1, false, true);
+    this.goto(Infinity, false, true);
   }
 
   toEnd() {
@@ -335,7 +335,7 @@ export class Viewer {
 
   /** Go to a line, or to a moment. @param {{number: number} | {seconds: number}} where */
   async locate(where) {
-    const { moves } = this;
+    const moves = ++this.moves;
     const reply = await this.source.ask({ do: "locate", ...where });
     if (moves !== this.moves) return;
     if (reply.is_done === false) this.wait(() => this.locate(where));
