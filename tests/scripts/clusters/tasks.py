@@ -124,8 +124,11 @@ def say_in_a_fork():
 
 def say_in_a_pool():
     """Write from the forked processes of a pool."""
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        pool.map(say_one, range(4))
+    pool = multiprocessing.get_context("fork").Pool(2)
+    pool.map(say_one, range(4))
+    # Not by `terminate`: forked from an engine they have its handler of SIGTERM, and may go on.
+    pool.close()
+    pool.join()
 
 
 def close_descriptors():
