@@ -165,23 +165,24 @@ _SHELLS_MODULE = InteractiveShell.__module__
 
 def _is_in_function(frame: FrameType) -> bool:
     """Tell whether what runs here has variables of its own; a comprehension has, too."""
-    if frame.f_code.co_flags & inspect.CO_OPTIMIZED:
-        return True
-    # From Python 3.13 on, one of a module or a class runs in the frame of that (PEP 709), whose
-    # ``f_locals`` has the variables of the comprehension meanwhile, and nothing else (PEP 667).
-    return _LOCALS is not dict and isinstance(frame.f_locals, _LOCALS)
+    return bool(frame.f_code.co_flags & inspect.CO_OPTIMIZED) or _is_in_comprehension(frame)
 
 
-def _locals_of_a_function() -> type:
-    return type(sys._getframe().f_locals)
+def _is_in_comprehension(frame: FrameType) -> bool:
+    """Tell whether a comprehension runs in the frame of a module or a class.
 
-
-_LOCALS = _locals_of_a_function()
+    It does from Python 3.12 on (PEP 709). As long as it runs, each look at ``f_locals`` makes a new
+    mapping; else it is the namespace of the module or class itself.
+    """
+    return not frame.f_code.co_flags & inspect.CO_OPTIMIZED and frame.f_locals is not frame.f_locals
 
 
 def _variables_of(frame: FrameType) -> dict[str, Any]:
     """Return the variables of a function; in a comprehension, those of its function too."""
     variables = dict(frame.f_locals)
+    if _is_in_comprehension(frame):  # Python 3.12 has those of the module or class among them
+        own = {*frame.f_code.co_varnames, *frame.f_code.co_cellvars}
+        return {name: value for name, value in variables.items() if name in own}
     while frame.f_code.co_name in _COMPREHENSIONS and frame.f_back is not None:
         frame = frame.f_back
         if not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
