@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from .unpacking import DamagedFileError
 
-#: The columns that `Captured.save` writes.
+#: The columns that a reader needs, of those that `Captured.save` writes.
 COLUMNS = ("time", "source", "number", "text")
 _EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 _MICROSECOND = datetime.timedelta(microseconds=1)

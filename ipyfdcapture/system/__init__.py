@@ -1,5 +1,5 @@
 """This process: its descriptors, signals, forks and finalizers.
 
-Knows nothing of captures.
+Imports nothing of captures.
 May import no other room.
 """

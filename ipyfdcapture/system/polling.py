@@ -178,11 +178,6 @@ def wait_until_readable(fd: int, timeout_s: float | None = None) -> bool:
         return bool(waiter.wait(timeout_s))
 
 
-def is_writable(fd: int) -> bool:
-    """Tell whether ``fd`` takes something now."""
-    return bool(_poll_to_write(fd).poll(0))
-
-
 def wait_until_writable(fd: int, timeout_s: float | None = None) -> bool:
     """Wait until ``fd`` takes something; tell whether it does. None: without a limit."""
     timeout_ms = None if timeout_s is None else max(0.0, timeout_s) * 1000

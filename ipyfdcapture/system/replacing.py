@@ -99,11 +99,6 @@ class Swap:
         """Whether the attribute still has the value that was put."""
         return self._value is not _MISSING and self._stored() is self._value
 
-    @property
-    def was_missing(self) -> bool:
-        """Whether there was no such attribute."""
-        return self.original is None and self._original_stored is _MISSING
-
     def undo(self) -> bool:
         """Put the original back, unless somebody else has replaced ours since. Idempotent.
 

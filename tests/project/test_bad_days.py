@@ -15,6 +15,10 @@ TESTS = {
         "1_never_hangs/test_slow_helper.py",
         "test_a_stopped_helper_holds_up_no_capture",
     ),
+    "the same, and an `FdCapture` with a callback is stopped meanwhile": (
+        "1_never_hangs/test_slow_helper.py",
+        "test_each_log_that_a_stopped_helper_lacks_is_told_of",
+    ),
     "everything is stopped for a while: Ctrl-Z, a paused container, a suspended machine": (
         "1_never_hangs/test_slow_helper.py",
         "test_a_process_that_was_stopped_waits_as_if_no_time_had_passed",

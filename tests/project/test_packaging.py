@@ -97,7 +97,17 @@ def test_the_source_distribution_holds_what_its_own_tests_need(sdist: Path) -> N
     with tarfile.open(sdist) as archive:
         names = {name.removeprefix(top) for name in archive.getnames()}
     places = ["ipyfdcapture", "tests", "notebooks", "docs", "noxfile.py", "pyproject.toml"]
-    places += ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"]
+    places += [
+        ".ci",
+        ".github",
+        ".pre-commit-config.yaml",
+        "CITATION.cff",
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "LICENSE",
+    ]
     assert names - {"PKG-INFO", ".gitignore"} == files_in(*places)
 
 

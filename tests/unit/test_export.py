@@ -6,10 +6,11 @@ import csv
 import gzip
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -153,6 +154,32 @@ def test_csv_is_read_back_as_it_was(tmp_path: Path, chunks: list[Chunk]) -> None
         (utc_time(line.time)).isoformat(timespec="microseconds") for line in model_lines(chunks)
     ]
     assert [row["time"] for row in rows] == times
+
+
+#: How each format gives its lines back; a new one needs its way here.
+READ_BACK: dict[str, Callable[[Path], list[str]]] = {
+    ".txt": lambda path: path.read_text().splitlines(),
+    ".log": lambda path: path.read_text().splitlines(),
+    ".jsonl": lambda path: [json.loads(line)["text"] for line in path.read_text().splitlines()],
+    ".csv": lambda path: [row["text"] for row in csv.DictReader(path.read_text().splitlines())],
+    ".html": lambda path: re.findall(r"<span dir=\"ltr\">([^<]*)", path.read_text()),
+    ".svg": lambda path: [
+        "".join(element.itertext())
+        for element in ElementTree.parse(path).iter()
+        if element.get("xml:space") or element.tag.endswith("text")
+    ],
+    ".parquet": lambda path: list(map(str, open_log(path))),
+}
+
+
+@pytest.mark.parametrize("suffix", export._SUFFIXES)
+def test_all_formats_give_the_same_lines(tmp_path: Path, suffix: str) -> None:
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    log = make_log([(i % 2, f"step {i}: residual {i / 8} €\n".encode()) for i in range(12)])
+    log.save(tmp_path / f"x{suffix}", viewer=False)
+    lines = READ_BACK[suffix](tmp_path / f"x{suffix}")
+    assert [line for line in lines if line.startswith("step")] == list(map(str, log))
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".log", ".jsonl", ".csv", ".html", ".parquet"])
