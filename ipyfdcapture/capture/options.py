@@ -21,6 +21,7 @@ from ..checks import (
 )
 from ..drain.host import KINDS
 from ..recording.metadata import Metadata
+from ..system.descriptors import STREAM_NAMES
 from ..system.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from ..log.captured import Captured
     from ..log.line import Line
 
-NAMES = {1: "stdout", 2: "stderr"}
 MERGED = "stdout+stderr"
 
 
@@ -133,7 +133,7 @@ class CaptureOptions:
         """Return the names of the sources, in the order of the pipes."""
         if self.is_merged:
             return [MERGED, *(f"fd {fd}" for fd in self.descriptors if fd > 2)]
-        return [NAMES.get(fd, f"fd {fd}") for fd in self.descriptors]
+        return [STREAM_NAMES.get(fd, f"fd {fd}") for fd in self.descriptors]
 
 
 def descriptors_of(stdout: bool, stderr: bool, fds: Iterable[int] = ()) -> tuple[int, ...]:

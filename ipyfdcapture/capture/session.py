@@ -30,7 +30,7 @@ from ..output.writing import plain_stream
 from ..recording import spool
 from ..recording.recording import Recording
 from ..recording.tail_reader import end_of
-from ..system.descriptors import Descriptor
+from ..system.descriptors import STREAM_NAMES, Descriptor, duplicate
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.interrupts import deferred_interrupts
 from ..system.pipes import open_pipe
@@ -40,7 +40,7 @@ from .flushing import flush_all, flush_for_a_look
 from .kept_logs import kept_logs
 from .late_log import LateLog
 from .new_recording import create_recording
-from .options import NAMES, CaptureOptions
+from .options import CaptureOptions
 from .undo import AtEnd, UndoList
 
 if TYPE_CHECKING:  # imported where a capture has such: most have none
@@ -223,7 +223,7 @@ class CaptureSession:
             self._duplicate_originals()
         self._capture_python()
         for fd in self.options.descriptors:
-            follow_descriptor(NAMES.get(fd))
+            follow_descriptor(STREAM_NAMES.get(fd))
         self._start_followers()
         self._copy_kept()
         for add_to in on_start:
@@ -271,7 +271,7 @@ class CaptureSession:
             for fd in self.options.descriptors:
                 if self.options.is_merged and fd == 2:
                     first = self._write_ends[1]
-                    self._write_ends[2] = fcntl.fcntl(first, fcntl.F_DUPFD_CLOEXEC, 3)
+                    self._write_ends[2] = duplicate(first)
                     continue
                 read_end, self._write_ends[fd] = self._open_pipe(fd)
                 pipes.append(Pipe(len(pipes), read_end, self._metadata.sources[len(pipes)]))
@@ -286,7 +286,7 @@ class CaptureSession:
 
     def _open_pipe(self, fd: int) -> tuple[int, int]:
         """Open what a descriptor is to lead to: a pipe or, with ``tty``, a terminal."""
-        if not self.options.tty or fd not in NAMES:
+        if not self.options.tty or fd not in STREAM_NAMES:
             return open_pipe(PIPE_BYTES)
         from ..system.terminals import open_terminal
         from .terminals import choose_size
@@ -321,7 +321,7 @@ class CaptureSession:
         watch = self.watch_terminals()
         self._undo.add(AtEnd.TERMINAL, set_variables(size, watch.may_change))
         self._undo.add(AtEnd.TERMINAL, cstdio.buffer_lines())
-        for fd in NAMES.keys() & self._redirections.keys():
+        for fd in STREAM_NAMES.keys() & self._redirections.keys():
             watch.add(self._redirections[fd].write_end, name_of(fd))
 
     def _close_write_ends(self) -> None:
@@ -333,14 +333,14 @@ class CaptureSession:
             closed.give_way(fd)
             self._undo.add(AtEnd.DESCRIPTORS, functools.partial(self._end_redirection, fd))
             with router.lock:  # a capture in another thread must not follow in between
-                pin_to_pipe(NAMES.get(fd))
+                pin_to_pipe(STREAM_NAMES.get(fd))
                 self._redirections[fd] = Redirection(fd, self._write_ends[fd])
             del self._write_ends[fd]  # it belongs to the redirection now
 
     def _end_redirection(self, fd: int) -> None:
         if fd in self._redirections:  # else it could not begin
             self._redirections[fd].undo()
-        follow_descriptor(NAMES.get(fd))
+        follow_descriptor(STREAM_NAMES.get(fd))
         if fd in self._paused:
             self._paused.pop(fd).close()
 
@@ -442,7 +442,7 @@ class CaptureSession:
         names = {
             fd: self._metadata.sources[options.descriptors.index(1 if options.is_merged else fd)]
             for fd in options.descriptors
-            if fd in NAMES
+            if fd in STREAM_NAMES
         }
         assert self._place is not None
         self._late_log = LateLog(self.captured.recording, options.drain, self._place, names)
@@ -450,7 +450,7 @@ class CaptureSession:
         self._undo.add(AtEnd.STREAMS, python.undo)
         self._undo.add(AtEnd.ROUTES, python.remove_routes)
         for fd in options.descriptors:
-            if fd in NAMES:
+            if fd in STREAM_NAMES:
                 pipe = self._redirections[fd].write_end if options.python else None
                 open_base = functools.partial(self._open_base, fd)
                 python.add(fd, pipe, options.encoding, open_base)
@@ -459,12 +459,12 @@ class CaptureSession:
 
     def _open_base(self, fd: int, original: Any) -> TextIO | None:
         """Return a new stream on what a descriptor would be without this capture."""
-        base = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) if fd in self._paused else None
+        base = duplicate(fd) if fd in self._paused else None
         base = self.dup_original(fd) if base is None else base
         if base is None:
             return None
         encoding = encoding_of(original, self.options.encoding)
-        return plain_stream(base, NAMES[fd], encoding, error_handler_of(original))
+        return plain_stream(base, STREAM_NAMES[fd], encoding, error_handler_of(original))
 
     def stop(
         self, failed: bool = False, limit: float | None = None, interrupted: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import io
 import math
@@ -23,6 +22,7 @@ from ..recording import spool
 from ..recording.metadata import Metadata
 from ..recording.recording import Recording, State
 from ..recording.writer import RecordingWriter
+from ..system.descriptors import duplicate_if_open
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.interrupts import LONGEST_WAIT_S
 from ..system.living import Living
@@ -176,7 +176,7 @@ def follow_sink(sink: Sink, targets: Iterable[LiveTarget], undo: contextlib.Exit
     options = CaptureOptions
     context = TargetContext(
         frozenset(),
-        _dup,
+        duplicate_if_open,
         options.live_max_bytes,
         options.live_max_lines,
         options.tail_lines,
@@ -190,13 +190,6 @@ def follow_sink(sink: Sink, targets: Iterable[LiveTarget], undo: contextlib.Exit
         except OSError as error:
             raise CaptureError(f"cannot capture: {reason(error)}") from error
         undo.callback(follower.capture_ended)
-
-
-def _dup(fd: int) -> int | None:
-    try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
-    except OSError:  # it is closed
-        return None
 
 
 class _SinkBuffer(io.BufferedIOBase):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from functools import partial
 from typing import Any
 
@@ -11,6 +10,7 @@ from ..live.follower import Follower
 from ..live.iopub import has_kernel
 from ..live.target import Target, TargetContext
 from ..live.targets import kernel_shell, make_target
+from ..system.descriptors import duplicate_if_open
 from .captured_cells import CapturedCells
 from .collector import Collector
 from .host import this_client
@@ -77,16 +77,14 @@ def _settle(collector: Collector, follower: Follower) -> None:
 
 def _target(live: Any, cells: CapturedCells) -> Target:
     context = TargetContext(
-        frozenset(), _duplicate, _LIVE_MAX_BYTES, _LIVE_MAX_LINES, _TAIL_LINES, "the workers' log"
+        frozenset(),
+        duplicate_if_open,
+        _LIVE_MAX_BYTES,
+        _LIVE_MAX_LINES,
+        _TAIL_LINES,
+        "the workers' log",
     )
     shell = kernel_shell()
     if live in ("auto", "iopub") and has_kernel(shell):
         return UnderCells(shell, context, cells)
     return make_target(live)(context)
-
-
-def _duplicate(fd: int) -> int | None:
-    try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
-    except OSError:  # it is closed
-        return None

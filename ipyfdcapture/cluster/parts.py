@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ..capture.session import PIPE_BYTES, CaptureSession
 from ..drain.job import Pipe
 from ..output.late import open_late_output
-from ..system.descriptors import Descriptor
+from ..system.descriptors import STREAM_NAMES, Descriptor
 from ..system.pipes import open_pipe
 from .protocol import Answer
 from .served import ServedRecording
@@ -25,7 +25,6 @@ _MOST_PARTS = 100_000
 #: So many tasks at once may have left processes behind that live: each takes four descriptors here,
 #: and a process may have 1,024 as a rule, on macOS 256. Later tasks share the worker's own pipes.
 _MOST_LEFT = 20
-_NAMES = {1: "stdout", 2: "stderr"}
 #: The sources of the worker's own pipes.
 _SHARED = (0, 1)
 
@@ -184,7 +183,7 @@ class PartPipes:
             return _SHARED
         recording = self.served.recording
         first = len(recording.sources)
-        recording.add_sources(list(_NAMES.values()))
+        recording.add_sources(list(STREAM_NAMES.values()))
         self._pairs.append((first, first + 1))
         return self._pairs[-1]
 
@@ -192,10 +191,10 @@ class PartPipes:
         write_ends: dict[int, Descriptor] = {}
         pipes: list[Pipe] = []
         try:
-            for fd, source in zip(_NAMES, sources, strict=True):
+            for fd, source in zip(STREAM_NAMES, sources, strict=True):
                 read_end, write_end = open_pipe(PIPE_BYTES)
                 write_ends[fd] = Descriptor(write_end)
-                pipes.append(Pipe(source, read_end, _NAMES[fd]))
+                pipes.append(Pipe(source, read_end, STREAM_NAMES[fd]))
                 original = open_late_output(fd)
                 if original is not None:
                     pipes[-1].set_original(original)

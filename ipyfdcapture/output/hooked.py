@@ -21,6 +21,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..system.descriptors import STREAM_NAMES
 from ..system.forking import fork_safe_lock
 from ..system.replacing import Swap
 from .capture_stream import CaptureStream, make_write
@@ -30,9 +31,6 @@ from .router import base_of, destination, is_outside
 from .routing import flush_routed, write_bytes, write_bytes_routed, write_routed
 from .stand_in import StandIn
 
-_NAMES = {1: "stdout", 2: "stderr"}
-
-
 # -- which objects -----------------------------------------------------------------------------
 
 
@@ -40,7 +38,7 @@ def leads_to(stream: Any, fd: int) -> bool:
     """Tell whether a stream writes to a descriptor by itself."""
     if is_a(stream, io.TextIOWrapper):
         return fileno_of(stream) == fd
-    return _is_kernels(stream) and stream.name == _NAMES[fd] and stream.pub_thread is not None
+    return _is_kernels(stream) and stream.name == STREAM_NAMES[fd] and stream.pub_thread is not None
 
 
 def _is_kernels(stream: Any) -> bool:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 
+from ..system.descriptors import STREAM_NAMES, duplicate
 from .foreign import attribute_of
 from .proxy import process_stream
 from .redirect import dup_base
-
-_NAMES = {1: "stdout", 2: "stderr"}
 
 
 def open_late_output(fd: int) -> int | None:
@@ -19,9 +17,9 @@ def open_late_output(fd: int) -> int | None:
     In a kernel, descriptors 1 and 2 lead to a pipe of ipykernel's that ends with it; what it
     was started with is kept in its `OutStream`.
     """
-    stream = process_stream(_NAMES[fd]) if fd in _NAMES else None
+    stream = process_stream(STREAM_NAMES[fd]) if fd in STREAM_NAMES else None
     behind = attribute_of(stream, "_original_stdstream_copy")
     if isinstance(behind, int):
         with contextlib.suppress(OSError):
-            return fcntl.fcntl(behind, fcntl.F_DUPFD_CLOEXEC, 3)
+            return duplicate(behind)
     return dup_base(fd)

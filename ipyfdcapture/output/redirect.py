@@ -14,7 +14,7 @@ import os
 import threading
 from collections.abc import Iterable
 
-from ..system.descriptors import Descriptor
+from ..system.descriptors import Descriptor, duplicate
 from ..system.forking import Stage, at_fork
 
 _stacks: dict[int, list[Redirection]] = {}
@@ -57,7 +57,7 @@ class Redirection:
             original = self._original
             if original is None or not original.is_ours():
                 return None
-            return fcntl.fcntl(original, fcntl.F_DUPFD_CLOEXEC, 3)
+            return duplicate(original)
 
     def dup_base(self) -> int | None:
         """Return a new descriptor for what ``fd`` was before this and all that it stands on."""
@@ -143,7 +143,7 @@ def dup_base(fd: int) -> int | None:
         stack = _stacks.get(fd, [])
         if stack and stack[-1].write_end.is_same(fd):
             return stack[-1].dup_base()
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        return duplicate(fd)
 
 
 def _replace(source: int, target: int, inheritable: bool) -> None:

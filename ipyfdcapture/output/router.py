@@ -20,6 +20,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
+from ..system.descriptors import STREAM_NAMES
 from ..system.forking import fork_safe_lock
 from .foreign import flush_quietly
 from .own_streams import Streams, find, in_context, in_thread, leave_void_streams, own_streams
@@ -327,13 +328,10 @@ def keep_to_pipe(fd: int) -> None:
 
     A stream object that does not follow it there, as that of a kernel, does not in a capture.
     """
-    for route in active.get(_NAMES.get(fd, ""), ()):
+    for route in active.get(STREAM_NAMES.get(fd, ""), ()):
         stream = route.stream
         if stream is not None and not route.follows:
             stream.write_to_pipe(True)
-
-
-_NAMES = {1: "stdout", 2: "stderr"}
 
 
 @contextlib.contextmanager

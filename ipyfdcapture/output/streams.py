@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from ..system.descriptors import Descriptor
+from ..system.descriptors import STREAM_NAMES, Descriptor
 from ..system.finalizers import Finalizer
 from ..system.forking import is_owned
 from ..system.replacing import Swap
@@ -33,8 +33,7 @@ from .router import CaptureMark, Route, active, add_route, lock, remove_route
 from .stand_in import StandIn
 from .write_order import WriteOrder
 
-NAMES = {1: "stdout", 2: "stderr"}
-_FDS = {name: fd for fd, name in NAMES.items()}
+_FDS = {name: fd for fd, name in STREAM_NAMES.items()}
 
 #: So many logs wait for threads and tasks at once: each takes six descriptors meanwhile, and a
 #: process may have 1,024 as a rule, on macOS 256. Threads may never end.
@@ -100,7 +99,7 @@ class PythonCapture:
             Opens a stream on what the descriptor would be without the capture, as that of the
             object that it is given.
         """
-        name = NAMES[fd]
+        name = STREAM_NAMES[fd]
         original = self._originals[name] = process_stream(name)
         behind = streams_behind(original, fd)
         usual = getattr(sys, f"__{name}__", None)
@@ -146,7 +145,7 @@ class PythonCapture:
     def pass_by_records(self) -> None:
         """Nothing of this is shown: it is not to be recorded as if it were."""
         for fd in self._streams:
-            swap = pass_by_record(process_stream(NAMES[fd]), NAMES[fd])
+            swap = pass_by_record(process_stream(STREAM_NAMES[fd]), STREAM_NAMES[fd])
             if swap is not None:
                 self._swaps.append(swap)
 
@@ -162,8 +161,8 @@ class PythonCapture:
             assert self._mark is not None
             self._routes[fd].is_paused = True
             self._routes[fd].drop_base()
-            setattr(self._mark, NAMES[fd], None)
-            _lead(NAMES[fd])
+            setattr(self._mark, STREAM_NAMES[fd], None)
+            _lead(STREAM_NAMES[fd])
 
     def resume(self, fd: int, pipe: Descriptor) -> None:
         """Go on after `pause`."""
@@ -171,15 +170,15 @@ class PythonCapture:
         if fd in self._routes:
             assert self._mark is not None
             self._routes[fd].is_paused = False
-            setattr(self._mark, NAMES[fd], self._streams.get(fd))
-            _lead(NAMES[fd])
+            setattr(self._mark, STREAM_NAMES[fd], self._streams.get(fd))
+            _lead(STREAM_NAMES[fd])
 
     def undo(self) -> None:
         """Take nothing more, except from threads, tasks and callbacks that were begun meanwhile."""
         with lock:
             for fd, route in self._routes.items():
                 route.end()
-                _lead(NAMES[fd])
+                _lead(STREAM_NAMES[fd])
                 if fd in self._streams:
                     flush_quietly(self._streams[fd])
             while self._swaps:
@@ -199,7 +198,7 @@ class PythonCapture:
                 fd, stream = self._streams.popitem()
                 late = LateStream(fd, stream, self._late_log, on_gone)
                 self._late_streams.append(late)
-                setattr(mark, NAMES[fd], late)
+                setattr(mark, STREAM_NAMES[fd], late)
                 if not mark.is_idle:
                     with contextlib.suppress(HasEnded):  # then they write where others do
                         late.open()

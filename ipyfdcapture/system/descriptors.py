@@ -27,6 +27,10 @@ NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
 _SO_NOSIGPIPE = 0x1022 if sys.platform == "darwin" else None
 
 
+#: The descriptors that programs write to, and the streams that Python has for them.
+STREAM_NAMES = {1: "stdout", 2: "stderr"}
+
+
 def open_private(path: str, flags: int) -> int:
     """Open a file that is made if there is none. Its owner alone can use it, whatever the umask."""
     fd = os.open(path, flags | os.O_CREAT | PRIVATE, 0o600)
@@ -43,6 +47,14 @@ def duplicate(fd: int) -> int:
     if not hasattr(os, "pread"):  # Windows, which has no `fcntl` either
         return os.dup(fd)
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+
+
+def duplicate_if_open(fd: int) -> int | None:
+    """Return a new descriptor as `duplicate` does, or None if there is none to be had."""
+    try:
+        return duplicate(fd)
+    except OSError:
+        return None
 
 
 def read_at(fd: int, size: int, position: int) -> bytes:

@@ -9,7 +9,6 @@ it starts, or in a recording of its own.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -17,6 +16,7 @@ from typing import Any, TypeAlias
 
 from ...checks import check_flags, check_function
 from ...log.captured import Captured
+from ...system.descriptors import duplicate
 from ...system.interrupts import deferred_interrupts
 from ...system.pipes import enlarge, open_pipe
 from ...system.terminals import name_of, open_terminal
@@ -126,7 +126,7 @@ def attach(
     with current_log() as log, deferred_interrupts(), contextlib.ExitStack() as ours:
         read_ends = {}
         for name, stream in streams.items():
-            read_ends[name] = fcntl.fcntl(stream, fcntl.F_DUPFD_CLOEXEC, 3)
+            read_ends[name] = duplicate(stream.fileno())
             ours.callback(os.close, read_ends[name])
             enlarge(read_ends[name], PIPE_BYTES)
         ours.pop_all()

@@ -14,7 +14,7 @@ from ...log.captured import Captured
 from ...recording import spool
 from ...recording.metadata import Metadata
 from ...recording.recording import Recording
-from ...system.descriptors import duplicate
+from ...system.descriptors import duplicate_if_open
 from ...system.forking import fork_safe_lock
 from ...system.interrupts import deferred_interrupts
 from ..session import CaptureSession, current_capture
@@ -112,7 +112,11 @@ class ChildLog:
         with _lock:
             if self._watch is None:
                 self._watch = TerminalWatch(
-                    None, _duplicate, True, contextlib.nullcontext, contextvars.copy_context()
+                    None,
+                    duplicate_if_open,
+                    True,
+                    contextlib.nullcontext,
+                    contextvars.copy_context(),
                 )
             return self._watch
 
@@ -161,10 +165,3 @@ class ChildLog:
         self._stop_watch()
         if self._capture is None:
             self.captured.close()
-
-
-def _duplicate(fd: int) -> int | None:
-    try:
-        return duplicate(fd)
-    except OSError:  # it is closed
-        return None
