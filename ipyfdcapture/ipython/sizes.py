@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 SIZE_HELP = "a number of bytes above 0, such as 65536, 64K, 100M, 1.5G or 10MB"
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?B)?", re.IGNORECASE)
+_SIZE = r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?B)?"
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -19,7 +19,9 @@ def parse_size(text: str | int) -> int:
     >>> parse_size("64K"), parse_size("1.5G"), parse_size("10MB")
     (65536, 1610612736, 10000000)
     """
-    match = _SIZE.fullmatch(str(text).strip())
+    if type(text) is int and text > 0:  # most defaults: `%load_ext` compiles no expression
+        return text
+    match = re.fullmatch(_SIZE, str(text).strip(), re.IGNORECASE)
     size = 0
     if match:
         number, prefix, suffix = match[1], match[2].upper(), (match[3] or "").upper()

@@ -31,9 +31,7 @@ BEGIN = "__capture_fd__"
 
 _MAGIC_LINE = re.compile(r"%%capture_fd(?=\s|$)")
 #: What is typed in its place, and would say no more than that there is no such magic.
-_SLIP = re.compile(
-    r"%%[%\s]*(?:capture[_-]?fds?|capture_df|fd_capture|capture_ fd)(?=[^\w?]|$)\S*", re.IGNORECASE
-)
+_SLIP = r"%%[%\s]*(?:capture[_-]?fds?|capture_df|fd_capture|capture_ fd)(?=[^\w?]|$)\S*"
 
 #: By the id of their shell.
 _installed: dict[int, CellTransformer] = {}
@@ -146,10 +144,9 @@ def _transform(lines: list[str]) -> list[str]:
 
 def _slip_in(lines: list[str], first: int) -> str | None:
     """Return what was typed in the place of a ``%%capture_fd`` line, if anything was."""
-    if first < len(lines) and (slip := _SLIP.match(lines[first])):
-        return slip[0]
     if first < len(lines) and lines[first].startswith("%%"):
-        return None  # another magic decides what is below its line
+        slip = re.match(_SLIP, lines[first], re.IGNORECASE)
+        return slip[0] if slip else None  # another magic decides what is below its line
     for number, line in enumerate(lines[first:], first):
         if _MAGIC_LINE.match(line):
             # In the midst of a text in quotes, it is a line of that.

@@ -95,7 +95,7 @@ def find(key: str, spool_dir: str = "") -> list[str]:
     What lies in spools that nobody uses any more is moved to its place on the way.
     """
     _collect_orphans(key, spool_dir)
-    return [each.path for each in _kept_of(key)]
+    return [each.path for each in _kept_in(directory(key))]
 
 
 def find_all(key: str, spool_dir: str = "") -> list[str]:
@@ -120,17 +120,24 @@ def prune(
         Where orphans may lie.
     """
     _collect_orphans(key, spool_dir)
+    kept = _kept()
+    if not kept:
+        return []  # most of the time: `directory` would import what makes digests
+    folder = directory(key)
+    own = [each for each in kept if os.path.dirname(each.path) == folder]
+    doomed = set(own[keep:])
     oldest = (time.time() - days * 86400) * 1e9
-    for each in _kept_of(key)[keep:]:
-        delete(each.path)
     total = 0
-    for each in _kept():
-        total += each.nbytes
-        if each.changed < oldest or (max_bytes is not None and total > max_bytes):
-            delete(each.path)
-            with contextlib.suppress(OSError):  # unless another is in it
-                os.rmdir(os.path.dirname(each.path))
-    return [each.path for each in _kept_of(key)]
+    for each in kept:
+        if each not in doomed:
+            total += each.nbytes
+            if each.changed < oldest or (max_bytes is not None and total > max_bytes):
+                doomed.add(each)
+    for each in doomed:
+        delete(each.path)
+        with contextlib.suppress(OSError):  # unless another is in it
+            os.rmdir(os.path.dirname(each.path))
+    return [each.path for each in own if each not in doomed]
 
 
 class _Kept(NamedTuple):
@@ -143,15 +150,11 @@ class _Kept(NamedTuple):
 
 def _kept() -> list[_Kept]:
     """Return the recordings of all notebooks, the newest first."""
+    root = _root()
     found: list[_Kept] = []
-    for name in _names_in(_root()):
-        found += _kept_in(os.path.join(_root(), name))
+    for name in _names_in(root):
+        found += _kept_in(os.path.join(root, name))
     return sorted(found, reverse=True)
-
-
-def _kept_of(key: str) -> list[_Kept]:
-    """Return the recordings of one notebook, the newest first."""
-    return _kept_in(directory(key)) if os.path.isdir(_root()) else []
 
 
 def _kept_in(folder: str) -> list[_Kept]:
@@ -217,10 +220,11 @@ def _collect_orphans(key: str, spool_dir: str) -> None:
         base = _absolute(spool.expanded(spool_dir))
     except OSError:  # there is no directory for temporary files
         return
-    spool.remove_half_made(base)
-    for name in _names_in(base):
-        path = os.path.join(base, name)
-        if name.startswith(spool.name_prefix()):
+    names, prefix = _names_in(base), spool.name_prefix()
+    spool.remove_half_made(base, names)
+    for name in names:
+        if name.startswith(prefix):
+            path = os.path.join(base, name)
             # One that cannot be read, whatever is wrong with it, does not hide the others.
             with contextlib.suppress(OSError, ValueError, EOFError):
                 if spool.is_mine(path):

@@ -122,7 +122,13 @@ def _unlink(files: Iterable[str]) -> None:
 
 
 def remove_tree(directory: str) -> None:
-    """Remove a flat directory of recordings; what is gone already is no fault."""
+    """Remove a directory and what is in it; what is gone already is no fault."""
     with contextlib.suppress(OSError):
-        _unlink(os.path.join(directory, name) for name in os.listdir(directory))
+        with os.scandir(directory) as entries:
+            found = list(entries)
+        for each in found:
+            if each.is_dir(follow_symlinks=False):  # a copy of a log that an editor was given
+                remove_tree(each.path)
+            else:
+                _unlink([each.path])
         os.rmdir(directory)

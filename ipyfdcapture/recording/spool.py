@@ -19,8 +19,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 
 from ..errors import CaptureError
 from ..system.descriptors import Descriptor, open_private
@@ -34,14 +33,16 @@ _BEING_MADE = "ipyfdcapture-new-"
 _HALF_MADE_S = 3600
 
 
-@dataclass
 class Spool:
     """One spool directory of this process."""
 
-    path: str
-    lock_fd: Descriptor
-    owner: int  # the process
-    user: int
+    # No dataclass: to make one takes as long as to import five modules, and `%load_ext` waits.
+    def __init__(self, path: str, lock_fd: Descriptor) -> None:
+        self.path = path
+        self.lock_fd = lock_fd
+        #: The process.
+        self.owner = os.getpid()
+        self.user = user_id()
 
 
 _spools: dict[str, Spool] = {}
@@ -128,7 +129,7 @@ def _make(base: str) -> Spool:
             os.close(lock_fd)
         remove_tree(being_made)
         raise
-    return Spool(path, Descriptor(lock_fd), os.getpid(), user_id())
+    return Spool(path, Descriptor(lock_fd))
 
 
 def _hold_new_lock(lock_fd: int) -> None:
@@ -175,12 +176,11 @@ def _has_ended(number: bytes) -> bool:
     return False
 
 
-def remove_half_made(base: str) -> None:
-    """Remove the directories that were to become spools when their maker was killed."""
-    with contextlib.suppress(OSError):
-        for name in os.listdir(base):
-            if name.startswith(_BEING_MADE):
-                _remove_if_old(os.path.join(base, name))
+def remove_half_made(base: str, names: Iterable[str]) -> None:
+    """Of ``names`` in ``base``, remove what was to become a spool when its maker was killed."""
+    for name in names:
+        if name.startswith(_BEING_MADE):
+            _remove_if_old(os.path.join(base, name))
 
 
 def _remove_if_old(path: str) -> None:

@@ -19,6 +19,7 @@ import psutil
 import pytest
 from helpers import logs
 from helpers.logs import Chunk, make_log, model_lines, model_plain
+from helpers.process import check_script
 from helpers.wait import eventually
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -253,6 +254,10 @@ class TestEditing:
         assert (tmp_path / "seen").read_bytes().decode() == make_log(LOG).text
         children = psutil.Process().children()
         assert [child for child in children if str(editor) in child.cmdline()] == []
+
+    def test_the_copy_goes_when_the_process_ends(self, tmp_path: Path) -> None:
+        check_script("restore/a_log_is_opened_in_an_editor", directory=tmp_path)
+        assert list((tmp_path / "tmpdir").glob("ipyfdcapture-*")) == []
 
     @pytest.mark.parametrize(
         ("command", "said"),

@@ -309,6 +309,43 @@ def test_old_recordings_are_pruned_by_age(crashing: Callable[..., Kernel]) -> No
     assert list(left) == []
 
 
+def test_what_is_pruned_is_the_oldest_by_number_age_and_size(
+    tmp_path: Path, runtime_dir: Path
+) -> None:
+    assert crashes.prune("k", 2, 30, None, str(tmp_path)) == []
+    now = time.time()
+    paths = {}
+    for name, key, days in [("a", "k", 1), ("b", "k", 2), ("c", "k", 3), ("d", "other", 4)]:
+        path = paths[name] = os.path.join(crashes.directory(key), name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        for file in (path + ".data", path + ".json"):
+            Path(file).write_bytes(b"12345")
+            os.utime(file, (now - days * 86400,) * 2)
+
+    def left() -> str:
+        return "".join(name for name, path in paths.items() if os.path.exists(path + ".json"))
+
+    assert crashes.prune("k", 2, 30, None, str(tmp_path)) == [paths["a"], paths["b"]]
+    assert left() == "abd"  # of this notebook alone
+    assert crashes.prune("k", 2, 3, None, str(tmp_path)) == [paths["a"], paths["b"]]
+    assert left() == "ab" and not os.path.exists(os.path.dirname(paths["d"]))
+    assert crashes.prune("other", 2, 30, 20, str(tmp_path)) == [] and left() == "ab"
+    assert crashes.prune("other", 2, 30, 19, str(tmp_path)) == [] and left() == "a"
+    assert crashes.prune("k", 0, 30, None, str(tmp_path)) == [] and left() == ""
+
+
+def test_a_copy_for_an_editor_goes_with_the_spool_of_a_killed_kernel(tmp_path: Path) -> None:
+    orphan = tempfile.mkdtemp(prefix=spool.name_prefix(), dir=tmp_path)
+    copy = Path(tempfile.mkdtemp(prefix="edit-", dir=orphan), "logs.log")
+    copy.write_text("words\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    Path(orphan, "link").symlink_to(elsewhere)
+    crashes.find("k", str(tmp_path))
+    assert os.listdir(tmp_path) == ["elsewhere"] and (elsewhere / "file").exists()
+
+
 # -- nothing lost ------------------------------------------------------------------------------
 
 
