@@ -10,9 +10,11 @@ The ways: this package; with ``--before``, that of another clone, which has an e
 The method: a figure is the median of several rounds (5 unless told). In a round, each way has its
 turn at each work, in a process of its own, so what slows the machine down slows all of them; the
 order of the ways differs from round to round. Each way captures a line before the clock runs. In a
-process, the median counts. Beside the time that passes stands the time of the processor, of the
-process that is measured (and of its children for `run_all`): a machine that is busy with other
-things changes the one, and hardly the other.
+process, the median counts. Each process has directories of its own for temporary files and for what
+crashed kernels left: ``%load_ext`` looks through them, and elsewhere anything may lie there. Beside
+the time that passes stands the time of the processor, of the process that is measured (and of its
+children for `run_all`): a machine that is busy with other things changes the one, and hardly the
+other.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import random
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -300,14 +303,16 @@ def measure_elsewhere(work: str, way: str, before: str | None) -> Figure:
         python, its, directory = os.path.join(before, ".venv", "bin", "python"), "ours", before
     environment = {**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    answer = subprocess.run(
-        [python, __file__, "--measure", work, its],
-        stdout=subprocess.PIPE,
-        env=environment,
-        cwd=directory,  # where kernels look for the package first
-        timeout=LIMIT_S,
-        check=True,
-    )
+    with tempfile.TemporaryDirectory() as own:
+        environment |= {"TMPDIR": own, "JUPYTER_RUNTIME_DIR": os.path.join(own, "runtime")}
+        answer = subprocess.run(
+            [python, __file__, "--measure", work, its],
+            stdout=subprocess.PIPE,
+            env=environment,
+            cwd=directory,  # where kernels look for the package first
+            timeout=LIMIT_S,
+            check=True,
+        )
     passed, worked = json.loads(answer.stdout.splitlines()[-1])
     return passed, worked
 
