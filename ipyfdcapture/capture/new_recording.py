@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from dataclasses import replace
 
 from ..recording.copying import copy_snapshot
 from ..recording.metadata import Metadata
 from ..recording.recording import Recording
+from ..system import clock
 from .options import CaptureOptions
 
 
@@ -30,7 +30,7 @@ def create_recording(
     OSError
         If it cannot be made. Nothing is left behind.
     """
-    metadata = replace(metadata, started=time.time_ns(), process=os.getpid())
+    metadata = replace(metadata, started=clock.time_ns(), process=os.getpid())
     if options.append_to is None:
         recording, data, index = Recording.create(directory, metadata)
         return recording, (data, index)

@@ -12,7 +12,6 @@ import contextvars
 import fcntl
 import functools
 import os
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -30,6 +29,7 @@ from ..output.writing import plain_stream
 from ..recording import spool
 from ..recording.recording import Recording
 from ..recording.tail_reader import end_of
+from ..system import clock
 from ..system.descriptors import STREAM_NAMES, Descriptor, duplicate
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.interrupts import deferred_interrupts
@@ -507,7 +507,7 @@ class CaptureSession:
         job = self._job
         if job is None or job.owner != os.getpid():
             return
-        recording.finish(time.time_ns(), failed=self._failed, interrupted=self._interrupted)
+        recording.finish(clock.time_ns(), failed=self._failed, interrupted=self._interrupted)
         followed = bool(self._followers)
         with contextlib.ExitStack() as ending:  # a warning may be an error: nothing is left out
             ending.callback(job.drain.notices.show)

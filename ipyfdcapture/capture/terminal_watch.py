@@ -12,10 +12,10 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from ..system import clock
 from ..system.descriptors import Descriptor
 from ..system.forking import fork_safe_lock
 from ..system.polling import is_closed
@@ -122,13 +122,13 @@ class TerminalWatch:
             thread.wait(_END_S)
 
     def _run(self) -> None:
-        next_look = time.monotonic()
+        next_look = clock.monotonic()
         while not self._end.wait(_LOOK_S):
             if self.may_change:
                 with contextlib.suppress(OSError):  # the terminal has gone
                     self._follow_size()
-            if time.monotonic() >= next_look:
-                next_look = time.monotonic() + _PATIENCE_S / 2
+            if clock.monotonic() >= next_look:
+                next_look = clock.monotonic() + _PATIENCE_S / 2
                 if not self._has_some():
                     break
                 self._look_for_who_waits()
@@ -156,7 +156,7 @@ class TerminalWatch:
             os.killpg(os.tcgetpgrp(terminal), signal.SIGWINCH)
 
     def _look_for_who_waits(self) -> None:
-        now = time.monotonic()
+        now = clock.monotonic()
         waiting = {}
         for pid in descendants(os.getpid()):
             file = waits_to_read(pid)

@@ -7,7 +7,6 @@ import functools
 import io
 import math
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TextIO, cast
@@ -22,6 +21,7 @@ from ..recording import spool
 from ..recording.metadata import Metadata
 from ..recording.recording import Recording, State
 from ..recording.writer import RecordingWriter
+from ..system import clock
 from ..system.descriptors import duplicate_if_open
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.interrupts import LONGEST_WAIT_S
@@ -59,7 +59,7 @@ class Sink:
     @classmethod
     def create(cls, max_bytes: int | None) -> Sink:
         metadata = Metadata(
-            started=time.time_ns(), sources=tuple(NAMES), max_bytes=max_bytes, encoding=_ENCODING
+            started=clock.time_ns(), sources=tuple(NAMES), max_bytes=max_bytes, encoding=_ENCODING
         )
         try:
             recording, data_fd, index_fd = Recording.create(spool.directory(), metadata)
@@ -90,9 +90,9 @@ class Sink:
         return self._state
 
     def wait(self, timeout: float | None) -> bool:
-        deadline = math.inf if timeout is None else time.monotonic() + timeout
-        while not self._released.wait(max(0.0, min(LONGEST_WAIT_S, deadline - time.monotonic()))):
-            if time.monotonic() >= deadline:
+        deadline = math.inf if timeout is None else clock.monotonic() + timeout
+        while not self._released.wait(max(0.0, min(LONGEST_WAIT_S, deadline - clock.monotonic()))):
+            if clock.monotonic() >= deadline:
                 return False
         return True
 
@@ -101,7 +101,7 @@ class Sink:
         if not self._do(self._close, is_last=True):
             return
         if not self.recording.closed:
-            self.recording.finish(time.time_ns())
+            self.recording.finish(clock.time_ns())
         self.recording.update()  # which lets go of this object
         self._released.set()
 

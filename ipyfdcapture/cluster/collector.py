@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 import weakref
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -22,6 +21,7 @@ from ..recording import spool
 from ..recording.copying import ChunkAppender
 from ..recording.metadata import Metadata
 from ..recording.recording import Recording, State
+from ..system import clock
 from ..system.finalizers import Finalizer
 from ..system.threads import WorkThread
 from . import leftovers
@@ -190,14 +190,14 @@ class Collector:
         with self._changed:
             feeds = [each for each in self._feeds.values() if not each.member.is_gone]
         asked = [(each, self._ask_for(each, request)) for each in feeds]
-        deadline = time.monotonic() + timeout
+        deadline = clock.monotonic() + timeout
         return [(each, _answer_within(future, deadline)) for each, future in asked]
 
     def ask_one(self, incarnation: str, request: Request, timeout: float) -> Answer:
         """Ask the worker of one recording, and wait. Raises `ConnectionError`."""
         with self._changed:
             feed = self._feeds[incarnation]
-        answer = _answer_within(self._ask_for(feed, request), time.monotonic() + timeout)
+        answer = _answer_within(self._ask_for(feed, request), clock.monotonic() + timeout)
         if "error" in answer:
             raise ConnectionError(f"{feed.label} does not answer: {answer['error']}")
         return answer
@@ -268,7 +268,7 @@ class Collector:
             (each.next_mark for each in self._asked() if each.asked is None and not each.is_gone),
             default=float("inf"),
         )
-        return min(max(due - time.monotonic(), 0.001), _IDLE_S)
+        return min(max(due - clock.monotonic(), 0.001), _IDLE_S)
 
     # -- which workers there are -------------------------------------------------------------------
 
@@ -284,11 +284,11 @@ class Collector:
             engine.is_gone = True
             self._note_members([])
             return
-        engine.asked = time.monotonic()
+        engine.asked = clock.monotonic()
         self._questions.expect(looked, engine.id, lambda answer: self._looked(asked, answer))
 
     def _looked(self, asked: int, answer: Answer) -> None:
-        engine, now = self._engine, time.monotonic()
+        engine, now = self._engine, clock.monotonic()
         since, engine.asked = engine.asked, None
         engine.next_mark = now + _MEMBERS_S
         if "error" in answer:
@@ -308,7 +308,7 @@ class Collector:
             self._questions.give_up(key)
 
     def _look_for_silence(self) -> None:
-        now = time.monotonic()
+        now = clock.monotonic()
         for member in self._asked():
             since = member.asked if member.failing is None else member.failing
             member.is_silent = since is not None and now - since > SILENT_S
@@ -318,14 +318,14 @@ class Collector:
     def _mark(self, member: Member) -> None:
         if not _is_due(member, self._wanted_until):
             return
-        member.asked = time.monotonic()
+        member.asked = clock.monotonic()
         asked = self.clock.now()
         self._questions.ask(
             member.id, {"do": "mark"}, lambda answer: self._marked(member, asked, answer)
         )
 
     def _marked(self, member: Member, asked: int, answer: Answer) -> None:
-        now = time.monotonic()
+        now = clock.monotonic()
         since, member.asked = member.asked, None
         interval = max(_MARK_S, len(self._members) / _MARKS_PER_S)
         if answer.get("lost"):  # it is gone, as the engine will soon say, or cut off
@@ -379,7 +379,7 @@ class Collector:
         # the time would be asked for a little more all the time, and stand still for each.
         if not feed.is_behind_mark:
             return
-        if feed.stream.memory >= 2 * self._block_bytes or time.monotonic() < feed.next_read:
+        if feed.stream.memory >= 2 * self._block_bytes or clock.monotonic() < feed.next_read:
             return
         feed.is_reading = True
         stop = min(feed.end, feed.fetched + self._block_bytes)
@@ -401,7 +401,7 @@ class Collector:
             self._read(feed)
         elif "error" in answer and not answer.get("lost"):
             feed.trouble = answer["error"]
-            feed.next_read = time.monotonic() + _RETRY_S
+            feed.next_read = clock.monotonic() + _RETRY_S
 
     # -- those that do not answer any more ---------------------------------------------------------
 
@@ -410,7 +410,7 @@ class Collector:
         # Its worker may owe an answer: whichever comes second is not taken.
         if feed.member.is_awaited or not feed.may_have_more or feed.is_rescuing:
             return
-        now = time.monotonic()
+        now = clock.monotonic()
         feed.rescued_since = feed.rescued_since or now
         if now < feed.next_rescue:
             return
@@ -437,7 +437,7 @@ class Collector:
 
     def _take_left(self, feed: Feed, asked: int, answer: Answer) -> None:
         feed.is_rescuing = False
-        now = time.monotonic()
+        now = clock.monotonic()
         is_next = "chunks" in answer and answer["start"] >= feed.fetched
         has_more = is_next and len(answer["data"]) > 0
         if is_next:
@@ -501,10 +501,10 @@ class Collector:
             closing = self._cluster.close()
             if closing is not None:
                 goodbyes.append(closing)
-        deadline = time.monotonic() + _GOODBYE_S
+        deadline = clock.monotonic() + _GOODBYE_S
         for future in goodbyes:
             with contextlib.suppress(BaseException):
-                future.result(max(0.0, deadline - time.monotonic()))
+                future.result(max(0.0, deadline - clock.monotonic()))
 
     def _remove_left(self, feed: Feed) -> list[Future[Answer]]:
         if feed.member.host == host_id():
@@ -525,12 +525,12 @@ def _is_due(member: Member, wanted: int) -> bool:
     if member.asked is not None:
         return False
     is_fine = member.failing is None and not member.trouble
-    return (is_fine and member.marked_at < wanted) or time.monotonic() >= member.next_mark
+    return (is_fine and member.marked_at < wanted) or clock.monotonic() >= member.next_mark
 
 
 def _answer_within(future: Future[Answer], deadline: float) -> Answer:
     """Wait for an answer until a time (monotonic, s). What went wrong is one too: ``error``."""
     try:
-        return future.result(max(0.0, deadline - time.monotonic()))
+        return future.result(max(0.0, deadline - clock.monotonic()))
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}

@@ -11,7 +11,6 @@ import contextlib
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Collection
 
 from ..errors import CaptureError
@@ -19,6 +18,7 @@ from ..recording import crashes, spool
 from ..recording.files import move_recording, recording_files
 from ..recording.recording import Recording
 from ..recording.tail_reader import Chunk, RecordingTail
+from ..system import clock
 from .host import is_running
 from .protocol import CHUNK, Answer, Request
 
@@ -42,7 +42,7 @@ def directory(base: str, incarnation: str) -> str:
             os.mkdir(root, 0o700)
         if not spool.is_mine(root):
             raise CaptureError(f"{root} can be read by others: remove it")
-        oldest = time.time() - _KEPT_DAYS * 86400
+        oldest = clock.time_ns() / 1e9 - _KEPT_DAYS * 86400
         for entry in os.scandir(root):
             with contextlib.suppress(OSError):  # another worker has just removed it
                 if entry.stat(follow_symlinks=False).st_mtime < oldest:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from ..system import clock
 from .clock import LogClock
 from .names import printable
 from .protocol import Answer, Cluster, Request
@@ -76,7 +76,7 @@ class Questions:
 
     def expect(self, asked: Future[Answer], member: str, then: Then) -> None:
         """Have `take` give what was asked of somebody to ``then``, or say that it was lost."""
-        question = _Question(member, then, time.monotonic() + PATIENCE_S)
+        question = _Question(member, then, clock.monotonic() + PATIENCE_S)
         self._waiting[question] = None
 
         def answered(future: Future[Answer]) -> None:
@@ -117,7 +117,7 @@ class Questions:
                 question.then({"error": _one_line(why)})
 
     def _give_up_late(self) -> None:
-        now = time.monotonic()
+        now = clock.monotonic()
         for question in [each for each in self._waiting if each.until <= now]:
             self._give(question, _lost(TimeoutError("no answer")))
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from ..recording import spool
 from ..recording.copying import ChunkAppender
 from ..recording.metadata import Metadata
 from ..recording.recording import Recording, State
+from ..system import clock
 from ..system.interrupts import deferred_interrupts
 from .captured_cells import IntoCapture
 from .launchers import Launcher, RankFile, choose
@@ -137,18 +137,16 @@ _WORD = (str, bytes, os.PathLike)
 
 
 def _run(command: list[str], log: _RankLog, options: dict[str, Any]) -> RanksOutcome:
-    started = time.monotonic()
+    started = clock.monotonic()
     with log.own_files() as (stdout, stderr), deferred_interrupts():
         process = subprocess.Popen(command, stdout=stdout, stderr=stderr, **options)
     try:
         while process.poll() is None:
             log.read_on()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_POLL_S)
+            clock.await_end(process, _POLL_S)
     except BaseException:
         process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_END_S)
+        clock.await_end(process, _END_S)
         process.kill()
         process.wait()
         log.recording.close()
@@ -158,7 +156,7 @@ def _run(command: list[str], log: _RankLog, options: dict[str, Any]) -> RanksOut
     rank = None
     if process.returncode:
         rank = log.kind.failed_rank(re.sub(r"\s*\n\s*", " ", captured.source("launcher").text))
-    duration = time.monotonic() - started
+    duration = clock.monotonic() - started
     return RanksOutcome(RanksResult(process.returncode, rank, command, duration), captured)
 
 
@@ -176,7 +174,7 @@ class _RankLog:
         self._followers: list[Follower] = []
         names = [f"rank{rank}/{name}" for rank in range(n) for name in ("stdout", "stderr")]
         metadata = Metadata(
-            sources=(*names, *_LAUNCHER), started=time.time_ns(), process=os.getpid()
+            sources=(*names, *_LAUNCHER), started=clock.time_ns(), process=os.getpid()
         )
         try:
             self.recording, data, index = Recording.create(spool.directory(), metadata)
@@ -218,7 +216,7 @@ class _RankLog:
             with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
                 file.seek(position)
                 while part := file.read(_READ_BYTES):
-                    self._appender.add(source, part, time.time_ns())
+                    self._appender.add(source, part, clock.time_ns())
                     position += len(part)
             self._files[path] = source, position
         self._appender.flush()
@@ -233,7 +231,7 @@ class _RankLog:
     def finish(self, failed: bool) -> None:
         """Read the rest."""
         self.read_on()
-        self.recording.finish(time.time_ns(), failed=failed)
+        self.recording.finish(clock.time_ns(), failed=failed)
         self.recording.writing = None
         while self._followers:
             self._followers.pop().capture_ended()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Collection
 
 from ..errors import CaptureError
 from ..log.captured import Captured
 from ..recording.recording import Recording
 from ..recording.tail_reader import RecordingTail
+from ..system import clock
 from . import leftovers
 from .protocol import MAX_READ_BYTES, Answer
 from .summary import RunningSummary
@@ -38,7 +38,7 @@ class ServedRecording:
         captured: Captured,
         incarnation: str,
         left_dir: str,
-        clock: Callable[[], int] = time.time_ns,
+        clock: Callable[[], int] = clock.time_ns,
     ) -> None:
         self._clock = clock
         self.captured = captured

@@ -12,7 +12,6 @@ import atexit
 import contextlib
 import os
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from ..live.target import TargetContext
 from ..live.targets import LiveTarget
 from ..live.terminal import TerminalStream
 from ..output.late import open_late_output
+from ..system import clock
 from ..system.forking import Stage, at_fork
 from . import leftovers, queries
 from .host import host_id, is_pipe, standard_files
@@ -197,7 +197,7 @@ class Service:
         capture, self._capture = self._capture, None
         own, self._own = self._own, None
         if capture is not None and own is not None:
-            own.lapsed = time.time_ns()
+            own.lapsed = clock.time_ns()
             self._parts.stop()
             capture.stop()
 

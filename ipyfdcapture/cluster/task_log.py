@@ -17,6 +17,7 @@ from ..recording import spool
 from ..recording.copying import ChunkAppender
 from ..recording.metadata import Metadata
 from ..recording.recording import Recording, State
+from ..system import clock
 from ..system.finalizers import Finalizer
 from ..system.forking import fork_safe_lock
 from ..system.interrupts import deferred_interrupts
@@ -168,16 +169,16 @@ class _TaskWriting:
             return State(writing=not self.is_over)
 
     def _look(self) -> None:
-        deadline = time.monotonic() + _LOOK_S
+        deadline = clock.monotonic() + _LOOK_S
         found: list[tuple[TaskPart, list[Chunk]]] = []
         for part in self._parts:
-            if part.is_over or not part.next_look <= time.monotonic() < deadline:
+            if part.is_over or not part.next_look <= clock.monotonic() < deadline:
                 continue
             try:
                 part.look(self._collector, _LOOK_S)
                 found.append((part, part.fetch(self._collector, _LOOK_S)))
             except ConnectionError:
-                part.next_look = time.monotonic() + _RETRY_S
+                part.next_look = clock.monotonic() + _RETRY_S
                 part.is_over = part.feed.member.is_gone or not self._collector.update().writing
         with deferred_interrupts():
             self.write(_in_order(chunks for _, chunks in found), [part for part, _ in found])
@@ -194,9 +195,9 @@ class _TaskWriting:
 
     def wait(self, timeout: float | None) -> bool:
         """Wait (s) until no process lives that may write; tell whether that is so."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else clock.monotonic() + timeout
         while self.update().writing:
-            if deadline is not None and time.monotonic() >= deadline:
+            if deadline is not None and clock.monotonic() >= deadline:
                 return False
             time.sleep(_INTERVAL_S)
         return True

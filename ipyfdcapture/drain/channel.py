@@ -21,10 +21,10 @@ import itertools
 import json
 import os
 import socket
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from ..system import clock
 from ..system.descriptors import NO_SIGNAL, Socket, duplicate
 from ..system.interrupts import deferred_interrupts, interrupt_waits
 from ..system.polling import wait_until_readable, wait_until_writable
@@ -90,7 +90,7 @@ class Channel:
         self._cut = b""  # the rest of what was sent in part
         #: Whether an answer has not come in time, and none since.
         self.is_late = False
-        # As of `time.monotonic`: at least until when an answer is waited for, and the last look.
+        # As of `clock.monotonic`: at least until when an answer is waited for, and the last look.
         self._grace_until = self._looked = 0.0
         self._received = b""
         #: By number: the answers that are waited for. None: not there yet.
@@ -139,8 +139,8 @@ class Channel:
         self._unsent.clear()
 
     def new_deadline(self) -> float:
-        """Return until when (`time.monotonic`) an answer is waited for that is asked for now."""
-        self._looked = time.monotonic()
+        """Return until when (`clock.monotonic`) an answer is waited for that is asked for now."""
+        self._looked = clock.monotonic()
         return self._looked + (LATE_ANSWER_S if self.is_late else ANSWER_S)
 
     def send(self, deadline: float = 0) -> None:
@@ -223,9 +223,9 @@ class Channel:
         """Wait for a moment; no longer than until ``deadline``, or until the user interrupts."""
         if not self.control.is_ours():  # closed by a signal's handler that has taken over
             raise ConnectionResetError("the socket was closed")
-        left = (max(deadline, self._grace_until) if deadline else 0.0) - time.monotonic()
+        left = (max(deadline, self._grace_until) if deadline else 0.0) - clock.monotonic()
         is_ready = wait(self.control.fileno(), max(0.0, min(left, _LOOK_S)))
-        before, self._looked = self._looked, time.monotonic()
+        before, self._looked = self._looked, clock.monotonic()
         if is_ready:
             return
         if deadline and self._looked - before > _STOPPED_S:

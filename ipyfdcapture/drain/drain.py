@@ -11,12 +11,12 @@ import _thread
 import contextlib
 import errno
 import os
-import time
 from collections.abc import Callable, Sequence
 
 from ..recording.recording import Recording, State
 from ..recording.sources import origin_of
 from ..recording.spool import Spool
+from ..system import clock
 from ..system.finalizers import Finalizer
 from ..system.forking import is_owned
 from ..system.interrupts import deferred_interrupts
@@ -85,7 +85,7 @@ class Drain:
             if self.was_greeted or not self._link.host.outlives_us:
                 return
             try:
-                answer = self._link.channel.ask({"do": "hello"}, time.monotonic() + limit_s)
+                answer = self._link.channel.ask({"do": "hello"}, clock.monotonic() + limit_s)
             except GONE:
                 raise OSError(errno.ECHILD, f"{self._link.host} ended without an answer") from None
             except LateAnswerError:

@@ -9,6 +9,7 @@ import time
 from typing import NamedTuple
 
 from ..recording.writer import CHUNK_BYTES, RecordingWriter
+from ..system import clock
 from ..system.pipes import TERMINAL_BYTES, capacity, read_some, waiting_bytes
 from ..system.polling import at_end
 from .pace import Pace
@@ -74,7 +75,7 @@ class PumpedRecording:
 
     def wake(self) -> None:
         """Something was recorded: wake those who follow it, unless they were woken just now."""
-        if self.wakers and (now := time.monotonic()) >= self._next_wake:
+        if self.wakers and (now := clock.monotonic()) >= self._next_wake:
             self._next_wake = now + _WAKE_S
             for _, write_end in self.wakers:
                 with contextlib.suppress(OSError):  # full: who is awake has not looked yet

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Protocol
 
+from ..system import clock
 from ..system.descriptors import Socket
 from ..system.pipes import out_of_the_way
 from ..system.polling import is_closed
@@ -127,13 +128,12 @@ class ProcessHost:
             env={**os.environ, _MARK: str(os.getpid())},
         )
         self._group = launcher.pid
-        try:
-            failed = launcher.wait(_LAUNCH_S)
-        except subprocess.TimeoutExpired:
+        status = clock.await_end(launcher, _LAUNCH_S)
+        if status is None:
             launcher.kill()
             launcher.wait()
-            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from None
-        if failed:
+            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        if status:
             raise OSError(errno.EAGAIN, "the system allows no further process")
 
     @property

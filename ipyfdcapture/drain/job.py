@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from ..recording.recording import Recording, State
 from ..recording.sources import streams_of
 from ..recording.writer import CHUNK_BYTES
+from ..system import clock
 from ..system.descriptors import Descriptor
 from ..system.finalizers import Finalizer
 from ..system.interrupts import LONGEST_WAIT_S
@@ -164,11 +165,11 @@ class DrainJob:
 
     def wait(self, timeout: float | None) -> bool:
         """Wait (s) until all writers are gone; tell whether they are."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else clock.monotonic() + timeout
         while self._wait_for_pipes(deadline):
             if not self.reservations:
                 return True
-            if deadline is not None and time.monotonic() >= deadline:
+            if deadline is not None and clock.monotonic() >= deadline:
                 return False
             time.sleep(_RESERVATION_S)
         return False
@@ -176,7 +177,7 @@ class DrainJob:
     def _wait_for_pipes(self, deadline: float | None) -> bool:
         for pipe in list(self.pipes.values()):
             while self._waits_for(pipe) and not wait_until_closed(pipe.read_end, _left(deadline)):
-                if deadline is not None and time.monotonic() >= deadline:
+                if deadline is not None and clock.monotonic() >= deadline:
                     return False
         return True
 
@@ -428,5 +429,5 @@ class PipeReservation:
 
 
 def _left(deadline: float | None) -> float:
-    """Return how long to wait at once for a deadline (`time.monotonic`)."""
-    return LONGEST_WAIT_S if deadline is None else min(LONGEST_WAIT_S, deadline - time.monotonic())
+    """Return how long to wait at once for a deadline (`clock.monotonic`)."""
+    return LONGEST_WAIT_S if deadline is None else min(LONGEST_WAIT_S, deadline - clock.monotonic())

@@ -7,11 +7,11 @@ stopped go to the drain of the newest capture.
 from __future__ import annotations
 
 import contextlib
-import time
 
 from ..errors import reason
 from ..recording.recording import Recording
 from ..recording.sources import streams_of
+from ..system import clock
 from ..system.interrupts import deferred_interrupts
 from .channel import LateAnswerError
 from .job import DrainJob, JobServer
@@ -41,7 +41,7 @@ def copy_kept(link: PumpLink, job: DrainJob, recording: Recording) -> None:
         first = len(recording.sources)
         recording.add_sources([name for _, _, name in found])
         new = {(n, source): first + i for i, (n, source, _) in enumerate(found)}
-        job.copies_since = job.copies_since or time.time_ns()
+        job.copies_since = job.copies_since or clock.time_ns()
         # Waited for: what was in the pipes before belongs to the earlier captures alone. A thread
         # that takes over amid this is asked as the pump was.
         try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
+
+from ..system import clock
 
 #: That many wake-ups within that time mean that a writer writes bit by bit, and fast.
 CROWD = 8
@@ -38,7 +39,7 @@ class Pace:
 
     def calls_for_nap(self) -> bool:
         """Tell whether to nap after this wake-up."""
-        now = time.monotonic()
+        now = clock.monotonic()
         self._wakes.append(now)
         if NAP_BYTES <= self._last_moved < self._flood:
             return True

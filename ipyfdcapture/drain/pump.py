@@ -11,11 +11,11 @@ import contextlib
 import errno
 import os
 import socket
-import time
 from collections.abc import Callable, Mapping
 
 from ..recording.files import hold_lock, mark_crashed, move_recording, remove_tree
 from ..recording.writer import RecordingWriter
+from ..system import clock
 from ..system.descriptors import NO_SIGNAL
 from .emptying import Copy, Emptier, PumpedPipe, PumpedRecording
 from .owner import open_owner
@@ -316,7 +316,7 @@ class Pump:
         if recording.crash_dir is None or writer is None:
             return set()
         try:
-            mark_crashed(writer.path, time.time_ns())
+            mark_crashed(writer.path, clock.time_ns())
         except FileNotFoundError:  # it has just ended in peace
             return set()
         except OSError:

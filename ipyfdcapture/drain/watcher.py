@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from ..system import clock
 from ..system.descriptors import Descriptor, Socket
 from ..system.pipes import out_of_the_way
 from ..system.polling import Waiter
@@ -77,8 +78,8 @@ class Watcher:
 
     def _await_end_of_task(self) -> None:
         # The system's part of a thread outlives Python's for a moment, and counts in a fork.
-        deadline = time.monotonic() + _END_S
-        while os.path.exists(f"/proc/self/task/{self._task}") and time.monotonic() < deadline:
+        deadline = clock.monotonic() + _END_S
+        while os.path.exists(f"/proc/self/task/{self._task}") and clock.monotonic() < deadline:
             time.sleep(_TASK_END_S)
 
     def _close(self) -> None:

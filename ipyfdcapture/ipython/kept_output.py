@@ -6,13 +6,13 @@ that shows nothing live it is not shown; a line says how much there is, and in w
 
 from __future__ import annotations
 
-import time
 import weakref
 from typing import TYPE_CHECKING
 
 from IPython.core.interactiveshell import InteractiveShell
 
 from ..capture.kept_logs import kept_logs
+from ..system import clock
 from .names import LATEST
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class KeptOutput:
     """What was in the logs of earlier cells, to which processes still write, when a cell began."""
 
     def __init__(self) -> None:
-        self._began = time.time_ns()
+        self._began = clock.time_ns()
         #: Where they ended then.
         self._ends: weakref.WeakKeyDictionary[Recording, int] = weakref.WeakKeyDictionary()
         for recording, job in list(kept_logs.items()):

@@ -6,12 +6,12 @@ import contextlib
 import contextvars
 import os
 import threading
-import time
 from collections.abc import Callable
 
 from ..recording.recording import Recording
 from ..recording.shown import ShownElsewhere
 from ..recording.tail_reader import READ_BYTES, Chunk, RecordingTail
+from ..system import clock
 from ..system.interrupts import interrupt_waits
 from ..system.threads import WorkThread
 from ..system.user_warnings import warn_user
@@ -120,10 +120,10 @@ class Follower:
             wanted = self._wanted
             self._wake()
             waited = quiet = 0.0
-            before, steps = time.monotonic(), self._steps
+            before, steps = clock.monotonic(), self._steps
             while self._done < wanted and not self._finished and self._thread.is_alive():
                 self._turn.wait(min(patience, _INTERRUPT_S))
-                now = time.monotonic()
+                now = clock.monotonic()
                 passed, before = min(now - before, _STOPPED_S), now
                 waited += passed
                 quiet += passed
@@ -239,9 +239,9 @@ class Follower:
                 return
 
     def _wait_for_turn(self) -> tuple[int, bool]:
-        until = time.monotonic() + self._interval
+        until = clock.monotonic() + self._interval
         while self._wanted == self._done and not self._abandoned:
-            left = until - time.monotonic()
+            left = until - clock.monotonic()
             if left <= 0:
                 break
             if self.waker.wait(left):
@@ -277,7 +277,7 @@ class Follower:
             # A writer that never pauses must not keep back what waits to be shown.
             self._tick()
         if is_news:
-            self._next_show = time.monotonic() + self._interval
+            self._next_show = clock.monotonic() + self._interval
 
     def _not_shown_elsewhere(self, chunks: list[Chunk], position: int) -> list[Chunk]:
         """Leave out what a kept process wrote while a later cell showed it."""
@@ -290,7 +290,7 @@ class Follower:
         return kept
 
     def _tick(self) -> None:
-        now = time.monotonic()
+        now = clock.monotonic()
         if now >= self._next_tick:
             self._next_tick = now + self._interval
             self._target.tick()

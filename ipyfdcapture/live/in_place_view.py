@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from ..recording.recording import Recording
 from ..recording.tail_reader import Chunk, by_source
+from ..system import clock
 from .last_lines import TAIL_BYTES, LastLines
 from .pace import Pace
 from .target import Screen
@@ -66,7 +66,7 @@ class InPlaceView:
 
     def elapsed(self) -> float:
         """Return how long (s) the capture has run, or ran."""
-        return max((self._ended or time.monotonic()) - self._started, 0.001)
+        return max((self._ended or clock.monotonic()) - self._started, 0.001)
 
     def summary(self, after_time: str, between: str) -> str:
         """Return how it ended, how much came, and where it is."""
@@ -79,7 +79,7 @@ class InPlaceView:
 
     def open(self, recording: Recording) -> None:
         """See `Target`."""
-        self._started = time.monotonic()
+        self._started = clock.monotonic()
         self._recording = recording
         self._last = LastLines(recording, self._kept_lines, SourceTexts(recording))
         self.tail_bytes = TAIL_BYTES
@@ -118,7 +118,7 @@ class InPlaceView:
 
     def capture_ended(self) -> None:
         """See `Target`."""
-        self._ended = time.monotonic()
+        self._ended = clock.monotonic()
         self._fold()
 
     def _fold(self) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
+
+from ..system import clock
 
 #: What Jupyter Server and browsers take without strain.
 MESSAGES_PER_S = 10
@@ -19,13 +20,13 @@ class Pace:
     def allows(self) -> bool:
         """Tell whether one more may be sent now."""
         full = len(self._sent) == MESSAGES_PER_S
-        return not full or time.monotonic() - self._sent[0] >= _SECOND_S
+        return not full or clock.monotonic() - self._sent[0] >= _SECOND_S
 
     def left(self) -> int:
         """Return how many may be sent now."""
-        now = time.monotonic()
+        now = clock.monotonic()
         return MESSAGES_PER_S - sum(now - sent < _SECOND_S for sent in self._sent)
 
     def note(self) -> None:
         """Count one that is sent."""
-        self._sent.append(time.monotonic())
+        self._sent.append(clock.monotonic())

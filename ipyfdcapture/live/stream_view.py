@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 from ..recording.recording import Recording
 from ..recording.sources import is_stderr, label_of
 from ..recording.tail_reader import Chunk, by_source
+from ..system import clock
 from .last_lines import TAIL_BYTES, LastLines
 from .moving_block import MovingBlock, draws_over, first_frame_of
 from .moving_lines import MovingLines, in_place
@@ -38,7 +38,7 @@ class StreamView:
         self._screen = screen
         self._max_bytes = self._left = max_bytes
         self._max_lines = self._lines_left = max_lines
-        self._began = time.monotonic()  # with all that may be shown left
+        self._began = clock.monotonic()  # with all that may be shown left
         self._tail_lines = tail_lines
         self._name = name
         self._pace = Pace()
@@ -222,7 +222,7 @@ class StreamView:
         """See `Target`. A cell that clears what it shows may go on for as long as it likes."""
         self._screen.cleared()
         self._block = self._open_stream = None
-        now = time.monotonic()
+        now = clock.monotonic()
         if now - self._began >= _ALLOWANCE_S:
             self._began = now
             self._left = self._max_bytes

@@ -19,6 +19,7 @@ from itertools import compress, repeat
 from types import TracebackType
 from typing import Any
 
+from ..system import clock
 from . import matcher
 from .columns import Origin
 from .cost import longest_quick
@@ -153,7 +154,7 @@ class BoundedSearch:
                 process.kill()
             with contextlib.suppress(OSError):  # it has ended
                 process.stdin.close()
-            process.wait(_END_S)
+            clock.await_end(process, _END_S)
         finally:
             process.kill()
             process.wait()

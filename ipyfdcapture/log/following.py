@@ -11,6 +11,7 @@ from ..recording.foreign import ForeignFile
 from ..recording.metadata import Metadata
 from ..recording.recording import Recording, State
 from ..recording.writer import RecordingWriter
+from ..system import clock
 from ..system.finalizers import Finalizer
 from .timestamps import Layout, find_layout, moments_of
 
@@ -105,7 +106,7 @@ class _Follower:
 
     def _copy_new(self) -> None:
         if not self._find_times:
-            self._time = time.time_ns()
+            self._time = clock.time_ns()
         while part := self._file.read(_READ_BYTES, self._position):
             self._position += len(part)
             if not self._find_times:
@@ -120,7 +121,7 @@ class _Follower:
             self._layout = find_layout(lines)
         begun = 0
         if self._layout is not None:
-            for start, moment in moments_of(memoryview(lines), self._layout, time.time_ns()):
+            for start, moment in moments_of(memoryview(lines), self._layout, clock.time_ns()):
                 if moment != self._time:
                     self._append(lines[begun:start])
                     begun, self._time = start, moment

@@ -6,10 +6,11 @@ A pickle names what makes an object again by its module. All objects of a log na
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from ..system import clock
 
 if TYPE_CHECKING:
     from ..recording.recording import Recording, Snapshot
@@ -43,7 +44,7 @@ def parts_of(recording: Recording, snapshot: Snapshot) -> tuple[list[Chunk], dic
         dropped_at_gap=0,
     )
     if metadata.ended is None:
-        metadata = replace(metadata, stopped=time.time_ns())
+        metadata = replace(metadata, stopped=clock.time_ns())
     ends = [*snapshot.starts, len(snapshot)][1:]
     chunks = [
         (source, bytes(snapshot.data[start:end]), moment)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 import heapq
 import math
-import time
 from collections.abc import Callable, Iterator
 from itertools import chain, count, groupby, pairwise
 from operator import sub
 from typing import Any, NamedTuple
 
+from ..system import clock
 from .line import Gap
 from .lines import Lines
 from .moments import local_time
@@ -57,7 +57,7 @@ class Silence(NamedTuple):
 
 def duration(started: int, ended: int | None) -> float:
     """Return how long a capture ran, in seconds; if it runs (``ended`` is None), so far."""
-    return max(0, (ended or time.time_ns()) - started) / _S
+    return max(0, (ended or clock.time_ns()) - started) / _S
 
 
 def time_range(reading: Reading) -> tuple[int, int]:
@@ -67,7 +67,7 @@ def time_range(reading: Reading) -> tuple[int, int]:
     on from another log), or newer (from children that lived on).
     """
     times = reading.lines.snapshot.times
-    start, stop = reading.started, reading.ended or time.time_ns()
+    start, stop = reading.started, reading.ended or clock.time_ns()
     if not len(times):
         return start, max(start, stop)
     return min(start, times[0]), max(stop, times[-1])

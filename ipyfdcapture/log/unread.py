@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import codecs
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..recording import spool
 from ..recording.copying import RecordingBuilder
 from ..recording.format import Layout
 from ..recording.recording import Recording, Snapshot
+from ..system import clock
 from ..system.forking import fork_safe_lock
 from .strands import release_pages
 
@@ -41,7 +41,7 @@ class Unread:
     def take(self, outputs: list[Display]) -> tuple[Recording, list[Display]]:
         """Return what is new, and the displays that are. Raises `ValueError` if it is closed."""
         with _lock:
-            now = self._recording.metadata.ended or time.time_ns()
+            now = self._recording.metadata.ended or clock.time_ns()
             snapshot = self._recording.snapshot()
             piece = _Piece(self._recording, dict(self._held))
             start, lost = self._start_in(snapshot)

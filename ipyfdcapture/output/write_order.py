@@ -6,6 +6,7 @@ import contextlib
 import time
 from typing import Protocol
 
+from ..system import clock
 from ..system.pipes import waiting_bytes
 
 
@@ -36,7 +37,7 @@ class WriteOrder:
 
     def __init__(self) -> None:
         self.last: Ordered | None = None
-        self._started = time.monotonic()
+        self._started = clock.monotonic()
         self._spent = 0.0
 
     def take(self, stream: Ordered) -> None:
@@ -45,13 +46,13 @@ class WriteOrder:
         if previous is None:
             return
         previous.flush_partial()
-        start = time.monotonic()
+        start = clock.monotonic()
         if self._spent > self._FREE_S + self._SHARE * (start - self._started):
             return
         pipe = previous.pipe
         if pipe < 0:
             return
         with contextlib.suppress(OSError):  # the capture has ended meanwhile
-            while waiting_bytes(pipe) and time.monotonic() - start < self._WAIT_S:
+            while waiting_bytes(pipe) and clock.monotonic() - start < self._WAIT_S:
                 time.sleep(self._STEP_S)
-        self._spent += time.monotonic() - start
+        self._spent += clock.monotonic() - start

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import CaptureError
+from ..system import clock
 from . import spool
 from .files import (
     mark_crashed,
@@ -126,7 +126,7 @@ def prune(
     folder = directory(key)
     own = [each for each in kept if os.path.dirname(each.path) == folder]
     doomed = set(own[keep:])
-    oldest = (time.time() - days * 86400) * 1e9
+    oldest = clock.time_ns() - days * 86400e9
     total = 0
     for each in kept:
         if each not in doomed:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from ..system import clock
 from ..system.descriptors import PRIVATE, open_private
 from ..system.finalizers import Finalizer, run_pending
 from ..system.forking import fork_safe_lock
@@ -232,11 +233,11 @@ class Recording:
 
         Returns whether that is so.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else clock.monotonic() + timeout
         if self.writing is not None and not self.writing.wait(timeout):
             return False
         while self.update().writing:  # who records it is late: no look waits for long
-            if deadline is not None and time.monotonic() >= deadline:
+            if deadline is not None and clock.monotonic() >= deadline:
                 return False
             time.sleep(_LOOK_S)
         return True

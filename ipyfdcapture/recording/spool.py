@@ -18,10 +18,10 @@ import errno
 import os
 import stat
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 
 from ..errors import CaptureError
+from ..system import clock
 from ..system.descriptors import Descriptor, open_private
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.pipes import out_of_the_way
@@ -187,7 +187,7 @@ def _remove_if_old(path: str) -> None:
     with contextlib.suppress(OSError):
         # It takes the maker a moment. The lock alone would not do: it is made after the directory,
         # and who looks must not make it.
-        old = time.time() - os.lstat(path).st_mtime > _HALF_MADE_S
+        old = clock.time_ns() / 1e9 - os.lstat(path).st_mtime > _HALF_MADE_S
         if old and is_mine(path):
             with held(path):
                 remove_tree(path)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import time
 
+from ..system import clock
 from ..system.descriptors import open_private
 from ..system.pipes import read_some, splice_some, waiting_bytes
 from ..system.polling import at_end
@@ -119,7 +119,7 @@ class RecordingWriter:
         across a hole that nobody could see.
         """
         self._unstored = b""
-        self._last = time.time_ns(), source, self.end
+        self._last = clock.time_ns(), source, self.end
         if self.dropped:
             return self._take_and_drop(pipe)
         try:
@@ -137,7 +137,7 @@ class RecordingWriter:
         return taken
 
     def _write_entry(self, source: int, time_ns: int | None = None) -> None:
-        entry = ENTRY.pack(time_ns or time.time_ns(), self.end, source)
+        entry = ENTRY.pack(time_ns or clock.time_ns(), self.end, source)
         if os.pwrite(self._index_fd, entry, self._index_end) != ENTRY.size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

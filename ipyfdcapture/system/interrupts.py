@@ -16,6 +16,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from . import clock
 from .calling import call_all
 from .forking import Stage, at_fork
 from .recursion import RoomForCalls
@@ -266,8 +267,8 @@ class _Call:
 
     def await_return(self) -> None:
         """Wait, in another thread, until it has returned."""
-        deadline = time.monotonic() + _MAX_RETURN_S  # it may fork again and again
-        while self._is_running() and time.monotonic() < deadline:
+        deadline = clock.monotonic() + _MAX_RETURN_S  # it may fork again and again
+        while self._is_running() and clock.monotonic() < deadline:
             time.sleep(_RETURN_S)
 
     def _is_running(self) -> bool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import errno
 import select
-import time
 from collections.abc import Iterable
 from typing import Any
 
+from . import clock
 from .descriptors import Descriptor
 from .pipes import waiting_bytes
 
@@ -93,9 +93,9 @@ class KqueueWaiter(PollWaiter):
 
     def wait(self, timeout_s: float | None = None) -> set[int]:
         """Return those that are ready; none if the time is over. None: wait without a limit."""
-        deadline = None if timeout_s is None else time.monotonic() + max(0.0, timeout_s)
+        deadline = None if timeout_s is None else clock.monotonic() + max(0.0, timeout_s)
         while True:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            left = None if deadline is None else max(0.0, deadline - clock.monotonic())
             ready = self._ready(0 if self._gone else left)
             if ready or left == 0:
                 return ready

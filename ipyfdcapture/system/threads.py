@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from . import clock
 from .forking import Stage, at_fork, fork_safe_lock
 
 #: How often to look whether a thread that has done its work is gone.
@@ -90,9 +91,9 @@ class WorkThread(threading.Thread):
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until the thread has ended; tell whether it has. Not to be called in it."""
-        deadline = time.monotonic() + timeout_s
+        deadline = clock.monotonic() + timeout_s
         if not self._is_done.wait(timeout_s):
             return False
-        while self.is_alive() and time.monotonic() < deadline:  # for a moment after its work
+        while self.is_alive() and clock.monotonic() < deadline:  # for a moment after its work
             time.sleep(_LOOK_S)
         return not self.is_alive()

@@ -20,6 +20,7 @@ from typing import Any
 from ..log.reading import Reading
 from ..recording.format import ENTRY, HEADER
 from ..recording.recording import Recording, Snapshot
+from ..system import clock
 from ..system.finalizers import Finalizer
 from .wire import Message, Wire
 
@@ -175,13 +176,11 @@ def _launch(theirs: socket.socket) -> None:
         start_new_session=True,
         cwd="/",
     )
-    try:
-        failed = launcher.wait(_LAUNCH_S)
-    except subprocess.TimeoutExpired:
+    status = clock.await_end(launcher, _LAUNCH_S)
+    if status is None:
         launcher.kill()
         launcher.wait()
-        raise
-    if failed:
+    if status != 0:
         raise OSError("the system allows no further process")
 
 

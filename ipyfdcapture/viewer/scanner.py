@@ -15,7 +15,6 @@ import os
 import re
 import select
 import signal
-import time
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,6 +29,7 @@ from ..log.timing import ranges_between, total_bytes_over_time
 from ..recording.format import ENTRY, ENTRY_WORDS
 from ..recording.mapping import map_content_of, map_file
 from ..recording.recording import Snapshot
+from ..system import clock
 from .wire import Message, Wire
 
 #: An expression may take so long for one line; a line that takes longer is told of as not searched.
@@ -106,10 +106,10 @@ class Scanner:
         which takes a moment, does not wait for an expression that takes a minute.
         """
         number = min(self._tasks, key=lambda task: (task not in self._wanted, self._spent[task]))
-        started = time.monotonic()
+        started = clock.monotonic()
         try:
             next(self._tasks[number])
-            self._spent[number] += time.monotonic() - started
+            self._spent[number] += clock.monotonic() - started
         except StopIteration:
             self._drop(number)
         except TooManySlowLines as error:
@@ -271,13 +271,13 @@ class _Sender:
         self._number = number
         self._start = start
         self._piece = bytearray()
-        self._due = time.monotonic() + _FIRST_SEND_S
+        self._due = clock.monotonic() + _FIRST_SEND_S
         self._slow: list[int] = []
 
     def add(self, piece: bytes | bytearray) -> None:
         """Take the mask of the next lines."""
         self._piece += piece
-        if time.monotonic() >= self._due:
+        if clock.monotonic() >= self._due:
             self._send(False, [])
 
     def finish(self, again: list[tuple[int, int]]) -> None:
@@ -300,7 +300,7 @@ class _Sender:
         self._start += len(self._piece)
         self._piece = bytearray()
         self._slow = []
-        self._due = time.monotonic() + _SEND_S
+        self._due = clock.monotonic() + _SEND_S
 
 
 class _Clock:
@@ -314,7 +314,7 @@ class _Clock:
     @contextlib.contextmanager
     def limit(self, seconds: float) -> Iterator[None]:
         """Raise `TooSlow` if what is done here takes longer."""
-        self._deadline = time.monotonic() + seconds
+        self._deadline = clock.monotonic() + seconds
         signal.setitimer(signal.ITIMER_REAL, min(seconds, _TICK_S), _TICK_S)
         try:
             yield
@@ -323,7 +323,7 @@ class _Clock:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _tick(self, *_: object) -> None:
-        if self._deadline is not None and time.monotonic() > self._deadline:
+        if self._deadline is not None and clock.monotonic() > self._deadline:
             self._deadline = None
             if _is_gone(self._wire):
                 os._exit(0)

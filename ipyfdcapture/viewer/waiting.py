@@ -12,6 +12,7 @@ import time
 from typing import Literal, Protocol
 
 from ..log.captured import Captured
+from ..system import clock
 from ..system.threads import WorkThread
 from .finder import Finder
 from .scan import Scan
@@ -69,7 +70,7 @@ class Waiter:
 
     def wake(self) -> None:
         """Wait from now on, or for some time more. Called with the session's lock."""
-        self._used = time.monotonic()
+        self._used = clock.monotonic()
         if self._thread is None:
             self._thread = WorkThread(self._run, name="ipyfdcapture-viewer")
             self._thread.start()
@@ -89,7 +90,7 @@ class Waiter:
             if not session.is_closed and session.log.recording.closed:
                 session.say_gone(CLOSED)
             elif not session.is_closed:
-                lingers = time.monotonic() - self._used <= LINGER_S
+                lingers = clock.monotonic() - self._used <= LINGER_S
                 if lingers or not session.is_complete or not session.finder.is_idle:
                     return session.finder.scan
             session.release()
@@ -112,16 +113,16 @@ class Waiter:
             session.is_complete = True
             return
         self._has_news |= messages != []
-        is_due = time.monotonic() - self._told >= STATUS_S
+        is_due = clock.monotonic() - self._told >= STATUS_S
         if grown or (self._has_news and (is_due or session.finder.is_idle)):
-            self._told = time.monotonic()
+            self._told = clock.monotonic()
             self._has_news = False
             session.tell(grown=grown)
 
     def _look(self) -> bool:
         session = self._session
         limited = session.log.recording.metadata.max_bytes is not None
-        now = time.monotonic()
+        now = clock.monotonic()
         if session.is_complete or now - self._looked < (MOVING_S if limited else GROWTH_S):
             return False
         self._looked = now

@@ -208,7 +208,7 @@ def test_the_client_s_clock_may_be_set_while_a_log_runs(
         shifted = SimpleNamespace(
             time_ns=lambda: time.time_ns() + shift_ns, monotonic_ns=time.monotonic_ns
         )
-        monkeypatch.setattr(clocks, "time", shifted)
+        monkeypatch.setattr(clocks, "clock", shifted)
         for each in (one, two):
             each.shift_ns = shift_ns if whose == "all" else 0
         for i in range(6):

@@ -23,6 +23,10 @@ TESTS = {
         "1_never_hangs/test_slow_helper.py",
         "test_a_process_that_was_stopped_waits_as_if_no_time_had_passed",
     ),
+    'a test stops or sets the clock (freezegun, time-machine, `mock.patch("time.monotonic")`)': (
+        "1_never_hangs/test_slow_helper.py",
+        "test_no_wait_goes_by_a_clock_that_a_test_has_stopped",
+    ),
     "you interrupt while the end of a cell waits for it": (
         "1_never_hangs/test_slow_helper.py",
         "test_an_interrupt_ends_the_wait_for_a_stopped_helper",

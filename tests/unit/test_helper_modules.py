@@ -29,6 +29,7 @@ OURS = {
     "ipyfdcapture.recording.shown",
     "ipyfdcapture.recording.writer",
     "ipyfdcapture.system",
+    "ipyfdcapture.system.clock",
     "ipyfdcapture.system.descriptors",
     "ipyfdcapture.system.pipes",
     "ipyfdcapture.system.polling",

@@ -125,7 +125,7 @@ def test_what_takes_a_moment_does_not_wait_for_what_takes_a_minute(
             blocks[number] += 1
             yield
 
-    monkeypatch.setattr(scanner_module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(scanner_module.clock, "monotonic", lambda: now)
     scanner._tasks = {3: work(3, 0.25), 4: work(4, 10.0)}
     scanner._spent = {3: 0.0, 4: 0.0}
     while 3 in scanner._tasks:

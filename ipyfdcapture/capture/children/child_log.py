@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import os
-import time
 
 from ...drain.choosing import get_drain
 from ...drain.job import DrainJob, Pipe, PipeReservation
@@ -14,6 +13,7 @@ from ...log.captured import Captured
 from ...recording import spool
 from ...recording.metadata import Metadata
 from ...recording.recording import Recording
+from ...system import clock
 from ...system.descriptors import duplicate_if_open
 from ...system.forking import fork_safe_lock
 from ...system.interrupts import deferred_interrupts
@@ -36,7 +36,7 @@ def current_log(of_a_group: bool = False) -> ChildLog:
 
 
 def _new_log(of_a_group: bool) -> ChildLog:
-    metadata = Metadata(started=time.time_ns(), process=os.getpid())
+    metadata = Metadata(started=clock.time_ns(), process=os.getpid())
     with deferred_interrupts():
         place = spool.open_spool()
         drain = get_drain("auto")
@@ -141,7 +141,7 @@ class ChildLog:
     def note_end(self) -> None:
         """One child has ended."""
         if self._of_one:
-            self.captured.recording.finish(time.time_ns())
+            self.captured.recording.finish(clock.time_ns())
             self._stop_watch()
 
     def _stop_watch(self) -> None:
@@ -154,7 +154,7 @@ class ChildLog:
         self._stop_watch()
         with deferred_interrupts():
             if self._capture is None:
-                recording.finish(time.time_ns())
+                recording.finish(clock.time_ns())
                 self._job.stop()
         recording.update()
         if self._callbacks is not None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ...checks import check_flags, check_function, check_positive
 from ...log.captured import Captured
+from ...system import clock
 from ...system.interrupts import LONGEST_WAIT_S, deferred_interrupts
 from .callbacks import OnLine
 from .child import Args, Child, checked_args, start_child
@@ -168,7 +169,7 @@ class _Group:
         return bool(self._running)
 
     def _start(self, number: int, label: str, args: Args) -> None:
-        started = time.monotonic()
+        started = clock.monotonic()
         with deferred_interrupts():  # one that is started is one that is killed
             try:
                 child = start_child(self._log, args, label, self._on_line, self._tty, self._options)
@@ -247,7 +248,7 @@ class _Running:
     def result(self) -> Result:
         self.close()
         child = self.child
-        duration = time.monotonic() - self._started
+        duration = clock.monotonic() - self._started
         return Result(child.label, child.args, child.returncode, None, duration)
 
     def close(self) -> None:

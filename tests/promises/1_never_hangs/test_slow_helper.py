@@ -37,6 +37,13 @@ def test_a_process_that_was_stopped_waits_as_if_no_time_had_passed(
     assert script(f"bad_days/a_process_that_was_stopped_waits_for_its_{what}", *when) == "end\n"
 
 
+@pytest.mark.parametrize("tool", ["", "freezegun", "time_machine"])
+def test_no_wait_goes_by_a_clock_that_a_test_has_stopped(script: Script, tool: str) -> None:
+    if tool:
+        pytest.importorskip(tool)
+    assert script("bad_days/a_clock_that_stands_still_ends_each_wait", tool) == "end\n"
+
+
 def test_children_that_start_while_the_helper_is_stopped_lose_nothing(script: Script) -> None:
     name = "bad_days/children_that_start_while_the_helper_is_stopped_lose_nothing"
     assert script(name) == "end\n"
