@@ -459,8 +459,7 @@ class CaptureSession:
 
     def _open_base(self, fd: int, original: Any) -> TextIO | None:
         """Return a new stream on what a descriptor would be without this capture."""
-        base = duplicate(fd) if fd in self._paused else None
-        base = self.dup_original(fd) if base is None else base
+        base = self.dup_original(fd)
         if base is None:
             return None
         encoding = encoding_of(original, self.options.encoding)

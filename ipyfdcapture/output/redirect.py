@@ -52,12 +52,21 @@ class Redirection:
             _stacks[fd] = [*stack, self]
 
     def dup_original(self) -> int | None:
-        """Return a new descriptor for what ``fd`` was before this redirection; None if closed."""
+        """Return a new descriptor for what ``fd`` is without this and newer ones; None if closed.
+
+        Also after `undo`: another may take its place at any moment.
+        """
         with _lock:
-            original = self._original
-            if original is None or not original.is_ours():
-                return None
-            return duplicate(original)
+            stack = _stacks.get(self.fd, [])
+            if self in stack:
+                original = self._original
+                return duplicate(original) if original is not None and original.is_ours() else None
+            outer = self._outer
+            while outer is not None and outer not in stack:
+                outer = outer._outer
+            if outer is not None and stack[-1].write_end.is_same(self.fd):
+                return duplicate(outer.write_end)
+            return dup_base(self.fd)
 
     def dup_base(self) -> int | None:
         """Return a new descriptor for what ``fd`` was before this and all that it stands on."""

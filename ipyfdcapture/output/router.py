@@ -72,9 +72,10 @@ class Route:
 
     def base(self) -> TextIO | None:
         """Return a stream past the capture; None if there is nothing to write to."""
-        if self._base is None:
-            self._base = self._open_base()
-        return self._base
+        base = self._base  # another thread may drop it meanwhile
+        if base is None:
+            base = self._base = self._open_base()
+        return base
 
     def drop_base(self) -> None:
         """Let go of what `base` opened: it closes once nobody is writing to it."""
@@ -303,9 +304,12 @@ def destination(name: str) -> Any:
 
 
 def base_of(name: str) -> TextIO | None:
-    """Return a stream past all captures of ``sys.<name>``; None if there are none."""
+    """Return a stream past all captures of ``sys.<name>``; None if there are none.
+
+    One that is paused does not count, but for who is to stay outside: it may go on amid the write.
+    """
     for route in active[name]:
-        if not route.is_paused:
+        if not route.is_paused or is_outside():
             return route.base()
     return None
 

@@ -10,11 +10,12 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.fixtures import Script
 from helpers.process import TESTS_DIR, private_env
 from helpers.shown import has_text
 from helpers.wait import LIMIT_S
@@ -109,6 +110,25 @@ def test_it_is_shown_at_once_and_once_in_a_plain_program(
             program.wait()
     assert (program.returncode, errors) == (0, b"")
     assert shown.text.replace("\n.", "\n") == "shown: hello\nend\n"
+
+
+@pytest.mark.parametrize(
+    ("way", "moment", "around"),
+    [
+        ("print", "before", ()),
+        ("buffer", "after", ()),
+        ("buffer", "amid", ()),
+        ("os.write", "amid", ()),
+        ("os.write", "before", ["around"]),
+        ("os.write", "amid", ["around"]),
+        ("child", "amid", ["around"]),
+    ],
+)
+def test_it_is_not_captured_as_a_pause_ends(
+    script: Script, way: str, moment: str, around: Sequence[str]
+) -> None:
+    name = "live/what_a_callback_prints_as_a_pause_ends"
+    assert script(name, way, moment, *around) == "shown\nend\n"
 
 
 @pytest.mark.parametrize("options", ["", "python=True"])
