@@ -39,6 +39,9 @@ class CaptureStream(io.TextIOWrapper):
         As for any text stream.
     order
         The order of the streams of the capture.
+    write_elsewhere
+        Writes bytes where this thread's belong by now. For those that were on their way here when
+        the capture ended.
     """
 
     #: See `ipyfdcapture.output.late_stream.LateStream`.
@@ -52,9 +55,10 @@ class CaptureStream(io.TextIOWrapper):
         encoding: str,
         errors: str,
         order: WriteOrder,
+        write_elsewhere: Callable[[Any], object],
     ) -> None:
         # Kept beside ``buffer``, which is gone once somebody detaches it.
-        self._writer = PipeWriter(fd, pipe, name)
+        self._writer = PipeWriter(fd, pipe, name, write_elsewhere)
         super().__init__(
             cast(Any, self._writer),
             encoding=encoding,
@@ -90,9 +94,15 @@ class CaptureStream(io.TextIOWrapper):
         """Write what waits for the end of its line."""
         writer = self._writer
         with writer.lock:
-            super().flush()
-            if writer.is_partial:
-                self._note_partial(False)
+            if writer.pipe is not None:
+                self._flush_text()
+                return
+        self._flush_text()  # not under the lock: another stream gets it, under its own
+
+    def _flush_text(self) -> None:
+        super().flush()
+        if self._writer.is_partial:
+            self._note_partial(False)
 
     def flush_partial(self) -> None:
         """Write what waits, if anything does."""
@@ -134,12 +144,11 @@ class CaptureStream(io.TextIOWrapper):
         """Write what waits, and nothing more. Idempotent."""
         writer = self._writer
         with writer.lock:
-            if writer.pipe is None and not writer.is_partial and "put" not in self.__dict__:
-                return
-            with contextlib.suppress(OSError, ValueError):
-                CaptureStream.flush(self)
-            self._note_partial(False)
-            writer.close_pipe()
+            if writer.pipe is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    CaptureStream.flush(self)
+                self._note_partial(False)
+                writer.close_pipe()
         self.__dict__.pop("put", None)  # which refers to us
 
     def __getattr__(self, name: str) -> Any:
@@ -209,8 +218,11 @@ def make_write(
 class PipeWriter(DescriptorWriter):
     """The binary side of a `CaptureStream`."""
 
-    def __init__(self, fd: int, pipe: Descriptor, name: str) -> None:
+    def __init__(
+        self, fd: int, pipe: Descriptor, name: str, write_elsewhere: Callable[[Any], object]
+    ) -> None:
         super().__init__(fd, name, owned=False)
+        self._write_elsewhere = write_elsewhere
         #: The capture's own pipe, by its write end; None once it has ended.
         self.pipe: Descriptor | None = pipe
         #: Whether to write there, and not to the descriptor.
@@ -224,17 +236,18 @@ class PipeWriter(DescriptorWriter):
 
     def write(self, data: Any, /) -> int:
         """Write all of it."""
+        size = len(data)
         with self.lock:
-            fd = self._fd
-            if self.is_pinned and self.pipe is not None and self.pipe.is_ours():
-                fd = self.pipe
-            size = len(data)
-            try:
-                written = write_once(fd, data)
-            except BlockingIOError:  # a child or asyncio made it so
-                written = 0
-            if written < size:
-                write_completely(fd, memoryview(data)[written:])
+            if self.pipe is not None:
+                fd = self.pipe if self.is_pinned and self.pipe.is_ours() else self._fd
+                try:
+                    written = write_once(fd, data)
+                except BlockingIOError:  # a child or asyncio made it so
+                    written = 0
+                if written < size:
+                    write_completely(fd, memoryview(data)[written:])
+                return size
+        self._write_elsewhere(data)
         return size
 
     def move_to(self, pipe: int) -> None:
@@ -244,7 +257,7 @@ class PipeWriter(DescriptorWriter):
         _kept.add(self)
 
     def close_pipe(self) -> None:
-        """Write where the descriptor leads from now on."""
+        """Write nothing here from now on."""
         pipe, self.pipe = self.pipe, None
         if pipe is not None and self._is_kept:
             pipe.close()

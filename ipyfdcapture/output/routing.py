@@ -10,7 +10,8 @@ from ..system.forking import free_locks
 from .capture_stream import CaptureStream, HasEnded
 from .foreign import attribute_of
 from .late_stream import LateStream
-from .router import destination, outside
+from .router import base_of, destination, outside
+from .writing import write_completely
 
 _CAPTURES = (CaptureStream, LateStream)
 
@@ -54,6 +55,19 @@ def write_bytes(stream: Any, data: Any, encoding: str) -> int:
     else:
         binary.write(chunk)
     return len(chunk)
+
+
+def write_on(name: str, fd: int, data: Any) -> None:
+    """Write bytes where the router says by now: what it had chosen for them has ended."""
+
+    def own(data: Any) -> None:
+        base = base_of(name)
+        if base is None:
+            write_completely(fd, data)
+        else:
+            write_bytes(base, data, "utf-8")
+
+    write_bytes_routed(name, own, data, "utf-8")
 
 
 def flush_routed(name: str, own: Callable[[], Any]) -> Any:

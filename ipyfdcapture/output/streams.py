@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import functools
 import io
 import sys
 import weakref
@@ -30,6 +31,7 @@ from .own_streams import in_context, own_streams
 from .proxy import process_stream, retire, set_process_stream
 from .redirect import count_redirections
 from .router import CaptureMark, Route, active, add_route, lock, remove_route
+from .routing import write_on
 from .stand_in import StandIn
 from .write_order import WriteOrder
 
@@ -112,7 +114,10 @@ class PythonCapture:
         errors = error_handler_of(original)
         stream = None
         if pipe is not None:
-            stream = CaptureStream(fd, pipe, f"<{name}>", encoding, errors, self._order)
+            write_elsewhere = functools.partial(write_on, name, fd)
+            stream = CaptureStream(
+                fd, pipe, f"<{name}>", encoding, errors, self._order, write_elsewhere
+            )
             self._streams[fd] = stream
         self._hooked += hook(streams, name)
         route = Route(

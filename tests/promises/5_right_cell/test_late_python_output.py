@@ -8,6 +8,7 @@ import os
 import threading
 
 import pytest
+from helpers.fixtures import Script
 from helpers.kernel import Kernel
 from helpers.program import in_a_program
 from helpers.shown import has_text
@@ -271,3 +272,12 @@ def test_threads_that_do_not_end_take_a_bounded_number_of_descriptors_and_lose_n
     assert descriptors() <= counts[0]
     for log in logs:
         log.close()
+
+
+@pytest.mark.parametrize("arguments", [["newline"], [""], ["newline", "closed"]])
+def test_a_thread_that_stalls_amid_a_write_writes_into_its_log(
+    script: Script, arguments: list[str]
+) -> None:
+    """Until nobody waits for the threads of its capture any more; if the log is there."""
+    name = "threads/a_thread_that_stalls_amid_a_write_writes_into_its_log"
+    assert script(name, *arguments) == "end\n"
