@@ -437,8 +437,10 @@ class Session:
         column = self.finder.found(self.shown.search_key)
         if column is None:
             return None
+        count, hidden = self.shown.counts_of(column)
         return {
-            "count": self.shown.count_of(column),
+            "count": count,
+            "hidden": hidden,
             "looked": len(column.bytes),
             "is_done": column.task is None,
             "slow": column.slow,

@@ -182,12 +182,13 @@ class Shown:
             return range(lines[0], lines[-1] + 1)
         return lines
 
-    def count_of(self, column: Column) -> int:
-        """Return how many shown lines were found, as far as that is known."""
+    def counts_of(self, column: Column) -> tuple[int, int]:
+        """Return how many shown, and how many hidden lines were found, as far as both are known."""
         if self._mask is None or not column.count:
-            return column.count
+            return column.count, 0
         known = min(len(self._mask), len(column.bytes))
-        return columns.total(self.among(Condition(column)), known)
+        shown = columns.total(self.among(Condition(column)), known)
+        return shown, known - column.bytes.count(0, 0, known) - shown
 
     def among(self, condition: Condition) -> list[Condition]:
         """Return a condition on shown lines alone."""

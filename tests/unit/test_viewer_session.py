@@ -126,6 +126,22 @@ def test_the_least_level_shows_it_and_worse(
         assert view.filter(level=level) == expected
 
 
+def test_matches_in_lines_that_a_filter_hides_are_counted_apart() -> None:
+    log = log_of([(0, b"a"), (0, b"ERROR: a"), (1, b"a"), (0, b"b")])
+    with asked(log, level="error") as view:
+        found = view.search("a")["found"]
+        assert (found["count"], found["hidden"]) == (1, 2)
+        for wanted, counts in (
+            ({"sources": [1]}, (1, 2)),
+            ({"exclude": [{"text": "a"}]}, (0, 3)),
+            ({"only": True}, (3, 0)),
+            ({}, (3, 0)),
+        ):
+            view.filter(**wanted)
+            found = view.ask("status")["found"]
+            assert (found["count"], found["hidden"]) == counts
+
+
 @RUNS
 @given(LONG_CHUNKS, st.sampled_from(["utf-8", "latin-1"]))
 @example([(0, b"\x9b31merror: coloured\n")], "latin-1")

@@ -12,17 +12,18 @@ import { pause } from "./pause.js";
 const MOST_KEPT = 20;
 
 export class Blocks {
+  /** The first line of each. @type {number[]} */
+  firsts = [];
+  /** @type {Map<number, Block>} */
+  kept = new Map();
+
   /** @param {number[]} counts how many lines each has */
   constructor(counts) {
-    /** The first line of each. @type {number[]} */
-    this.firsts = [];
     let first = 0;
     for (const count of counts) {
       this.firsts.push(first);
       first += count;
     }
-    /** @type {Map<number, Block>} */
-    this.kept = new Map();
   }
 
   /** Return the block of a line. @param {number} position */

@@ -10,11 +10,15 @@ import { Timeline } from "./timeline.js";
 const MOST_CONTEXT = 1000;
 
 export class Filters {
+  /** @type {Pattern[]} */
+  within = [];
+  list = make("div", { class: "fdv-sources" });
+  sources = make("details", {}, make("summary", {}, "sources"), this.list);
+  chips = make("span", { class: "fdv-chips" });
+
   /** @param {Viewer} viewer */
   constructor(viewer) {
     this.viewer = viewer;
-    /** @type {Pattern[]} */
-    this.within = [];
     const changed = () => this.apply();
     const typed = () => this.applySoon();
     this.only = toggle("only", "show matches alone", changed);
@@ -25,14 +29,12 @@ export class Filters {
     );
     this.exclude = field("exclude", { type: "search" }, typed);
     this.levels = choice("least level", ["all levels", ...LEVELS.slice(1)], changed);
-    this.list = make("div", { class: "fdv-sources" });
     this.list.onchange = ({ target }) => {
       const [all, ...boxes] = this.boxes;
       if (target === all) for (const box of boxes) box.checked = all.checked;
       else all.checked = boxes.every((box) => box.checked);
       typed();
     };
-    this.sources = make("details", {}, make("summary", {}, "sources"), this.list);
     const moment = { inputmode: "decimal" };
     this.from = field("from s", moment, typed);
     this.to = field("to s", moment, typed);
@@ -40,7 +42,8 @@ export class Filters {
       (seconds) => viewer.locate({ seconds }),
       (range) => this.setRange(range),
     );
-    this.chips = make("span", { class: "fdv-chips" });
+    // A chip goes away at a click, and the focus with it.
+    this.chips.onclick = () => viewer.screen.grid.focus();
     this.ofMatches = [
       this.only,
       this.context,
@@ -132,6 +135,16 @@ export class Filters {
       field.value = range[i]?.toFixed(digits) ?? "";
     });
     this.apply();
+  }
+
+  /** Show all lines: what asks for it goes away, and the focus with it. */
+  clear() {
+    for (const box of this.boxes) box.checked = true;
+    this.levels.selectedIndex = 0;
+    this.exclude.value = "";
+    this.within = [];
+    this.setRange([]);
+    this.viewer.screen.grid.focus();
   }
 
   /** Show what is chosen out of sight, each to be taken away by a click. */

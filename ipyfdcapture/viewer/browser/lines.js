@@ -6,17 +6,18 @@ const PAGE_ROWS = 200;
 const MOST_PAGES = 50;
 
 export class Lines {
+  /** How many are shown. */
+  total = 0;
+  generation = 0;
+  /** @type {Map<number, Row[]>} */
+  pages = new Map();
+  /** What is being asked for, by page. @type {Map<number, Promise<void>>} */
+  asked = new Map();
+
   /** @param {Source} source @param {() => void} changed */
   constructor(source, changed) {
     this.source = source;
     this.changed = changed;
-    /** How many are shown. */
-    this.total = 0;
-    this.generation = 0;
-    /** @type {Map<number, Row[]>} */
-    this.pages = new Map();
-    /** What is being asked for, by page. @type {Map<number, Promise<void>>} */
-    this.asked = new Map();
   }
 
   /** @param {number} index @returns {Row | undefined} */

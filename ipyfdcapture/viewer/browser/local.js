@@ -18,32 +18,30 @@ const MOST_CHARACTERS = 1e6;
 
 /** @implements {Source} */
 export class LocalSource {
-  constructor() {
-    const meta = document.getElementById("fdv-meta")?.textContent ?? "{}";
-    this.meta = /** @type {Meta} */ (JSON.parse(meta));
-    this.total = this.meta.lines;
-    this.blocks = new Blocks(this.meta.blocks);
-    // Of each line; a position counts all lines, an index those that are shown.
-    this.levels = new Uint8Array(0);
-    this.owners = new Uint16Array(0);
-    this.numbers = new Uint32Array(0);
-    this.times = new Float64Array(0);
-    /** @type {Uint8Array} */
-    this.hits = new Uint8Array(0);
-    /** Positions; null: all. @type {Uint32Array | null} */
-    this.shown = null;
-    this.generation = 0;
-    /** What is searched for. @type {Pattern | null} */
-    this.pattern = null;
-    /** @type {Found | null} */
-    this.found = null;
-    /** The filter that was asked for last. @type {Request | null} */
-    this.wanted = null;
-    /** @type {(status: any) => void} */
-    this.hear = () => {};
-    this.counts = LEVELS.map(() => 0);
-    this.ready = this.readIndex();
-  }
+  /** @type {Meta} */
+  meta = JSON.parse(document.getElementById("fdv-meta")?.textContent ?? "{}");
+  total = this.meta.lines;
+  blocks = new Blocks(this.meta.blocks);
+  // Of each line; a position counts all lines, an index those that are shown.
+  levels = new Uint8Array(0);
+  owners = new Uint16Array(0);
+  numbers = new Uint32Array(0);
+  times = new Float64Array(0);
+  /** @type {Uint8Array} */
+  hits = new Uint8Array(0);
+  /** Positions; null: all. @type {Uint32Array | null} */
+  shown = null;
+  generation = 0;
+  /** What is searched for. @type {Pattern | null} */
+  pattern = null;
+  /** @type {Found | null} */
+  found = null;
+  /** The filter that was asked for last. @type {Request | null} */
+  wanted = null;
+  /** @type {(status: any) => void} */
+  hear = () => {};
+  counts = LEVELS.map(() => 0);
+  ready = this.readIndex();
 
   async readIndex() {
     const n = this.total;
@@ -185,7 +183,7 @@ export class LocalSource {
 
   /** @param {Pattern} pattern */
   async look(pattern) {
-    const found = { count: 0, looked: 0, is_done: false, slow: 0, error: "" };
+    const found = { count: 0, hidden: 0, looked: 0, is_done: false, slow: 0, error: "" };
     this.found = found;
     try {
       await this.scan(pattern, this.hits, (looked) => {
@@ -204,9 +202,12 @@ export class LocalSource {
 
   /** Return how things stand, with the matches counted. */
   counted() {
-    let count = 0;
-    for (let index = 0; index < this.count; index++) count += this.hits[this.position(index)];
-    if (this.found) this.found.count = count;
+    const { found, hits } = this;
+    if (found) {
+      found.count = 0;
+      for (let index = 0; index < this.count; index++) found.count += hits[this.position(index)];
+      found.hidden = hits.reduce((many, hit) => many + hit, -found.count);
+    }
     return this.status();
   }
 
@@ -244,21 +245,22 @@ export class LocalSource {
       const hits = new Uint8Array(this.total);
       await this.scan(pattern, hits, isWanted);
       if (!isWanted()) return {};
-      for (let i = 0; i < this.total; i++) meets[i] &= hits[i] ^ left;
+      hits.forEach((hit, i) => {
+        meets[i] &= hit ^ left;
+      });
     }
     const near = wanted.only && this.pattern && this.near(wanted.context);
-    const shown = [];
-    for (let i = 0; i < this.total; i++)
-      if (
+    const all = this.numbers.map((_, i) => i);
+    const shown = all.filter(
+      (i) =>
         meets[i] &&
         this.levels[i] >= least &&
         (!sources || sources.has(this.owners[i])) &&
         this.times[i] >= first &&
         this.times[i] <= last &&
-        (!near || near[i])
-      )
-        shown.push(i);
-    this.shown = shown.length === this.total ? null : Uint32Array.from(shown);
+        (!near || near[i]),
+    );
+    this.shown = shown.length === this.total ? null : shown;
     this.generation++;
     return this.counted();
   }

@@ -9,13 +9,15 @@ import { pause } from "./pause.js";
 const MARKS_MS = 200;
 
 export class Marks {
+  /** Whether they are older than the last status, and whether they are being asked for. */
+  isStale = false;
+  isAsking = false;
+  element = make("div", { class: "fdv-marks", "aria-hidden": "true" });
+
   /** @param {Viewer} viewer @param {number} height in pixels */
   constructor(viewer, height) {
     this.viewer = viewer;
     this.buckets = clamp(Math.floor(height / 3), 400);
-    /** Whether they are older than the last status, and whether they are being asked for. */
-    this.isStale = this.isAsking = false;
-    this.element = make("div", { class: "fdv-marks", "aria-hidden": "true" });
     this.element.onclick = (event) => {
       const box = this.element.getBoundingClientRect();
       const part = (event.clientY - box.top) / box.height;

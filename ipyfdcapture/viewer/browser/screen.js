@@ -10,12 +10,17 @@ import { Scroll } from "./scroll.js";
 /** @typedef {{element: HTMLElement, row?: Row, before?: Row, stamp: number}} Drawn */
 
 export class Screen {
+  id = `fdv${Math.random().toString(36).slice(2)}`;
+  rows = make("div", { class: "fdv-lines", role: "rowgroup" });
+  port = make("div", { class: "fdv-port", role: "presentation" }, this.rows);
+  /** @type {Map<number, Drawn>} */
+  drawn = new Map();
+  /** Rows of another stamp are drawn anew. */
+  stamp = 0;
+
   /** @param {Viewer} viewer @param {number} height in pixels */
   constructor(viewer, height) {
     this.viewer = viewer;
-    this.id = `fdv${Math.random().toString(36).slice(2)}`;
-    this.rows = make("div", { class: "fdv-lines", role: "rowgroup" });
-    this.port = make("div", { class: "fdv-port", role: "presentation" }, this.rows);
     const spacer = make("div", { class: "fdv-spacer", role: "presentation" });
     this.grid = make(
       "div",
@@ -31,10 +36,6 @@ export class Screen {
     );
     this.grid.style.height = `${height}px`;
     this.scroll = new Scroll(this.grid, this.port, spacer, (...work) => viewer.later(...work));
-    /** @type {Map<number, Drawn>} */
-    this.drawn = new Map();
-    /** Rows of another stamp are drawn anew. */
-    this.stamp = 0;
   }
 
   /** Return the element of a line that is drawn. @param {number} index */

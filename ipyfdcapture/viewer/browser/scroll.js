@@ -8,6 +8,14 @@ import { clamp } from "./elements.js";
 const MOST_PIXELS = 8e6;
 
 export class Scroll {
+  total = 0;
+  line = 0;
+  px = 0;
+  /** Of a line that is not wrapped. */
+  height = 18;
+  wrap = false;
+  lastTop = 0;
+
   /**
    * @param {HTMLElement} grid what scrolls
    * @param {HTMLElement} port what is seen of it, with a scrollbar of its own below
@@ -19,13 +27,6 @@ export class Scroll {
     this.port = port;
     this.spacer = spacer;
     this.later = later;
-    this.total = 0;
-    this.line = 0;
-    this.px = 0;
-    /** Of a line that is not wrapped. */
-    this.height = 18;
-    this.wrap = false;
-    this.lastTop = 0;
   }
 
   /** The pixels that are seen. */
@@ -97,8 +98,7 @@ export class Scroll {
   show() {
     const view = this.view;
     const pixels = Math.max(view, Math.min(MOST_PIXELS, this.total * this.height));
-    const spacer = `${pixels - view}px`;
-    if (this.spacer.style.height !== spacer) this.spacer.style.height = spacer;
+    this.spacer.style.height = `${pixels - view}px`;
     const part = this.line / Math.max(1, this.total - view / this.height);
     const wanted = this.isExact ? this.line * this.height + this.px : part * (pixels - view);
     const top = this.grid.scrollTop;

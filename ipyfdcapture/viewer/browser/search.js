@@ -1,18 +1,20 @@
 // The search: its field, its count, the next and the previous match or error.
 
-import { counted, field, isOn, make, pair, press, setText, toggle } from "./elements.js";
+import { button, counted, field, isOn, make, pair, press, setText, toggle } from "./elements.js";
 
 /** @import {Found, Pattern, Row} from "./types" */
 /** @import {Viewer} from "./viewer.js" */
 
 export class Search {
+  /** @type {Pattern | null} */
+  pattern = null;
+  /** Which match we are at; -1: none. */
+  nth = -1;
+  count = make("span", { class: "fdv-count", role: "status" });
+
   /** @param {Viewer} viewer */
   constructor(viewer) {
     this.viewer = viewer;
-    /** @type {Pattern | null} */
-    this.pattern = null;
-    /** Which match we are at; -1: none. */
-    this.nth = -1;
     const changed = () => this.start();
     this.field = field("search", { type: "search", class: "fdv-search" }, () =>
       viewer.later("search", 250, changed),
@@ -24,13 +26,15 @@ export class Search {
     };
     this.regex = toggle(".*", "expression", changed);
     this.case = toggle("Aa", "match case", changed);
-    this.count = make("span", { class: "fdv-count", role: "status" });
+    const title = "matches in lines that are not shown: show all lines";
+    this.hidden = button("hidden", title, () => viewer.filters.clear());
     this.elements = [
       this.field,
       this.regex,
       this.case,
       ...pair("", "match", "n", (back) => this.step("match", back)),
       this.count,
+      this.hidden,
     ];
   }
 
@@ -74,6 +78,8 @@ export class Search {
       if (found.slow) text += `, ${counted(found.slow)} lines took too long`;
     }
     setText(this.count, text);
+    this.hidden.hidden = !found?.hidden;
+    setText(this.hidden, `${counted(found?.hidden ?? 0)} hidden`);
   }
 
   /**

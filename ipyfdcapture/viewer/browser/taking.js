@@ -31,8 +31,8 @@ async function textOf(viewer, start, stop, most) {
   return parts;
 }
 
-/** @param {Viewer} viewer @param {number} start @param {number} stop */
-export async function copyLines(viewer, start, stop) {
+/** @param {Viewer} viewer @param {number[]} lines the first, and the one after the last */
+export async function copyLines(viewer, [start, stop]) {
   const text = (await textOf(viewer, start, stop, MOST_COPIED)).join("");
   try {
     await navigator.clipboard.writeText(text);

@@ -8,6 +8,14 @@ import { clamp, make } from "./elements.js";
 const LEAST_PART = 0.005;
 
 export class Timeline {
+  /** @type {Data | null} */
+  data = null;
+  /** What is chosen, in seconds; null where it is open. @type {(number | null)[]} */
+  range = [];
+  bars = make("div", { class: "fdv-bars" });
+  chosen = make("b", { hidden: "" });
+  element = make("div", { class: "fdv-time", role: "img", hidden: "" }, this.bars, this.chosen);
+
   /**
    * @param {(seconds: number) => void} goto
    * @param {(range: number[]) => void} choose
@@ -15,18 +23,6 @@ export class Timeline {
   constructor(goto, choose) {
     this.goto = goto;
     this.choose = choose;
-    /** @type {Data | null} */
-    this.data = null;
-    /** What is chosen, in seconds; null where it is open. @type {(number | null)[]} */
-    this.range = [];
-    this.bars = make("div", { class: "fdv-bars" });
-    this.chosen = make("b", { hidden: "" });
-    this.element = make(
-      "div",
-      { class: "fdv-time", role: "img", hidden: "" },
-      this.bars,
-      this.chosen,
-    );
     this.brush();
   }
 

@@ -25,7 +25,9 @@ export interface Timeline {
 }
 
 export interface Found {
+  /** Of the lines that are shown, and of those that are hidden. */
   count: number;
+  hidden: number;
   looked: number;
   is_done: boolean;
   slow: number;

@@ -32,49 +32,49 @@ const MOST_SOURCE = 24;
 const RETRY_MS = 500;
 
 export class Viewer {
+  /** @type {Status | null} */
+  status = null;
+  /** @type {[string, boolean][]} */
+  sources = [];
+  started = 0;
+  /** The line that we are at, and where marking it began; by index in what is shown. */
+  caret = 0;
+  anchor = 0;
+  /** How often we moved: an answer that comes after a further move is no longer wanted. */
+  moves = 0;
+  /** Numbers of lines. @type {Set<number>} */
+  bookmarks = new Set();
+  /** Why there is no log any more. */
+  gone = "";
+  follow = false;
+  isSeen = true;
+  frame = 0;
+  /** @type {{[name: string]: number}} */
+  timers = {};
+  /** A move that waits for a scan to get there. @type {null | (() => void)} */
+  waiting = null;
+  search = new Search(this);
+  filters = new Filters(this);
+  times = choice("times", ["no times", "elapsed", "clock", "since last"], () => this.redrawAll());
+  number = field("line", { inputmode: "decimal", title: "go to a line (:)" }, () =>
+    this.later("number", 300, () => this.toNumber()),
+  );
+  wrapToggle = toggle("wrap", "wrap long lines (w)", () => this.setWrap());
+  markToggle = toggle("mark", "mark lines from here on (Shift)", () => this.setMark());
+  followToggle = toggle("follow", "follow what is new (f)", () => this.setFollow());
+  help = helpOfKeys();
+  place = make("span", { class: "fdv-place" });
+  about = make("span");
+  note = make("span", { class: "fdv-note", role: "status" });
+
   /** @param {HTMLElement} root @param {Source} source @param {Options} options */
   constructor(root, source, options) {
     this.root = root;
     this.source = source;
     this.options = options;
-    /** @type {Status | null} */
-    this.status = null;
-    /** @type {[string, boolean][]} */
-    this.sources = [];
-    this.started = 0;
-    /** The line that we are at, and where marking it began; by index in what is shown. */
-    this.caret = 0;
-    this.anchor = 0;
-    /** How often we moved: an answer that comes after a further move is no longer wanted. */
-    this.moves = 0;
-    /** Numbers of lines. @type {Set<number>} */
-    this.bookmarks = new Set();
-    /** Why there is no log any more. */
-    this.gone = "";
-    this.follow = false;
-    this.isSeen = true;
-    this.frame = 0;
-    /** @type {{[name: string]: number}} */
-    this.timers = {};
-    /** A move that waits for a scan to get there. @type {null | (() => void)} */
-    this.waiting = null;
     this.lines = new Lines(source, () => this.redraw());
-    this.search = new Search(this);
-    this.filters = new Filters(this);
     this.screen = new Screen(this, options.height);
     this.marks = new Marks(this, options.height);
-    const times = ["no times", "elapsed", "clock", "since last"];
-    this.times = choice("times", times, () => this.redrawAll());
-    this.number = field("line", { inputmode: "decimal", title: "go to a line (:)" }, () =>
-      this.later("number", 300, () => this.toNumber()),
-    );
-    this.wrapToggle = toggle("wrap", "wrap long lines (w)", () => this.setWrap());
-    this.markToggle = toggle("mark", "mark lines from here on (Shift)", () => this.setMark());
-    this.followToggle = toggle("follow", "follow what is new (f)", () => this.setFollow());
-    this.help = helpOfKeys();
-    this.place = make("span", { class: "fdv-place" });
-    this.about = make("span");
-    this.note = make("span", { class: "fdv-note", role: "status" });
     this.lay();
     this.watch();
     source.listen((status) => this.take(status));
@@ -85,22 +85,26 @@ export class Viewer {
   lay() {
     const { filters, search } = this;
     const { showStatic } = this.options;
-    const buttons = [
-      ...pair("★", "bookmark", "b", (back) => this.stepBookmark(back)),
-      button("⤒", "first line (g)", () => this.move(-Infinity)),
-      button("⤓", "last line (G)", () => this.move(Infinity)),
-      this.markToggle,
+    const ofAll = [
       button("copy", "copy marked lines, or all that are shown (c)", () => this.copy()),
       button("save", "save what is shown", () => saveLines(this)),
       ...(showStatic ? [button("static", "show or hide the static view", showStatic)] : []),
       button("?", "keys", () => this.help.toggleAttribute("hidden")),
-      filters.chips,
     ];
-    const ofLines = [this.number, this.times, this.wrapToggle, this.followToggle];
+    const ofLines = [
+      this.number,
+      this.times,
+      this.wrapToggle,
+      this.followToggle,
+      ...pair("★", "bookmark", "b", (back) => this.stepBookmark(back)),
+      button("⤒", "first line (g)", () => this.move(-Infinity)),
+      button("⤓", "last line (G)", () => this.move(Infinity)),
+      this.markToggle,
+    ];
     this.root.classList.add("fdv", "fdv-waiting");
     this.root.append(
-      make("div", { class: "fdv-bar" }, ...search.elements, ...filters.ofMatches),
-      make("div", { class: "fdv-bar" }, ...filters.ofLines, ...ofLines, ...buttons),
+      make("div", { class: "fdv-bar" }, ...search.elements, ...filters.ofMatches, ...ofAll),
+      make("div", { class: "fdv-bar" }, ...filters.ofLines, ...ofLines, filters.chips),
       this.help,
       filters.timeline.element,
       make("div", { class: "fdv-main" }, this.screen.grid, this.marks.element),
@@ -390,9 +394,7 @@ export class Viewer {
   // -- taking away --------------------------------------------------------------------------
 
   copy() {
-    const isFocused = this.root.querySelector(":focus") === this.screen.grid;
-    const isMarked = this.caret !== this.anchor || isFocused;
-    const [start, stop] = isMarked ? this.marked : [0, this.lines.total];
-    return copyLines(this, start, stop);
+    const isMarked = this.caret !== this.anchor || this.screen.grid.matches(":focus");
+    return copyLines(this, isMarked ? this.marked : [0, this.lines.total]);
   }
 }

@@ -198,6 +198,45 @@ def test_a_chosen_time_is_shown_as_long_as_it_is_chosen(browser: Any, tmp_path: 
     assert not view.one(".fdv-time b").is_displayed()
 
 
+def test_matches_that_are_hidden_are_named_and_a_click_shows_them(
+    browser: Any, tmp_path: Path
+) -> None:
+    big_log().save(tmp_path / "x.html")
+    view = SavedPage(browser, tmp_path / "x.html")
+    view.one("[aria-label='least level']").send_keys("error")
+    view.says("20 of 20,000 shown")
+    view.one(".fdv-search").send_keys("solver")
+    hidden = view.one("[title^='matches in lines that are not shown']")
+    eventually(lambda: hidden.text == "19,980 hidden", "what is hidden")
+    assert view.one(".fdv-count").text == "0"
+    view.one("[aria-label='exclude']").send_keys("solver")
+    view.one("[aria-label='to s']").send_keys("9")
+    view.one("summary").click()
+    view.all(".fdv-sources input")[0].click()
+    view.says("0 of 20,000 shown")
+    hidden.click()
+    view.says("20,000 of 20,000 shown")
+    view.says("19,980")
+    assert not hidden.is_displayed()
+    assert view.js("return document.activeElement.className") == "fdv-grid"
+    assert all(box.is_selected() for box in view.all(".fdv-sources input"))
+
+
+@pytest.mark.parametrize("width_px", [850, 1000])
+def test_the_toolbar_takes_two_rows_at_the_width_of_a_notebook(
+    browser: Any, tmp_path: Path, width_px: int
+) -> None:
+    big_log().save(tmp_path / "x.html")
+    view = SavedPage(browser, tmp_path / "x.html")
+    heights = view.js(
+        "document.querySelector('.fdv').style.width = `${arguments[0]}px`;"
+        "return [...document.querySelectorAll('.fdv-bar')].map(bar => bar.offsetHeight)",
+        width_px,
+    )
+    assert len(heights) == 2
+    assert max(heights) < 2 * 24
+
+
 def test_wrapped_lines_scroll_to_either_end(browser: Any, tmp_path: Path) -> None:
     make_log([(0, b"word %d " % i * 200 + b"\n") for i in range(300)]).save(tmp_path / "x.html")
     view = SavedPage(browser, tmp_path / "x.html")
