@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .line import Line
@@ -60,8 +60,7 @@ class Diff:
         >>> list(logs.diff(logs.tail(4)).only_left())
         ['solver 1.0', 'iteration 1: loss 0.5']
         """
-        for change in self.changes:
-            yield from self._left.make_lines(self._left.indices[_slice(change.left)])
+        return _lines(self._left, [change.left for change in self.changes])
 
     def only_right(self) -> Iterator[Line]:
         """Yield the lines that the right log alone has.
@@ -71,8 +70,7 @@ class Diff:
         >>> list(logs.diff(logs.tail(4)).only_right())
         []
         """
-        for change in self.changes:
-            yield from self._right.make_lines(self._right.indices[_slice(change.right)])
+        return _lines(self._right, [change.right for change in self.changes])
 
     def __str__(self) -> str:
         from .view.side_by_side import unified
@@ -93,8 +91,9 @@ class Diff:
         return html(self._left, self._right, self.changes, self._ignore)
 
 
-def _slice(lines: range) -> slice:
-    return slice(lines.start, lines.stop)
+def _lines(reading: Reading, stretches: Sequence[range]) -> Iterator[Line]:
+    some = reading.at(stretches)
+    return some.make_lines(some.indices)
 
 
 def difference(left: Reading, right: Reading, ignore: str | tuple[str, ...] | list[str]) -> Diff:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 
-_CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?"
+_TO_MINUTES = r":\d\d(?::\d\d)?(?:[.,]\d+)?"
+_CLOCK = r"\d{1,2}" + _TO_MINUTES
 #: What can be set aside, in the order in which it is: a time holds numbers.
 KINDS: dict[str, str] = {
+    # It begins with one of a few characters: `re` passes over all others three times as fast.
     "times": (
-        r"\d{4}[-/]\d\d[-/]\d\d(?:[T ]" + _CLOCK + r"(?: ?(?:Z|[+-]\d\d:?\d\d)\b)?)?"
-        r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d " + _CLOCK + r"(?: \d{4})?"
-        r"|\b" + _CLOCK + r"\b"
-        r"|\b\d+(?:\.\d+)?(?:e[+-]?\d+)? ?(?:[nmuµ]?s|sec|secs|seconds?|min|minutes?|hours?|[hd])\b"
+        r"[\dADFJMNOS](?:"
+        r"[a-z]{2}(?<=Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d "
+        + _CLOCK
+        + r"(?: \d{4})?"
+        r"|(?<=\d)(?:\d{3}[-/]\d\d[-/]\d\d(?:[T ]" + _CLOCK + r"(?: ?(?:Z|[+-]\d\d:?\d\d)\b)?)?"
+        r"|(?<!\w\d)(?:\d?" + _TO_MINUTES + r"\b"
+        r"|\d*(?:\.\d+)?(?:e[+-]?\d+)? ?"
+        r"(?:[nmuµ]?s|sec|secs|seconds?|min|minutes?|hours?|[hd])\b)))"
     ),
     "addresses": r"\b0[xX][0-9a-fA-F]+\b|\b(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{12,16})\b(?=.*0x)",
     "paths": r"(?<![\w/])~?(?:/[\w.@+~=%-]+)+/?|\b[A-Za-z]:\\[\w.\\ -]*\w",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import chain
 
 from .decoding import DECODE_BYTES, decode
 from .folding import seen_in_the_end
@@ -134,6 +136,12 @@ class Reading:
     def rows(self) -> Iterator[Row]:
         """Yield its lines as they lie in the recording."""
         return self.lines.read(self.indices)
+
+    def at(self, stretches: Sequence[range]) -> Reading:
+        """Return some stretches of its lines, given by their positions in it."""
+        parts = (self.indices[some.start : some.stop] for some in stretches)
+        indices = next(parts) if len(stretches) == 1 else array("I", chain.from_iterable(parts))
+        return replace(self, indices=indices, whole=False)
 
     def make_lines(self, indices: Sequence[int]) -> Iterator[Line]:
         """Yield the lines with the given indices, as users get them."""

@@ -1,10 +1,11 @@
 """What two sequences of numbers have in common, in order: bounded, and fast where they are alike.
 
-What is equal at both ends is set aside. Between, values that occur once in each sequence are
-anchors: the longest chain of them that is in the same order in both is kept (patience diff), and
-what lies between two anchors is looked at on its own. Where there is none, Myers' algorithm looks
-for the shortest difference. After some steps it settles for the best beginning, and goes on from
-there; when it has done so for too long, what is left is told as replaced.
+Values that only one of them has are set aside: they match nothing. So is what is equal at both
+ends. Between, values that occur once in each sequence are anchors: the longest chain of them that
+is in the same order in both is kept (patience diff), and what lies between two anchors is looked
+at on its own. Where there is none, Myers' algorithm looks for the shortest difference. After some
+steps it settles for the best beginning, and goes on from there; when it has done so for too long,
+what is left is told as replaced.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 #: Myers' algorithm takes the square of this many steps, and keeps a list for each.
 STEPS = 100
@@ -25,6 +26,31 @@ Match = tuple[int, int, int]
 
 def matches(a: Sequence[int], b: Sequence[int]) -> list[Match]:
     """Return the stretches that are equal, in order, as ``(start in a, start in b, length)``."""
+    common = set(a).intersection(b)
+    kept_a, kept_b = (
+        array("q", [i for i, value in enumerate(sequence) if value in common])
+        for sequence in (a, b)
+    )
+    if len(kept_a) == len(a) and len(kept_b) == len(b):
+        return _matches(a, b)
+    found = _matches([a[i] for i in kept_a], [b[i] for i in kept_b])
+    return _joined(part for match in found for part in _in_whole(kept_a, kept_b, *match))
+
+
+def _in_whole(
+    kept_a: Sequence[int], kept_b: Sequence[int], at_a: int, at_b: int, length: int
+) -> Iterator[Match]:
+    """Yield a match of what was kept as stretches of the whole, split where something was not."""
+    last_a, last_b = at_a + length - 1, at_b + length - 1
+    if kept_a[last_a] - kept_a[at_a] == kept_b[last_b] - kept_b[at_b] == length - 1:
+        yield kept_a[at_a], kept_b[at_b], length
+        return
+    half = length // 2
+    yield from _in_whole(kept_a, kept_b, at_a, at_b, half)
+    yield from _in_whole(kept_a, kept_b, at_a + half, at_b + half, length - half)
+
+
+def _matches(a: Sequence[int], b: Sequence[int]) -> list[Match]:
     found: list[Match] = []
     waiting = [(0, len(a), 0, len(b), True)]
     steps_left = MOST_STEPS
@@ -62,7 +88,7 @@ def matches(a: Sequence[int], b: Sequence[int]) -> list[Match]:
     return _joined(sorted(found))
 
 
-def _joined(found: list[Match]) -> list[Match]:
+def _joined(found: Iterable[Match]) -> list[Match]:
     joined: list[Match] = []
     for at_a, at_b, length in found:
         if joined:

@@ -50,6 +50,13 @@ class TestSequences:
             patch.setattr(sequence_diff, "MOST_STEPS", most)
             assert applied(left, right) == right
 
+    def test_what_only_one_of_them_has_costs_no_step(self) -> None:
+        left, right = [0, 10, 11, 0, 12, 0, 0], [20, 0, 0, 21, 0, 22, 0]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sequence_diff, "MOST_STEPS", 0)
+            found = sequence_diff.matches(left, right)
+        assert found == [(0, 1, 1), (3, 2, 1), (5, 4, 1), (6, 6, 1)]
+
     @QUICK
     @given(st.lists(st.integers(0, 1), max_size=12), st.lists(st.integers(0, 1), max_size=12))
     def test_where_nothing_occurs_once_the_difference_is_the_shortest(
@@ -114,6 +121,8 @@ class TestDiff:
             ("loss 0.5 after 3", "loss 1e-4 after 12", "numbers"),
             ("2026-01-02 03:04:05,123 done", "2026-01-03 13:14:15,9 done", "times"),
             ("took 1.5 s", "took 12 s", "times"),
+            ("Jan  2 03:04:05 node1: up", "Dec 31 23:59:59 2025 node1: up", "times"),
+            ("2026/01/02T03:04:05Z up 3:04", "2026/01/02 13:04 +01:00 up 12:30:01.5", "times"),
             ("at 0x7ffe12 in f", "at 0x55aa9c01 in f", "addresses"),
             ("read /home/a/x.nc ok", "read /scratch/b/x.nc ok", "paths"),
         ],

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
+from itertools import islice
 from typing import Protocol
 
 from ..reading import Reading
@@ -37,10 +38,12 @@ class Change(Protocol):
 
 def unified(left: Reading, right: Reading, changes: Sequence[Change]) -> Iterator[str]:
     """Yield what ``diff -u`` shows, without lines around the changes."""
+    lost = _texts(left, [change.left for change in changes])
+    new = _texts(right, [change.right for change in changes])
     for change in changes:
         yield f"@@ -{_span(change.left)} +{_span(change.right)} @@\n"
-        for mark, reading, lines in (("-", left, change.left), ("+", right, change.right)):
-            for text in _texts(reading, lines):
+        for mark, texts, lines in (("-", lost, change.left), ("+", new, change.right)):
+            for text in islice(texts, len(lines)):
                 yield f"{mark}{text}\n"
 
 
@@ -50,9 +53,10 @@ def _span(lines: range) -> str:
     return f"{lines.start + bool(len(lines))},{len(lines)}"
 
 
-def _texts(reading: Reading, lines: range) -> Iterator[str]:
-    for row in reading.lines.read(reading.indices[lines.start : lines.stop]):
-        yield safe.plain(reading.text(row))
+def _texts(reading: Reading, stretches: Sequence[range]) -> Iterator[str]:
+    """Yield the lines of all stretches: to read each on its own takes several times as long."""
+    for block in reading.at(stretches).blocks():
+        yield from map(safe.plain, block.texts)
 
 
 def html(left: Reading, right: Reading, changes: Sequence[Change], ignore: Iterable[str]) -> str:
