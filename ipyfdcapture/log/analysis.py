@@ -119,7 +119,7 @@ class AnalysedLines(RecordedLines):
         ----------
         pattern
             A regular expression, as text or compiled. It is searched for in each line as it is
-            seen, without colours.
+            seen, without colours; in a line of more than 16 MiB piece by piece, cut between words.
         to
             What to return: ``"pandas"``, ``"polars"``, ``"arrow"`` or ``"dicts"`` (a list of
             dictionaries). None: the first of these that is there.
@@ -143,7 +143,7 @@ class AnalysedLines(RecordedLines):
         Warns
         -----
         UserWarning
-            If the search of lines took too long.
+            If the search of lines took too long, or lines were searched piece by piece.
 
         Examples
         --------

@@ -39,7 +39,10 @@ _MATCHER = os.path.abspath(matcher.__file__)
 
 
 def find_in_lines(
-    expression: re.Pattern[str], lines: Iterable[tuple[Origin, str]], limit: float = LINE_LIMIT_S
+    expression: re.Pattern[str],
+    lines: Iterable[tuple[Origin, str]],
+    limit: float,
+    slow: list[int],
 ) -> Iterator[tuple[Origin, matcher.Found]]:
     """Search lines, and leave out those that take too long.
 
@@ -51,19 +54,15 @@ def find_in_lines(
         Where each is from, and its text.
     limit
         How long the search of one line may take, in seconds.
+    slow
+        Takes the numbers of lines that took too long.
 
     Yields
     ------
     tuple
         Where a line is from that has a match, and what the groups of each match are: without
         groups, all of it.
-
-    Warns
-    -----
-    UserWarning
-        At the end, if lines took too long: it names them.
     """
-    slow: list[int] = []
     with BoundedSearch(expression, limit) as search:
         for origins, texts in _batched(lines):
             found, too_slow = search.find_all(texts)
@@ -71,7 +70,6 @@ def find_in_lines(
             for origin, matches in zip(origins, found, strict=True):
                 if matches:
                     yield origin, matches
-    warn_of_slow(expression, slow, limit)
 
 
 def warn_of_slow(expression: re.Pattern[Any], slow: Sequence[int], limit: float) -> None:
@@ -92,8 +90,9 @@ def warn_of_pieces(expression: re.Pattern[Any], numbers: Sequence[int]) -> None:
         )
 
 
-def _named(numbers: Sequence[int]) -> str:
-    named = ", ".join(f"{number:,}" for number in sorted(numbers)[:_NAMED])
+def _named(lines: Sequence[int]) -> str:
+    numbers = sorted(set(lines))
+    named = ", ".join(f"{number:,}" for number in numbers[:_NAMED])
     more = f" and {len(numbers) - _NAMED:,} more" if len(numbers) > _NAMED else ""
     return f"{'line' if len(numbers) == 1 else 'lines'} {named}{more}"
 

@@ -317,6 +317,12 @@ class Lines(Strands):
                     elif batch.source in wanted:
                         yield range(batch.first, batch.first + batch.count)
 
+    def pieces_of_line(self, index: int, size: int) -> Iterator[bytes]:
+        """Yield a line that is longer than a block in pieces of about ``size`` bytes."""
+        for batch in self.batches(index, index + 1):
+            if batch.begun and batch.first + batch.count - 1 == index:
+                yield from map(content, batch.pieces_of_cut_line(size, 0))
+
     def block_of(self, index: int) -> int:
         """Return the block in which a line starts."""
         return bisect_right(self.index.started, index, 0, self._blocks) - 1

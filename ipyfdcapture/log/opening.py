@@ -26,7 +26,14 @@ from .captured import Captured
 from .following import follow as follow_file
 from .saved import SavedLine, is_parquet, is_saved_jsonl, read_jsonl, read_parquet
 from .timestamps import SAMPLE_BYTES, find_layout, moments_of
-from .unpacking import DamagedFileError, unpacker_for
+from .unpacking import (
+    DamagedFileError,
+    is_compressed,
+    unpacker_for,
+    utf16_codec,
+    utf16_unpacker,
+    utf16_without_mark,
+)
 
 T = TypeVar("T")
 
@@ -43,7 +50,8 @@ def open_log(
 
     A plain file is read where it is, so that one of any size opens at once. What is compressed
     (gzip, Zstandard) is unpacked to a temporary file, and so are ``.jsonl`` and ``.parquet`` as
-    `Captured.save` writes them, which bring their times and sources back. UTF-16 becomes UTF-8.
+    `Captured.save` writes them, which bring their times and sources back. UTF-16 becomes UTF-8:
+    it is known by the mark at its start, or given as ``encoding``.
 
     Parameters
     ----------
@@ -58,7 +66,8 @@ def open_log(
         is copied then, as it comes. If it is cut or replaced meanwhile, the log goes on with what
         is there then.
     encoding, errors
-        How to decode it, as for `bytes.decode`.
+        How to decode it, as for `bytes.decode`: any encoding in which a line ends with byte 10,
+        or UTF-16.
 
     Returns
     -------
@@ -79,7 +88,8 @@ def open_log(
     Warns
     -----
     UserWarning
-        If the file is cut or damaged: the log has what could be read.
+        If the file is cut or damaged: the log has what could be read. If it seems to be UTF-16
+        without a mark.
 
     Examples
     --------
@@ -90,6 +100,8 @@ def open_log(
     >>> job.duration, job.grep("no memory")[0].number
     (30.0, 2)
     """
+    utf16 = utf16_codec(encoding)
+    encoding = encoding if utf16 is None else "utf-8"
     check_encoding(encoding, errors)
     check_flags(follow=follow)
     if times not in (None, "auto"):
@@ -100,20 +112,28 @@ def open_log(
     )
     file = ForeignFile(name)
     try:
-        recording = _recording(file, metadata, times is not None, follow)
+        recording = _recording(file, metadata, times is not None, follow, utf16)
     except BaseException:
         file.close()
         raise
     return Captured(recording)
 
 
-def _recording(file: ForeignFile, metadata: Metadata, find_times: bool, grows: bool) -> Recording:
+def _recording(
+    file: ForeignFile, metadata: Metadata, find_times: bool, grows: bool, utf16: str | None
+) -> Recording:
     head = file.read(SAMPLE_BYTES, 0)
     unpack = unpacker_for(head)
+    if utf16 is not None and not is_parquet(head):
+        unpack = utf16_unpacker(utf16, unpack if is_compressed(head) else None)
     is_text = unpack is None and not is_parquet(head) and not is_saved_jsonl(head)
+    if is_text:
+        _warn_of_utf16(head, file, stacklevel=4)
     if grows:
         if not is_text:
-            raise ValueError(f"{file.path}: only a text file can be followed")
+            raise ValueError(
+                f"{file.path}: only a text file can be followed, neither compressed nor UTF-16"
+            )
         return follow_file(
             file, spool.directory(), replace(metadata, started=file.modified), find_times
         )
@@ -171,6 +191,7 @@ def _unpack(
     head, parts = _sampled(whole)
     if (unpack := unpacker_for(head)) is not None:  # UTF-16 that was compressed
         head, parts = _sampled(_up_to_damage(unpack(parts), told))
+    _warn_of_utf16(head, file, stacklevel=5)
     _check_some(head, told, file)
     if is_saved_jsonl(head):
         recording = _restore(read_jsonl(parts), file, metadata)
@@ -235,6 +256,17 @@ def _up_to_damage(parts: Iterator[T], told: list[str]) -> Iterator[T]:
 def _check_some(found: Sized, told: list[str], file: ForeignFile) -> None:
     if told and not found:
         raise ValueError(f"{file.path}: nothing of it can be read: {told[0]}")
+
+
+def _warn_of_utf16(head: bytes, file: ForeignFile, stacklevel: int) -> None:
+    encoding = utf16_without_mark(head)
+    if encoding is not None:
+        warnings.warn(
+            f"{file.path}: this seems to be UTF-16 without a mark: open it with "
+            f"encoding={encoding!r}",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def _warn_of(told: list[str], file: ForeignFile) -> None:

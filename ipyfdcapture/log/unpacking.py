@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
 _FEED_BYTES = 1 << 14
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_UTF16_CODECS = ("utf-16", *_UTF16.values())
+
+#: Takes a file in parts, and yields what is in it, in parts.
+Unpack = Callable[[Iterable[bytes]], Iterator[bytes]]
 
 
 class DamagedFileError(ValueError):
     """A file is cut or damaged: what could be read came before this."""
 
 
-def unpacker_for(head: bytes) -> Callable[[Iterable[bytes]], Iterator[bytes]] | None:
+def unpacker_for(head: bytes) -> Unpack | None:
     """Return what unpacks a file, by its first bytes; None if it is to be read as it is.
 
     Parameters
@@ -35,14 +41,45 @@ def unpacker_for(head: bytes) -> Callable[[Iterable[bytes]], Iterator[bytes]] | 
     ImportError
         If a library is needed and missing.
     """
-    if head.startswith(b"\x1f\x8b"):
+    if head.startswith(_GZIP):
         return _unpack_gzip
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
+    if head.startswith(_ZSTD):
         new_decompressor = _zstd()
         return lambda parts: _unpack_zstd(parts, new_decompressor)
     encoding = _UTF16.get(head[:2])
     if encoding is not None:
-        return lambda parts: _unpack_utf16(parts, encoding)
+        return utf16_unpacker(encoding, None)
+    return None
+
+
+def is_compressed(head: bytes) -> bool:
+    """Tell whether a file is compressed, by its first bytes."""
+    return head.startswith((_GZIP, _ZSTD))
+
+
+def utf16_codec(encoding: object) -> str | None:
+    """Return Python's name of an encoding if it is one of UTF-16, which becomes UTF-8."""
+    with contextlib.suppress(LookupError):
+        if isinstance(encoding, str) and (name := codecs.lookup(encoding).name) in _UTF16_CODECS:
+            return name
+    return None
+
+
+def utf16_unpacker(encoding: str, unpack: Unpack | None) -> Unpack:
+    """Return what makes UTF-8 of UTF-16, as `unpacker_for`, once ``unpack`` has unpacked it."""
+    return lambda parts: _unpack_utf16(parts if unpack is None else unpack(parts), encoding)
+
+
+def utf16_without_mark(head: bytes) -> str | None:
+    """Return the encoding of a text, given its start, that is UTF-16 by all that can be seen.
+
+    Most of its characters are Latin, and so is the end of a line; none of them is 0.
+    """
+    for encoding, high in (("utf-16-le", 1), ("utf-16-be", 0)):
+        highs, lows = head[high::2], head[1 - high :: 2]
+        is_latin = 2 * highs.count(0) > len(highs) and not lows.count(0)
+        if is_latin and "\n" in head[: len(head) & ~1].decode(encoding, "replace"):
+            return encoding
     return None
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipyfdcapture import open_log
-from ipyfdcapture.log import bounded, columns
+from ipyfdcapture.log import bounded, columns, extraction
 
 DATA = Path(__file__).parent.parent / "data/tables"
 KINDS = ["pandas", "polars", "arrow", "dicts"]
@@ -151,8 +151,9 @@ class TestExtract:
 class TestAPatternThatTakesForEver:
     def test_is_bounded_and_the_lines_are_named(self, no_leaks: None) -> None:
         log = make_log([(0, b"x=1\n" + b"a" * 1_000_000 + b"\nx=2\n" + b"a" * 40 + b"!\nx=3\n")])
-        with pytest.warns(UserWarning, match=r"takes over 0.2 s on lines 2, 4, left out"):
+        with pytest.warns(UserWarning, match=r"takes over 0.2 s on lines 2, 4, left out") as told:
             rows = log.extract(r"x=(?P<x>\d)|(?:a+)+$(?<=b)", to="dicts", line_limit=0.2)
+        assert told[0].filename == __file__
         assert cells(rows, "number", "x") == [(1, 1), (3, 2), (5, 3)]
 
     def test_that_does_not_is_not_cut_off_however_many_lines_there_are(self) -> None:
@@ -166,7 +167,7 @@ class TestAPatternThatTakesForEver:
 
         with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(bounded, "BATCH_LINES", 1)
-            list(bounded.find_in_lines(re.compile("(x+x+)+y"), lines()))
+            list(bounded.find_in_lines(re.compile("(x+x+)+y"), lines(), 1.0, []))
 
     @pytest.mark.parametrize("pattern", ["abc", "[0-9]x?", r"a{2,9}", "(a|b)"])
     def test_a_plain_one_needs_no_process(
@@ -175,6 +176,30 @@ class TestAPatternThatTakesForEver:
         monkeypatch.delattr(bounded, "_start")
         log = make_log([(0, b"9x aaa abc\n" + b"a" * 9000 + b"x" * 10_000_000)])
         assert len(log.extract(pattern, to="dicts")) >= 1
+
+
+@pytest.mark.parametrize("sign", [" ", ",", "\t", "-"])
+def test_a_very_long_line_is_searched_in_pieces_that_cut_no_word(
+    sign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction, "PIECE_BYTES", 100_000)
+    values = [str(100_000 + i) for i in range(100_000)]
+    log = make_log([(0, b"x=1\n"), (1, sign.join(values).encode() + b"\nx=2\n"), (0, b"x=3")])
+    pieces = r"line 2: so long that the pattern .* was searched for in pieces"
+    with pytest.warns(UserWarning, match=pieces) as told:
+        rows = log.extract(r"(\d{6,})|x=(\d)", to="dicts")
+    assert len(told) == 1 and told[0].filename == __file__
+    assert cells([row for row in rows if row["group2"]], "number", "group2") == [
+        (1, 1),
+        (3, 2),
+        (4, 3),
+    ]
+    found = [str(row["group1"]) for row in rows if row["number"] == 2]
+    missed = set(values) - set(found)
+    assert found == [value for value in values if value not in missed]
+    assert not missed if sign != "-" else len(missed) < 10
+    with pytest.warns(UserWarning, match=pieces):
+        assert log[1:].extract(r"\d{6}", to="dicts")[0]["match"] == 100_000
 
 
 #: The log, the name of its table, how many rows, and cells of the first and the last.

@@ -57,6 +57,8 @@ class TestPlainFiles:
     ) -> None:
         if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"(\xb5/\xfd", b"PAR1")):
             return  # UTF-16, gzip, Zstandard, Parquet
+        if b"\0\n" in data or b"\n\0" in data:
+            return  # it may be UTF-16 without a mark, of which one is warned
         log = open_log(write(tmp_path / "x.log", data))
         assert log.raw == data
         assert list(log) == model_texts(data)
@@ -141,6 +143,42 @@ class TestPlainFiles:
             packed = write(tmp_path / "x.log.gz", gzip.compress(text))
             assert list(open_log(packed)) == ["one", "two €"]
 
+    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+    def test_utf_16_without_a_mark_is_named_and_read_if_asked(
+        self, tmp_path: Path, encoding: str
+    ) -> None:
+        text = "\r\n".join(["03:04:05 one €", "03:04:35 zwei ü", ""]).encode(encoding)
+        plain = write(tmp_path / "x.log", text)
+        packed = write(tmp_path / "x.log.gz", gzip.compress(text))
+        for path in (plain, packed):
+            asked = f"UTF-16 without a mark: open it with encoding='{encoding}'"
+            with pytest.warns(UserWarning, match=asked) as told:
+                assert open_log(path).raw == text
+            assert len(told) == 1 and told[0].filename == __file__
+            log = open_log(path, encoding=encoding.upper(), times="auto")
+            assert list(log) == ["03:04:05 one €", "03:04:35 zwei ü"]
+            assert log.duration == 30
+        with pytest.raises(ValueError, match="only a text file can be followed"):
+            open_log(plain, encoding=encoding, follow=True)
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf_16_be"])
+    def test_utf_16_may_be_named_where_it_has_a_mark(self, tmp_path: Path, encoding: str) -> None:
+        text = "one\ntwo €\n".encode(encoding)
+        marked = text if encoding == "utf-16" else "\ufeff".encode(encoding) + text
+        for data in (marked, gzip.compress(marked)):
+            assert list(open_log(write(tmp_path / "x", data), encoding=encoding)) == [
+                "one",
+                "two €",
+            ]
+
+    @pytest.mark.parametrize(
+        "data", [b"a\0b\0c\0", b"\0\n\0\0" * 9, b"one\0\ntwo\0\n", b"\n\0\0\0" * 9]
+    )
+    def test_zeros_alone_do_not_make_it_utf_16(self, tmp_path: Path, data: bytes) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert open_log(write(tmp_path / "x.log", data)).raw == data
+
 
 class TestWhatIsNoLog:
     def test_is_told_in_one_line(self, tmp_path: Path) -> None:
@@ -180,6 +218,8 @@ class TestCompressed:
     ) -> None:
         if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"(\xb5/\xfd", b"PAR1")):
             return  # UTF-16, gzip, Zstandard, Parquet
+        if b"\0\n" in data or b"\n\0" in data:
+            return  # it may be UTF-16 without a mark, of which one is warned
         packed = gzip.compress(data)
         assert open_log(write(tmp_path / "x.log.gz", packed)).raw == data
         path = write(tmp_path / "y", packed[:-cut])
