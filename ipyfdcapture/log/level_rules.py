@@ -446,11 +446,12 @@ LETTERED = (
 PREFIX = (
     r"\s+|\ufeff"
     r"|\[ *0+\.0+\] "
+    # A host, a process, and what UCX has behind it: before ranks, since a host may be called node1.
+    r"|\[[\w.-]+:0+(?: *:0+)*\] "
     r"|\[?\(?(?:[Rr]ank|[Dd]efault|[Ww]orker|[Pp]roc(?:ess)?|[Tt]ask|[Nn]ode|PE|gw)[ _:=-]?0+[\])]*(?:[:|>] ?|(?<=[\])]) ?)"
     r"|\[0+(?:,0+)?\](?:<std(?:out|err)>)?:? ?(?=[^\s\[])"
     r"|0+: (?=\D)"
     r"|\((?:[\w.]+ )?pid=0+(?:, ip=[0.]+)?\) "
-    r"|\[[\w.-]+:0+\] "
     r"|[\w.-]+-0+ +\| "
     r"|R\[write to console\]: "
     r"|<?\[?std(?:err|out)[>\]:]+ ?"

@@ -32,6 +32,11 @@ _CLOCK = rb"\d\d:\d\d:[0-6]\d"
 _FRACTION = rb"(?:[.,](?P<fraction>\d{1,9}))?"
 _ZONE = rb"(?P<zone>Z|[ ]?[+-]\d\d:?\d\d)?"
 _MONTHS = b"Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+#: With AM or PM, behind a space or the narrow one that newer Javas write.
+_CLOCK_12 = rb"[ \d]?\d:\d\d:[0-6]\d(?: |\xe2\x80\xaf)[AP]M"
+#: What stands between the parts of a time that `datetime.strptime` reads; the name of a zone, too:
+#: but for UTC it is taken for the zone of this machine.
+_ASIDE = re.compile(r"(?<=\d)T|(?<=\d{8})[_-]| [A-Z]{3,5}(?= \d{4}$)|,|\u202f")
 
 
 class Layout(NamedTuple):
@@ -75,6 +80,37 @@ LAYOUTS = (
         "%b %d %H:%M:%S %Y",
     ),
     Layout(
+        "date",
+        rb"\b(?P<second>(?:"
+        + _MONTHS
+        + rb") [ \d]\d "
+        + _CLOCK
+        + rb" (?:(?P<zone>UTC|GMT)|[A-Z]{3,5}) \d{4})\b",
+        "%b %d %H:%M:%S %Y",
+    ),
+    Layout(
+        "java.util.logging",
+        rb"^(?P<second>(?:" + _MONTHS + rb") \d?\d, \d{4},? " + _CLOCK_12 + rb")",
+        "%b %d %Y %I:%M:%S %p",
+    ),
+    Layout(
+        "Windows, in the USA",
+        rb"(?<!\d)(?P<second>\d?\d/\d?\d/\d{4},? " + _CLOCK_12 + rb")",
+        "%m/%d/%Y %I:%M:%S %p",
+    ),
+    Layout(
+        "Europe",
+        rb"(?<!\d)(?P<second>[0-3]\d\.[01]\d\.\d{4},? " + _CLOCK + rb")" + _FRACTION,
+        "%d.%m.%Y %H:%M:%S",
+    ),
+    Layout(
+        "ISO 8601, compact",
+        rb"^\[?(?P<second>[12]\d{3}[01]\d[0-3]\d[T_ -][0-2]\d[0-5]\d[0-6]\d)(?!\d)"
+        + _FRACTION
+        + _ZONE,
+        "%Y%m%d %H%M%S",
+    ),
+    Layout(
         "syslog",
         rb"^(?P<second>(?:" + _MONTHS + rb") [ \d]\d " + _CLOCK + rb")" + _FRACTION,
         "%b %d %H:%M:%S",
@@ -89,6 +125,11 @@ LAYOUTS = (
     Layout(
         "seconds since the epoch",
         rb"(?:^\[?|\"(?:ts|time|timestamp)\": ?)(?P<second>1\d{9})(?!\d)" + _FRACTION,
+        "",
+    ),
+    Layout(
+        "milliseconds since the epoch",
+        rb"(?:^\[?|\"(?:ts|time|timestamp)\": ?)(?P<second>1\d{9})(?P<fraction>\d{3})(?!\d)",
         "",
     ),
     Layout(
@@ -206,7 +247,7 @@ def _reader(layout: Layout) -> Callable[[bytes, bytes], int | None]:
         if key not in known:
             if len(known) >= _MOST_KNOWN:
                 known.clear()
-            known[key] = _seconds(second.decode().replace("T", " "), zone.decode(), layout)
+            known[key] = _seconds(_ASIDE.sub(" ", second.decode()), zone.decode(), layout)
         start = known[key]
         return None if start is None else start + more
 
@@ -226,7 +267,7 @@ def _seconds(second: str, zone: str, layout: Layout) -> int | None:
     if layout.lacks:
         return int(moment.replace(tzinfo=datetime.timezone.utc).timestamp())
     zone = zone.strip()
-    if zone == "Z":
+    if zone in ("Z", "UTC", "GMT"):
         moment = moment.replace(tzinfo=datetime.timezone.utc)
     elif zone:
         offset = datetime.timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
