@@ -514,8 +514,10 @@ class CaptureSession:
                 ending.callback(self._end_follower, self._followers.pop())
             try:
                 job.stop()
-                if followed:
-                    recording.update()  # with no writer left, they end with the cell
+                # With no writer left, the followers end with the cell. A terminal may have to be
+                # read into the memory of the pump: whether all is in the files, only that can tell.
+                if followed and not (job.is_done and self._watch is None):
+                    recording.update()
             except OSError as error:  # the helper is gone, and there are no descriptors
                 job.drain.notices.add(
                     f"the end of the captured log cannot be had yet: {reason(error)}. It is there "
@@ -535,8 +537,9 @@ class CaptureSession:
         finally:
             if not self.options.live_after_end:
                 follower.abandon()
-                if self._job is not None and self._job.awaits_answer:
-                    self._job.drain.notices.add(
+                job = self._job
+                if job is not None and job.awaits_answer and not job.is_done:
+                    job.drain.notices.add(
                         f"the live target {follower.name} was not given what was not recorded by "
                         "the end of the capture. The log has it once it is"
                     )

@@ -85,6 +85,10 @@ class Sink:
         """Record this thread's unfinished line."""
         self._do(functools.partial(self._record_held, threading.get_ident()))
 
+    @property
+    def is_done(self) -> bool:
+        return not self._state.writing
+
     def update(self) -> State:
         self._do(self._look)
         return self._state

@@ -20,7 +20,7 @@ from ..errors import reason
 from ..recording import spool
 from ..recording.copying import ChunkAppender
 from ..recording.metadata import Metadata
-from ..recording.recording import Recording, State
+from ..recording.recording import Recording, State, Writing
 from ..system import clock
 from ..system.finalizers import Finalizer
 from ..system.threads import WorkThread
@@ -55,7 +55,7 @@ _END_S = 1.0
 _IDLE_S = 0.1
 
 
-class Collector:
+class Collector(Writing):
     """Fetches from all workers of a cluster, for one log. The `Writing` side of its recording.
 
     Parameters

@@ -26,7 +26,7 @@ from ..log.line import Line
 from ..recording import spool
 from ..recording.copying import ChunkAppender
 from ..recording.metadata import Metadata
-from ..recording.recording import Recording, State
+from ..recording.recording import Recording, State, Writing
 from ..system import clock
 from ..system.interrupts import deferred_interrupts
 from .captured_cells import IntoCapture
@@ -237,7 +237,7 @@ class _RankLog:
             self._followers.pop().capture_ended()
 
 
-class _Running:
+class _Running(Writing):
     """The side that writes the recording of ranks, while they run."""
 
     def update(self) -> State:

@@ -16,7 +16,7 @@ from ..log.captured import Captured
 from ..recording import spool
 from ..recording.copying import ChunkAppender
 from ..recording.metadata import Metadata
-from ..recording.recording import Recording, State
+from ..recording.recording import Recording, State, Writing
 from ..system import clock
 from ..system.finalizers import Finalizer
 from ..system.forking import fork_safe_lock
@@ -139,7 +139,7 @@ def _in_order(some: Iterable[list[Chunk]]) -> list[Chunk]:
     return sorted((chunk for chunks in some for chunk in chunks), key=itemgetter(2))
 
 
-class _TaskWriting:
+class _TaskWriting(Writing):
     """Fetches on what is looked at. The `Writing` side of the recording of some tasks."""
 
     def __init__(

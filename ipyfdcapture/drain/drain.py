@@ -236,7 +236,8 @@ class Drain:
             self._link.notice_loss()
             if job.number not in self._link.jobs:
                 return
-            can_tell = self._link.host.outlives_us and self._link.splices and not job.copies
+            splices = os.path.dirname(job.path) in self._link.splices_to
+            can_tell = self._link.host.outlives_us and splices and not job.copies
             is_recorded = can_tell and job.is_over and job.has_all()
             if is_recorded:
                 # Of no pipe: what the pump has not had of them is nothing.

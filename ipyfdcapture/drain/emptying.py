@@ -267,12 +267,14 @@ class Emptier:
             moved = writer.take(pipe.fd, pipe.source, pipe.is_terminal)
             if moved and copy and other is not None:
                 writer.copy_to(other, copy.source)
-            pipe.recording.wake()
+            # The end of a pipe is news once the capture has ended: no more comes of a last line.
+            if moved or not pipe.recording.active:
+                pipe.recording.wake()
         elif copy and other is not None:  # nobody keeps it but the capture that runs
             moved = other.take(pipe.fd, copy.source, pipe.is_terminal)
         else:
             moved = self._pass_through(pipe)
-        if copy:
+        if copy and moved:
             copy.recording.wake()
         if moved == 0:
             self._close_pipe(pipe)

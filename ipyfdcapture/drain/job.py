@@ -151,6 +151,11 @@ class DrainJob:
 
     # -- what a recording asks ------------------------------------------------------------------
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all is recorded and nobody can write any more, as known without asking."""
+        return not self.state.writing
+
     def update(self) -> State:
         """Have everything recorded that is in the pipes."""
         if self.owner != os.getpid():

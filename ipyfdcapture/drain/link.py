@@ -60,9 +60,9 @@ class PumpLink:
         self.released: dict[int, tuple[str, list[tuple[int, str]]]] = {}
         #: What the user is to be told once nothing is captured any more.
         self.notices = Notices()
-        #: Whether the pump has been seen to splice: what is neither in a pipe nor in the transit
-        #: is in the file then, and never in the pump's memory.
-        self.splices = False
+        #: The directories to whose files the pump has been seen to splice: what is neither in a
+        #: pipe nor in the transit is in the file then, and never in the pump's memory.
+        self.splices_to: set[str] = set()
         #: The jobs that await an answer.
         self._unanswered: list[DrainJob] = []
         #: Whether a pipe was nearly full at the last look, see `_end_if_stuck`.
@@ -183,7 +183,8 @@ class PumpLink:
         if job in self._unanswered:  # else: the pump was taken for gone
             self._unanswered.remove(job)
             job.take_answer(answer, sources)
-            self.splices = self.splices or answer.get("spliced", False)
+            if answer.get("spliced", False):
+                self.splices_to.add(os.path.dirname(job.path))
             if stopped and "error" not in answer and not job.is_unknown:
                 job.copies.clear()  # a pump that takes over must not go on with them
 

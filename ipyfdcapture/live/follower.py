@@ -149,7 +149,7 @@ class Follower:
             self._ended = True
         self.catch_up(patience, limit)
         in_thread = self._thread.is_current()
-        if self._recording.writing is None and not self._abandoned and not in_thread:
+        if self._recording.is_complete and not self._abandoned and not in_thread:
             self._thread.wait(patience)
         if self._abandoned:
             self._warn("does not take what it is given; it is given nothing more")
@@ -222,7 +222,7 @@ class Follower:
                 self._was_cleared = False
                 self._target.cleared()
             # Asked before the look: afterwards, something could have come in between.
-            is_all = ended and self._recording.writing is None
+            is_all = ended and self._recording.is_complete
             self._take_everything()
             if wanted != self._done:
                 self._target.catch_up()

@@ -9,7 +9,7 @@ import time
 
 from ..recording.foreign import ForeignFile
 from ..recording.metadata import Metadata
-from ..recording.recording import Recording, State
+from ..recording.recording import Recording, State, Writing
 from ..recording.writer import RecordingWriter
 from ..system import clock
 from ..system.finalizers import Finalizer
@@ -39,7 +39,7 @@ def follow(file: ForeignFile, directory: str, metadata: Metadata, find_times: bo
     return recording
 
 
-class _Follower:
+class _Follower(Writing):
     """The side of the recording that writes it: it copies when it is asked for an update."""
 
     def __init__(

@@ -207,7 +207,9 @@ class RecordedLines:
         >>> logs.complete
         True
         """
-        return not self.recording.update().writing and self._ended is not None
+        recording = self.recording
+        is_over = recording.is_complete or not recording.update().writing
+        return is_over and self._ended is not None
 
     @property
     def is_whole(self) -> bool:

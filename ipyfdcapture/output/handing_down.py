@@ -69,11 +69,14 @@ def release_hooks() -> None:
 
 def _start_thread(start: Callable[..., None], thread: threading.Thread) -> None:
     """Start a thread that writes where its starter does."""
+    if isinstance(thread, WorkThread):
+        start(thread)
+        return
     streams = own_streams()
     is_servant = _is_servant(thread)
     if is_servant and not _pool_hooks and "multiprocessing.pool" in sys.modules:
         _hook_thread_pools()  # its first worker: the module came in since the capture began
-    if streams is None or isinstance(thread, WorkThread) or is_servant:
+    if streams is None or is_servant:
         start(thread)
         return
     attributes = vars(thread)

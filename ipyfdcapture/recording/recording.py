@@ -76,6 +76,11 @@ class State:
 class Writing(Protocol):
     """The side of a recording that still writes it, as the reading side sees it."""
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all is recorded and nobody can write any more, as known without asking."""
+        return False
+
     def update(self) -> State:
         """Have everything that was written so far recorded; tell how things stand."""
 
@@ -219,6 +224,15 @@ class Recording:
         """The names of the sources, in the order of their numbers."""
         return self.metadata.sources
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all is in the files and nobody can write any more, as known without asking.
+
+        How much was dropped may still have to be asked for.
+        """
+        writing = self.writing
+        return writing is None or writing.is_done
+
     def update(self) -> State:
         """Have everything that was written so far recorded, and return the state."""
         writing = self.writing
@@ -259,10 +273,11 @@ class Recording:
 
     def nbytes(self) -> int:
         """Return how long the data of a snapshot would be, without the work of making one."""
-        self.update()
+        if not self.is_complete:
+            self.update()
         self._check_open()
         with self._kept_apart():
-            if self._is_joined:
+            if self._is_joined or (self.metadata.max_bytes is None and not self._was_left):
                 return self._data_bytes()
             data = self._data_bytes()
             end = self._end(data, self._entries())

@@ -117,6 +117,8 @@ class RecordingTail:
         """Return how much is recorded."""
         # The sizes first: an entry is written before its bytes.
         data = self._size("data") or 0
+        if not self._layout.tail_files:
+            return data
         tails = {name: self._size(name) for name in self._layout.tail_files}
         return self._layout.end(data, self._last_start(), tails.get)
 
@@ -142,7 +144,7 @@ class RecordingTail:
 
     def _read_entries(self) -> None:
         """Read on in the index."""
-        index = self._file("index")
+        index = self._index()
         if index is None:
             return
         if self._entries:

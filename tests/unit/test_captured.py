@@ -29,13 +29,13 @@ from ipyfdcapture.log.lines import LineIndex, Lines, joined
 from ipyfdcapture.recording import spool
 from ipyfdcapture.recording.files import recording_files
 from ipyfdcapture.recording.metadata import Metadata
-from ipyfdcapture.recording.recording import Recording, State
+from ipyfdcapture.recording.recording import Recording, State, Writing
 from ipyfdcapture.recording.writer import RecordingWriter
 
 LOG = [(0, b"one\ntw"), (1, b"warning: x\n"), (0, b"o\r\n"), (2, b"child\n"), (0, b"last")]
 
 
-class Writer:
+class Writer(Writing):
     """A drain that this test plays by hand."""
 
     def __init__(self, max_bytes: int | None = None) -> None:

@@ -23,6 +23,12 @@ def test_a_stopped_helper_holds_up_no_capture(script: Script, live: str) -> None
     assert [line for line in shown if not live or line != "one line"] == ["end"]
 
 
+@pytest.mark.parametrize("kind", ["plain", "live", "callback"])
+@pytest.mark.skipif(not hasattr(os, "splice"), reason="the helper may have it in memory")
+def test_the_end_of_what_took_nothing_asks_no_helper(script: Script, kind: str) -> None:
+    assert script("bad_days/the_end_of_what_took_nothing_asks_no_helper", kind) == "end\n"
+
+
 def test_each_log_that_a_stopped_helper_lacks_is_told_of(script: Script) -> None:
     """And that a callback, which is called no more after the stop, was not given it."""
     assert script("bad_days/each_log_that_a_stopped_helper_lacks_is_told_of") == "end\n"

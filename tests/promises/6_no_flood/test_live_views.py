@@ -29,7 +29,7 @@ from ipyfdcapture.live.terminal import TerminalScreen
 from ipyfdcapture.live.text import SourceTexts
 from ipyfdcapture.log.view.ansi import PLAIN, plain, style_after
 from ipyfdcapture.recording.metadata import Metadata
-from ipyfdcapture.recording.recording import Recording, State
+from ipyfdcapture.recording.recording import Recording, State, Writing
 from ipyfdcapture.recording.tail_reader import Chunk
 from ipyfdcapture.recording.writer import RecordingWriter
 
@@ -544,7 +544,7 @@ def test_an_encoding_of_wide_characters_is_shown_as_text(
     assert (screen.states[-1][1:] if view == "live" else state) == ["a line \u010a"] * 2
 
 
-class StillWriting:
+class StillWriting(Writing):
     """A child that lives."""
 
     def update(self) -> State:
