@@ -9,7 +9,7 @@ The ways: this package; with ``--before``, that of another clone, which has an e
 
 The method: a figure is the median of several rounds (5 unless told). In a round, each way has its
 turn at each work, in a process of its own, so what slows the machine down slows all of them; the
-order of the ways differs from round to round. Each way captures a line before the clock runs. In a
+order of all turns differs from round to round. Each way captures a line before the clock runs. In a
 process, the median counts. Each process has directories of its own for temporary files and for what
 crashed kernels left: ``%load_ext`` looks through them, and elsewhere anything may lie there. Beside
 the time that passes stands the time of the processor, of the process that is measured (and of its
@@ -284,13 +284,15 @@ def measure_all(works: list[str], rounds: int, before: str | None) -> Figures:
     for way in ("ours", "before") if before else ("ours",):
         measure_elsewhere("load", way, before)  # modules are compiled by then
     for number in range(rounds):
-        for work in works:
+        turns = [
+            (work, way)
+            for work in works
+            for way in (*WORKS[work].ways, *(["before"] if before else []))
+        ]
+        random.Random(number).shuffle(turns)  # what one leaves behind may slow down the next
+        for work, way in turns:
             print(f"\rround {number + 1}: {work:<12}", end="", file=sys.stderr, flush=True)
-            ways = [*WORKS[work].ways, *(["before"] if before else [])]
-            random.Random(number).shuffle(ways)
-            for way in ways:
-                figure = measure_elsewhere(work, way, before)
-                figures[work].setdefault(way, []).append(figure)
+            figures[work].setdefault(way, []).append(measure_elsewhere(work, way, before))
     print("\r" + " " * 30, end="\r", file=sys.stderr)
     return figures
 
