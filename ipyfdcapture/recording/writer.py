@@ -10,6 +10,7 @@ from ..system import clock
 from ..system.descriptors import open_private
 from ..system.pipes import read_some, splice_some, waiting_bytes
 from ..system.polling import at_end
+from .files import remove_recording
 from .format import ENTRY, HEADER, Layout, Place, dropped_bytes, new_header, note_dropped
 from .shown import note_shown
 
@@ -314,7 +315,9 @@ class RecordingWriter:
             self._index_end = self._index_floor = len(kept)
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files. Those that were made since the log was removed go, too."""
         for file in (*self._files.values(), self._index_fd, *(self._transit or ())):
             os.close(file)
         self._files = {}
+        if not os.path.lexists(self.path + ".data"):
+            remove_recording(self.path)

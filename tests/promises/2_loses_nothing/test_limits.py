@@ -453,3 +453,8 @@ def test_the_helper_takes_names_of_files_as_this_process_does(
         pytest.skip(f"no such locale can be made here: {error}")
     env = {"LOCPATH": str(tmp_path), "PYTHONUTF8": "1"}
     assert script("bad_days/names_of_files_in_another_encoding", name, env=env) == "end\n"
+
+
+def test_a_log_that_is_closed_while_its_helper_is_stopped_leaves_no_file(script: Script) -> None:
+    name = "limits/a_log_that_is_closed_while_its_helper_is_stopped_leaves_no_file"
+    assert script(name) == "[]\n"
