@@ -32,7 +32,7 @@ _reopened: deque[weakref.ref[Recording]] = deque()
 class LateLog:
     """Lets threads, tasks and callbacks write into a log after the end of its capture.
 
-    It does not keep the recording. See `ipyfdcapture.output.late_stream.LateLog`.
+    It does not keep the recording. See `ipyfdcapture.output.late_stream.EndedLog`.
 
     Parameters
     ----------
@@ -61,13 +61,13 @@ class LateLog:
 
     @property
     def is_gone(self) -> bool:
-        """See `ipyfdcapture.output.late_stream.LateLog`."""
+        """See `ipyfdcapture.output.late_stream.EndedLog`."""
         recording = self._recording()
         # For a forked child it is its parent's: what the child writes is its own.
         return recording is None or recording.closed or self._owner != os.getpid()
 
     def open(self, fd: int, close: Callable[[], object] | None) -> LatePipe:
-        """See `ipyfdcapture.output.late_stream.LateLog`."""
+        """See `ipyfdcapture.output.late_stream.EndedLog`."""
         recording = self._recording()
         if recording is None:
             raise OSError(errno.ENOENT, "nobody keeps the log")
@@ -110,11 +110,11 @@ class LateLog:
         return write_end
 
     def update(self) -> None:
-        """See `ipyfdcapture.output.late_stream.LateLog`."""
+        """See `ipyfdcapture.output.late_stream.EndedLog`."""
         _update(self._recording)
 
     def close_oldest(self) -> None:
-        """See `ipyfdcapture.output.late_stream.LateLog`."""
+        """See `ipyfdcapture.output.late_stream.EndedLog`."""
         while len(_reopened) > _MOST_OPEN:
             with contextlib.suppress(IndexError):  # another thread has taken it
                 _update(_reopened.popleft())

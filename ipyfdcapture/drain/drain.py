@@ -213,9 +213,8 @@ class Drain:
             if job.awaits_answer and not job.is_known_to_wait:
                 job.is_known_to_wait = True
                 self.notices.add(
-                    "the ipyfdcapture helper process does not answer (is it stopped, or does it "
-                    "wait for a file system?): what it has not recorded yet is in the log once it "
-                    "goes on"
+                    "the ipyfdcapture helper process does not answer (is it stopped, or does a "
+                    "disk hang?): the log has the rest once it goes on"
                 )
             failed, job.failed = job.failed, None
         self._link.show_notices_if_idle()

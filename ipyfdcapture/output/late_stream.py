@@ -17,7 +17,7 @@ class LatePipe(NamedTuple):
     is_reopened: bool
 
 
-class LateLog(Protocol):
+class EndedLog(Protocol):
     """The log of a cell that has ended, as those see it who still write."""
 
     @property
@@ -75,7 +75,7 @@ class LateStream:
     """
 
     def __init__(
-        self, fd: int, stream: CaptureStream, log: LateLog, on_gone: Callable[[], object]
+        self, fd: int, stream: CaptureStream, log: EndedLog, on_gone: Callable[[], object]
     ) -> None:
         self._fd = fd
         self._stream = stream

@@ -26,7 +26,7 @@ from .capture_stream import CaptureStream, HasEnded
 from .foreign import attribute_of, error_handler_of, fileno_of, flush_quietly, is_a
 from .handing_down import hold_hooks, release_hooks
 from .hooked import hook, lead, leads_to, pass_by_record, streams_behind, unhook
-from .late_stream import LateLog, LateStream
+from .late_stream import EndedLog, LateStream
 from .own_streams import in_context, own_streams
 from .proxy import process_stream, retire, set_process_stream
 from .redirect import count_redirections
@@ -62,7 +62,7 @@ class PythonCapture:
         serial: int,
         of_cell: bool,
         may_stand_in: bool,
-        late_log: LateLog,
+        late_log: EndedLog,
     ) -> None:
         self._late_log = late_log
         self._serial = serial
