@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING
 
 from ..system.forking import Stage, at_fork
+from ..system.living import Living
 
 if TYPE_CHECKING:
-    from ..drain.job import DrainJob
     from ..recording.recording import Recording
 
-kept_logs: weakref.WeakKeyDictionary[Recording, DrainJob] = weakref.WeakKeyDictionary()
+kept_logs: Living[Recording] = Living()
 at_fork(Stage.STATE, in_child=kept_logs.clear)

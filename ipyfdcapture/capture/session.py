@@ -524,7 +524,7 @@ class CaptureSession:
                     "once the log can be read"
                 )
             if job.state.writing:
-                kept_logs[recording] = job
+                kept_logs.add(recording)
                 for session in reversed(list(_active)):
                     session._copy_kept()
 

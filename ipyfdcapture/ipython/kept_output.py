@@ -29,19 +29,22 @@ class KeptOutput:
 
     def __init__(self) -> None:
         self._began = clock.time_ns()
-        #: Where they ended then.
-        self._ends: weakref.WeakKeyDictionary[Recording, int] = weakref.WeakKeyDictionary()
-        for recording, job in list(kept_logs.items()):
-            if not job.is_seen and recording.writing is not None:
-                from ..recording.tail_reader import end_of
+        #: Who writes each, and where it ended then.
+        self._ends: list[tuple[weakref.ref[Recording], DrainJob, int]] = []
+        for recording in kept_logs:
+            from ..drain.job import DrainJob
+            from ..recording.tail_reader import end_of
 
-                self._ends[recording] = end_of(recording)
+            job = recording.writing
+            if isinstance(job, DrainJob) and not job.is_seen:
+                self._ends.append((weakref.ref(recording), job, end_of(recording)))
+        self._ends.sort(key=lambda each: each[1].number)  # the oldest first
 
     def show_what_came(self, shell: InteractiveShell) -> None:
         """Print a line for each log that has more now, unless a cell has shown it."""
-        for recording, position in list(self._ends.items()):
-            job = kept_logs.get(recording)
-            if job is None or recording.closed:
+        for reference, job, position in self._ends:
+            recording = reference()
+            if recording is None or recording.closed:
                 continue
             recording.update()
             amount = _amount_of(recording, position, job.late_sources)

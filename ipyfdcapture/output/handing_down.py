@@ -10,11 +10,11 @@ import contextlib
 import functools
 import sys
 import threading
-import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ..system.finalizers import Finalizer
 from ..system.forking import fork_safe_lock
 from ..system.replacing import Interception
 from ..system.threads import WorkThread
@@ -179,7 +179,7 @@ def _give(give: Callable[..., Any], pool: Any, /, *args: Any, **kwargs: Any) -> 
     mark = _mark_of(streams)
     if mark is not None:
         mark.enter_thread()
-        weakref.finalize(call, mark.leave_thread).atexit = False
+        Finalizer(call, mark.leave_thread, at_exit=False)
     if args:
         return give(pool, call, *args[1:], **kwargs)
     return give(pool, **{**kwargs, "func": call})

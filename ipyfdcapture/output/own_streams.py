@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import weakref
 from typing import TextIO
+
+from ..system.living import Living
 
 
 class Streams:
@@ -73,7 +74,7 @@ class _InThread(threading.local):
 
     def __init__(self) -> None:
         #: What was set before, and is still held by whoever got it handed down.
-        self.earlier: weakref.WeakSet[Streams] = weakref.WeakSet()
+        self.earlier: Living[Streams] = Living()
 
 
 in_thread = _InThread()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import sys
 import threading
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, TextIO
 
+from ..system.living import Living
+from ..system.threads import Counter
 from .foreign import attribute_of, is_a
 from .own_streams import find_users, own_streams
 
@@ -50,8 +51,7 @@ class _Delegating:
     __slots__ = ("_proxied_patches",)
 
     def __init__(self) -> None:
-        self._proxied_patches: weakref.WeakValueDictionary[int, _Patch]
-        self._proxied_patches = weakref.WeakValueDictionary()
+        self._proxied_patches: Living[_Patch] = Living()
 
     def _target(self) -> Any:
         raise NotImplementedError
@@ -118,7 +118,7 @@ class _Delegating:
             self._unpatch(name)  # whoever replaced it before puts back what they found
         else:
             patch = _Patch(self._target(), name, value)
-            self._proxied_patches[id(patch)] = patch
+            self._proxied_patches.add(patch)
 
     def __delattr__(self, name: str) -> None:
         if not self._unpatch(name):
@@ -127,18 +127,22 @@ class _Delegating:
     def _unpatch(self, name: str) -> bool:
         """Undo the newest patch of that name, on the current stream if that has one."""
         target = self._target()
-        patches = [patch for patch in self._proxied_patches.values() if patch.name == name]
-        patches.sort(key=lambda patch: patch.target is target)
-        if patches:
-            del self._proxied_patches[id(patches[-1])]
-            patches[-1].undo()
-        return bool(patches)
+        patches = [patch for patch in self._proxied_patches if patch.name == name]
+        if not patches:
+            return False
+        newest = max(patches, key=lambda patch: (patch.target is target, patch.number))
+        self._proxied_patches.discard(newest)
+        newest.undo()
+        return True
 
     def __dir__(self) -> list[str]:
         return sorted({*object.__dir__(self), *dir(self._target())})
 
     def __reduce__(self) -> Any:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+
+_numbers = Counter()
 
 
 class _Patch:
@@ -150,6 +154,7 @@ class _Patch:
     """
 
     def __init__(self, target: Any, name: str, function: Callable[..., Any]) -> None:
+        self.number = _numbers.next()
         self.target = target
         self.name = name
         self.__module__ = attribute_of(function, "__module__")  # who looks knows whose it is

@@ -171,8 +171,8 @@ LOADED = {
     "output": "foreign own_streams router",
     "recording": "crashes files spool",
     "system": (
-        "calling descriptors forking interrupts living pipes polling recursion replacing threads "
-        "user_warnings"
+        "calling clock descriptors forking interrupts living pipes polling recursion replacing "
+        "threads user_warnings"
     ),
     "viewer": "",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
@@ -11,6 +10,7 @@ from ...live.follower import Follower
 from ...log.line import Line
 from ...recording.recording import Recording
 from ...system.forking import Stage, at_fork, fork_safe_lock
+from ...system.living import LivingKeys
 from ..session import CaptureSession
 
 OnLine: TypeAlias = Callable[[Line], object]
@@ -46,15 +46,16 @@ class Callbacks:
 
 _lock = fork_safe_lock()
 #: All children of a capture share one.
-_of_captures: weakref.WeakKeyDictionary[CaptureSession, Callbacks] = weakref.WeakKeyDictionary()
+_of_captures: LivingKeys[CaptureSession, Callbacks] = LivingKeys()
 
 
 def callbacks_of(recording: Recording, capture: CaptureSession) -> Callbacks:
     """Return the callbacks of all children of a capture."""
     with _lock:
-        if capture not in _of_captures:
-            _of_captures[capture] = Callbacks(recording, capture)
-        return _of_captures[capture]
+        callbacks = _of_captures.get(capture)
+        if callbacks is None:
+            callbacks = _of_captures[capture] = Callbacks(recording, capture)
+        return callbacks
 
 
-at_fork(Stage.STATE, in_child=lambda: _of_captures.clear())
+at_fork(Stage.STATE, in_child=_of_captures.clear)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ...recording.recording import Recording
 from ...system.forking import fork_safe_lock
+from ...system.living import LivingKeys
 
 NAMES = ("stdout", "stderr")
 #: What one argument of a program can be.
@@ -42,13 +42,14 @@ class Labels:
 def labels_of(recording: Recording) -> Labels:
     """Return the labels that a recording has."""
     with _lock:
-        if recording not in _labels:
-            _labels[recording] = Labels(recording.sources)
-        return _labels[recording]
+        labels = _labels.get(recording)
+        if labels is None:
+            labels = _labels[recording] = Labels(recording.sources)
+        return labels
 
 
 #: Kept, because to look through thousands of sources for each of thousands of children is slow.
-_labels: weakref.WeakKeyDictionary[Recording, Labels] = weakref.WeakKeyDictionary()
+_labels: LivingKeys[Recording, Labels] = LivingKeys()
 
 
 def program_name(args: Any) -> str:

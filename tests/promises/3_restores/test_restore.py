@@ -577,9 +577,11 @@ def test_an_interrupt_as_a_finalizer_begins_is_not_lost(script: Script, what: st
     assert shown == "interrupted\n[]\n"
 
 
-@pytest.mark.parametrize("what", ["log", "capture", "fdcapture", "ended", "thread"])
+@pytest.mark.parametrize(
+    "what", ["log", "capture", "fdcapture", "ended", "thread", "children", "kept"]
+)
 def test_where_an_object_goes_no_code_can_lose_an_interrupt(script: Script, what: str) -> None:
-    """`weakref.WeakSet` and `weakref.finalize` call functions that can."""
+    """`weakref.finalize` and the weak containers of `weakref` call functions that can."""
     shown = script("restore/where_an_object_goes_no_code_can_lose_an_interrupt", what)
     assert shown in ("{'_await_death'}\n", "set()\n")
 
