@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ..system.forking import Stage, at_fork, fork_safe_lock
-from ..system.replacing import Swap
+from ..system.replacing import Swap, Unbound
 from ..system.threads import is_emptying_pipes
 from .own_streams import in_context
 from .router import dup_outside, keep_to_pipe, passing
@@ -197,7 +197,7 @@ def flush_python() -> None:
         stream.flush_partial()
 
 
-class _Hooked(functools.partial[Any]):
+class _Hooked(Unbound):
     """What stands in for a function of another module. A pickle of it is one of that function.
 
     So a pool gets what the user gave it: the process of a worker has no capture of ours. A plain
@@ -205,10 +205,6 @@ class _Hooked(functools.partial[Any]):
     """
 
     __wrapped__: Any
-
-    def __get__(self, *_: object) -> _Hooked:
-        """Return itself: a class that has a built-in function makes no method of it either."""
-        return self
 
     def __reduce__(self) -> Any:
         return operator.itemgetter(0), ((self.__wrapped__,),)

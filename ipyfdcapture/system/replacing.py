@@ -27,6 +27,23 @@ from typing import Any
 
 from .forking import fork_safe_lock
 
+
+class Unbound(functools.partial[Any]):
+    """A function that no class makes a method of: it stands in for one that none does either.
+
+    Those are the functions written in C, and bound methods. A pickle of it is its name.
+    """
+
+    __name__: str
+
+    def __get__(self, *_: object) -> Unbound:
+        """Return itself. From Python 3.14 on, a `functools.partial` would bind."""
+        return self
+
+    def __reduce__(self) -> Any:
+        return self.__name__
+
+
 #: Gets the arguments of a call; is entered before the call, and left after it.
 Layer = Callable[..., contextlib.AbstractContextManager[object]]
 
@@ -251,15 +268,18 @@ class _Layers:
     def __init__(self, owner: Any, name: str) -> None:
         self.entered: list[Layer] = []
         self.swap = Swap(owner, name)
+        original = getattr(owner, name)
 
-        @functools.wraps(getattr(owner, name))
         def surrounded(*args: Any, **kwargs: Any) -> Any:
             with contextlib.ExitStack() as entered:
                 for layer in list(self.entered):
                     entered.enter_context(layer(*args, **kwargs))
                 return self.swap.original(*args, **kwargs)
 
-        self.swap.put(surrounded)
+        never_binds = isinstance(original, (types.MethodType, Unbound))
+        binds = hasattr(type(original), "__get__") and not never_binds
+        stand_in: Any = surrounded if binds else Unbound(surrounded)
+        self.swap.put(functools.update_wrapper(stand_in, original))
 
 
 _layers: dict[tuple[int, str], _Layers] = {}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import itertools
+import pickle
 import types
 from collections.abc import Callable, Iterator
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import pytest
@@ -284,3 +287,33 @@ def test_an_error_of_the_original_is_seen_by_the_layers_and_the_caller() -> None
         owner.fail()
     undo()
     assert len(seen) == 1 and owner.fail is fail
+
+
+@pytest.mark.parametrize("original", [len, Owner().greet, Owner.greet])
+def test_what_is_surrounded_becomes_a_method_where_the_original_does(
+    original: Callable[..., Any],
+) -> None:
+    owner = types.SimpleNamespace(f=original)
+    seen: list[tuple[Any, ...]] = []
+
+    def layer(*args: Any) -> contextlib.AbstractContextManager[None]:
+        seen.append(args)
+        return contextlib.nullcontext()
+
+    undo = around(owner, "f", layer)
+    there = type("There", (), {"f": owner.f})()
+    before = type("There", (), {"f": original})()
+    assert there.f("ab") == before.f("ab")
+    assert seen == [(there, "ab") if original is Owner.greet else ("ab",)]
+    assert owner.f.__name__ == original.__name__
+    undo()
+    assert owner.f is original
+
+
+def test_what_surrounds_a_builtin_pickles_as_that() -> None:
+    original = input
+    undo = around(builtins, "input", contextlib.nullcontext)
+    sent = pickle.dumps(input), ForkingPickler.dumps(input)
+    assert input is not original and pickle.loads(sent[0]) is input
+    undo()
+    assert all(pickle.loads(each) is original for each in sent)

@@ -36,14 +36,16 @@ def test_what_leads_to_a_prompt_is_seen(kernel: Kernel, magic: str) -> None:
     shown = run(
         kernel,
         f"{magic}import os\nprint('choose a or b')\n_ = os.system('echo of a child')\n"
-        "x = input('which? ')\nprint('thanks', x)\nimport getpass\ny = getpass.getpass('key? ')",
+        "x = input('which? ')\nprint('thanks', x)\nimport getpass\ny = getpass.getpass('key? ')\n"
+        "class Form:\n    ask = input\nz = Form().ask('and? ')",
         "a",
         "b",
+        "c",
     )
     text = "".join(text for kind, text in shown if kind == "text")
     assert text == "choose a or b\nof a child\nthanks a\n"
-    assert [text for kind, text in shown if kind == "prompt"] == ["which? ", "key? "]
-    assert kernel.value("(x, y, logs.text)") == ("a", "b", text)
+    assert [text for kind, text in shown if kind == "prompt"] == ["which? ", "key? ", "and? "]
+    assert kernel.value("(x, y, z, logs.text)") == ("a", "b", "c", text)
 
 
 def test_a_debugger_is_seen(kernel: Kernel) -> None:
