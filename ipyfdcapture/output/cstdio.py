@@ -305,11 +305,12 @@ def _hooked_write(self: _Write, fd: int, data: Any, /) -> Any:
 
 
 def _make_hooked_write(original: Any, marks: Marks) -> Any:
-    # With globals of its own: some take those of a function along with it.
+    # With globals of its own: dill takes those of a function along with it.
     function = types.FunctionType(_hooked_write.__code__, {"__name__": __name__})
     functools.update_wrapper(function, original, updated=())
-    del function.__wrapped__  # type: ignore[attr-defined]  # it has one argument less
-    function.__name__ = "write"
+    # `inspect` would take the first argument of the original for this one's `self`.
+    del function.__wrapped__  # type: ignore[attr-defined]
+    function.__name__ = "write"  # by which `_Write` is asked
     return types.MethodType(function, _Write(original, marks))
 
 
