@@ -21,8 +21,6 @@ from ..system.pipes import open_pipe
 #: As much as a pipe of Linux holds unasked: a user may have some hundred that hold 1 MiB, and a
 #: pipe may stay open until somebody looks at the log.
 _PIPE_BYTES = 64 << 10
-
-
 #: So many logs that were complete may be open at once: each takes four descriptors.
 _MOST_OPEN = 8
 #: Those that may be, the oldest first.

@@ -32,9 +32,8 @@ from ..recording.tail_reader import end_of
 from ..system import clock
 from ..system.descriptors import STREAM_NAMES, Descriptor, duplicate
 from ..system.forking import Stage, at_fork, fork_safe_lock
-from ..system.interrupts import deferred_interrupts
+from ..system.interrupts import deferred_interrupts, undivided
 from ..system.pipes import open_pipe
-from ..system.recursion import RoomForCalls
 from ..system.threads import Counter, around_emptying
 from .flushing import flush_all, flush_for_a_look
 from .kept_logs import kept_logs
@@ -196,7 +195,7 @@ class CaptureSession:
         if self._started:
             return self.captured
         try:
-            with deferred_interrupts(), RoomForCalls():
+            with undivided():
                 try:
                     self._start()
                 except OSError as error:
@@ -483,7 +482,7 @@ class CaptureSession:
         """
         captured = self.captured
         self._limit = limit
-        with deferred_interrupts(), RoomForCalls():
+        with undivided():
             self._is_ending = True
             if not self._stopped:
                 self._failed, self._interrupted = failed, interrupted
@@ -550,7 +549,7 @@ class CaptureSession:
             _active.remove(self)
 
     def _roll_back(self) -> None:
-        with deferred_interrupts(), RoomForCalls(), contextlib.suppress(Exception):
+        with undivided(), contextlib.suppress(Exception):
             self._undo.run()
         self._stopped = True
         if self._captured is not None:

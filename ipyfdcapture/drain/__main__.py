@@ -1,9 +1,9 @@
 """The helper process: ``python -I -S -E drain/__main__.py [orphan] FD OWNER``.
 
 FD is its end of the control socket, OWNER the process that it serves. With ``orphan`` it goes on in
-a child, and ends itself. It is run by its path, and
-stands in for the package's ``__init__`` with an empty module, so that it starts in milliseconds
-and nothing of IPython, nor of the user's environment, is imported.
+a child, and ends itself. It is run by its path, and stands in for the package's ``__init__`` with
+an empty module, so that it starts in milliseconds and imports nothing of IPython, nor of the user's
+environment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the user is to be told of what happened during a capture, once that is over."""
+"""Warnings about a capture, which wait until it is over."""
 
 from __future__ import annotations
 

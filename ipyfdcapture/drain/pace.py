@@ -6,17 +6,11 @@ from collections import deque
 
 from ..system import clock
 
-#: That many wake-ups within that time mean that a writer writes bit by bit, and fast.
+#: So many wake-ups within that time mean that a writer writes bit by bit, and fast.
 CROWD = 8
-
-
 CROWD_S = 0.0004
-
-
 #: A nap was worth it if this much came together, and too long if that much did.
 NAP_BYTES = 4 << 10
-
-
 FLOOD_BYTES = 512 << 10
 
 

@@ -18,12 +18,8 @@ from .shown import note_shown
 CHUNK_BYTES = 1 << 20
 #: The same for a terminal, which gives 4 KiB at a time.
 _TERMINAL_CHUNK_BYTES = 64 << 10
-
-
 #: An index longer than this is rewritten without the entries whose bytes are gone.
 MAX_STALE_INDEX_BYTES = 1 << 20
-
-
 #: How the system says that there is no room: to try again by other means would not help.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -222,6 +222,15 @@ def deferred_interrupts(*, in_finalizer: bool = False) -> contextlib.AbstractCon
 _NOTHING_TO_DEFER = contextlib.nullcontext()
 
 
+def undivided() -> contextlib.AbstractContextManager[None]:
+    """Let neither a signal nor the recursion limit cut the block in half, whatever thread runs it.
+
+    See `deferred_interrupts`, which makes room for calls in the main thread alone.
+    """
+    deferred = deferred_interrupts()
+    return RoomForCalls() if deferred is _NOTHING_TO_DEFER else deferred
+
+
 def loading(package: str | None, module: str) -> contextlib.AbstractContextManager[None]:
     """Hold signals back while a module is imported where it is first needed.
 

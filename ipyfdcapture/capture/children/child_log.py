@@ -121,10 +121,11 @@ class ChildLog:
             return self._watch
 
     def _get_callbacks(self) -> Callbacks:
-        if self._capture is None:
-            self._callbacks = self._callbacks or Callbacks(self.captured.recording, None)
-            return self._callbacks
-        self._callbacks = callbacks_of(self.captured.recording, self._capture)
+        if self._callbacks is None:
+            recording, capture = self.captured.recording, self._capture
+            self._callbacks = (
+                callbacks_of(recording, capture) if capture else Callbacks(recording, None)
+            )
         return self._callbacks
 
     def of_children(self) -> Captured:
