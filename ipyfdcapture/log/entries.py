@@ -26,7 +26,15 @@ _GOES_ON = re.compile(
     r"|stack backtrace|Stack dump|During handling of |The above exception "
     r"|\[Previous line repeated|Traceback "
     r"|==\d+== {2,}|exit status \d|In addition: "
+    # rustc's margin, what Rust says of a panic, Julia
+    r"|\d+ +\||note: (?:run with `RUST_|Some details are )|Stacktrace:|in expression starting at "
+    # what Open MPI says of a signal
+    r"|Signal(?: code)?: |Failing at address: |\[ ?\d+\] \S+[(\[]|\S+\) ?\[0x|\*\*\* End of error "
+    # what Dask says of a task that failed
+    r"|(?:Key|State|Task|Function|args|kwargs): {2,}\S|(?:Exception|Traceback): ['\"]"
 )
+#: What is said in the next line.
+_SAID_NEXT = re.compile(r"thread '.*' .*panicked at \S+:\d+:\d+:$")
 _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:: |$)")
 _TRACEBACK = "Traceback (most recent call last):"
 
@@ -62,6 +70,7 @@ class _Entries:
         indices = self._reading.indices
         first = self._read(indices[head])
         in_traceback = _TRACEBACK in self._text(first)
+        is_said_next = _SAID_NEXT.search(self._text(first)) is not None
         blank: list[int] = []
         others = 0
         for position in range(head + 1, len(indices)):
@@ -73,10 +82,12 @@ class _Entries:
                 continue
             others = 0
             text = without_prefix(self._text(row))
-            if not text.strip():
+            if is_said_next:
+                is_said_next = False
+            elif not text.strip():
                 blank.append(position)  # inside, if the entry goes on behind it
                 continue
-            if _GOES_ON.match(text):
+            elif _GOES_ON.match(text):
                 in_traceback = in_traceback or text.startswith(_TRACEBACK)
                 if self._finder.level(content(row.raw)) is not None and text[:1].isspace():
                     return  # an entry of its own, indented

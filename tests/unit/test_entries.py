@@ -45,6 +45,56 @@ def test_a_java_stack_belongs_to_its_exception() -> None:
     assert entries("\n".join([*lines, "done"])) == lines
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [
+            "thread 'main' (71) panicked at src/main.rs:3:5:",
+            "index out of bounds: the len is 3 but the index is 7",
+            "stack backtrace:",
+            "   0: rust_begin_unwind",
+            "             at /rustc/1.80/library/std/src/panicking.rs:645:5",
+            "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace",
+        ],
+        [
+            "error[E0425]: cannot find value `x` in this scope",
+            " --> src/main.rs:3:5",
+            "  |",
+            "3 |     x",
+            "  |     ^ not found in this scope",
+        ],
+        [
+            "ERROR: LoadError: UndefVarError: `x` not defined",
+            "Stacktrace:",
+            " [1] top-level scope",
+            "   @ a.jl:1",
+            "in expression starting at a.jl:1",
+        ],
+        [
+            "[node1:4711] *** Process received signal ***",
+            "[node1:4711] Signal: Segmentation fault (11)",
+            "[node1:4711] Signal code: Address not mapped (1)",
+            "[node1:4711] Failing at address: (nil)",
+            "[node1:4711] [ 0] /lib/x86_64-linux-gnu/libc.so.6(+0x42520)[0x7f]",
+            "[node1:4711] [10] ./solver(main+0x20)[0x55]",
+            "[node1:4711] [11] /lib/libc.so.6(+0x42520)[0x7f]",
+            "[node1:4711] *** End of error message ***",
+        ],
+        [
+            "2026-01-02 03:04:05,678 - distributed.worker - ERROR - Compute Failed",
+            "Key:       inc-123",
+            "State:     executing",
+            "Task:  <Task 'inc-123' inc(...)>",
+            "Exception: \"ZeroDivisionError('division by zero')\"",
+            "Traceback: '  File \"a.py\", line 1, in inc\\n'",
+        ],
+    ],
+    ids=["rust", "rustc", "julia", "open-mpi", "dask"],
+)
+def test_what_a_runtime_says_of_an_error_is_one_entry(lines: list[str]) -> None:
+    assert entries("\n".join(["before", *lines, "", "after"])) == lines
+
+
 def test_a_ranks_prefix_stays_before_the_indent() -> None:
     lines = [f"[rank0]: {line}" for line in TRACEBACK.splitlines() if line]
     assert entries("\n".join([*lines, "[rank1]: step 5"])) == lines
