@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ..recording.writer import CHUNK_BYTES, RecordingWriter
 from ..system import clock
+from ..system.descriptors import write_once
 from ..system.pipes import TERMINAL_BYTES, capacity, read_some, waiting_bytes
 from ..system.polling import at_end
 from .pace import Pace
@@ -79,7 +80,7 @@ class PumpedRecording:
             self._next_wake = now + _WAKE_S
             for _, write_end in self.wakers:
                 with contextlib.suppress(OSError):  # full: who is awake has not looked yet
-                    os.write(write_end, b"\0")
+                    write_once(write_end, b"\0")
 
     def close_wakers(self) -> None:
         """Nothing more is recorded."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from ..system import clock
-from ..system.descriptors import Descriptor, Socket
+from ..system.descriptors import Descriptor, Socket, write_once
 from ..system.pipes import out_of_the_way
 from ..system.polling import Waiter
 from ..system.threads import empty_pipes
@@ -70,7 +70,7 @@ class Watcher:
     def stop(self) -> None:
         """End the thread, and wait for that."""
         if self._wake.is_ours():  # else it has ended when that was closed
-            os.write(self._wake, b"\0")
+            write_once(self._wake, b"\0")
         if self._thread != _thread.get_ident():
             self._running.acquire(timeout=_END_S)
             self._await_end_of_task()

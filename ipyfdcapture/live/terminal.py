@@ -12,7 +12,7 @@ from ..log.view.words import size
 from ..recording.recording import Recording
 from ..recording.sources import is_stderr, label_of
 from ..recording.tail_reader import Chunk, by_source
-from ..system.descriptors import Descriptor
+from ..system.descriptors import Descriptor, write_once
 from ..system.polling import wait_until_writable
 
 #: Where a tab leads to: the next multiple of it.
@@ -161,6 +161,6 @@ def write_all(fd: Descriptor, data: bytes) -> None:
     view = memoryview(data)
     while view:
         try:
-            view = view[os.write(fd, view) :]
+            view = view[write_once(fd, view) :]
         except BlockingIOError:  # terminals are shared, and others make them so
             wait_until_writable(fd)

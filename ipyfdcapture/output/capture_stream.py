@@ -8,14 +8,14 @@ import threading
 from collections.abc import Callable
 from typing import Any, cast
 
-from ..system.descriptors import Descriptor
+from ..system.descriptors import Descriptor, write_once
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.living import Living
 from .cstdio import flush_stdout, stdout_marks, stdout_pending, waiting
 from .foreign import flush_quietly
 from .own_streams import in_context
 from .write_order import WriteOrder
-from .writing import DescriptorWriter, write_completely, write_once
+from .writing import DescriptorWriter, write_completely
 
 
 class HasEnded(Exception):

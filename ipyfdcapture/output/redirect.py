@@ -14,7 +14,7 @@ import os
 import threading
 from collections.abc import Iterable
 
-from ..system.descriptors import Descriptor, duplicate
+from ..system.descriptors import Descriptor, duplicate, lead
 from ..system.forking import Stage, at_fork
 
 _stacks: dict[int, list[Redirection]] = {}
@@ -156,13 +156,13 @@ def dup_base(fd: int) -> int | None:
 
 
 def _replace(source: int, target: int, inheritable: bool) -> None:
-    """dup2, tried again: there is no other way back."""
-    for attempts_left in (2, 1, 0):
+    """dup2, tried again: there is no other way back. At last past what a program put there."""
+    for dup2 in (os.dup2, os.dup2, lead):
         try:
-            os.dup2(source, target, inheritable)
+            dup2(source, target, inheritable)
             return
         except OSError:
-            if not attempts_left:
+            if dup2 is lead:
                 raise
 
 

@@ -7,9 +7,8 @@ import io
 import os
 from typing import Any, cast
 
+from ..system.descriptors import write_once
 from ..system.polling import wait_until_writable
-
-write_once = os.write  # kept: it needs none of the hooks that captures put on os.write
 
 
 def write_completely(fd: int, data: Any) -> None:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from ..system.descriptors import PRIVATE, open_private
+from ..system.descriptors import PRIVATE, open_private, write_once
 
 _COPY_BYTES = 1 << 20
 #: How the names of a recording's files end; few recordings have all of them.
@@ -42,7 +42,7 @@ def write_all(fd: int, data: bytes | bytearray) -> None:
     """Write all of it: a disk that is nearly full takes a part, and refuses the next."""
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view) :]
+        view = view[write_once(fd, view) :]
 
 
 def hold_lock(lock_fd: int) -> None:

@@ -13,7 +13,7 @@ import os
 import struct
 from collections import defaultdict
 
-from ..system.descriptors import open_private
+from ..system.descriptors import open_private, write_once
 
 #: A position, and the number of a source, doubled; plus one where the part begins.
 _BORDER = struct.Struct("<QQ")
@@ -27,7 +27,7 @@ def note_shown(path: str, source: int, position: int, begins: bool) -> None:
     with contextlib.suppress(OSError):
         fd = open_private(f"{path}.shown", os.O_WRONLY | os.O_APPEND)
         try:
-            os.write(fd, _BORDER.pack(position, 2 * source + begins))
+            write_once(fd, _BORDER.pack(position, 2 * source + begins))
         finally:
             os.close(fd)
 

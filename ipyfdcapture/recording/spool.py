@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ..errors import CaptureError
 from ..system import clock
-from ..system.descriptors import Descriptor, open_private
+from ..system.descriptors import Descriptor, open_private, write_once
 from ..system.forking import Stage, at_fork, fork_safe_lock
 from ..system.pipes import out_of_the_way
 from .files import hold_lock, remove_tree
@@ -133,7 +133,7 @@ def _make(base: str) -> Spool:
 
 
 def _hold_new_lock(lock_fd: int) -> None:
-    os.write(lock_fd, b"%d\n" % os.getpid())
+    write_once(lock_fd, b"%d\n" % os.getpid())
     with contextlib.suppress(ImportError, OSError):
         import fcntl
 

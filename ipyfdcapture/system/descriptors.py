@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import socket
 import sys
@@ -26,6 +27,13 @@ NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
 #: The same where it belongs to a socket: `SO_NOSIGPIPE` of macOS, which Python does not name.
 _SO_NOSIGPIPE = 0x1022 if sys.platform == "darwin" else None
 
+
+#: ``os.write`` and others, whatever a program or a capture has put into their place. They are
+#: wrapped because pyfakefs replaces the functions of ``os`` that it finds in modules.
+write_once = functools.partial(os.write)
+status_of = functools.partial(os.fstat)
+lead = functools.partial(os.dup2)
+close_number = functools.partial(os.close)
 
 #: The descriptors that programs write to, and the streams that Python has for them.
 STREAM_NAMES = {1: "stdout", 2: "stderr"}
@@ -78,7 +86,7 @@ class Descriptor(int):
         """Take note of what ``fd`` is."""
         self = super().__new__(cls, fd)
         try:
-            found = os.fstat(fd)
+            found = status_of(fd)
         except OSError:  # who cannot tell takes it for ours
             self._inode, self._device = None, 0
         else:
@@ -99,7 +107,7 @@ class Descriptor(int):
         if self._inode is None:
             return False
         try:
-            found = os.fstat(fd)
+            found = status_of(fd)
         except OSError as error:
             return error.errno != errno.EBADF
         # Not os.path.samestat: this is asked at each write to a capture's own pipe.
@@ -109,7 +117,7 @@ class Descriptor(int):
         """Close it, unless somebody else did. Idempotent."""
         if self.is_ours():
             self._is_closed = True
-            os.close(self)
+            close_number(self)
 
 
 class Socket(socket.socket):

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 
-from .descriptors import Descriptor
+from .descriptors import Descriptor, write_once
 from .forking import Stage, at_fork
 from .living import Living
 from .pipes import out_of_the_way
@@ -36,7 +36,7 @@ class Waker:
         """End the wait, or the next one. Not to be called during or after `close`."""
         if self.ends[1].is_ours():
             with contextlib.suppress(OSError):  # it is full: who waits is awake by now
-                os.write(self.ends[1], b"\0")
+                write_once(self.ends[1], b"\0")
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until somebody wakes this; tell whether somebody has.

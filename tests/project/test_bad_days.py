@@ -27,6 +27,10 @@ TESTS = {
         "1_never_hangs/test_slow_helper.py",
         "test_no_wait_goes_by_a_clock_that_a_test_has_stopped",
     ),
+    "a test replaces `os.write`, or the file system (pyfakefs), in a captured cell": (
+        "4_cell_unchanged/test_hostile_streams.py",
+        "test_what_is_printed_amid_a_faked_file_system_is_captured",
+    ),
     "you interrupt while the end of a cell waits for it": (
         "1_never_hangs/test_slow_helper.py",
         "test_an_interrupt_ends_the_wait_for_a_stopped_helper",

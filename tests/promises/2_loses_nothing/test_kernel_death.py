@@ -31,7 +31,7 @@ from helpers.wait import eventually
 
 from ipyfdcapture import Captured, CaptureError
 from ipyfdcapture.ipython.recover import describe
-from ipyfdcapture.recording import crashes, halves, spool
+from ipyfdcapture.recording import crashes, files, halves, spool
 from ipyfdcapture.recording.copying import record_bytes
 from ipyfdcapture.recording.files import append_metadata, move_recording
 from ipyfdcapture.recording.metadata import Metadata
@@ -832,8 +832,7 @@ def test_a_recording_whose_facts_were_lost_in_the_spool_goes_to_who_finds_it(
 def test_what_the_disk_takes_bit_by_bit_is_written_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = os.write
-    monkeypatch.setattr(os, "write", lambda fd, data: usual(fd, bytes(data)[:5]))
+    monkeypatch.setattr(files, "write_once", lambda fd, data: os.write(fd, bytes(data)[:5]))
     metadata = Metadata(sources=("stdout", "stderr"), started=1)
     chunks = [(0, b"first words\n", 2), (1, b"second\n", 3), (0, b"last words\n", 4)]
     recording = record_bytes(str(tmp_path), chunks, metadata)
@@ -855,14 +854,13 @@ def test_a_disk_that_takes_a_part_of_the_facts_refuses_the_recording(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def write_until_full(fd: int, data: bytes) -> int:
-        monkeypatch.setattr(os, "write", refuse)
-        return usual(fd, bytes(data)[:5])
+        monkeypatch.setattr(files, "write_once", refuse)
+        return os.write(fd, bytes(data)[:5])
 
     def refuse(fd: int, data: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    usual = os.write
-    monkeypatch.setattr(os, "write", write_until_full)
+    monkeypatch.setattr(files, "write_once", write_until_full)
     with pytest.raises(OSError):
         Recording.create(str(tmp_path), Metadata(sources=("stdout",)))
     monkeypatch.undo()

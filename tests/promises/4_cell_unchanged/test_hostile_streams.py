@@ -249,3 +249,51 @@ def test_what_wraps_a_stream_in_a_private_slot_is_captured_through(no_leaks: Non
             assert sys.stdout is found
             print("printed")
     assert logs.text == "printed\n"
+
+
+# -- functions of the system that a test replaces -------------------------------------------------
+
+
+@in_a_program
+@pytest.mark.parametrize("drain", ["process", "thread"])
+def test_a_capture_does_not_write_by_what_stands_for_os_write(drain: Any) -> None:
+    write = os.write
+    for replaced in (
+        unittest.mock.Mock(side_effect=AssertionError("called")),
+        lambda fd, data: write(fd, data.upper()),  # which takes bytes alone
+    ):
+        with unittest.mock.patch("os.write", replaced):
+            with capture_fd(drain=drain) as logs:
+                print("printed")
+            assert logs.text == "printed\n"
+        assert logs.complete and logs.stdout == "printed\n"
+
+
+@pytest.fixture
+def faking() -> Any:
+    """Return pyfakefs. What it loads at first, such as pandas, starts threads of its own."""
+    module = pytest.importorskip("pyfakefs.fake_filesystem_unittest")
+    with module.Patcher():
+        pass
+    return module
+
+
+@in_a_program
+def test_what_is_printed_amid_a_faked_file_system_is_captured(faking: Any, no_leaks: None) -> None:
+    with capture_fd(drain="process") as logs:
+        with faking.Patcher():
+            print("printed")
+            assert not os.path.exists(__file__)
+        print("after")
+    assert logs.text == "printed\nafter\n" and logs.complete
+
+
+@in_a_program
+def test_a_capture_that_ends_amid_a_faked_file_system_restores(faking: Any, no_leaks: None) -> None:
+    with capture_fd(drain="process") as logs, contextlib.ExitStack() as faked:
+        print("before")
+        patcher = faked.enter_context(faking.Patcher())
+        print("amid")
+        faked.pop_all()
+    patcher.tearDown()
+    assert logs.text == "before\namid\n" and logs.complete
