@@ -188,7 +188,8 @@ class Shown:
             return column.count, 0
         known = min(len(self._mask), len(column.bytes))
         shown = columns.total(self.among(Condition(column)), known)
-        return shown, known - column.bytes.count(0, 0, known) - shown
+        later = len(column.bytes) - known - column.bytes.count(0, known)
+        return shown, column.count - later - shown
 
     def among(self, condition: Condition) -> list[Condition]:
         """Return a condition on shown lines alone."""

@@ -126,6 +126,18 @@ def test_the_least_level_shows_it_and_worse(
         assert view.filter(level=level) == expected
 
 
+@RUNS
+@given(LINES, PARTS, st.sampled_from(LEVELS), st.sampled_from(["a", "e", "o"]))
+def test_shown_and_hidden_matches_are_all_that_there_are(
+    lines: list[tuple[int, bytes]], part: slice, level: str, text: str
+) -> None:
+    log = log_of(lines)[part]
+    with asked(log, text, level) as view:
+        found = view.settle()["found"]
+        assert found["count"] == len(view.steps("match"))
+        assert found["count"] + found["hidden"] == len(log.grep(text, ignore_case=True))
+
+
 def test_matches_in_lines_that_a_filter_hides_are_counted_apart() -> None:
     log = log_of([(0, b"a"), (0, b"ERROR: a"), (1, b"a"), (0, b"b")])
     with asked(log, level="error") as view:
