@@ -34,7 +34,7 @@ _GOES_ON = re.compile(
     r"|(?:Key|State|Task|Function|args|kwargs): {2,}\S|(?:Exception|Traceback): ['\"]"
 )
 #: What is said in the next line.
-_SAID_NEXT = re.compile(r"thread '.*' .*panicked at \S+:\d+:\d+:$")
+_SAID_NEXT = re.compile(r"thread '[^']*' (?:\(\d+\) )?panicked at \S+:\d+:\d+:$")
 _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:: |$)")
 _TRACEBACK = "Traceback (most recent call last):"
 

@@ -59,7 +59,7 @@ def is_compressed(head: bytes) -> bool:
 
 def utf16_codec(encoding: object) -> str | None:
     """Return Python's name of an encoding if it is one of UTF-16, which becomes UTF-8."""
-    with contextlib.suppress(LookupError):
+    with contextlib.suppress(LookupError, ValueError):
         if isinstance(encoding, str) and (name := codecs.lookup(encoding).name) in _UTF16_CODECS:
             return name
     return None

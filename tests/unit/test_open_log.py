@@ -199,8 +199,9 @@ class TestWhatIsNoLog:
             open_log(path, times="lines")
         with pytest.raises(ValueError, match="follow must be True or False"):
             open_log(path, follow=1)  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="encoding"):
-            open_log(path, encoding="nope")
+        for encoding in ("nope", "utf-16\0", 16):
+            with pytest.raises(ValueError, match="give an encoding"):
+                open_log(path, encoding=encoding)  # type: ignore[arg-type]
 
     def test_nothing_is_left_open(self, tmp_path: Path, no_leaks: None) -> None:
         path = write(tmp_path / "x.log", b"one\n")
