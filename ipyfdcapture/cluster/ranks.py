@@ -37,6 +37,8 @@ _READ_BYTES = 1 << 20
 #: A launcher that is told to end has ended its ranks by then.
 _END_S = 5.0
 _LAUNCHER = ("launcher/stdout", "launcher/stderr")
+#: Each takes some 250 bytes for the names of its sources, and no machine has as many.
+_MOST_RANKS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ def run_ranks(
         If no recording can be made.
     """
     check_positive("n", n)
+    if n > _MOST_RANKS:
+        raise ValueError(f"n must be at most {_MOST_RANKS}, not {n}")
     check_function("on_line", on_line)
     words = checked_args(args)
     targets = live_targets(live, on_line)

@@ -85,11 +85,9 @@ class Captured(ShownLines, Sequence[Line]):
 
     def __getitem__(self, key: int | slice) -> Line | Captured:
         reading = self._read()
-        if isinstance(key, str | bytes):
-            raise TypeError(
-                f"an index is the position of a line, or a slice, not {key!r} "
-                f"(lines that hold it: grep({key!r}))"
-            )
+        if not isinstance(key, slice) and not hasattr(key, "__index__"):
+            how = f" (lines that hold it: grep({key!r}))" if isinstance(key, str | bytes) else ""
+            raise TypeError(f"an index is the position of a line, or a slice, not {key!r}{how}")
         try:
             selected = reading.indices[key]
         except IndexError:

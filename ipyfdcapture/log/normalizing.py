@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _TO_MINUTES = r":\d\d(?::\d\d)?(?:[.,]\d+)?"
 _CLOCK = r"\d{1,2}" + _TO_MINUTES
@@ -29,7 +30,8 @@ _MARKS = {"times": "\x00t", "addresses": "\x00a", "paths": "\x00p", "numbers": "
 
 def checked_kinds(ignore: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
     """Return what to set aside, in the right order. Raises `ValueError` for what is unknown."""
-    wanted = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    is_one = isinstance(ignore, str) or not isinstance(ignore, Iterable)
+    wanted = (ignore,) if is_one else tuple(ignore)
     for kind in wanted:
         if kind not in KINDS:
             raise ValueError(f"ignore takes {', '.join(KINDS)}, not {kind!r}")

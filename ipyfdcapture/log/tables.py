@@ -370,6 +370,8 @@ def table_named(tables: list[Table], name: str | None) -> Table:
 
     Raises `ValueError` if there is none.
     """
+    if name is not None and not isinstance(name, str):
+        raise ValueError(f"name is the name of a table, or None, not {name!r}")
     known = [layout.name for layout in LAYOUTS]
     names = [*known, *(table.name for table in tables)]
     if name is not None and not any(each.lower().startswith(name.lower()) for each in names):

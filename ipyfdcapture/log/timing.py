@@ -148,7 +148,10 @@ def rate(reading: Reading, seconds: float | None) -> list[Rate]:
     start, stop = time_range(reading)
     if seconds is None:
         seconds = nice_interval((stop - start) / _S, 60)
-    interval = int(seconds * _S) if 0 < seconds < math.inf else 0
+    try:
+        interval = int(seconds * _S) if 0 < seconds < math.inf else 0
+    except TypeError:  # no number
+        interval = 0
     entries = (stop - start) // interval + 1 if interval else 0
     if not 0 < entries <= MAX_ENTRIES:
         raise ValueError(

@@ -247,7 +247,11 @@ class Recording:
 
         Returns whether that is so.
         """
-        deadline = None if timeout is None else clock.monotonic() + timeout
+        try:
+            deadline = None if timeout is None else clock.monotonic() + timeout
+        except TypeError:
+            message = f"a timeout is a number of seconds or None, not {timeout!r}"
+            raise TypeError(message) from None
         if self.writing is not None and not self.writing.wait(timeout):
             return False
         while self.update().writing:  # who records it is late: no look waits for long

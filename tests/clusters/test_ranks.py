@@ -171,6 +171,8 @@ def test_what_cannot_be_run_is_refused_and_leaves_nothing(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(ValueError, match="n must be a positive number"):
         run_ranks(["true"], 0)
+    with pytest.raises(ValueError, match="n must be at most 10000000"):
+        run_ranks(["true"], 10**12)
     with pytest.raises(ValueError, match="launcher must be one of auto, openmpi"):
         run_ranks(["true"], 1, launcher="pbs")
     with pytest.raises(ValueError, match="stdout is not possible"):

@@ -14,6 +14,7 @@ import pytest
 from traitlets import TraitError
 
 from ipyfdcapture import (
+    Captured,
     FdCapture,
     attach,
     capture_fd,
@@ -228,3 +229,21 @@ def test_a_size_that_must_be_one_is_refused_by_its_trait(wrong: Any) -> None:
     with pytest.raises(TraitError, match="a number of bytes above 0, such as 65536"):
         config.live_max_bytes = wrong
     assert config.live_max_bytes == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda logs: logs.wait("2"), "a timeout is a number of seconds or None, not '2'"),
+        (lambda logs: logs.rate("2"), "an interval is a number of seconds .*, not '2'"),
+        (lambda logs: logs.diff(logs, ignore=None), "ignore takes .*, not None"),
+        (lambda logs: logs.table(2), "name is the name of a table, or None, not 2"),
+        (lambda logs: logs[None], "an index is the position of a line, or a slice, not None"),
+    ],
+    ids=["wait", "rate", "diff", "table", "index"],
+)
+def test_a_log_says_what_it_accepts(use: Callable[[Captured], object], message: str) -> None:
+    with capture_fd() as logs:
+        print("one line")
+    with pytest.raises((TypeError, ValueError), match=message):
+        use(logs)
