@@ -7,7 +7,6 @@ fetched on, and waits a moment for the worker: nobody else needs it.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
@@ -199,7 +198,7 @@ class _TaskWriting(Writing):
         while self.update().writing:
             if deadline is not None and clock.monotonic() >= deadline:
                 return False
-            time.sleep(_INTERVAL_S)
+            clock.sleep(_INTERVAL_S)
         return True
 
     def release(self) -> None:

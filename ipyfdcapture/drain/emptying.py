@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import time
 from typing import NamedTuple
 
 from ..recording.writer import CHUNK_BYTES, RecordingWriter
@@ -181,7 +180,7 @@ class Emptier:
             # A request, such as the end of a capture, ends the nap. Not poll: it counts in ms.
             select.select([self._control], [], [], COALESCE_S)
         else:
-            time.sleep(COALESCE_S)
+            clock.sleep(COALESCE_S)
         # What had something before the nap was written to first.
         return list(dict.fromkeys(ready + self._ready(0)))
 

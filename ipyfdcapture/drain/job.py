@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -176,7 +175,7 @@ class DrainJob:
                 return True
             if deadline is not None and clock.monotonic() >= deadline:
                 return False
-            time.sleep(_RESERVATION_S)
+            clock.sleep(_RESERVATION_S)
         return False
 
     def _wait_for_pipes(self, deadline: float | None) -> bool:

@@ -6,7 +6,6 @@ import _thread
 import errno
 import os
 import threading
-import time
 from collections.abc import Callable
 
 from ..system import clock
@@ -62,7 +61,7 @@ class Watcher:
                 empty_pipes(self._look)
             while self._woken not in ready and not empty_pipes(self._on_death):
                 # Nobody empties the pipes now, and who writes may be waiting.
-                time.sleep(_RETRY_S)
+                clock.sleep(_RETRY_S)
                 ready = self._waiter.wait(0)
         finally:
             self._running.release()
@@ -80,7 +79,7 @@ class Watcher:
         # The system's part of a thread outlives Python's for a moment, and counts in a fork.
         deadline = clock.monotonic() + _END_S
         while os.path.exists(f"/proc/self/task/{self._task}") and clock.monotonic() < deadline:
-            time.sleep(_TASK_END_S)
+            clock.sleep(_TASK_END_S)
 
     def _close(self) -> None:
         self._waiter.close()

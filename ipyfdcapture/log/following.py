@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 
 from ..recording.foreign import ForeignFile
 from ..recording.metadata import Metadata
@@ -68,7 +67,7 @@ class _Follower(Writing):
         """Wait for so many seconds (s): nobody can tell whether the file is still written."""
         if timeout is None:
             raise ValueError("nobody can tell when a followed file is complete: give a timeout")
-        time.sleep(timeout)
+        clock.sleep(timeout)
         return False
 
     def release(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import Protocol
 
 from ..system import clock
@@ -54,5 +53,5 @@ class WriteOrder:
             return
         with contextlib.suppress(OSError):  # the capture has ended meanwhile
             while waiting_bytes(pipe) and clock.monotonic() - start < self._WAIT_S:
-                time.sleep(self._STEP_S)
+                clock.sleep(self._STEP_S)
         self._spent += clock.monotonic() - start

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -257,7 +256,7 @@ class Recording:
         while self.update().writing:  # who records it is late: no look waits for long
             if deadline is not None and clock.monotonic() >= deadline:
                 return False
-            time.sleep(_LOOK_S)
+            clock.sleep(_LOOK_S)
         return True
 
     def snapshot(self) -> Snapshot:

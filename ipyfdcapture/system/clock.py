@@ -1,14 +1,16 @@
-"""The system's clock, whatever a program has put into its place.
+"""The system's clock, and sleep, whatever a program has put into their place.
 
 Tests set the clock: freezegun and `unittest.mock.patch` replace functions of `time`, also where
 modules have imported them; time-machine changes what the functions themselves do. A deadline by a
 clock that stands still never passes, and by one that is years ahead every recording is old enough
-to be deleted. What is called here none of them touches, except that `time_ns` is time-machine's.
+to be deleted; and who counts the calls of `time.sleep` means those of the program alone. What is
+called here none of them touches, except that `time_ns` is time-machine's.
 """
 
 from __future__ import annotations
 
 import functools
+import select
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -32,6 +34,14 @@ else:  # Windows, where nothing is captured, but logs are read
     monotonic, monotonic_ns, time_ns = time.monotonic, time.monotonic_ns, time.time_ns
 
 
+def sleep(seconds: float) -> None:
+    """Wait. Other greenlets go on meanwhile, if gevent has patched the program."""
+    if hasattr(select, "poll"):
+        select.select((), (), (), seconds)
+    else:  # Windows, whose `select` wants a socket
+        time.sleep(seconds)
+
+
 def await_end(child: subprocess.Popen[Any], timeout_s: float) -> int | None:
     """Wait for the end of a child; return its status, None if it lives on.
 
@@ -39,6 +49,6 @@ def await_end(child: subprocess.Popen[Any], timeout_s: float) -> int | None:
     """
     deadline, pause_s = monotonic() + timeout_s, _FIRST_LOOK_S
     while (status := child.poll()) is None and (left := deadline - monotonic()) > 0:
-        time.sleep(min(pause_s, left))
+        sleep(min(pause_s, left))
         pause_s = min(2 * pause_s, _LOOK_S)
     return status

@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import sys
 import threading
-import time
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -278,7 +277,7 @@ class _Call:
         """Wait, in another thread, until it has returned."""
         deadline = clock.monotonic() + _MAX_RETURN_S  # it may fork again and again
         while self._is_running() and clock.monotonic() < deadline:
-            time.sleep(_RETURN_S)
+            clock.sleep(_RETURN_S)
 
     def _is_running(self) -> bool:
         frame = sys._current_frames().get(self._thread)

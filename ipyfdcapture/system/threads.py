@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -95,5 +94,5 @@ class WorkThread(threading.Thread):
         if not self._is_done.wait(timeout_s):
             return False
         while self.is_alive() and clock.monotonic() < deadline:  # for a moment after its work
-            time.sleep(_LOOK_S)
+            clock.sleep(_LOOK_S)
         return not self.is_alive()

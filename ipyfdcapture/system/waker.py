@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 
+from . import clock
 from .descriptors import Descriptor, write_once
 from .forking import Stage, at_fork
 from .living import Living
@@ -45,7 +45,7 @@ class Waker:
         """
         read_end = self.ends[0]
         if not read_end.is_ours():
-            time.sleep(min(timeout_s, _CLOSED_S))
+            clock.sleep(min(timeout_s, _CLOSED_S))
             return False
         if not wait_until_readable(read_end, min(timeout_s, _MAX_WAIT_S)):
             return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import select
 import threading
-import time
 from typing import Literal, Protocol
 
 from ..log.captured import Captured
@@ -132,7 +131,7 @@ class Waiter:
 def _receive(scan: Scan | None) -> list[Message] | None:
     """Wait a little for what a process sends; None: it is gone."""
     if scan is None:
-        time.sleep(GROWTH_S)
+        clock.sleep(GROWTH_S)
         return []
     try:
         return scan.receive() if select.select([scan], [], [], GROWTH_S)[0] else []

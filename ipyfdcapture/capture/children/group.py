@@ -7,7 +7,6 @@ import os
 import resource
 import select
 import subprocess
-import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -183,7 +182,7 @@ class _Group:
         waiter = select.poll()
         for running in self._running.values():
             if running.pidfd is None:
-                time.sleep(_POLL_S)
+                clock.sleep(_POLL_S)
                 return
             waiter.register(running.pidfd, select.POLLIN)
         waiter.poll(LONGEST_WAIT_S * 1000)

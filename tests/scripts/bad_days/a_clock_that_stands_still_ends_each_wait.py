@@ -19,6 +19,7 @@ def stop_the_clock() -> None:
     """In `time`, and wherever a module has imported a function of it."""
     names = ["time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"]
     stopped = {getattr(time, name): mock.Mock(return_value=getattr(time, name)()) for name in names}
+    stopped[time.sleep] = mock.Mock(side_effect=AssertionError("who sleeps is not the program"))
     for module in list(sys.modules.values()):
         if getattr(module, "__name__", "") not in ("threading", "queue"):  # which no tool touches
             for name, value in list(getattr(module, "__dict__", {}).items()):
