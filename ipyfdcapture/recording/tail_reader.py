@@ -78,7 +78,7 @@ class RecordingTail:
         -------
         list of Chunk
             The bytes, in order. Empty if there are none at present, or if the next ones are gone
-            (see `oldest`).
+            (see `oldest`), as all are once the recording is closed.
         """
         end = self.end()
         data = self._read_at(self.position, max(0, min(limit, end - self.position)))
@@ -86,8 +86,8 @@ class RecordingTail:
             return []
         chunks: list[Chunk] = []
         start, stop = self.position, self.position + len(data)
-        while self.position < stop:
-            time_ns, _, source = self._entry()
+        while self.position < stop and self._find_entry():
+            time_ns, _, source = self._entries[0]
             first = self.position
             self.position = min(stop, self._entries[1][1]) if len(self._entries) > 1 else stop
             chunks.append(Chunk(source, time_ns, data[first - start : self.position - start]))
@@ -133,13 +133,16 @@ class RecordingTail:
         last = os.pread(index, ENTRY.size, HEADER.size + (count - 1) * ENTRY.size)
         return int(ENTRY.unpack(last)[1])
 
-    def _entry(self) -> tuple[int, int, int]:
-        """Return the entry of the chunk in which `position` lies; the one after it is read too."""
+    def _find_entry(self) -> bool:
+        """Have the entry of the chunk in which `position` lies come first, and read the one after.
+
+        Tells whether there is one: the index may have gone since the data was opened.
+        """
         while True:
             if len(self._entries) < 2:
                 self._read_entries()
             if len(self._entries) < 2 or self._entries[1][1] > self.position:
-                return self._entries[0]
+                return bool(self._entries)
             self._entries.popleft()
 
     def _read_entries(self) -> None:

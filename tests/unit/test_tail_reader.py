@@ -51,6 +51,17 @@ def test_chunks_are_as_they_were_written_however_little_is_read_at_a_time(
         assert [*dict.fromkeys(chunk.time_ns for chunk in found)] == [*range(first, first + 700)]
 
 
+def test_a_recording_that_is_closed_before_its_index_is_opened_has_nothing_to_read(
+    made: _Made,
+) -> None:
+    tail, appender = made
+    appender.add(0, b"one line\n", 1)
+    appender.flush()
+    assert tail.end() == 9  # which opens the data
+    tail.recording.close()
+    assert tail.read() == []
+
+
 def test_a_long_index_is_not_kept_in_memory(made: _Made) -> None:
     tail, appender = made
     for i in range(100_000):

@@ -41,7 +41,6 @@ def stop_with_time_machine() -> None:
 
 kind = sys.argv[1]
 signal.alarm(60)
-channel.ANSWER_S = 0.5
 with capture_fd() as logs:
     print("warm")
 helper = the_pump(os.getpid()).pid
@@ -51,11 +50,13 @@ stop.get(kind, stop_the_clock)()
 assert time.monotonic() == time.monotonic() or kind == "time_machine"
 with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
+    channel.ANSWER_S = 0.5
     with capture_fd() as logs:
         os.kill(helper, signal.SIGSTOP)
         print("one line")
         print("another", file=sys.stderr)  # which waits until the first has been read
     assert not logs.wait(0.2)
+    channel.ANSWER_S = 30.0  # of one that is not stopped
     with capture_fd() as following:  # by a new helper, which is waited for
         subprocess.run(["echo", "next"], check=True)
     assert following.text == "next\n"
