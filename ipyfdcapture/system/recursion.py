@@ -49,12 +49,13 @@ class RoomForCalls:
     def _leave(self) -> None:
         global _sections, _limit
         _sections -= 1
-        if _sections or _limit is None:
+        limit = _limit  # at any line from here on, a signal's handler may capture, and reset it
+        if _sections or limit is None:
             return
         try:
             # The program may have set another one meanwhile.
-            if sys.getrecursionlimit() == _limit + _ROOM:
-                sys.setrecursionlimit(_limit)
+            if sys.getrecursionlimit() == limit + _ROOM:
+                sys.setrecursionlimit(limit)
         except RecursionError:  # it is as deep as that: the end of a later section tries again
             return
         _limit = None

@@ -21,6 +21,7 @@ from ipyfdcapture import FdCapture, capture_fd
 from ipyfdcapture.system import interrupts
 from ipyfdcapture.system.finalizers import Finalizer
 from ipyfdcapture.system.interrupts import deferred_interrupts, interrupt_waits
+from ipyfdcapture.system.recursion import RoomForCalls
 
 
 class Alarm(Exception):
@@ -292,3 +293,23 @@ def test_a_child_forked_as_a_block_begins_or_ends_can_be_interrupted(
 def test_a_signal_amid_what_is_done_at_exit_is_not_lost(script: Script) -> None:
     shown = script("interrupts/a_signal_amid_what_is_done_at_exit_is_not_lost")
     assert shown == "handled\n"
+
+
+def test_a_handler_may_capture_as_the_room_for_calls_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The handlers are back by then, so that one may be called between any two lines."""
+    limit, look = sys.getrecursionlimit(), sys.getrecursionlimit
+
+    def look_and_be_interrupted() -> int:
+        monkeypatch.undo()
+        with RoomForCalls():
+            pass
+        return look()
+
+    with RoomForCalls():
+        monkeypatch.setattr(sys, "getrecursionlimit", look_and_be_interrupted)
+    assert sys.getrecursionlimit is look
+    with RoomForCalls():
+        assert sys.getrecursionlimit() > limit
+    assert sys.getrecursionlimit() == limit
