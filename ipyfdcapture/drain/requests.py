@@ -63,3 +63,7 @@ class Requests:
                 os.set_inheritable(fd, False)
         if not data:
             self.closed = True
+            # Of a request whose end the owner's death cut off. Of nested captures, they hold open
+            # the pipe of the next outer one, so that this process would wait for ever.
+            while self._fds:
+                os.close(self._fds.pop())
