@@ -123,7 +123,10 @@ class Pump:
             for request, fds in self._requests.read():
                 answer = self._serve(request, fds)
                 if "reply" in request:
-                    self._control.sendall(encode({**answer, "reply": request["reply"]}), NO_SIGNAL)
+                    reply = encode({**answer, "reply": request["reply"]})
+                    # An owner that was killed: what it had asked for after that is done as well.
+                    with contextlib.suppress(ConnectionError):
+                        self._control.sendall(reply, NO_SIGNAL)
         except OSError:
             self._requests.closed = True
         if self._requests.closed:
@@ -285,6 +288,7 @@ class Pump:
 
     def _owner_gone(self) -> None:
         assert self._control is not None
+        self._requests.close()
         self._emptier.ignore_control()
         if self._owner.end is not None:
             self._emptier.unwatch(self._owner.end)

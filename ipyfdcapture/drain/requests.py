@@ -46,6 +46,15 @@ class Requests:
             taken, self._fds = self._fds[:count], self._fds[count:]
             yield request, taken
 
+    def close(self) -> None:
+        """Close the descriptors of a request that its sender's death cut off.
+
+        Of nested captures, they hold open the pipe of the next outer one: whoever reads that would
+        wait for ever.
+        """
+        while self._fds:
+            os.close(self._fds.pop())
+
     def _receive(self) -> None:
         # Not socket.recv_fds: it ignores its flags.
         space = socket.CMSG_LEN(_MOST_FDS * _INT.size)
@@ -63,7 +72,3 @@ class Requests:
                 os.set_inheritable(fd, False)
         if not data:
             self.closed = True
-            # Of a request whose end the owner's death cut off. Of nested captures, they hold open
-            # the pipe of the next outer one, so that this process would wait for ever.
-            while self._fds:
-                os.close(self._fds.pop())
