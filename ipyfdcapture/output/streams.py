@@ -104,8 +104,7 @@ class PythonCapture:
         name = STREAM_NAMES[fd]
         original = self._originals[name] = process_stream(name)
         behind = streams_behind(original, fd)
-        usual = getattr(sys, f"__{name}__", None)
-        streams = [*behind, usual] if leads_to(usual, fd) and usual not in behind else behind
+        streams = [*behind, *_others_of(name, fd, behind)]
         if pipe is None and not any(fileno_of(each) == fd for each in streams):
             return  # it does not come by here
         if self._mark is None:
@@ -250,6 +249,24 @@ class PythonCapture:
         """Leave the stream objects alone, once nobody needs them to lead to or past the capture."""
         if self._is_over and not self._routes:
             unhook(self._hooked)
+
+
+#: By name, the stream that led to the descriptor last. A kernel has no other name for its own: who
+#: has put one in memory in its place may put it back amid a capture, and loggers keep it.
+_last_seen: dict[str, weakref.ref[Any]] = {}
+
+
+def _others_of(name: str, fd: int, behind: list[Any]) -> list[Any]:
+    """Return what leads to a descriptor beside the streams behind ``sys.<name>``."""
+    last_seen = _last_seen.get(name, lambda: None)()
+    for each in behind:
+        if not is_a(each, StandIn):
+            _last_seen[name] = weakref.ref(each)
+    others: list[Any] = []
+    for each in (getattr(sys, f"__{name}__", None), last_seen):
+        if leads_to(each, fd) and all(each is not one for one in (*behind, *others)):
+            others.append(each)
+    return others
 
 
 #: Those whose threads and tasks are waited for, the oldest first.

@@ -189,6 +189,28 @@ def test_a_stream_in_memory_that_a_cell_puts_in_place_stays(kernel: Kernel, line
     assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
 
 
+def test_what_a_stream_in_memory_stood_for_is_captured_as_well(kernel: Kernel, line: str) -> None:
+    """A logger keeps it, and the cell may put it back."""
+    kernel.ok(
+        "import contextlib, io, logging, os, sys; from ipyfdcapture import history; mine = None"
+    )
+    kernel.ok("handler = logging.StreamHandler(sys.stdout)")
+    kernel.ok(f"{line}block = contextlib.redirect_stdout(io.StringIO()); mine = block.__enter__()")
+    reply = kernel.ok(f"""{line}handler.emit(logging.makeLogRecord(dict(msg="logged")))
+print("captured")
+block.__exit__(None, None, None)
+print("put back")
+os.write(1, b"native\\n")""")
+    number = kernel.value("len(history) and max(history)")
+    log = "logs" if line else f"history[{number}]"
+    found = kernel.value(f"({log}.text, mine.getvalue())")
+    # With every cell captured, a stream in memory goes on getting what is written to it.
+    captured, kept = ("captured\n", "") if line else ("", "captured\n")
+    assert found == (f"logged\n{captured}put back\nnative\n", kept)
+    assert reply.stream("stdout") == ("" if line == WAYS["quiet"] else found[0])
+    assert kernel.ok("print('shown')").stream("stdout") == "shown\n"
+
+
 LIBRARIES = {
     "click": ("import click", "click.secho('x', fg='red')"),
     "loguru": (
