@@ -34,19 +34,11 @@ class CellCapture:
         The capture.
     on_end
         Called with the log, and whether the cell failed, when the capture has ended.
-    end_prompts
-        Undoes `let_prompts_through`.
     """
 
-    def __init__(
-        self,
-        capture: CaptureSession,
-        on_end: Callable[[Captured, bool], None],
-        end_prompts: Callable[[], None],
-    ) -> None:
+    def __init__(self, capture: CaptureSession, on_end: Callable[[Captured, bool], None]) -> None:
         self.capture = capture
         self.on_end = on_end
-        self.end_prompts = end_prompts
 
 
 class Cell:
@@ -111,7 +103,8 @@ class Cells:
 
         with deferred_interrupts():  # a capture that is active is always known
             start(capture)
-            cell.captures.append(CellCapture(capture, on_end, let_prompts_through(capture)))
+            cell.captures.append(CellCapture(capture, on_end))
+            let_prompts_through(capture)
             self._shell_output.install()
 
     def end(self, failed: bool, interrupted: bool = False) -> Cell:
@@ -142,7 +135,6 @@ class Cells:
                     binding.callback(each.on_end, each.capture.captured, failed)
                     stopping.callback(each.capture.stop, failed, interrupted=interrupted)
                     stopping.callback(self._shell_output.remove)
-                    stopping.callback(each.end_prompts)
                 cell.captures.clear()
 
     def _catch_up(self) -> None:

@@ -10,22 +10,22 @@ import builtins
 import contextlib
 import getpass
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ..capture.flushing import flush_all
 from ..capture.session import CaptureSession
 from ..output.router import outside
+from ..system.interrupts import deferred_interrupts
 from ..system.replacing import around
 
 
-def let_prompts_through(capture: CaptureSession) -> Callable[[], None]:
-    """Pause a capture while a prompt waits for an answer; return what ends that."""
+def let_prompts_through(capture: CaptureSession) -> None:
+    """Pause a capture that has started while a prompt waits for an answer, until it ends."""
     prompts = _Prompts(capture)
-    undo = contextlib.ExitStack()
-    for owner, name in ((builtins, "input"), (getpass, "getpass")):
-        undo.callback(around(owner, name, prompts.wait))
-    return undo.close
+    with deferred_interrupts():  # what is there goes with the capture
+        for owner, name in ((builtins, "input"), (getpass, "getpass")):
+            capture.before_end(around(owner, name, prompts.wait))
 
 
 class _Prompts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -44,10 +43,9 @@ def run_captured(
     statements.append(capture)
     try:
         start(capture)
+        let_prompts_through(capture)
         on_start()
-        with contextlib.ExitStack() as ending:
-            ending.callback(let_prompts_through(capture))
-            result = run()
+        result = run()
     except BaseException as error:
         if capture.is_active:
             _end(capture, error, on_end)

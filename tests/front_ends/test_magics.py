@@ -575,7 +575,7 @@ def test_a_statement_in_a_comprehension_sees_its_variables(kernel: Kernel) -> No
     )
     nested = magic.replace("[i, n]", "[i, k, n]")
     assert kernel.ok(
-        f"n = 200\n[[{nested} for k in (i,)] for i in range(2)], [lambda: i for i in (5,)][0]()"
+        f"n = 200\n[[{nested} for k in (i,)] for i in range(2)], [lambda: j for j in (5,)][0]()"
     ).result == ("([[[0, 0, 200]], [[1, 1, 200]]], 5)")
     kept = "get_ipython().run_line_magic('capture_fd', '(lambda: [i, n])')"
     assert kernel.ok(f"[f] = [{kept} for i in (5,) if (lambda: i)()]\nn = 300\nf()").result == (

@@ -420,6 +420,41 @@ def test_a_captured_statement_whose_end_an_interrupt_hit_ends_with_its_cell(
     assert fresh_kernel.ok("print('shown')").stream("stdout") == "shown\n"
 
 
+@pytest.mark.parametrize("function", ["input", "getpass"])
+def test_an_interrupt_as_a_captured_statement_hooks_prompts_restores(
+    fresh_kernel: Kernel, function: str
+) -> None:
+    fresh_kernel.ok(
+        f"""
+import builtins, getpass, os, signal
+from ipyfdcapture.ipython import prompts
+around = prompts.around
+
+def around_and_interrupt(owner, name, layer):
+    undo = around(owner, name, layer)
+    if name == {function!r}:
+        os.kill(os.getpid(), signal.SIGINT)
+    return undo
+
+prompts.around = around_and_interrupt
+%capture_fd --help
+"""
+    )
+    assert (
+        fresh_kernel.ok(
+            """
+usual, found = (builtins.input, getpass.getpass), []
+try:
+    get_ipython().run_line_magic("capture_fd", "-v logs found.append(1)")
+except KeyboardInterrupt:
+    found.append("interrupted")
+found, (builtins.input, getpass.getpass) == usual
+"""
+        ).result
+        == "(['interrupted'], True)"
+    )
+
+
 def test_an_interrupt_at_any_moment_of_a_cell_restores(
     fresh_kernel: Kernel, rounds: Rounds
 ) -> None:
@@ -460,7 +495,7 @@ def run_each(count):
     for i in range(count):
         interrupted = run_interrupted(dice.uniform(1e-5, longest))
         hits += interrupted is not None
-        longest *= 1.01 if interrupted else 0.97  # to hit the end as well as the beginning
+        longest *= 1.04 if interrupted else 0.89  # to hit the end as well as the beginning
         shell.run_cell("pass")  # what an interrupt has kept from its end has it by now
         assert where_streams_lead() == usual, i
     return hits
