@@ -711,7 +711,8 @@ def test_a_flood_is_counted(kernel: Kernel, option: str) -> None:
 @pytest.mark.parametrize("option", ["--tail 2", "--progress"])
 def test_displays_and_results_stand_beside_the_view(kernel: Kernel, option: str) -> None:
     reply = kernel.run(f"%%capture_fd {option} -v logs\nprint('a')\ndisplay('d')\n'r'")
-    kinds = [m["msg_type"] for m in outputs(reply)]
+    # The view is updated as soon as that is due, on a busy machine between these.
+    kinds = [m["msg_type"] for m in outputs(reply) if m["msg_type"] != "update_display_data"]
     assert kinds[:3] == ["display_data", "display_data", "execute_result"]
     assert reply.result == "'r'"
 
