@@ -12,6 +12,7 @@ from traitlets import TraitError
 from ..drain import ahead
 from ..errors import CaptureError
 from ..recording import crashes
+from ..system.interrupts import deferred_interrupts
 from ..system.replacing import around
 from ..system.user_warnings import warn_user
 from .captures import Captures
@@ -35,17 +36,19 @@ _extensions: dict[int, CaptureFdExtension] = {}  # by the id of their shell
 
 def load(shell: InteractiveShell) -> None:
     """Add the magics to ``shell``."""
-    unload(shell)
-    extension = _extensions[id(shell)] = CaptureFdExtension(shell)
-    extension.load()
+    with deferred_interrupts():  # what is added is what `unload` takes away
+        unload(shell)
+        extension = _extensions[id(shell)] = CaptureFdExtension(shell)
+        extension.load()
     extension.warm_up()
 
 
 def unload(shell: InteractiveShell) -> None:
     """Take away what `load` added."""
-    extension = _extensions.pop(id(shell), None)
-    if extension is not None:
-        extension.unload()
+    with deferred_interrupts():
+        extension = _extensions.pop(id(shell), None)
+        if extension is not None:
+            extension.unload()
 
 
 class CaptureFdExtension:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...checks import check_positive
+from ...system.interrupts import deferred_interrupts
 from ...system.pipes import enlarge, out_of_the_way
 from ..session import current_capture
 from .child import PIPE_BYTES
@@ -72,7 +73,8 @@ def named_workers(
     capture = current_capture()
     if capture is None:
         return {"initializer": initializer, "initargs": initargs}
-    with contextlib.ExitStack() as held:
+    # What is made goes with the capture, whatever interrupts this.
+    with deferred_interrupts(), contextlib.ExitStack() as held:
         directory = tempfile.mkdtemp(prefix="ipyfdcapture-pool-")
         held.callback(shutil.rmtree, directory, ignore_errors=True)
         with current_log() as log:

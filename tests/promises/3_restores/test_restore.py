@@ -455,6 +455,42 @@ found, (builtins.input, getpass.getpass) == usual
     )
 
 
+def test_an_interrupt_as_the_extension_is_loaded_leaves_nothing_that_unloading_does_not_take(
+    fresh_kernel: Kernel,
+) -> None:
+    fresh_kernel.ok("%unload_ext ipyfdcapture")
+    assert (
+        fresh_kernel.ok(
+            """
+import ipyfdcapture, os, signal
+from ipyfdcapture.ipython import extension
+shell, around, found = get_ipython(), extension.around, []
+usual = shell.showtraceback
+
+def around_and_interrupt(*args):
+    undo = around(*args)
+    os.kill(os.getpid(), signal.SIGINT)
+    return undo
+
+extension.around = around_and_interrupt
+try:
+    ipyfdcapture.load_ipython_extension(shell)
+except KeyboardInterrupt:
+    found.append("interrupted")
+extension.around = around
+ipyfdcapture.unload_ipython_extension(shell)
+found, shell.showtraceback == usual
+"""
+        ).result
+        == "(['interrupted'], True)"
+    )
+
+
+def test_an_interrupt_as_workers_are_named_leaves_no_directory(script: Script) -> None:
+    name = "restore/an_interrupt_as_workers_are_named_leaves_no_directory"
+    assert script(name) == "end\n"
+
+
 def test_an_interrupt_at_any_moment_of_a_cell_restores(
     fresh_kernel: Kernel, rounds: Rounds
 ) -> None:
